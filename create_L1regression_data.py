@@ -1,0 +1,260 @@
+"""Smear events to the resolution of the Level-1 trigger and split them into a training and a test file.
+
+Reads events files (the layout of the public ADC2021 data set), one or more a process, and writes two L1 regression
+files with true and smeared objects and energy sums. The same seed gives the same files whatever the chunk size.
+"""
+
+import argparse
+import glob
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from utils import plotting_data
+from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, met
+from utils.events import EventsFile, check_events_files
+from utils.files import provenance
+from utils.l1_dataset import L1Writer, new_l1_file
+from utils.random_streams import normals, uniforms
+from utils.smearing import (
+    NORMALS_PER_EVENT,
+    TABLES,
+    InverseResponse,
+    JetResolution,
+    JetResponse,
+    L1Response,
+    LeptonResponse,
+)
+
+logger = logging.getLogger("create_L1regression_data")
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    args = parser(__doc__)
+    args.add_argument(
+        "--input",
+        action="append",
+        required=True,
+        metavar="NAME=FILES",
+        help="events of a process: its name and a file or a quoted glob; may be repeated, also for one process",
+    )
+    args.add_argument("--train_output", type=Path, required=True, help="L1 regression file for the training")
+    args.add_argument("--test_output", type=Path, required=True, help="L1 regression file for the evaluation")
+    args.add_argument("--plots", type=Path, help="folder for plots of the jet scale and resolution")
+    args.add_argument(
+        "--test_fraction", type=number(float, above=0, maximum=0.99), default=0.3, help="share of test events"
+    )
+    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all random numbers")
+    args.add_argument(
+        "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
+    )
+    args.add_argument(
+        "--jet_inverse_response",
+        type=Path,
+        default=TABLES / "jet_inverse_response.csv",
+        help="table of the inverse jet response in bins of |eta| and pT",
+    )
+    args.add_argument(
+        "--jet_resolution_central",
+        type=Path,
+        default=TABLES / "jet_resolution_central.csv",
+        help="points (pT, resolution) of jets of |eta| below 3.2",
+    )
+    args.add_argument(
+        "--jet_resolution_forward",
+        type=Path,
+        default=TABLES / "jet_resolution_forward.csv",
+        help="points (pT, resolution) of jets of larger |eta|",
+    )
+    positive, not_negative = number(float, above=0), number(float, 0)
+    args.add_argument("--jet_scale_mean", type=positive, default=1.1, help="mean factor on the inverse response")
+    args.add_argument("--jet_scale_width", type=not_negative, default=0.05, help="width of that factor")
+    args.add_argument(
+        "--jet_resolution_factor", type=not_negative, default=2.0, help="L1 jet resolution over the tables'"
+    )
+    args.add_argument("--jet_threshold", type=not_negative, default=20.0, help="L1 jet threshold [GeV]")
+    for name, inner, outer, edge, resolution in (
+        ("muon", 0.98, 0.95, 2.1, 0.05),
+        ("egamma", 0.95, 0.85, 1.5, 0.20),
+    ):
+        args.add_argument(
+            f"--{name}_response",
+            type=comma_separated(positive),
+            default=(inner, outer),
+            help=f"{name} response within and beyond the |eta| edge",
+        )
+        args.add_argument(f"--{name}_eta_edge", type=positive, default=edge, help=f"{name} |eta| edge")
+        args.add_argument(
+            f"--{name}_resolution", type=not_negative, default=resolution, help=f"relative {name} resolution"
+        )
+        args.add_argument(
+            f"--{name}_threshold", type=not_negative, default=0.0, help=f"L1 {name} threshold [GeV]"
+        )
+    parsed = args.parse_args(argv)
+    for name in ("muon", "egamma"):
+        if len(getattr(parsed, f"{name}_response")) != 2:
+            args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
+    return parsed
+
+
+def l1_response(args: argparse.Namespace) -> L1Response:
+    """Collect the response to each kind of object from the arguments."""
+    leptons = {
+        name: LeptonResponse(
+            response=getattr(args, f"{name}_response"),
+            eta_edge=getattr(args, f"{name}_eta_edge"),
+            resolution=getattr(args, f"{name}_resolution"),
+            threshold=getattr(args, f"{name}_threshold"),
+        )
+        for name in ("muon", "egamma")
+    }
+    jets = JetResponse(
+        inverse_response=InverseResponse.read(args.jet_inverse_response),
+        central=JetResolution.read(args.jet_resolution_central),
+        forward=JetResolution.read(args.jet_resolution_forward),
+        scale_mean=args.jet_scale_mean,
+        scale_width=args.jet_scale_width,
+        resolution_factor=args.jet_resolution_factor,
+        threshold=args.jet_threshold,
+    )
+    return L1Response(leptons["muon"], leptons["egamma"], jets)
+
+
+def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
+    """Find and check the files of each process, in the order of the processes given and of the file names."""
+    paths: dict[str, list[str]] = {}
+    for text in inputs:
+        name, equals, pattern = text.partition("=")
+        if not (name and equals and pattern):
+            raise UserError(f"--input {text}: expected NAME=FILES")
+        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        if not found:
+            raise UserError(f"--input {text}: no such file")
+        paths.setdefault(name, []).extend(found)
+    for name, of_process in paths.items():
+        twice = [path for path in of_process if of_process.count(path) > 1]
+        if twice:
+            raise UserError(f"--input: {twice[0]} is given twice for process {name}")
+    return {name: check_events_files(of_process) for name, of_process in paths.items()}
+
+
+def split(seed: int, process: str, start: int, stop: int, test_fraction: float) -> np.ndarray:
+    """Say which of the events [start, stop) of a process are test events."""
+    return uniforms(seed, "split", process, start, stop) < test_fraction
+
+
+def l1_events(
+    particles: np.ndarray, weights: np.ndarray, process_id: int, response: L1Response, numbers: np.ndarray
+) -> L1Events:
+    """Compute all that an L1 regression file says of events.
+
+    Parameters
+    ----------
+    particles : np.ndarray, shape (n_events, 19, 4)
+    weights : np.ndarray, shape (n_events,)
+    process_id : int
+    response : L1Response
+    numbers : np.ndarray, shape (n_events, 28)
+        Standard normal numbers for the smearing.
+    """
+    true = event_objects(particles)
+    smeared = response.smear(true, numbers)
+    return L1Events(
+        smeared_data=smeared,
+        true_data=true,
+        smeared_met=met(smeared),
+        smeared_ht=ht(smeared),
+        true_met=met(true),
+        true_ht=ht(true),
+        original_met=particles[:, EVENT_MET, PT],
+        ids=np.full(len(true), process_id, np.int32),
+        weights=weights,
+    )
+
+
+def count_test_events(args: argparse.Namespace, inputs: dict[str, list[EventsFile]]) -> dict[str, int]:
+    """Count the test events of each process."""
+    return {
+        name: sum(
+            int(split(args.seed, name, start, min(start + args.chunk_size, n_events), args.test_fraction).sum())
+            for start in range(0, n_events, args.chunk_size)
+        )
+        for name, n_events in ((name, sum(file.n_events for file in files)) for name, files in inputs.items())
+    }
+
+
+def smear_process(
+    args: argparse.Namespace,
+    process: tuple[int, str],
+    files: list[EventsFile],
+    n_test: int,
+    response: L1Response,
+    outputs: tuple[L1Writer, L1Writer],
+) -> None:
+    """Smear the events of a process and append them to the training and the test output.
+
+    Each file's weights sum to the cross section, so that a file of n of the N events of its process counts n/N; and
+    so do the weights of the training and of the test events, each of which stand for all.
+    """
+    process_id, name = process
+    n_events = sum(file.n_events for file in files)
+    start = 0
+    with progress(n_events, f"smear {name}") as bar:
+        for file in files:
+            for particles, weights in file.chunks(args.chunk_size):
+                stop = start + len(particles)
+                numbers = normals(args.seed, "smearing", name, start, stop, NORMALS_PER_EVENT)
+                in_test = split(args.seed, name, start, stop, args.test_fraction)
+                events = l1_events(particles, weights, process_id, response, numbers)
+                for output, rows, n_output in (
+                    (outputs[0], ~in_test, n_events - n_test),
+                    (outputs[1], in_test, n_test),
+                ):
+                    factor = np.float32(file.n_events / n_output) if file.weighted and n_output else np.float32(1)
+                    output.append(
+                        L1Events(**{**vars(events[rows]), "weights": events.weights[rows] * factor})
+                    )
+                start = stop
+                bar.update(len(particles))
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    """Smear, split and write."""
+    args = parse_args(argv)
+    response = l1_response(args)
+    inputs = find_inputs(args.input)
+    n_test = count_test_events(args, inputs)
+    for name, files in inputs.items():
+        n_events = sum(file.n_events for file in files)
+        logger.info(
+            "%s: %d events in %d files, %d for the training, %d for the test%s",
+            name,
+            n_events,
+            len(files),
+            n_events - n_test[name],
+            n_test[name],
+            "" if files[0].weighted else ", no weights: 1 for each event",
+        )
+        if not 0 < n_test[name] < n_events:
+            raise UserError(
+                f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
+            )
+    names = dict(enumerate(inputs, start=1))
+    made_by = provenance(args)
+    with (
+        new_l1_file(args.train_output, names, args.seed, made_by) as train,
+        new_l1_file(args.test_output, names, args.seed, made_by) as test,
+    ):
+        for process_id, name in names.items():
+            smear_process(args, (process_id, name), inputs[name], n_test[name], response, (train, test))
+    if args.plots:
+        plotting_data.draw_l1_response(response.jets, args.plots)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

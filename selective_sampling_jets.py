@@ -1,0 +1,197 @@
+"""Select a training sample: choose processes, thin events by jet count, flatten the spectrum of a variable.
+
+The three selections are optional and applied in this order. Kept and discarded events go to files of their own. The
+weight of a kept event is divided by the probability with which it was kept, so that weighted spectra stay as they were.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from utils import plotting_data
+from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
+from utils.files import provenance, whole_file
+from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
+from utils.random_streams import uniforms
+from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
+
+logger = logging.getLogger("selective_sampling_jets")
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    args = parser(__doc__)
+    args.add_argument("--input", type=Path, required=True, help="L1 regression file")
+    args.add_argument("--output", type=Path, required=True, help="L1 regression file of the events kept")
+    args.add_argument("--discarded_output", type=Path, help="L1 regression file of the events not kept")
+    args.add_argument("--summary", type=Path, help="text file: events by jet count, before and after")
+    args.add_argument("--plots", type=Path, help="folder for the plot of the spectrum before and after")
+    args.add_argument(
+        "--processes", type=comma_separated(str), default=(), help="processes to keep, separated by commas; all"
+    )
+    args.add_argument(
+        "--fractions_to_keep",
+        type=comma_separated(number(float, 0, 1)),
+        default=(),
+        help="share of events to keep with 0, 1, 2, ... L1 jets; all",
+    )
+    args.add_argument(
+        "--mode",
+        choices=("==", ">="),
+        default="==",
+        help="whether a share is for events with just that number of jets, or with that number and more",
+    )
+    args.add_argument(
+        "--sampling_var", type=_variable, help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht"
+    )
+    args.add_argument(
+        "--sampling_threshold", type=number(float, above=0), help="upper end of the flat spectrum [GeV]"
+    )
+    args.add_argument(
+        "--sampling_bins", type=number(int, 1), default=20, help="bins of the spectrum below the threshold"
+    )
+    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all random numbers")
+    args.add_argument(
+        "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
+    )
+    parsed = args.parse_args(argv)
+    if (parsed.sampling_var is None) != (parsed.sampling_threshold is None):
+        args.error("--sampling_var and --sampling_threshold go together")
+    return parsed
+
+
+def _variable(text: str) -> str:
+    try:
+        return full_variable(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is kept, and the random decisions, which are those of the event whatever the chunk it is read in."""
+
+    process_ids: list[int]
+    fractions: tuple[float, ...]
+    mode: str
+    seed: int
+
+    def thin(self, events: L1Events, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """Choose processes and thin by jet count.
+
+        Parameters
+        ----------
+        events : L1Events
+        start : int
+            Row of the first of them in its file.
+
+        Returns
+        -------
+        kept : np.ndarray, shape (n_events,), bool
+        probability : np.ndarray, shape (n_events,), float64
+            With which the kept ones were kept.
+        """
+        probability = jet_count_probability(jet_count(events.smeared_data), self.fractions, self.mode)
+        kept = np.isin(events.ids, self.process_ids) & (
+            self._uniforms("thinning", start, len(events)) < probability
+        )
+        return kept, probability
+
+    def flatten(self, probability: np.ndarray, start: int) -> np.ndarray:
+        """Decide for each of the events from row `start` whether it is kept, shape (n_events,), bool."""
+        return self._uniforms("flattening", start, len(probability)) < probability
+
+    def _uniforms(self, stream: str, start: int, length: int) -> np.ndarray:
+        return uniforms(self.seed, stream, "", start, start + length)
+
+
+def numbered_chunks(data: L1Dataset, chunk_size: int, what: str) -> Iterator[tuple[int, L1Events]]:
+    """Read a file in chunks, each with the row of its first event, showing progress."""
+    start = 0
+    with progress(data.n_events, what) as bar:
+        for events in data.chunks(chunk_size):
+            yield start, events
+            start += len(events)
+            bar.update(len(events))
+
+
+def fit_flattening(args: argparse.Namespace, data: L1Dataset, selection: Selection) -> Flattening:
+    """Count the spectrum of what is left after the first two selections, and fit the flattening to it."""
+    counts = np.zeros(args.sampling_bins + 1, np.int64)
+    for start, events in numbered_chunks(data, args.chunk_size, f"count {args.sampling_var}"):
+        kept, _ = selection.thin(events, start)
+        values = getattr(events, args.sampling_var)[kept]
+        counts += count_for_flattening(values, args.sampling_threshold, args.sampling_bins)
+    if not counts[-1]:
+        width = args.sampling_threshold / args.sampling_bins
+        raise UserError(
+            f"{data.path}: no selected event has {args.sampling_var} between --sampling_threshold "
+            f"{args.sampling_threshold:g} and {args.sampling_threshold + width:g} GeV: lower the threshold"
+        )
+    return Flattening.fit(counts, args.sampling_threshold)
+
+
+def write_selected(
+    args: argparse.Namespace,
+    data: L1Dataset,
+    selection: Selection,
+    flattening: Flattening | None,
+    kept_output: L1Writer,
+    discarded_output: L1Writer | None,
+) -> SamplingTally:
+    """Write the kept events, and the others where a file is asked for, and count them."""
+    variable = args.sampling_var or "true_met"
+    tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0)
+    for start, events in numbered_chunks(data, args.chunk_size, "select"):
+        kept, probability = selection.thin(events, start)
+        values = getattr(events, variable)
+        if flattening is not None:
+            flat = flattening(values)
+            kept &= selection.flatten(flat, start)
+            probability = probability * flat
+        selected = events[kept]
+        weights = (selected.weights / probability[kept]).astype(np.float32)
+        kept_output.append(replace(selected, weights=weights))
+        if discarded_output is not None:
+            discarded_output.append(events[~kept])
+        tally.add(events, kept)
+    return tally
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    """Select, write and summarise."""
+    args = parse_args(argv)
+    data = L1Dataset.check(args.input)
+    process_ids = data.ids_of(args.processes) if args.processes else list(data.process_names)
+    selection = Selection(process_ids, args.fractions_to_keep, args.mode, args.seed)
+    flattening = fit_flattening(args, data, selection) if args.sampling_var else None
+    made_by = provenance(args)
+    with ExitStack() as stack:
+        kept_output = stack.enter_context(new_l1_file(args.output, data.process_names, args.seed, made_by))
+        discarded_output = None
+        if args.discarded_output:
+            discarded_output = stack.enter_context(
+                new_l1_file(args.discarded_output, data.process_names, args.seed, made_by)
+            )
+        tally = write_selected(args, data, selection, flattening, kept_output, discarded_output)
+        if not tally.n_kept:
+            raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")
+    summary = tally.text()
+    for line in summary.splitlines():
+        logger.info("%s", line)
+    if args.summary:
+        with whole_file(args.summary) as temporary:
+            temporary.write_text(summary)
+    if args.plots:
+        plotting_data.draw_sampling(tally, flattening, args.plots)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

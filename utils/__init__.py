@@ -1,0 +1,1 @@
+"""Data and physics of the L1 regression: arrays in, arrays out, with the files at the edges."""

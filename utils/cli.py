@@ -1,0 +1,112 @@
+"""What the command-line scripts share: how they log, how they fail and how they read lists of values."""
+
+import argparse
+import functools
+import io
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class UserError(Exception):
+    """Input that cannot be used; the message says what, where, and what was expected and found."""
+
+
+def script(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], int]:
+    """Turn the body of a script into ``main(argv=None) -> int``.
+
+    Progress is logged to stderr. A :class:`UserError` or an error of the operating system becomes one line
+    ``error: ...`` on stderr and exit code 1; wrong usage leaves through argparse with code 2.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+        try:
+            main(argv)
+        except (UserError, OSError) as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return EXIT_FAILED
+        except KeyboardInterrupt:
+            print("error: interrupted", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        return EXIT_DONE
+
+    return run
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Argument parser whose help shows the defaults and whose flags cannot be abbreviated."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def number(
+    kind: type[int] | type[float],
+    minimum: float = -float("inf"),
+    maximum: float = float("inf"),
+    *,
+    above: float = -float("inf"),
+) -> Callable[[str], int | float]:
+    """Argparse type: a finite number in [minimum, maximum] and, where given, strictly above a bound."""
+
+    def parse(text: str) -> int | float:
+        wanted = "an integer" if kind is int else "a number"
+        if above > -float("inf"):
+            wanted += f" above {above:g}"
+        if minimum > -float("inf"):
+            wanted += f" of at least {minimum:g}"
+        if maximum < float("inf"):
+            wanted += f" of at most {maximum:g}"
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'") from None
+        if not (minimum <= value <= maximum and above < value < float("inf")):
+            raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'")
+        return value
+
+    return parse
+
+
+def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
+    """Argparse type: items separated by commas, the empty string being no items."""
+
+    def parse(text: str) -> tuple[Item, ...]:
+        return tuple(item(part.strip()) for part in text.split(",")) if text.strip() else ()
+
+    return parse
+
+
+class _LoggedBar(tqdm):
+    """Progress as lines of the log, for output that is not a terminal."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """Log the state of the bar."""
+        logger.info(msg or str(self))
+        return True
+
+
+def progress(total: int, what: str, unit: str = "event") -> tqdm:
+    """Progress bar to advance with ``update(n)``: a bar on a terminal, elsewhere a line every 5 seconds."""
+    if sys.stderr.isatty():
+        return tqdm(total=total, desc=what, unit=f" {unit}s", smoothing=0.1)
+    return _LoggedBar(
+        total=total,
+        desc=what,
+        unit=f" {unit}s",
+        mininterval=5,
+        file=io.StringIO(),
+        bar_format="{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",
+    )

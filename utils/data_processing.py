@@ -1,0 +1,260 @@
+"""Where each quantity stands in the files and in the graphs, and how events become graphs.
+
+Two layouts of the 18 objects of an event exist, and only this module knows them:
+
+- events files (``Particles``): MET, 4 e/g, 4 muons, 10 jets, each with pT, eta, phi and a class;
+- L1 regression files (``smeared_data``, ``true_data``): 4 muons, 4 e/g, 10 jets, each with pT, eta, phi.
+
+A slot is empty where pT = 0, whatever its other numbers are. Momenta are in GeV, angles in radians.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+PT, ETA, PHI, CLASS = 0, 1, 2, 3
+
+N_EVENT_SLOTS = 19
+EVENT_MET = 0
+EVENT_EGAMMAS, EVENT_MUONS, EVENT_JETS = slice(1, 5), slice(5, 9), slice(9, 19)
+EVENT_CLASSES = np.repeat([1, 2, 3, 4], [1, 4, 4, 10])
+EVENT_CLASS_NAMES = (b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4")
+EVENT_FEATURE_NAMES = (b"Pt", b"Eta", b"Phi", b"Class")
+
+N_SLOTS = 18
+MUONS, EGAMMAS, JETS = slice(0, 4), slice(4, 8), slice(8, 18)
+PID_EMPTY, PID_MUON, PID_EGAMMA, PID_JET = 0, 1, 2, 3
+SLOT_PIDS = np.repeat([PID_MUON, PID_EGAMMA, PID_JET], [4, 4, 10])
+SLOT_NAMES = {"muons": MUONS, "egammas": EGAMMAS, "jets": JETS}
+
+VARIABLES = ("true_met", "true_ht", "original_met")
+_SHORT_VARIABLES = {"met": "true_met", "ht": "true_ht"}
+_RECONSTRUCTED = {"true_met": "smeared_met", "true_ht": "smeared_ht", "original_met": "smeared_met"}
+
+
+def full_variable(name: str) -> str:
+    """Return the full name of a regression variable: ``met`` and ``ht`` stand for their true values."""
+    full = _SHORT_VARIABLES.get(name, name)
+    if full not in VARIABLES:
+        known = ", ".join((*VARIABLES, *_SHORT_VARIABLES))
+        raise ValueError(f"unknown variable '{name}', expected one of {known}")
+    return full
+
+
+def reconstructed(variable: str) -> str:
+    """Return the L1 quantity that the correction of a regression variable multiplies."""
+    return _RECONSTRUCTED[full_variable(variable)]
+
+
+def event_objects(particles: np.ndarray) -> np.ndarray:
+    """Reorder the objects of events-file rows into the slots of an L1 regression file.
+
+    Parameters
+    ----------
+    particles : np.ndarray, shape (n_events, 19, 4)
+
+    Returns
+    -------
+    np.ndarray, shape (n_events, 18, 3), float32
+        pT, eta, phi; what an empty slot held of eta and phi is set to zero.
+    """
+    objects = np.concatenate([particles[:, slots, :3] for slots in (EVENT_MUONS, EVENT_EGAMMAS, EVENT_JETS)], 1)
+    return np.where(objects[:, :, PT, None] > 0, objects, 0).astype(np.float32)
+
+
+def met(objects: np.ndarray) -> np.ndarray:
+    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
+    pt, phi = objects[..., PT].astype(np.float64), objects[..., PHI].astype(np.float64)
+    return np.hypot((pt * np.cos(phi)).sum(-1), (pt * np.sin(phi)).sum(-1)).astype(np.float32)
+
+
+def ht(objects: np.ndarray) -> np.ndarray:
+    """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
+    return objects[..., JETS, PT].sum(-1, dtype=np.float64).astype(np.float32)
+
+
+def jet_count(objects: np.ndarray) -> np.ndarray:
+    """Count the jets of each event."""
+    return np.count_nonzero(objects[..., JETS, PT] > 0, axis=-1)
+
+
+@dataclass(frozen=True)
+class L1Events:
+    """Events of an L1 regression file, or some of its rows.
+
+    Attributes
+    ----------
+    smeared_data, true_data : np.ndarray, shape (n_events, 18, 3), float32
+        Objects at L1 and at offline resolution: pT [GeV], eta, phi; muons, e/g, jets; zero where empty.
+    smeared_met, smeared_ht, true_met, true_ht, original_met : np.ndarray, shape (n_events,), float32
+        Energy sums in GeV.
+    ids : np.ndarray, shape (n_events,), int32
+        Process of each event.
+    weights : np.ndarray, shape (n_events,), float32
+        Cross-section weight in pb, 1 in files that have none.
+    """
+
+    smeared_data: np.ndarray
+    true_data: np.ndarray
+    smeared_met: np.ndarray
+    smeared_ht: np.ndarray
+    true_met: np.ndarray
+    true_ht: np.ndarray
+    original_met: np.ndarray
+    ids: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
+        """Return some of the events: a slice, a mask or indices."""
+        return L1Events(**{name: values[rows] for name, values in vars(self).items()})
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":
+        """Join parts in their order."""
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Events as complete graphs over their real objects.
+
+    Attributes
+    ----------
+    features : np.ndarray, shape (n_graphs, n_nodes, n_features), float32
+        Node features in the order of the creator's ``feature_names``; rows of empty nodes are zero.
+    labels : np.ndarray, shape (n_graphs, 2), float32
+        The correction true/smeared (NaN where smeared is 0) and the true variable in GeV.
+    process_ids : np.ndarray, shape (n_graphs,), int32
+    weights : np.ndarray, shape (n_graphs,), float32
+    kept : np.ndarray, shape (n_events,), bool
+        Which of the events given became a graph: those with at least one jet at L1.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    process_ids: np.ndarray
+    weights: np.ndarray
+    kept: np.ndarray
+
+    @cached_property
+    def adjacency(self) -> np.ndarray:
+        """Normalised adjacency D^-1/2 (A+I) D^-1/2, shape (n_graphs, n_nodes, n_nodes), float32.
+
+        See :func:`normalised_adjacency`. The networks here do not need it: for a complete graph the layers use its
+        closed form. It is computed when asked for, and takes n_nodes / n_features times the memory of the features.
+        """
+        return normalised_adjacency(self.features[:, :, PT] > 0)
+
+
+def normalised_adjacency(real: np.ndarray) -> np.ndarray:
+    """Normalise the adjacency of the complete graph over real nodes, after Kipf and Welling (arXiv:1609.02907).
+
+    Parameters
+    ----------
+    real : np.ndarray, shape (n_graphs, n_nodes), bool
+
+    Returns
+    -------
+    np.ndarray, shape (n_graphs, n_nodes, n_nodes), float32
+        D^-1/2 (A+I) D^-1/2; A joins each real node with every real node, itself among them, so that a node's own
+        entry is counted twice and the degree is n + 1. An empty node is joined only with itself.
+    """
+    joined = real[:, :, None] & real[:, None, :]
+    with_self = joined.astype(np.float32) + np.eye(real.shape[1], dtype=np.float32)
+    degree = with_self.sum(-1)
+    return with_self / np.sqrt(degree[:, :, None] * degree[:, None, :])
+
+
+class GraphCreator:
+    """Turn events into graphs; :class:`METGraphCreator` and :class:`HTGraphCreator` say of what.
+
+    Parameters
+    ----------
+    log_features : sequence of str
+        Features that are replaced by log(x + 1), of those that are not negative: pt, met, ht.
+    variable : str
+        The true variable that is regressed.
+    """
+
+    feature_names: tuple[str, ...]
+    slots: slice
+    variables: tuple[str, ...]
+
+    def __init__(self, log_features: Sequence[str] = (), variable: str | None = None):
+        self.variable = full_variable(variable or self.variables[0])
+        self.log_features = tuple(log_features)
+        if self.variable not in self.variables:
+            raise ValueError(f"{type(self).__name__} regresses {' or '.join(self.variables)}, not {self.variable}")
+        allowed = [name for name in self.feature_names if name in ("pt", "met", "ht")]
+        for name in self.log_features:
+            if name not in allowed:
+                raise ValueError(f"unknown log feature '{name}', expected some of {', '.join(allowed)}")
+
+    def __call__(self, events: L1Events) -> Graphs:
+        """Make a graph of each event with at least one jet.
+
+        Parameters
+        ----------
+        events : L1Events
+
+        Returns
+        -------
+        Graphs
+        """
+        kept = jet_count(events.smeared_data) > 0
+        events = events[kept]
+        return Graphs(self.features(events), self.labels(events), events.ids, events.weights, kept)
+
+    def features(self, events: L1Events) -> np.ndarray:
+        """Node features of all events given, shape (n_events, n_nodes, n_features), float32, zero where empty."""
+        objects = events.smeared_data[:, self.slots]
+        columns = {
+            "pt": objects[:, :, PT],
+            "eta": objects[:, :, ETA],
+            "phi": objects[:, :, PHI],
+            "met": events.smeared_met[:, None],
+            "ht": events.smeared_ht[:, None],
+            "pid": SLOT_PIDS[self.slots],
+        }
+        real = objects[:, :, PT] > 0
+        features = np.zeros((*real.shape, len(self.feature_names)), np.float32)
+        for i, name in enumerate(self.feature_names):
+            column = np.log1p(columns[name]) if name in self.log_features else columns[name]
+            np.copyto(features[:, :, i], column, where=real)
+        return features
+
+    def labels(self, events: L1Events) -> np.ndarray:
+        """Correction and true variable [GeV] of all events given, shape (n_events, 2), float32."""
+        true, smeared = getattr(events, self.variable), getattr(events, reconstructed(self.variable))
+        correction = np.full(len(events), np.nan, np.float32)
+        np.divide(true, smeared, out=correction, where=smeared > 0)
+        return np.stack([correction, true], axis=1)
+
+
+class METGraphCreator(GraphCreator):
+    """Graphs of all 18 objects, for the correction MET_true/MET_reco (or original_met/MET_reco)."""
+
+    feature_names = ("pt", "eta", "phi", "met", "ht", "pid")
+    slots = slice(0, N_SLOTS)
+    variables = ("true_met", "original_met")
+
+
+class HTGraphCreator(GraphCreator):
+    """Graphs of the 10 jets, for the correction HT_true/HT_reco."""
+
+    feature_names = ("pt", "eta", "phi", "ht")
+    slots = JETS
+    variables = ("true_ht",)
+
+
+def graph_creator(variable: str, log_features: Sequence[str] = ()) -> GraphCreator:
+    """Return the creator of graphs for a regression variable."""
+    full = full_variable(variable)
+    creator = HTGraphCreator if full in HTGraphCreator.variables else METGraphCreator
+    return creator(log_features, full)

@@ -1,0 +1,142 @@
+"""Files that are whole or absent: atomic output, checked HDF5 input, and where an output comes from."""
+
+import argparse
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from utils.cli import UserError
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its name when the block ends without an error.
+
+    After an error neither file is left; a temporary file that a killed run left is overwritten.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".part.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".part.{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as indented JSON; numbers that are not finite are written as null."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file, or say which file is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a JSON file ({error})") from None
+
+
+def _plain(content: Any) -> Any:
+    """Return `content` in the types of JSON: arrays become lists, what is not finite becomes None."""
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, np.ndarray | np.generic):
+        return _plain(content.tolist())
+    if isinstance(content, float) and not np.isfinite(content):
+        return None
+    return content
+
+
+def provenance(args: argparse.Namespace) -> dict[str, Any]:
+    """Where an output comes from: the script's arguments and the versions that made it."""
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "h5py")}
+    arguments = {
+        key: str(value) if isinstance(value, Path) else value for key, value in sorted(vars(args).items())
+    }
+    return {"arguments": _plain(arguments), "versions": versions}
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, or raise a :class:`UserError` that names it."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: not a readable HDF5 file, damaged or cut short ({error})") from None
+    with file:
+        yield file
+
+
+def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str = "f") -> h5py.Dataset:
+    """Return a dataset of an open file after checking it.
+
+    Parameters
+    ----------
+    file : h5py.File
+    name : str
+    shape : sequence of int or None
+        What is expected; None stands for any length.
+    kinds : str
+        NumPy kind letters that are accepted, for example ``"f"`` or ``"iu"``.
+    """
+    if name not in file:
+        raise UserError(
+            f"{file.filename}: dataset '{name}' is missing, found {', '.join(sorted(file)) or 'none'}"
+        )
+    found = file[name]
+    wanted = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
+    if not isinstance(found, h5py.Dataset):
+        raise UserError(f"{file.filename}: '{name}' is a group, expected a dataset of shape {wanted}")
+    if found.dtype.kind not in kinds:
+        raise UserError(
+            f"{file.filename}: dataset '{name}' has type {found.dtype}, expected one of kind {kinds}"
+        )
+    fits = len(found.shape) == len(shape) and all(
+        expected in (None, length) for expected, length in zip(shape, found.shape, strict=True)
+    )
+    if not fits:
+        raise UserError(f"{file.filename}: dataset '{name}' has shape {found.shape}, expected {wanted}")
+    return found
+
+
+def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
+    """Read the rows [start, stop) of a dataset as they are stored, or name the file and rows that fail."""
+    try:
+        return source[start:stop]
+    except OSError as error:
+        raise UserError(
+            f"{source.file.filename}: dataset '{source.name.lstrip('/')}' cannot be read in rows "
+            f"{start} to {stop}, the file is damaged ({error})"
+        ) from None

@@ -1,0 +1,186 @@
+"""L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from utils.cli import UserError
+from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
+from utils.files import dataset, open_hdf5, read_rows, whole_file
+
+FORMAT_VERSION = 1
+ROWS_A_CHUNK = 4096
+OBJECTS = ("smeared_data", "true_data")
+SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
+
+
+def process_label(name: str, process_id: int) -> bytes:
+    """Return the entry of ``ids_names`` of a process, for example ``QCD_1``."""
+    return f"{name}_{process_id}".encode()
+
+
+class L1Writer:
+    """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
+
+    def __init__(self, file: h5py.File, process_names: dict[int, str]):
+        self._file = file
+        for name in OBJECTS:
+            self._create(name, (N_SLOTS, 3), np.float32)
+        for name in (*SUMS, "weights"):
+            self._create(name, (), np.float32)
+        self._create("ids", (), np.int32)
+        file["ids_names"] = np.array([process_label(name, number) for number, name in process_names.items()])
+
+    def _create(self, name: str, row: tuple[int, ...], dtype: type) -> None:
+        self._file.create_dataset(
+            name,
+            (0, *row),
+            dtype,
+            maxshape=(None, *row),
+            chunks=(ROWS_A_CHUNK, *row),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of events written."""
+        return len(self._file["ids"])
+
+    def append(self, events: L1Events) -> None:
+        """Append events."""
+        start, stop = len(self), len(self) + len(events)
+        for name, values in vars(events).items():
+            self._file[name].resize(stop, axis=0)
+            self._file[name][start:] = values
+
+    def scale_weights(self, factors: dict[int, float]) -> None:
+        """Multiply the weights of each process by its factor."""
+        for start in range(0, len(self), ROWS_A_CHUNK):
+            rows = slice(start, start + ROWS_A_CHUNK)
+            ids = self._file["ids"][rows]
+            scale = np.ones(len(ids))
+            for process_id, factor in factors.items():
+                scale[ids == process_id] = factor
+            self._file["weights"][rows] *= scale
+
+
+@contextmanager
+def new_l1_file(
+    path: str | Path, process_names: dict[int, str], seed: int, made_by: dict[str, Any]
+) -> Iterator[L1Writer]:
+    """Open an L1 regression file for writing that is there only once it is whole.
+
+    Parameters
+    ----------
+    path : str or Path
+    process_names : dict
+        Name of each process id.
+    seed : int
+    made_by : dict
+        The configuration and versions that make the file, kept in its attributes.
+    """
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        yield L1Writer(file, process_names)
+        slots = {name: [slots.start, slots.stop] for name, slots in SLOT_NAMES.items()}
+        file.attrs.update(
+            format_version=FORMAT_VERSION,
+            slots=json.dumps(slots),
+            seed=seed,
+            configuration=json.dumps(made_by),
+        )
+
+
+@dataclass(frozen=True)
+class L1Dataset:
+    """An L1 regression file that was checked.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    process_names : dict
+        Name of each process id.
+    weighted : bool
+        Whether it has weights; files from elsewhere may have none.
+    """
+
+    path: Path
+    n_events: int
+    process_names: dict[int, str]
+    weighted: bool
+
+    @classmethod
+    def check(cls, path: str | Path) -> "L1Dataset":
+        """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        with open_hdf5(path) as file:
+            n_events = len(dataset(file, OBJECTS[0], (None, N_SLOTS, 3)))
+            for name in OBJECTS[1:]:
+                dataset(file, name, (n_events, N_SLOTS, 3))
+            for name in SUMS:
+                dataset(file, name, (n_events,))
+            dataset(file, "ids", (n_events,), "iuf")
+            if "weights" in file:
+                dataset(file, "weights", (n_events,))
+            labels = dataset(file, "ids_names", (None,), "SO")[:]
+            return cls(Path(path), n_events, dict(_parse_label(path, label) for label in labels), "weights" in file)
+
+    def ids_of(self, names: tuple[str, ...]) -> list[int]:
+        """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
+        known = {name: process_id for process_id, name in self.process_names.items()}
+        for name in names:
+            if name not in known:
+                raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
+        return [known[name] for name in names]
+
+    def chunks(self, size: int) -> Iterator[L1Events]:
+        """Read the events in order, `size` at a time."""
+        with open_hdf5(self.path) as file:
+            for start in range(0, self.n_events, size):
+                yield self._rows(file, start, min(start + size, self.n_events))
+
+    def rows(self, start: int, stop: int) -> L1Events:
+        """Read the events [start, stop)."""
+        with open_hdf5(self.path) as file:
+            return self._rows(file, start, stop)
+
+    def _rows(self, file: h5py.File, start: int, stop: int) -> L1Events:
+        """Read and check the rows [start, stop) of the open file."""
+        columns = {
+            name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in OBJECTS + SUMS
+        }
+        columns["ids"] = read_rows(file["ids"], start, stop).astype(np.int32)
+        columns["weights"] = (
+            read_rows(file["weights"], start, stop).astype(np.float32, copy=False)
+            if self.weighted
+            else np.ones(stop - start, np.float32)
+        )
+        for name, values in columns.items():
+            finite = np.isfinite(values).reshape(len(values), -1).all(1)
+            if not finite.all():
+                self._refuse(name, start + int(np.argmin(finite)), "finite numbers")
+            momenta = values[..., PT] if name in OBJECTS else values[:, None]
+            if name in OBJECTS + SUMS and (momenta < 0).any():
+                self._refuse(name, start + int((momenta < 0).any(1).argmax()), "momenta of at least 0")
+        known = np.isin(columns["ids"], list(self.process_names))
+        if not known.all():
+            self._refuse("ids", start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
+        return L1Events(**columns)
+
+    def _refuse(self, name: str, event: int, expected: str) -> None:
+        raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
+
+
+def _parse_label(path: str | Path, label: bytes | str) -> tuple[int, str]:
+    """Split an entry of ``ids_names`` into process id and name."""
+    text = label.decode(errors="replace") if isinstance(label, bytes) else label
+    name, _, number = text.rpartition("_")
+    if not name or not number.isascii() or not number.isdigit():
+        raise UserError(f"{path}: dataset 'ids_names' has '{text}', expected NAME_ID such as QCD_1")
+    return int(number), name
