@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import plotting_data
 from utils.cli import UserError, comma_separated, number, parser, progress, script
 from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, met
 from utils.events import EventsFile, check_events_files
-from utils.files import provenance
+from utils.files import provenance, whole_folder
 from utils.l1_dataset import L1Writer, new_l1_file
+from utils.plotting_data import draw_jet_resolution, draw_jet_scale
+from utils.plotting_style import save
 from utils.random_streams import normals, uniforms
 from utils.smearing import (
     NORMALS_PER_EVENT,
@@ -91,9 +92,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         args.add_argument(
             f"--{name}_resolution", type=not_negative, default=resolution, help=f"relative {name} resolution"
         )
-        args.add_argument(
-            f"--{name}_threshold", type=not_negative, default=0.0, help=f"L1 {name} threshold [GeV]"
-        )
+        args.add_argument(f"--{name}_threshold", type=not_negative, default=0.0, help=f"L1 {name} threshold [GeV]")
     parsed = args.parse_args(argv)
     for name in ("muon", "egamma"):
         if len(getattr(parsed, f"{name}_response")) != 2:
@@ -215,9 +214,7 @@ def smear_process(
                     (outputs[1], in_test, n_test),
                 ):
                     factor = np.float32(file.n_events / n_output) if file.weighted and n_output else np.float32(1)
-                    output.append(
-                        L1Events(**{**vars(events[rows]), "weights": events.weights[rows] * factor})
-                    )
+                    output.append(L1Events(**{**vars(events[rows]), "weights": events.weights[rows] * factor}))
                 start = stop
                 bar.update(len(particles))
 
@@ -253,7 +250,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for process_id, name in names.items():
             smear_process(args, (process_id, name), inputs[name], n_test[name], response, (train, test))
     if args.plots:
-        plotting_data.draw_l1_response(response.jets, args.plots)
+        with whole_folder(args.plots) as folder:
+            save(draw_jet_scale(response.jets)[0], folder / "jet_scale")
+            save(draw_jet_resolution(response.jets)[0], folder / "jet_resolution")
 
 
 if __name__ == "__main__":

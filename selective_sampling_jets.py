@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import plotting_data
 from utils.cli import UserError, comma_separated, number, parser, progress, script
 from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
-from utils.files import provenance, whole_file
+from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
+from utils.plotting_data import draw_spectrum
+from utils.plotting_style import save
 from utils.random_streams import uniforms
 from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
 
@@ -47,12 +48,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="==",
         help="whether a share is for events with just that number of jets, or with that number and more",
     )
-    args.add_argument(
-        "--sampling_var", type=_variable, help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht"
-    )
-    args.add_argument(
-        "--sampling_threshold", type=number(float, above=0), help="upper end of the flat spectrum [GeV]"
-    )
+    args.add_argument("--sampling_var", type=_variable, help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht")
+    args.add_argument("--sampling_threshold", type=number(float, above=0), help="upper end of the flat spectrum [GeV]")
     args.add_argument(
         "--sampling_bins", type=number(int, 1), default=20, help="bins of the spectrum below the threshold"
     )
@@ -98,9 +95,7 @@ class Selection:
             With which the kept ones were kept.
         """
         probability = jet_count_probability(jet_count(events.smeared_data), self.fractions, self.mode)
-        kept = np.isin(events.ids, self.process_ids) & (
-            self._uniforms("thinning", start, len(events)) < probability
-        )
+        kept = np.isin(events.ids, self.process_ids) & (self._uniforms("thinning", start, len(events)) < probability)
         return kept, probability
 
     def flatten(self, probability: np.ndarray, start: int) -> np.ndarray:
@@ -149,18 +144,18 @@ def write_selected(
     variable = args.sampling_var or "true_met"
     tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0)
     for start, events in numbered_chunks(data, args.chunk_size, "select"):
-        kept, probability = selection.thin(events, start)
-        values = getattr(events, variable)
+        thinned, probability = selection.thin(events, start)
+        kept = thinned
         if flattening is not None:
-            flat = flattening(values)
-            kept &= selection.flatten(flat, start)
+            flat = flattening(getattr(events, variable))
+            kept = thinned & selection.flatten(flat, start)
             probability = probability * flat
         selected = events[kept]
         weights = (selected.weights / probability[kept]).astype(np.float32)
         kept_output.append(replace(selected, weights=weights))
         if discarded_output is not None:
             discarded_output.append(events[~kept])
-        tally.add(events, kept)
+        tally.add(events, thinned, kept)
     return tally
 
 
@@ -190,7 +185,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         with whole_file(args.summary) as temporary:
             temporary.write_text(summary)
     if args.plots:
-        plotting_data.draw_sampling(tally, flattening, args.plots)
+        with whole_folder(args.plots) as folder:
+            save(draw_spectrum(tally, flattening)[0], folder / "spectrum")
 
 
 if __name__ == "__main__":

@@ -258,18 +258,14 @@ class GraphBatches:
         chunks = iter(rng.permutation(self._graphs.n_chunks))
         left_over: list[RaggedGraphs] = []
         while numbers := list(islice(chunks, CHUNKS_A_BUFFER)):
-            buffer = RaggedGraphs.concatenate(
-                left_over + [self._graphs.chunk(i, self._validation) for i in numbers]
-            )
+            buffer = RaggedGraphs.concatenate(left_over + [self._graphs.chunk(i, self._validation) for i in numbers])
             rows = rng.permutation(len(buffer))
             n_full = len(rows) if len(numbers) < CHUNKS_A_BUFFER else len(rows) - len(rows) % self._batch_size
             left_over = [buffer.take(rows[n_full:])]
             yield from self._batches(buffer.take(rows[:n_full]), rng)
         yield from self._batches(left_over[0], rng)
 
-    def _batches(
-        self, graphs: RaggedGraphs, rng: np.random.Generator
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _batches(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for rows in similar_size_batches(graphs.sizes, self._batch_size, rng):
             batch = graphs.take(rows)
             yield batch.padded(), batch.labels

@@ -98,14 +98,14 @@ class _LoggedBar(tqdm):
         return True
 
 
-def progress(total: int, what: str, unit: str = "event") -> tqdm:
+def progress(total: int, what: str, unit: str = "events") -> tqdm:
     """Progress bar to advance with ``update(n)``: a bar on a terminal, elsewhere a line every 5 seconds."""
     if sys.stderr.isatty():
-        return tqdm(total=total, desc=what, unit=f" {unit}s", smoothing=0.1)
+        return tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1)
     return _LoggedBar(
         total=total,
         desc=what,
-        unit=f" {unit}s",
+        unit=f" {unit}",
         mininterval=5,
         file=io.StringIO(),
         bar_format="{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",

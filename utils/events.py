@@ -37,9 +37,7 @@ class EventsWriter:
             chunks=(CHUNK, N_EVENT_SLOTS, 4),
             **options,
         )
-        self._weights = file.create_dataset(
-            "Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **options
-        )
+        self._weights = file.create_dataset("Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **options)
         file["Particles_Names"] = np.array(EVENT_FEATURE_NAMES)
         file["Particles_Classes"] = np.array(EVENT_CLASS_NAMES)
 
@@ -115,7 +113,11 @@ class EventsFile:
         for name, wrong, wanted in (
             ("Particles", ~np.isfinite(particles).all((1, 2)), "finite numbers"),
             ("Particles", (pt < 0).any(1), "pT of at least 0"),
-            ("Particles", unexpected.any(1), "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18"),
+            (
+                "Particles",
+                unexpected.any(1),
+                "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18",
+            ),
             ("Weights", ~np.isfinite(weights), "finite numbers"),
         ):
             if wrong.any():

@@ -152,9 +152,7 @@ class L1Dataset:
 
     def _rows(self, file: h5py.File, start: int, stop: int) -> L1Events:
         """Read and check the rows [start, stop) of the open file."""
-        columns = {
-            name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in OBJECTS + SUMS
-        }
+        columns = {name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in OBJECTS + SUMS}
         columns["ids"] = read_rows(file["ids"], start, stop).astype(np.int32)
         columns["weights"] = (
             read_rows(file["weights"], start, stop).astype(np.float32, copy=False)

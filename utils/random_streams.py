@@ -16,7 +16,7 @@ STREAMS = {"smearing": 0, "split": 1, "thinning": 2, "flattening": 3, "validatio
 
 
 def normals(seed: int, stream: str, name: str, start: int, stop: int, per_event: int) -> np.ndarray:
-    """Standard normal numbers of the events [start, stop), shape (stop - start, per_event), float32."""
+    """Draw the standard normal numbers of the events [start, stop), shape (stop - start, per_event), float32."""
     parts = [
         generator.standard_normal((rows.stop, per_event), np.float32)[rows]
         for generator, rows in _blocks(seed, stream, name, start, stop)
@@ -26,16 +26,12 @@ def normals(seed: int, stream: str, name: str, start: int, stop: int, per_event:
 
 def uniforms(seed: int, stream: str, name: str, start: int, stop: int) -> np.ndarray:
     """Uniform numbers in [0, 1) of the events [start, stop), shape (stop - start,), float64."""
-    parts = [
-        generator.random(rows.stop)[rows] for generator, rows in _blocks(seed, stream, name, start, stop)
-    ]
+    parts = [generator.random(rows.stop)[rows] for generator, rows in _blocks(seed, stream, name, start, stop)]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _blocks(
-    seed: int, stream: str, name: str, start: int, stop: int
-) -> Iterator[tuple[np.random.Generator, slice]]:
-    """Generators of the blocks that hold the events [start, stop), each with the rows wanted of its block."""
+def _blocks(seed: int, stream: str, name: str, start: int, stop: int) -> Iterator[tuple[np.random.Generator, slice]]:
+    """Make the generators of the blocks that hold the events [start, stop), each with the rows wanted of it."""
     key = np.array([seed, zlib.crc32(name.encode())], np.uint64)
     for block in range(start // BLOCK, -(-stop // BLOCK)):
         first = block * BLOCK

@@ -88,8 +88,8 @@ class SamplingTally:
     edges : np.ndarray, shape (n_bins + 1,)
         Bins of the variable in GeV, from 0 to three times the threshold; what lies beyond is not in the spectra.
     jets_before, jets_after : np.ndarray, shape (11,), int
-    before, after : np.ndarray, shape (n_bins,), int
-        Events a bin.
+    before, thinned, after : np.ndarray, shape (n_bins,), int
+        Events a bin: of all processes, after the choice of processes and the thinning, and those kept in the end.
     """
 
     variable: str
@@ -97,6 +97,7 @@ class SamplingTally:
     jets_before: np.ndarray
     jets_after: np.ndarray
     before: np.ndarray
+    thinned: np.ndarray
     after: np.ndarray
 
     @classmethod
@@ -104,14 +105,15 @@ class SamplingTally:
         """Start to count."""
         jets, spectrum = np.zeros(MAX_JETS + 1, np.int64), np.zeros(n_bins, np.int64)
         edges = np.linspace(0, 3 * threshold, n_bins + 1)
-        return cls(variable, edges, jets, jets.copy(), spectrum, spectrum.copy())
+        return cls(variable, edges, jets, jets.copy(), spectrum, spectrum.copy(), spectrum.copy())
 
-    def add(self, events: L1Events, kept: np.ndarray) -> None:
-        """Count events, and those kept of them, shape (n_events,), bool."""
+    def add(self, events: L1Events, thinned: np.ndarray, kept: np.ndarray) -> None:
+        """Count events, those left after the thinning, and those kept; both masks of shape (n_events,), bool."""
         n_jets, values = jet_count(events.smeared_data), getattr(events, self.variable)
         self.jets_before += np.bincount(n_jets, minlength=MAX_JETS + 1)
         self.jets_after += np.bincount(n_jets[kept], minlength=MAX_JETS + 1)
         self.before += np.histogram(values, self.edges)[0]
+        self.thinned += np.histogram(values[thinned], self.edges)[0]
         self.after += np.histogram(values[kept], self.edges)[0]
 
     @property

@@ -65,7 +65,7 @@ class InverseResponse:
 
 @dataclass(frozen=True)
 class JetResolution:
-    """Relative resolution of the jet pT: the square root of a/pT^2 + b/pT + c, with noise, stochastic and constant term.
+    """Relative resolution of the jet pT: sqrt(a/pT^2 + b/pT + c), its noise, stochastic and constant terms.
 
     Attributes
     ----------
@@ -207,8 +207,12 @@ class L1Response:
         scale = self.jets.scale_mean + self.jets.scale_width * normals[:, N_SLOTS:][real]
         smear = 1 + self.jets.resolution(pt, abs_eta) * normals[:, JETS][real]
         smeared[:, JETS, PT][real] = pt * self.jets.inverse_response(pt, abs_eta) * scale * smear
-        for slots, response in ((MUONS, self.muons), (EGAMMAS, self.egammas), (JETS, self.jets)):
-            smeared[:, slots] = _ordered(smeared[:, slots], response.threshold)
+        for slots, threshold in (
+            (MUONS, self.muons.threshold),
+            (EGAMMAS, self.egammas.threshold),
+            (JETS, self.jets.threshold),
+        ):
+            smeared[:, slots] = _ordered(smeared[:, slots], threshold)
         return smeared
 
 

@@ -1,0 +1,29 @@
+# make run: set-up and the main job; make test: set-up, linters and tests. Nothing that is there is done again.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+
+.PHONY: run test lint
+
+run: .venv/run.done
+	$(BIN)/snakemake --cores $(CORES)
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses $(CORES)
+
+lint: .venv/dev.done
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/snakemake --lint
+
+.venv/run.done: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+.venv/dev.done: requirements-dev.txt .venv/run.done
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,246 @@
+"""From Pythia events to the teacher's turn-on curves; each rule runs the script of its name.
+
+All paths are relative to the output folder, so that a target is named as its file or folder there:
+plots_selective_true_met, teacher_true_met, plots_teacher_true_met, and the same for true_ht and original_met.
+"""
+
+import glob
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+sys.path.insert(0, workflow.basedir)
+
+from utils.cli import UserError
+from utils.config import check_config, flags, modules_of, use_this_python
+
+min_version("9.0")
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+try:
+    check_config(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+START = Path.cwd()
+CODE = Path(workflow.basedir)
+GENERATE = config["generate_events"]
+
+use_this_python()
+
+
+workdir: config["output"]
+
+
+wildcard_constraints:
+    variable="true_met|true_ht|original_met",
+    process="[A-Za-z0-9][A-Za-z0-9_+-]*",
+    shard="[0-9]+",
+
+
+def script(name):
+    """The script of a rule and all modules that it imports: a change of any of them runs the rule again."""
+    return [CODE / f"{name}.py", *modules_of(CODE / f"{name}.py")]
+
+
+def shard_events(process, shard):
+    """Events of a shard: all shards of a process are full but perhaps the last."""
+    full = GENERATE["events_per_shard"]
+    return min(full, GENERATE["processes"][process]["events"] - full * shard)
+
+
+def events_files(process):
+    """The events files of a process: the shards to generate, or what the user's file name or glob finds."""
+    source = config["create_L1regression_data"]["processes"][process]
+    if source == "generated":
+        n_shards = -(-GENERATE["processes"][process]["events"] // GENERATE["events_per_shard"])
+        return [f"events/{process}/{shard}.h5" for shard in range(n_shards)]
+    found = sorted(glob.glob(str(START / source)))
+    if not found:
+        raise WorkflowError(f"configuration: create_L1regression_data.processes.{process}: no such file: {source}")
+    return found
+
+
+def user_file(section, key):
+    """A file that the configuration names, relative to where snakemake was started; nothing where it names none."""
+    value = config[section].get(key)
+    return [START / value] if value else []
+
+
+EVENTS = {process: events_files(process) for process in config["create_L1regression_data"]["processes"]}
+L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
+
+
+rule all:
+    """Train and analyse the teacher of each variable of the configuration."""
+    input:
+        expand("plots_teacher_{variable}", variable=config["variables"]),
+
+
+rule generate_events:
+    """Generate and detect a shard of a process. Events cost hours: changed code does not make them anew, -R does."""
+    input:
+        script=ancient(script("generate_events")),
+    output:
+        "events/{process}/{shard}.h5",
+    log:
+        "logs/generate_events/{process}_{shard}.log",
+    benchmark:
+        "benchmarks/generate_events/{process}_{shard}.tsv"
+    conda:
+        "envs/events.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=240,
+    params:
+        flags=flags(GENERATE, leave_out=("processes", "events_per_shard")),
+        settings=lambda wildcards: GENERATE["processes"][wildcards.process]["settings"],
+        events=lambda wildcards: shard_events(wildcards.process, int(wildcards.shard)),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
+        " --events {params.events} --seed {params.seed} {params.flags:q} --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule create_L1regression_data:
+    """Smear all events to the resolution of the Level-1 trigger and split them."""
+    input:
+        script=script("create_L1regression_data"),
+        events=[path for paths in EVENTS.values() for path in paths],
+        tables=[path for key in L1_TABLES for path in user_file("create_L1regression_data", key)],
+    output:
+        train="l1_regression/train.h5",
+        test="l1_regression/test.h5",
+        plots=report(
+            directory("l1_regression/plots"),
+            patterns=["{plot}.png"],
+            category="L1 response",
+            labels={"plot": "{plot}"},
+        ),
+    log:
+        "logs/create_L1regression_data.log",
+    benchmark:
+        "benchmarks/create_L1regression_data.tsv"
+    conda:
+        "envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        inputs=[f"--input={process}={path}" for process, paths in EVENTS.items() for path in paths],
+        flags=flags(
+            {
+                **config["create_L1regression_data"],
+                **{key: path for key in L1_TABLES for path in user_file("create_L1regression_data", key)},
+            },
+            leave_out=("processes",),
+        ),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} {params.inputs:q} --train_output {output.train:q} --test_output {output.test:q}"
+        " --plots {output.plots:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule selective_sampling_jets:
+    """Choose processes, thin by jet count and flatten the spectrum of the variable, for the training."""
+    input:
+        script=script("selective_sampling_jets"),
+        data="l1_regression/train.h5",
+    output:
+        train="selective_{variable}/train.h5",
+        discarded="selective_{variable}/discarded.h5",
+        summary="selective_{variable}/summary.txt",
+        plots=report(
+            directory("plots_selective_{variable}"),
+            patterns=["{plot}.png"],
+            category="Selective sampling",
+            labels={"variable": "{variable}", "plot": "{plot}"},
+        ),
+    log:
+        "logs/selective_sampling_jets/{variable}.log",
+    benchmark:
+        "benchmarks/selective_sampling_jets/{variable}.tsv"
+    conda:
+        "envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        flags=lambda wildcards: flags(config["selective_sampling_jets"], wildcards.variable),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --input {input.data:q} --output {output.train:q}"
+        " --discarded_output {output.discarded:q} --summary {output.summary:q} --plots {output.plots:q}"
+        " --sampling_var {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule train_teacher:
+    """Search the hyperparameters of the graph attention network and fit the best ones."""
+    input:
+        script=script("train_teacher"),
+        data="selective_{variable}/train.h5",
+        hyperparameters=user_file("train_teacher", "hyperparameters"),
+    output:
+        directory("teacher_{variable}"),
+    log:
+        "logs/train_teacher/{variable}.log",
+    benchmark:
+        "benchmarks/train_teacher/{variable}.tsv"
+    conda:
+        "envs/teacher.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+    params:
+        flags=lambda wildcards, input: flags(
+            {
+                **config["train_teacher"],
+                "hyperparameters": next(iter(input.hyperparameters), None),
+            },
+            wildcards.variable,
+        ),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --input {input.data:q} --output {output:q} --variable {wildcards.variable}"
+        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule analyze_results_teacher:
+    """Turn-on curves, resolution, rates and ROC of the teacher, on test events."""
+    input:
+        script=script("analyze_results_teacher"),
+        data="l1_regression/test.h5",
+        model="teacher_{variable}",
+    output:
+        report(
+            directory("plots_teacher_{variable}"),
+            patterns=["{plot}.png"],
+            category="Teacher",
+            labels={"variable": "{variable}", "plot": "{plot}"},
+        ),
+    log:
+        "logs/analyze_results_teacher/{variable}.log",
+    benchmark:
+        "benchmarks/analyze_results_teacher/{variable}.tsv"
+    conda:
+        "envs/teacher.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        flags=lambda wildcards: flags(config["analyze_results_teacher"], wildcards.variable),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"
+        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"

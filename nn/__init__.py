@@ -1,0 +1,1 @@
+"""The neural networks of the regression: layers, losses, metrics and the teacher."""

@@ -1,0 +1,74 @@
+"""How batches of graphs reach a model, for the training and for predictions."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from utils.batches import RaggedGraphs
+
+
+class Batches(Protocol):
+    """A source of batches, such as utils.batches.GraphBatches."""
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+
+    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Make the batches of an epoch: features (batch, nodes, n_features), labels (batch, 2)."""
+
+
+def as_dataset(batches: Batches, n_features: int, epochs: Iterator[int]) -> tf.data.Dataset:
+    """Make a data set whose number of nodes may differ from batch to batch.
+
+    Parameters
+    ----------
+    batches : Batches
+    n_features : int
+    epochs : iterator of int
+        Numbers of the epochs, of which each pass over the data set takes the next.
+    """
+    signature = (tf.TensorSpec((None, None, n_features), tf.float32), tf.TensorSpec((None, 2), tf.float32))
+    data = tf.data.Dataset.from_generator(lambda: batches.epoch(next(epochs)), output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(4)
+
+
+def fit(
+    model: keras.Model, training: Batches, validation: Batches, initial_epoch: int = 0, **kwargs: Any
+) -> keras.callbacks.History:
+    """Fit a compiled model; what else keras' ``fit`` takes is passed on."""
+    n_features = model.input_shape[-1]
+    return model.fit(
+        as_dataset(training, n_features, itertools.count(initial_epoch)),
+        validation_data=as_dataset(validation, n_features, itertools.repeat(0)),
+        initial_epoch=initial_epoch,
+        shuffle=False,
+        **{**kwargs, "verbose": 0},
+    )
+
+
+def predict(model: keras.Model, features: np.ndarray, batch_size: int = 4096) -> np.ndarray:
+    """Predict the correction of graphs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    features : np.ndarray, shape (n_graphs, n_nodes, n_features), float32
+        Node features, zero where empty.
+    batch_size : int
+        Graphs that the model sees at a time.
+
+    Returns
+    -------
+    np.ndarray, shape (n_graphs,), float32
+    """
+    graphs = RaggedGraphs.of(features)
+    order = np.argsort(graphs.sizes, kind="stable")
+    correction = np.empty(len(order), np.float32)
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        correction[rows] = model.predict_on_batch(graphs.take(rows).padded())[:, 0]
+    return correction

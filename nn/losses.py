@@ -1,0 +1,147 @@
+"""Losses of the correction factor.
+
+Labels have shape (batch, 2): the target of the regression, and the true variable in GeV, which only metrics
+look at. Predictions have shape (batch, 1). Each function gives one value a sample, shape (batch,).
+"""
+
+import functools
+import math
+import re
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from nn.layers import PACKAGE
+
+
+def target_of(labels, predictions):
+    """Return the target, shape (batch, 1), of labels, shape (batch, 2), for predictions, shape (batch, 1)."""
+    if tuple(labels.shape[1:]) != (2,) or tuple(predictions.shape[1:]) != (1,):
+        raise ValueError(
+            "expected labels of shape (batch, 2) and predictions of shape (batch, 1), "
+            f"received: labels.shape={tuple(labels.shape)}, predictions.shape={tuple(predictions.shape)}"
+        )
+    return labels[:, :1]
+
+
+def mse(labels, predictions):
+    """Squared error."""
+    return keras.losses.mean_squared_error(target_of(labels, predictions), predictions)
+
+
+def mae(labels, predictions):
+    """Absolute error."""
+    return keras.losses.mean_absolute_error(target_of(labels, predictions), predictions)
+
+
+def mape(labels, predictions):
+    """Absolute error in percent of the target."""
+    return keras.losses.mean_absolute_percentage_error(target_of(labels, predictions), predictions)
+
+
+def msle(labels, predictions):
+    """Squared difference of log(1 + value)."""
+    return keras.losses.mean_squared_logarithmic_error(target_of(labels, predictions), predictions)
+
+
+def huber(labels, predictions, delta):
+    """Half the squared error up to `delta`, growing linearly above (Huber 1964)."""
+    return keras.losses.huber(target_of(labels, predictions), predictions, delta=delta)
+
+
+def quantile(labels, predictions, tau):
+    """Pinball loss, least for the `tau` quantile of the target (Koenker & Bassett 1978)."""
+    error = (target_of(labels, predictions) - predictions)[:, 0]
+    return ops.maximum(tau * error, (tau - 1) * error)
+
+
+def dice(labels, predictions, epsilon):
+    """Dice loss 1 - (2 y p + epsilon) / (y^2 + p^2 + epsilon) of the target y and the prediction p.
+
+    Computed as the identical (y - p)^2 / (y^2 + p^2 + epsilon), which does not cancel where p is close to y.
+    """
+    target = target_of(labels, predictions)
+    union = ops.square(target) + ops.square(predictions) + epsilon
+    return (ops.square(target - predictions) / union)[:, 0]
+
+
+FUNCTIONS = {"mse": mse, "mae": mae, "mape": mape, "msle": msle}
+FUNCTIONS_OF_PARAMETER = {"huber": (huber, "delta"), "quantile": (quantile, "tau"), "dice": (dice, "epsilon")}
+EXPECTED = (
+    "expected a loss among mse, mae, mape, msle, huber_DELTA, quantile_TAU, dice_EPSILON "
+    "with finite DELTA > 0, 0 < TAU < 1, EPSILON > 0"
+)
+
+
+def find_loss(name: str) -> Callable:
+    """Return the function of labels and predictions that a loss's name, for example "huber_1.0", stands for.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or its parameter is missing, superfluous or out of range.
+    """
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    match = re.fullmatch(r"(huber|quantile|dice)_([0-9.]+(?:e[+-]?[0-9]+)?)", str(name))
+    if match is None:
+        raise ValueError(f"{EXPECTED}, received: loss={name!r}")
+    kind, text = match.groups()
+    try:
+        parameter = float(text)
+    except ValueError:
+        parameter = math.nan
+    upper_limit = 1 if kind == "quantile" else math.inf
+    if not 0 < parameter < upper_limit:
+        raise ValueError(f"{EXPECTED}, received: loss={name!r}")
+    function, parameter_name = FUNCTIONS_OF_PARAMETER[kind]
+    return functools.partial(function, **{parameter_name: parameter})
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TargetLoss(keras.Loss):
+    """Loss of the target component of the labels.
+
+    Parameters
+    ----------
+    loss : {"mse", "mae", "mape", "msle", "huber_DELTA", "quantile_TAU", "dice_EPSILON"}
+        Which loss, with a number in the place of the word in capitals: "huber_1.0".
+    name : str, optional
+        Name of the object; `loss` by default.
+    reduction : str
+        As for every keras.Loss.
+    """
+
+    def __init__(self, loss: str, name: str | None = None, reduction: str = "sum_over_batch_size"):
+        self._function = find_loss(loss)
+        self.loss = loss
+        super().__init__(name=name or loss, reduction=reduction)
+
+    def call(self, y_true, y_pred):
+        """One value a sample, shape (batch,), of labels (batch, 2) and predictions (batch, 1)."""
+        return self._function(y_true, y_pred)
+
+    def get_config(self):
+        """Arguments that make an equal loss."""
+        return {**super().get_config(), "loss": self.loss}
+
+
+def get_loss(name: str) -> keras.Loss:
+    """Return the loss of a name, for example "mse" or "huber_1.0".
+
+    Parameters
+    ----------
+    name : str
+        One of mse, mae, mape, msle, huber_DELTA, quantile_TAU, dice_EPSILON.
+
+    Returns
+    -------
+    keras.Loss
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or its parameter is missing, superfluous or out of range.
+    """
+    return TargetLoss(name)

@@ -1,0 +1,273 @@
+"""The teacher: a graph attention network that regresses the correction factor of an event."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+
+from nn.data import Batches, fit
+from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
+from nn.losses import get_loss
+from nn.metrics import MseThesholdMetric
+
+L2 = 5e-6
+PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
+ACTIVATIONS = ("relu", "elu")
+
+# Bias of the output at which softplus is 1: training starts from no correction.
+SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherHyperparameters:
+    """Hyperparameters of the teacher, by the names they have in `SEARCH_SPACE` and in files.
+
+    Attributes
+    ----------
+    graph_layers : int
+        Number of graph attention layers.
+    units : int
+        Features of a head.
+    heads : int
+        Attention heads of a layer, concatenated in the inner layers, averaged in the last one.
+    activation : {"relu", "elu"}
+        Activation of the graph attention layers.
+    embedding : int
+        Dimension of the embedding of the particle id; without effect where there is no particle id.
+    attention_dropout, dropout : float
+        Fraction dropped, in [0, 1), of the attention weights and of the outputs of each attention layer.
+    learning_rate : float
+        Learning rate of Adam.
+    """
+
+    graph_layers: int = 2
+    units: int = 64
+    heads: int = 3
+    activation: str = "elu"
+    embedding: int = 2
+    attention_dropout: float = 0.0
+    dropout: float = 0.0
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Check each value.
+
+        Raises
+        ------
+        ValueError
+            If a value has the wrong type or is out of range, naming it.
+        """
+        for name in ("graph_layers", "units", "heads", "embedding"):
+            self._check(name, "a positive integer", lambda value: _is_number(value, int) and value >= 1)
+        for name in ("attention_dropout", "dropout"):
+            self._check(name, "a fraction in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
+        self._check("activation", " or ".join(ACTIVATIONS), lambda value: value in ACTIVATIONS)
+        self._check("learning_rate", "a finite number > 0", lambda value: _is_number(value) and 0 < value < math.inf)
+
+    def _check(self, name: str, expected: str, is_valid: Callable[[Any], bool]) -> None:
+        value = getattr(self, name)
+        if not is_valid(value):
+            raise ValueError(f"hyperparameter {name}: expected {expected}, received: {name}={value!r}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TeacherHyperparameters":
+        """Make hyperparameters of a mapping of names to values; names left out keep their default.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value is invalid, naming it.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(f"expected a mapping of hyperparameters, received: {values!r}")
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name, value in values.items():
+            if name not in names:
+                raise ValueError(
+                    f"hyperparameter {name}: expected one of {', '.join(names)}, received: {name}={value!r}"
+                )
+        return cls(**values)
+
+
+def _is_number(value: Any, types: Any = (int, float)) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+# For each hyperparameter the method of keras_tuner.HyperParameters that draws it, and its domain.
+SEARCH_SPACE: dict[str, tuple[str, dict[str, Any]]] = {
+    "graph_layers": ("Int", {"min_value": 2, "max_value": 4}),
+    "units": ("Int", {"min_value": 64, "max_value": 128, "step": 32}),
+    "heads": ("Int", {"min_value": 3, "max_value": 5}),
+    "activation": ("Choice", {"values": list(ACTIVATIONS)}),
+    "embedding": ("Int", {"min_value": 2, "max_value": 4}),
+    "attention_dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
+    "dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
+    "learning_rate": ("Float", {"min_value": 1e-4, "max_value": 1e-2, "sampling": "log"}),
+}
+
+
+def sample_hyperparameters(hp: keras_tuner.HyperParameters, feature_names: Sequence[str]) -> TeacherHyperparameters:
+    """Draw hyperparameters from the search space, or read those that a trial has drawn.
+
+    Parameters
+    ----------
+    hp : keras_tuner.HyperParameters
+        Those of the trial.
+    feature_names : sequence of str
+        Names of the features; the embedding is searched only if "pid" is among them.
+
+    Returns
+    -------
+    TeacherHyperparameters
+    """
+    defaults = TeacherHyperparameters()
+    names = [name for name in SEARCH_SPACE if name != "embedding" or "pid" in feature_names]
+    values = {}
+    for name in names:
+        kind, domain = SEARCH_SPACE[name]
+        values[name] = getattr(hp, kind)(name, default=getattr(defaults, name), **domain)
+    return TeacherHyperparameters(**values)
+
+
+def _check_features(feature_names: Sequence[str], mean: Sequence[float], variance: Sequence[float]) -> None:
+    names = list(feature_names)
+    if names[:1] != ["pt"] or "pid" in names[:-1] or len(set(names)) != len(names):
+        raise ValueError(
+            f"expected different names, 'pt' first and 'pid' last if at all, received: feature_names={names}"
+        )
+    n_continuous = len(names) - ("pid" in names)
+    for argument, values in (("mean", mean), ("variance", variance)):
+        if len(values) != n_continuous:
+            raise ValueError(
+                f"expected {n_continuous} values, one for each feature but pid, received: {argument}={list(values)}"
+            )
+    for name, m, v in zip(names, mean, variance, strict=False):
+        if not (math.isfinite(m) and 0 < v < math.inf):
+            raise ValueError(f"feature {name}: expected finite mean and variance > 0, received: mean={m}, variance={v}")
+
+
+def build_teacher(
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    mean: Sequence[float],
+    variance: Sequence[float],
+) -> keras.Model:
+    """Build the teacher, not compiled.
+
+    Parameters
+    ----------
+    hyperparameters : TeacherHyperparameters
+        Those of the network; the learning rate has no effect here.
+    feature_names : sequence of str
+        Names of the input features in their order: "pt" first, "pid", if present, last.
+    mean, variance : sequence of float
+        Of each feature but "pid" over real objects, after whatever transformation the input has undergone.
+
+    Returns
+    -------
+    keras.Model
+        From `features`, shape (batch, n_objects, n_features), float32, to the correction factor, shape
+        (batch, 1), not negative. Objects of zero pT are padding; n_objects may change from batch to batch.
+    """
+    _check_features(feature_names, mean, variance)
+    regularizer = keras.regularizers.L2(L2)
+
+    features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
+    real = RealNodes(name="real_nodes")(features)
+    normalization = keras.layers.Normalization(
+        mean=[float(value) for value in mean],
+        variance=[float(value) for value in variance],
+        name="normalization",
+    )
+    if "pid" in feature_names:
+        continuous, pid = SplitPid(name="split_pid")(features)
+        embedded = keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid)
+        x = keras.layers.Concatenate(name="nodes")([normalization(continuous), embedded])
+    else:
+        x = normalization(features)
+
+    for number in range(1, hyperparameters.graph_layers + 1):
+        x = GraphAttention(
+            hyperparameters.units,
+            hyperparameters.heads,
+            combine="average" if number == hyperparameters.graph_layers else "concat",
+            activation=hyperparameters.activation,
+            attention_dropout=hyperparameters.attention_dropout,
+            kernel_regularizer=regularizer,
+            name=f"graph_attention_{number}",
+        )(x, mask=real)
+        x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(x)
+
+    x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
+    correction = keras.layers.Dense(
+        1,
+        activation="softplus",
+        bias_initializer=keras.initializers.Constant(SOFTPLUS_INVERSE_OF_ONE),
+        kernel_regularizer=regularizer,
+        dtype="float32",
+        name="correction",
+    )(x)
+    return keras.Model(features, correction, name="teacher")
+
+
+class TeacherHyperModel(keras_tuner.HyperModel):
+    """Compiled teachers, of the hyperparameters of a tuner's trial or of fixed ones.
+
+    Parameters
+    ----------
+    feature_names, mean, variance
+        As for `build_teacher`.
+    loss : str
+        Name of the loss, as for `nn.losses.get_loss`.
+    metric_thresholds : sequence of float
+        Thresholds in GeV on the true variable, above which the mean squared error is monitored.
+    """
+
+    def __init__(
+        self,
+        feature_names: Sequence[str],
+        mean: Sequence[float],
+        variance: Sequence[float],
+        loss: str,
+        metric_thresholds: Sequence[float] = (),
+    ):
+        super().__init__(name="teacher")
+        self.feature_names = tuple(feature_names)
+        self.mean = tuple(mean)
+        self.variance = tuple(variance)
+        self.loss = loss
+        self.metric_thresholds = tuple(metric_thresholds)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
+        return self.build_fixed(sample_hyperparameters(hp, self.feature_names))
+
+    def fit(
+        self,
+        hp: keras_tuner.HyperParameters,
+        model: keras.Model,
+        training: Batches,
+        validation: Batches,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Fit the model of a trial; the batches are the same in each trial."""
+        return fit(model, training, validation, **kwargs)
+
+    def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
+        """Build the compiled teacher of given TeacherHyperparameters."""
+        model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance)
+        model.compile(
+            optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
+            loss=get_loss(self.loss),
+            metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
+        )
+        return model
+
+
+def load_teacher(path: str | Path) -> keras.Model:
+    """Load a teacher from its .keras file; importing this module has registered the classes that it needs."""
+    return keras.models.load_model(path, safe_mode=True)

@@ -1,0 +1,87 @@
+"""The configuration of the workflow: what is allowed in it, and how it becomes the flags of the scripts."""
+
+import ast
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from utils.cli import UserError
+from utils.data_processing import VARIABLES
+
+SCHEMA = Path(__file__).with_name("config.schema.yaml")
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration with an unknown key, a wrong type or a value out of range, naming the key."""
+    schema = yaml.safe_load(SCHEMA.read_text())
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error is not None:
+        key = ".".join(str(part) for part in error.absolute_path)
+        raise UserError(f"configuration: {key + ': ' if key else ''}{error.message}")
+    undefined = [
+        name
+        for name, source in config["create_L1regression_data"]["processes"].items()
+        if source == "generated" and name not in config["generate_events"]["processes"]
+    ]
+    if undefined:
+        raise UserError(
+            f"configuration: create_L1regression_data.processes.{undefined[0]}: generated, but "
+            f"generate_events.processes has only {', '.join(config['generate_events']['processes'])}"
+        )
+
+
+def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tuple[str, ...] = ()) -> list[str]:
+    """Turn a section of the configuration into the flags of its script.
+
+    Parameters
+    ----------
+    section : mapping
+        Flag names and values; null stands for the script's default, a list is joined by commas, and of a mapping by
+        variable the value of `variable` is taken.
+    variable : str, optional
+    leave_out : tuple of str
+        Keys that are no flags.
+
+    Returns
+    -------
+    list of str
+    """
+    words = []
+    for key, setting in section.items():
+        value = setting
+        if isinstance(setting, Mapping) and set(setting) <= set(VARIABLES):
+            value = setting.get(variable)
+        if key in leave_out or value is None:
+            continue
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words.append(f"--{key}={text}")
+    return words
+
+
+def modules_of(script: Path) -> list[Path]:
+    """Find the modules of this project that a script imports, directly or through others, in sorted order."""
+    root, found, to_read = script.parent, set(), [script]
+    while to_read:
+        for node in ast.walk(ast.parse(to_read.pop().read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                path = root / (name.replace(".", "/") + ".py")
+                if name.split(".")[0] in ("utils", "nn") and path.is_file() and path not in found:
+                    found.add(path)
+                    to_read.append(path)
+    return sorted(found)
+
+
+def use_this_python() -> None:
+    """Let commands find the running Python first; a conda environment, where a rule uses one, still comes before it."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

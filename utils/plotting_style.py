@@ -1,0 +1,53 @@
+"""What all plots share: the style of CMS in mplhep, the label, colours, and files that are whole or absent."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, cast
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from utils.files import whole_file
+
+mpl.use("agg")
+
+Arguments = ParamSpec("Arguments")
+Drawing = tuple[Figure, Axes]
+
+# Colours that the colour-blind tell apart: M. A. Petroff, arXiv:2107.02270
+COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+
+
+def in_style(draw: Callable[Arguments, Drawing]) -> Callable[Arguments, Drawing]:
+    """Draw in the style of CMS, whatever style is set outside."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawing:
+        with plt.style.context(mplhep.style.CMS):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def start(ax: Axes | None, right: str) -> Drawing:
+    """Return a figure and axes with the labels that every plot has: that it is simulation, and of what."""
+    if ax is None:
+        _, ax = plt.subplots()
+    mplhep.cms.label(exp="", llabel="Simulation", rlabel=right, ax=ax)
+    return cast(Figure, ax.get_figure(root=True)), ax
+
+
+def save(fig: Figure, stem: str | Path) -> None:
+    """Write a figure as STEM.pdf and STEM.png, each whole or not at all and the same each time, and close it."""
+    try:
+        for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", None)):
+            # Fonts are looked up when a figure is written.
+            with whole_file(f"{stem}{suffix}") as temporary, plt.style.context(mplhep.style.CMS):
+                fig.savefig(temporary, bbox_inches="tight", metadata=metadata)
+    finally:
+        plt.close(fig)
