@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--test_fraction", type=number(float, above=0, maximum=0.99), default=0.3, help="share of test events"
     )
-    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all random numbers")
+    args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
     args.add_argument(
         "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
     )
@@ -97,6 +97,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name in ("muon", "egamma"):
         if len(getattr(parsed, f"{name}_response")) != 2:
             args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
+    if parsed.train_output.resolve() == parsed.test_output.resolve():
+        args.error("--train_output and --test_output name the same file")
     return parsed
 
 

@@ -53,13 +53,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--sampling_bins", type=number(int, 1), default=20, help="bins of the spectrum below the threshold"
     )
-    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all random numbers")
+    args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
     args.add_argument(
         "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
     )
     parsed = args.parse_args(argv)
     if (parsed.sampling_var is None) != (parsed.sampling_threshold is None):
         args.error("--sampling_var and --sampling_threshold go together")
+    if parsed.discarded_output and parsed.discarded_output.resolve() == parsed.output.resolve():
+        args.error("--output and --discarded_output name the same file")
     return parsed
 
 

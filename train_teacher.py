@@ -64,7 +64,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="share of the events for the validation loss",
     )
     args.add_argument("--batch_size", type=number(int, 1), default=1024, help="events a batch")
-    args.add_argument("--max_epochs", type=number(int, 1), default=30, help="epochs of the longest trainings")
+    args.add_argument("--max_epochs", type=number(int, 1), default=30, help="epochs of the longest trials")
+    args.add_argument("--final_epochs", type=number(int, 1), default=100, help="most epochs of the final fit")
     args.add_argument(
         "--patience", type=number(int, 1), default=6, help="epochs without a lower validation loss to stop after"
     )
@@ -135,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         logger.info("final fit with %s", fixed)
         keras.utils.set_random_seed(args.seed)
         model = hypermodel.build_fixed(fixed)
-        history = final_fit(model, training, validation, args.max_epochs, args.patience, folder)
+        history = final_fit(model, training, validation, args.final_epochs, args.patience, folder)
         model.save(folder / "best_model.keras")
         write_json(folder / "best_hyperparameters.json", asdict(fixed))
         epochs = range(1, len(history["loss"]) + 1)

@@ -20,7 +20,7 @@ class UserError(Exception):
     """Input that cannot be used; the message says what, where, and what was expected and found."""
 
 
-def script(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], int]:
+def script(main: Callable[..., None]) -> Callable[..., int]:
     """Turn the body of a script into ``main(argv=None) -> int``.
 
     Progress is logged to stderr. A :class:`UserError` or an error of the operating system becomes one line

@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ import numpy as np
 
 from utils.cli import UserError
 
+FOLDER_MARK = ".l1_regression"
+TRACKED_LIBRARIES = ("awkward", "fastjet", "h5py", "keras", "keras_tuner", "numpy", "pythia8mc", "scipy", "tensorflow")
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -22,6 +26,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     After an error neither file is left; a temporary file that a killed run left is overwritten.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, expected the name of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part.{path.name}")
     try:
@@ -33,14 +39,22 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was."""
-    path = Path(path)
+    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
+
+    A folder with content that was not made here is never replaced: a :class:`UserError` says so.
+    """
+    if Path(path).exists() and not Path(path).is_dir():
+        raise UserError(f"{path}: is not a folder")
+    path = Path(path).resolve()  # a link to a folder stays one
+    if path.is_dir() and any(path.iterdir()) and not (path / FOLDER_MARK).exists():
+        raise UserError(f"{path}: the folder has files that are not from here and would be lost; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part.{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
+        (temporary / FOLDER_MARK).touch()
         shutil.rmtree(path, ignore_errors=True)
         temporary.replace(path)
     finally:
@@ -77,12 +91,15 @@ def _plain(content: Any) -> Any:
 
 
 def provenance(args: argparse.Namespace) -> dict[str, Any]:
-    """Where an output comes from: the script's arguments and the versions that made it."""
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "h5py")}
-    arguments = {
-        key: str(value) if isinstance(value, Path) else value for key, value in sorted(vars(args).items())
+    """Where an output comes from: the script's arguments and the versions of the libraries it has imported."""
+    versions = {
+        distribution: importlib.metadata.version(distribution)
+        for module, distributions in importlib.metadata.packages_distributions().items()
+        if module in sys.modules and module in TRACKED_LIBRARIES
+        for distribution in distributions
     }
-    return {"arguments": _plain(arguments), "versions": versions}
+    arguments = {key: str(value) if isinstance(value, Path) else value for key, value in sorted(vars(args).items())}
+    return {"arguments": _plain(arguments), "versions": dict(sorted(versions.items()))}
 
 
 @contextmanager
@@ -112,17 +129,13 @@ def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str 
         NumPy kind letters that are accepted, for example ``"f"`` or ``"iu"``.
     """
     if name not in file:
-        raise UserError(
-            f"{file.filename}: dataset '{name}' is missing, found {', '.join(sorted(file)) or 'none'}"
-        )
+        raise UserError(f"{file.filename}: dataset '{name}' is missing, found {', '.join(sorted(file)) or 'none'}")
     found = file[name]
     wanted = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
     if not isinstance(found, h5py.Dataset):
         raise UserError(f"{file.filename}: '{name}' is a group, expected a dataset of shape {wanted}")
     if found.dtype.kind not in kinds:
-        raise UserError(
-            f"{file.filename}: dataset '{name}' has type {found.dtype}, expected one of kind {kinds}"
-        )
+        raise UserError(f"{file.filename}: dataset '{name}' has type {found.dtype}, expected one of kind {kinds}")
     fits = len(found.shape) == len(shape) and all(
         expected in (None, length) for expected, length in zip(shape, found.shape, strict=True)
     )

@@ -1,7 +1,7 @@
 """L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ class L1Dataset:
             if "weights" in file:
                 dataset(file, "weights", (n_events,))
             labels = dataset(file, "ids_names", (None,), "SO")[:]
-            return cls(Path(path), n_events, dict(_parse_label(path, label) for label in labels), "weights" in file)
+            return cls(Path(path), n_events, _parse_labels(path, labels), "weights" in file)
 
     def ids_of(self, names: tuple[str, ...]) -> list[int]:
         """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
@@ -175,10 +175,15 @@ class L1Dataset:
         raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
 
 
-def _parse_label(path: str | Path, label: bytes | str) -> tuple[int, str]:
-    """Split an entry of ``ids_names`` into process id and name."""
-    text = label.decode(errors="replace") if isinstance(label, bytes) else label
-    name, _, number = text.rpartition("_")
-    if not name or not number.isascii() or not number.isdigit():
-        raise UserError(f"{path}: dataset 'ids_names' has '{text}', expected NAME_ID such as QCD_1")
-    return int(number), name
+def _parse_labels(path: str | Path, labels: Iterable[bytes | str]) -> dict[int, str]:
+    """Read the entries of ``ids_names``, of which no two may share the id or the name."""
+    names: dict[int, str] = {}
+    for label in labels:
+        text = label.decode(errors="replace") if isinstance(label, bytes) else label
+        name, _, number = text.rpartition("_")
+        if not name or not number.isascii() or not number.isdigit():
+            raise UserError(f"{path}: dataset 'ids_names' has '{text}', expected NAME_ID such as QCD_1")
+        if int(number) in names or name in names.values():
+            raise UserError(f"{path}: dataset 'ids_names' has '{text}', but another entry has that id or name")
+        names[int(number)] = name
+    return names

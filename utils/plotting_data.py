@@ -91,7 +91,7 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
     if flattening is not None:
         ax.axvline(flattening.threshold, color="black", linestyle=":", linewidth=1.5)
         right = ax.twinx()
-        line = right.stairs(
+        keep = right.stairs(
             np.append(flattening.probability, 1.0),
             np.append(flattening.edges, tally.edges[-1]),
             baseline=None,
@@ -100,7 +100,7 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
             linewidth=1.5,
         )
         right.set(ylabel="Keep probability of the flattening", ylim=(0, 1.8))
-        handles, labels = [*handles, line], [*labels, "Keep probability"]
+        handles, labels = [*handles, keep], [*labels, "Keep probability"]
     ax.legend(handles, labels, fontsize="x-small")
     return fig, ax
 

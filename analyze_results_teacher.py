@@ -1,0 +1,382 @@
+"""Evaluate a trained teacher as a trigger would use it: turn-on curves, resolution, rates and ROC curves, with errors.
+
+Takes the output folder of the training and an L1 regression file of events it did not see, applies the correction to
+the MET or HT of Level-1, and compares the two and the true value. Events without a prediction stay, uncorrected.
+Writes plots (PDF and PNG), summary.txt and results.json.
+"""
+
+import argparse
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils import plotting
+from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.data_processing import GraphCreator, L1Events, full_variable, graph_creator, reconstructed
+from utils.evaluation import (
+    BASELINE,
+    BINNINGS,
+    CORRECTED,
+    TRUE,
+    BackgroundResult,
+    Counts,
+    Predictions,
+    ProcessResult,
+    SignalResult,
+    count,
+    evaluate_background,
+    evaluate_process,
+    evaluate_signal,
+    predict_events,
+)
+from utils.files import provenance, read_json, whole_folder, write_json
+from utils.l1_dataset import L1Dataset
+from utils.performance import Estimate
+from utils.plotting_style import Drawing, save
+
+logger = logging.getLogger("analyze_results_teacher")
+
+MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    args = parser(__doc__)
+    args.add_argument("--model_dir", type=Path, required=True, help="output folder of the training")
+    args.add_argument("--data", type=Path, required=True, help="L1 regression file of the evaluation")
+    args.add_argument("--output", type=Path, required=True, help="folder for plots and numbers, replaced as a whole")
+    names, positive = comma_separated(str), number(float, above=0)
+    args.add_argument("--signal_names", type=names, default="W,hToTauTau,hChToTauNu", help="processes that are signals")
+    args.add_argument("--bg_names", type=names, default="QCD", help="processes that are background, taken together")
+    args.add_argument(
+        "--inclusive_thresholds",
+        type=comma_separated(number(float, 0)),
+        help="thresholds of the turn-on curves in GeV; if not given 100,120,150 for MET and 200,320,450 for HT",
+    )
+    args.add_argument(
+        "--background_efficiencies",
+        type=comma_separated(number(float, above=0, maximum=1)),
+        default="0.05,0.01,0.005",
+        help="background efficiencies at which the signal efficiencies are compared",
+    )
+    args.add_argument("--luminosity", type=positive, default=2e34, help="for the rates, in cm^-2 s^-1")
+    args.add_argument("--variable", type=_variable, help="as trained: true_met, true_ht or original_met")
+    args.add_argument("--log_features", type=names, help="as trained: features that the network takes as log(x+1)")
+    args.add_argument("--loss_function", help="as trained")
+    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of the bootstrap errors")
+    args.add_argument("--chunk_size", type=number(int, 1), default=65536, help="events read at a time")
+    parsed = args.parse_args(argv)
+    for flag in ("signal_names", "bg_names", "background_efficiencies"):
+        if not getattr(parsed, flag):
+            args.error(f"argument --{flag}: expected at least one")
+    named = parsed.signal_names + parsed.bg_names
+    twice = [name for name in named if named.count(name) > 1]
+    if twice:
+        args.error(f"arguments --signal_names, --bg_names: '{twice[0]}' is named twice")
+    return parsed
+
+
+def _variable(text: str) -> str:
+    """Argparse type: a regression variable."""
+    try:
+        return full_variable(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the evaluation has to know of the training."""
+
+    creator: GraphCreator
+    loss_function: str
+
+
+def read_training(args: argparse.Namespace) -> Training:
+    """Read what the training recorded, and refuse a flag that contradicts it."""
+    path = args.model_dir / TRAINING_FILE
+    record = read_json(path)
+    for name, kind in (("variable", str), ("log_features", list), ("loss_function", str)):
+        if not isinstance(record, dict) or not isinstance(record.get(name), kind):
+            raise UserError(f"{path}: '{name}' is missing or no {kind.__name__}")
+        given = getattr(args, name)
+        if given is not None and _as_set(given) != _as_set(record[name]):
+            shown = [",".join(sorted(_as_set(value))) for value in (given, record[name])]
+            raise UserError(f"--{name}: '{shown[0]}' was given, but {path} says '{shown[1]}'")
+    try:
+        creator = graph_creator(record["variable"], record["log_features"])
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    return Training(creator, record["loss_function"])
+
+
+def _as_set(value: str | Sequence[str]) -> set[str]:
+    """Return one or several values as a set."""
+    return {value} if isinstance(value, str) else set(value)
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Refuse an output folder whose replacement would remove an input."""
+    output = args.output.resolve()
+    for path in (args.model_dir / MODEL_FILE, args.data):
+        if output in path.resolve().parents:
+            raise UserError(f"--output {args.output}: is replaced as a whole, but {path} is in it")
+
+
+def load_predictor(model_dir: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Load the model; the only place that needs keras, whose import takes seconds and logs much."""
+    path = model_dir / MODEL_FILE
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from nn.data import predict
+    from nn.models import load_teacher
+
+    try:
+        model = load_teacher(path)
+    except Exception as error:  # a damaged file fails in many ways
+        raise UserError(f"{path}: not a readable model ({error})") from None
+    return functools.partial(predict, model)
+
+
+def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
+    """Read the events with a progress bar."""
+    with progress(data.n_events, "predict") as bar:
+        for events in data.chunks(chunk_size):
+            yield events
+            bar.update(len(events))
+
+
+def predict(
+    args: argparse.Namespace, training: Training, data: L1Dataset, processes: dict[str, int]
+) -> dict[str, Predictions]:
+    """Predict the correction of all events of the processes, and say how many there are."""
+    predictor = load_predictor(args.model_dir)
+    events = _read(data, args.chunk_size)
+    predictions = predict_events(events, list(processes.values()), training.creator, predictor)
+    if (predictions.weight < 0).any():
+        raise UserError(f"{data.path}: dataset 'weights': expected none below 0")
+    logger.info("%d of %d events are of the processes named", len(predictions), data.n_events)
+    of_process = {name: predictions[predictions.process_id == number] for name, number in processes.items()}
+    for name, process_predictions in of_process.items():
+        counts = count(process_predictions)
+        if counts.weight == 0:
+            raise UserError(f"{data.path}: no events of process '{name}' or none with a weight")
+        logger.info(
+            "%s: %d events; %d without a jet at L1 and %d without a target keep their uncorrected value",
+            name,
+            counts.events,
+            counts.without_jet,
+            counts.without_target,
+        )
+    return of_process
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results; `luminosity` is None where weights are no cross sections."""
+
+    variable: str
+    background_name: str
+    luminosity: float | None
+    n_events: int
+    processes: dict[str, ProcessResult]
+    background: BackgroundResult
+    signals: dict[str, SignalResult]
+
+
+def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, events: dict[str, Predictions]) -> Results:
+    """Evaluate each process, the background, and each signal against it."""
+    variable = training.creator.variable
+    binning = BINNINGS[variable]
+    luminosity = args.luminosity if data.weighted else None
+    thresholds = args.inclusive_thresholds or binning.inclusive_thresholds
+    efficiencies = args.background_efficiencies
+    processes = {}
+    for name, predictions in events.items():
+        logger.info("evaluate %s", name)
+        processes[name] = evaluate_process(predictions, binning, thresholds, args.seed, name)
+    background_events = Predictions.concatenate([events[name] for name in args.bg_names])
+    background = evaluate_background(background_events, binning, efficiencies, luminosity, args.seed)
+    signals = {}
+    for name in args.signal_names:
+        logger.info("evaluate %s against the background", name)
+        signals[name] = evaluate_signal(
+            events[name], background_events, efficiencies, background.threshold_rows, args.seed, name
+        )
+    return Results(
+        variable,
+        "+".join(args.bg_names),
+        luminosity,
+        data.n_events,
+        processes,
+        background,
+        signals,
+    )
+
+
+def figures(results: Results) -> dict[str, Callable[[], Drawing]]:
+    """Name the plots, the same for MET and HT, and say how each is drawn."""
+    variable, above = results.variable, BINNINGS[results.variable].response_above
+    plots: dict[str, Callable[[], Drawing]] = {}
+
+    def plot(stem: str, draw: Callable[..., Drawing], *args: Any) -> None:
+        plots[stem] = functools.partial(draw, *args)
+
+    for name, process in results.processes.items():
+        of = (variable, name)
+        plot(f"target_prediction_{name}", plotting.draw_target_prediction, process.target, process.prediction, *of)
+        plot(f"target_vs_prediction_{name}", plotting.draw_target_vs_prediction, process.target_prediction, *of)
+        plot(f"spectrum_{name}", plotting.draw_spectra, process.spectra, *of, results.luminosity is not None)
+        plot(f"response_{name}", plotting.draw_response, process.response, above, *of)
+        plot(f"resolution_{name}", plotting.draw_resolution, process.resolution, *of)
+        plot(f"median_response_{name}", plotting.draw_median_response, process.resolution, *of)
+        for curves in zip(*process.turn_on.values(), strict=True):
+            of_threshold = dict(zip(process.turn_on, curves, strict=True))
+            plot(f"turn_on_{curves[0].threshold:g}_{name}", plotting.draw_turn_on, of_threshold, *of)
+    background = results.background_name
+    plot("rate", plotting.draw_rates, results.background.rates, variable, background, results.luminosity)
+    for name, signal in results.signals.items():
+        plot(f"roc_{name}", plotting.draw_roc, signal.roc, signal.working_points, variable, name, background)
+    return plots
+
+
+def numbers(args: argparse.Namespace, training: Training, results: Results) -> dict[str, Any]:
+    """Put all numbers into the structure of results.json; momenta are in GeV, weights in pb, rates in kHz."""
+    background = results.background
+    return {
+        "variable": training.creator.variable,
+        "reconstructed": reconstructed(training.creator.variable),
+        "log_features": training.creator.log_features,
+        "loss_function": training.loss_function,
+        "luminosity": results.luminosity,
+        "events": results.n_events,
+        "processes": {name: asdict(process) for name, process in results.processes.items()},
+        "background": {
+            "processes": args.bg_names,
+            "rates": {quantity: asdict(rates) for quantity, rates in background.rates.items()},
+            "working_points": {quantity: asdict(rates) for quantity, rates in background.at_working_points.items()},
+        },
+        "signals": {name: asdict(signal) for name, signal in results.signals.items()},
+        "made_by": provenance(args),
+    }
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of text as right-aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _entry(estimate: Estimate[np.ndarray], i: int, digits: int, scale: float = 1) -> str:
+    """Write a number and its error."""
+    value, error = scale * estimate.value[i], scale * estimate.error[i]
+    return f"{value:.{digits}f} +- {error:.{digits}f}" if np.isfinite(value) else "-"
+
+
+def _count_table(processes: dict[str, Counts]) -> str:
+    """Write how many events there are of each process."""
+    rows = [("process", "events", "no jet at L1", "no target", "sum of weights")]
+    rows += [
+        (name, str(counts.events), str(counts.without_jet), str(counts.without_target), f"{counts.weight:.5g}")
+        for name, counts in processes.items()
+    ]
+    return _columns(rows)
+
+
+def _background_table(results: Results) -> str:
+    """Write the thresholds at the fixed background efficiencies and what passes them."""
+    points = results.background.at_working_points
+    efficiencies = next(iter(results.signals.values())).working_points
+    quantities = (BASELINE, CORRECTED, TRUE)
+    rows = [
+        (
+            "background",
+            *(f"{quantity} > [GeV]" for quantity in quantities),
+            *(f"events, {quantity}" for quantity in quantities),
+            *(("rate, baseline [kHz]",) if results.luminosity else ()),
+        )
+    ]
+    for i, efficiency in enumerate(efficiencies.background_efficiency):
+        rows.append(
+            (
+                f"{efficiency:.3%}",
+                *(_entry(efficiencies.thresholds[quantity], i, 1) for quantity in quantities),
+                *(str(points[quantity].n_events[i]) for quantity in quantities),
+                *((_entry(points[BASELINE].rate, i, 1),) if results.luminosity else ()),
+            )
+        )
+    return _columns(rows)
+
+
+def _signal_table(signal: SignalResult) -> str:
+    """Write the signal efficiencies at the fixed background efficiencies and what the correction gains."""
+    points = signal.working_points
+    quantities = (BASELINE, CORRECTED, TRUE)
+    rows = [
+        (
+            "background",
+            *(f"{quantity} [%]" for quantity in quantities),
+            "gain [%]",
+            "corrected/baseline",
+            "gap closed [%]",
+        )
+    ]
+    for i, background in enumerate(points.background_efficiency):
+        rows.append(
+            (
+                f"{background:.3%}",
+                *(_entry(points.efficiency[quantity], i, 2, 100) for quantity in quantities),
+                _entry(points.gain, i, 2, 100),
+                _entry(points.ratio, i, 3),
+                _entry(points.gap_closed, i, 1, 100),
+            )
+        )
+    return _columns(rows)
+
+
+def summary(results: Results) -> str:
+    """Write the improvement of the signal efficiency at fixed background efficiencies."""
+    parts = [
+        f"Signal efficiency at fixed background efficiency: {results.variable}, background {results.background_name}",
+        "baseline: L1; corrected: L1 times the prediction; true: the ideal. Gap closed: the gain over what the ideal\n"
+        "would gain. Errors: one standard deviation, with the statistics of signal and background and, in gain, ratio\n"
+        "and gap closed, with the correlation of quantities of the same events.",
+        _count_table({name: process.counts for name, process in results.processes.items()}),
+        _background_table(results),
+    ]
+    parts += [f"{name}\n{_signal_table(signal)}" for name, signal in results.signals.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    """Predict, evaluate, draw and write."""
+    args = parse_args(argv)
+    check_output(args)
+    training = read_training(args)
+    data = L1Dataset.check(args.data)
+    names = (*args.signal_names, *args.bg_names)
+    processes = dict(zip(names, data.ids_of(names), strict=True))
+    events = predict(args, training, data, processes)
+    results = evaluate(args, training, data, events)
+    text = summary(results)
+    with whole_folder(args.output) as folder:
+        plots = figures(results)
+        with progress(len(plots), "draw", "plot") as bar:
+            for stem, draw in plots.items():
+                save(draw()[0], folder / stem)
+                bar.update()
+        (folder / "summary.txt").write_text(text)
+        write_json(folder / "results.json", numbers(args, training, results))
+    logger.info("%s", text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,365 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import analyze_results_teacher
+from analyze_results_teacher import load_predictor, main
+from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
+from utils.files import whole_folder
+from utils.l1_dataset import new_l1_file
+
+N_QCD, N_W = 3000, 1500
+N_WITHOUT_JET, N_WITHOUT_TARGET = 100, 20
+PROCESSES = {1: "QCD", 2: "W", 3: "empty"}
+PLOTS_OF_PROCESS = (
+    "target_prediction",
+    "target_vs_prediction",
+    "spectrum",
+    "response",
+    "resolution",
+    "median_response",
+    "turn_on_90.5",
+)
+
+
+def make_events(rng, process_id, n, scale, weight):
+    """Events with one jet, whose eta is the perfect correction; the last ones have no jet, or no L1 sum."""
+    true = rng.exponential(scale, n).astype(np.float32)
+    reco = true * rng.normal(1.3, 0.6, n).clip(0.3).astype(np.float32)
+    objects = np.zeros((n, 18, 3), np.float32)
+    objects[:, JETS.start, PT] = 30
+    objects[:, JETS.start, ETA] = true / reco
+    objects[-N_WITHOUT_JET:] = 0
+    reco[-N_WITHOUT_JET - N_WITHOUT_TARGET : -N_WITHOUT_JET] = 0
+    weights = np.full(n, weight / n, np.float32)
+    return L1Events(objects, objects, reco, reco, true, true, true, np.full(n, process_id, np.int32), weights)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "test.h5"
+    rng = np.random.default_rng(1)
+    with new_l1_file(path, PROCESSES, 1, {}) as file:
+        file.append(make_events(rng, 1, N_QCD, 20, 7e8))
+        file.append(make_events(rng, 2, N_W, 40, 4e4))
+    return path
+
+
+def write_training(folder, **changes):
+    folder.mkdir(exist_ok=True)
+    record = {"variable": "true_met", "log_features": ["pt", "met"], "loss_function": "huber_1.0", "seed": 1}
+    (folder / "training.json").write_text(json.dumps({**record, **changes}))
+    (folder / "best_model.keras").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def model_dir(tmp_path):
+    return write_training(tmp_path / "model")
+
+
+def perfect(features):
+    return features[:, 8 if features.shape[1] == 18 else 0, 1]
+
+
+def use(monkeypatch, correct):
+    monkeypatch.setattr(analyze_results_teacher, "load_predictor", lambda model_dir: correct)
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    monkeypatch.setattr(analyze_results_teacher, "figures", lambda results: {})
+
+
+def arguments(model_dir, data, *more):
+    output = model_dir.parent / "plots"
+    return ["--model_dir", str(model_dir), "--data", str(data), "--output", str(output), "--signal_names", "W", *more]
+
+
+def results_of(model_dir):
+    return json.loads((model_dir.parent / "plots" / "results.json").read_text())
+
+
+def test_whole_output(model_dir, data, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    use(monkeypatch, lambda features: np.full(len(features), 0.75))
+    figures = analyze_results_teacher.figures
+    monkeypatch.setattr(analyze_results_teacher, "figures", lambda results: dict(list(figures(results).items())[-2:]))
+    assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
+    assert sorted(path.name for path in (model_dir.parent / "plots").glob("[!.]*")) == [
+        "rate.pdf",
+        "rate.png",
+        "results.json",
+        "roc_W.pdf",
+        "roc_W.png",
+        "summary.txt",
+    ]
+    results = results_of(model_dir)
+    assert results["events"] == N_QCD + N_W
+    assert results["processes"]["W"]["counts"] == {
+        "events": N_W,
+        "without_jet": N_WITHOUT_JET,
+        "without_target": N_WITHOUT_TARGET,
+        "weight": pytest.approx(4e4),
+    }
+    assert (
+        f"W: {N_W} events; {N_WITHOUT_JET} without a jet at L1 and {N_WITHOUT_TARGET} without a target" in caplog.text
+    )
+    assert [curve["threshold"] for curve in results["processes"]["W"]["turn_on"]["corrected"]] == [90.5]
+    assert results["log_features"] == ["pt", "met"]
+    assert results["luminosity"] == 2e34
+    # 7e8 pb at 2e34 cm^-2 s^-1 are 14 MHz, less the events without an L1 sum.
+    assert results["background"]["rates"]["baseline"]["rate"]["value"][0] == pytest.approx(
+        14e3 * (1 - N_WITHOUT_TARGET / N_QCD)
+    )
+    assert results["made_by"]["arguments"]["seed"] == 1
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_perfect_correction_closes_the_gap_but_for_events_it_cannot_correct(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    assert main(arguments(model_dir, data)) == 0
+    points = results_of(model_dir)["signals"]["W"]["working_points"]
+    assert points["background_efficiency"] == [0.05, 0.01, 0.005]
+    assert points["gain"]["value"][0] > 3 * points["gain"]["error"][0]
+    assert points["gap_closed"]["value"][0] == pytest.approx(1, abs=0.2)
+    resolution = results_of(model_dir)["processes"]["W"]["resolution"]["corrected"]
+    assert resolution["median"]["value"][2] == pytest.approx(1)
+    assert resolution["half_width"]["value"][2] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_no_correction_gains_exactly_nothing(model_dir, data, monkeypatch):
+    use(monkeypatch, lambda features: np.ones(len(features)))
+    assert main(arguments(model_dir, data)) == 0
+    points = results_of(model_dir)["signals"]["W"]["working_points"]
+    for name, value in (("gain", 0), ("ratio", 1), ("gap_closed", 0)):
+        assert points[name] == {"value": [value] * 3, "error": [0] * 3}
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_events_without_a_prediction_keep_their_uncorrected_value(model_dir, data, monkeypatch):
+    """If all with a prediction are corrected to 0, only those without a jet pass."""
+    use(monkeypatch, lambda features: np.zeros(len(features)))
+    assert main(arguments(model_dir, data)) == 0
+    rates = results_of(model_dir)["background"]["rates"]["corrected"]
+    assert rates["thresholds"][0] == 0
+    assert rates["n_events"][0] == N_WITHOUT_JET
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_the_numbers_do_not_depend_on_chunks_and_follow_the_seed(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    found = []
+    for more in (["--chunk_size", "700"], [], ["--seed", "2"]):
+        assert main(arguments(model_dir, data, *more)) == 0
+        found.append(results_of(model_dir)["signals"]["W"])
+    assert found[0] == found[1]
+    assert found[0]["working_points"]["gain"]["value"] == found[2]["working_points"]["gain"]["value"]
+    assert found[0]["working_points"]["gain"]["error"] != found[2]["working_points"]["gain"]["error"]
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    assert main(arguments(model_dir, data, "--background_efficiencies", "0.02")) == 0
+    points = results_of(model_dir)["signals"]["W"]["working_points"]
+    lines = (model_dir.parent / "plots" / "summary.txt").read_text().splitlines()
+    row = lines[lines.index("W") + 2].split()
+    assert row[0] == "2.000%"
+    baseline, gain = points["efficiency"]["baseline"], points["gain"]
+    assert row[1:4] == [f"{100 * baseline['value'][0]:.2f}", "+-", f"{100 * baseline['error'][0]:.2f}"]
+    assert row[10:13] == [f"{100 * gain['value'][0]:.2f}", "+-", f"{100 * gain['error'][0]:.2f}"]
+
+
+@pytest.mark.parametrize(("variable", "n_nodes"), [("true_met", 18), ("true_ht", 10)])
+def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n_nodes):
+    shapes, drawn = set(), []
+
+    def correct(features):
+        shapes.add(features.shape[1])
+        return perfect(features)
+
+    use(monkeypatch, correct)
+
+    def note(fig, stem):
+        drawn.append(stem.name)
+        plt.close(fig)
+
+    monkeypatch.setattr(analyze_results_teacher, "save", note)
+    model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
+    assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
+    assert shapes == {n_nodes}
+    assert drawn == [
+        *(f"{plot}_{process}" for process in ("W", "QCD") for plot in PLOTS_OF_PROCESS),
+        "rate",
+        "roc_W",
+    ]
+    assert results_of(model_dir)["variable"] == variable
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(("variable", "thresholds"), [("original_met", [100, 120, 150]), ("true_ht", [200, 320, 450])])
+def test_thresholds_suit_the_variable(data, tmp_path, monkeypatch, variable, thresholds):
+    use(monkeypatch, perfect)
+    model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
+    assert main(arguments(model_dir, data)) == 0
+    turn_on = results_of(model_dir)["processes"]["W"]["turn_on"]["baseline"]
+    assert [curve["threshold"] for curve in turn_on] == thresholds
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, monkeypatch):
+    use(monkeypatch, perfect)
+    path = tmp_path / "unweighted.h5"
+    path.write_bytes(data.read_bytes())
+    with h5py.File(path, "a") as file:
+        del file["weights"]
+    assert main(arguments(model_dir, path)) == 0
+    results = results_of(model_dir)
+    assert results["luminosity"] is None
+    assert set(results["background"]["rates"]["baseline"]["rate"]["value"]) == {None}
+    assert results["processes"]["QCD"]["counts"]["weight"] == N_QCD
+    assert "kHz" not in (model_dir.parent / "plots" / "summary.txt").read_text()
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_flags_that_agree_with_the_training_are_accepted(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    flags = ("--variable", "met", "--log_features", "met,pt", "--loss_function", "huber_1.0")
+    assert main(arguments(model_dir, data, *flags)) == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "trained"),
+    [
+        ("--variable", "original_met", "true_met"),
+        ("--log_features", "pt", "met,pt"),
+        ("--log_features", "", "met,pt"),
+        ("--loss_function", "mse", "huber_1.0"),
+    ],
+)
+def test_a_flag_that_contradicts_the_training_is_refused(model_dir, data, error_of, flag, given, trained):
+    error = error_of(main, arguments(model_dir, data, flag, given))
+    assert f"error: {flag}: '{given}' was given" in error
+    assert f"says '{trained}'" in error
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variable": None}, "'variable' is missing"),
+        ({"variable": "met_true"}, "unknown variable 'met_true'"),
+        ({"log_features": "pt"}, "'log_features' is missing or no list"),
+        ({"log_features": ["eta"]}, "unknown log feature 'eta'"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_refused(data, tmp_path, error_of, change, message):
+    assert message in error_of(main, arguments(write_training(tmp_path / "model", **change), data))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--signal_names", "W,Zprime"], "unknown process 'Zprime', the file has QCD, W, empty"),
+        (["--signal_names", "empty"], "no events of process 'empty'"),
+    ],
+)
+def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, error_of, more, message):
+    use(monkeypatch, perfect)
+    assert message in error_of(main, arguments(model_dir, data, *more))
+    assert not (model_dir.parent / "plots").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--signal_names", "", "expected at least one"),
+        ("--signal_names", "W,QCD", "'QCD' is named twice"),
+        ("--signal_names", "W,W", "'W' is named twice"),
+        ("--bg_names", "", "expected at least one"),
+        ("--background_efficiencies", "0", "above 0"),
+        ("--background_efficiencies", "5", "at most 1"),
+        ("--inclusive_thresholds", "100,-1", "at least 0"),
+        ("--luminosity", "0", "above 0"),
+        ("--variable", "mett", "unknown variable 'mett'"),
+    ],
+)
+def test_wrong_usage_is_named(model_dir, data, usage_error_of, flag, value, message):
+    error = usage_error_of(main, arguments(model_dir, data, flag, value))
+    assert flag in error
+    assert message in error
+
+
+def test_missing_files_are_named(model_dir, data, tmp_path, error_of):
+    missing = tmp_path / "none.h5"
+    assert f"{missing}: no such file" in error_of(main, arguments(model_dir, missing))
+    other = tmp_path / "other"
+    assert f"{other / 'training.json'}: no such file" in error_of(main, arguments(other, data))
+    (model_dir / "best_model.keras").unlink()
+    assert "best_model.keras: no such file" in error_of(main, arguments(model_dir, data))
+
+
+def test_predictions_that_are_no_numbers_are_refused(model_dir, data, monkeypatch, error_of):
+    use(monkeypatch, lambda features: np.full(len(features), np.nan))
+    assert "the model predicts no finite number" in error_of(main, arguments(model_dir, data))
+
+
+def test_weights_below_0_are_refused(model_dir, data, tmp_path, monkeypatch, error_of):
+    use(monkeypatch, perfect)
+    path = tmp_path / "negative.h5"
+    path.write_bytes(data.read_bytes())
+    with h5py.File(path, "a") as file:
+        file["weights"][5] = -1
+    assert "dataset 'weights': expected none below 0" in error_of(main, arguments(model_dir, path))
+
+
+def test_an_output_folder_that_holds_an_input_is_refused(model_dir, data, error_of):
+    argv = arguments(model_dir, data)
+    argv[argv.index("--output") + 1] = model_dir
+    assert "is replaced as a whole, but" in error_of(main, argv)
+    assert (model_dir / "best_model.keras").exists()
+
+
+def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypatch, error_of):
+    use(monkeypatch, perfect)
+    output = model_dir.parent / "plots"
+    with whole_folder(output) as folder:
+        (folder / "summary.txt").write_text("former")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(analyze_results_teacher, "save", fail)
+    assert "disk full" in error_of(main, arguments(model_dir, data))
+    assert (output / "summary.txt").read_text() == "former"
+    assert sorted(path.name for path in output.parent.iterdir()) == ["model", "plots"]
+
+
+def test_a_teacher_is_loaded_and_predicts(model_dir, random_l1_events):
+    from nn.models import TeacherHyperparameters, build_teacher
+
+    creator = graph_creator("true_ht")
+    small = TeacherHyperparameters(units=4, heads=1, graph_layers=2)
+    model = build_teacher(small, creator.feature_names, [50, 0, 0, 100], [900, 4, 3, 5000])
+    model.save(model_dir / "best_model.keras")
+    features = creator(random_l1_events(50)).features
+    expected = model.predict_on_batch(features)[:, 0]
+    assert load_predictor(model_dir)(features) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_model_that_cannot_be_read_is_named(model_dir, data, error_of):
+    assert "best_model.keras: not a readable model" in error_of(main, arguments(model_dir, data))
+
+
+def test_the_script_does_not_import_keras():
+    """So that --help and usage errors come at once."""
+    code = "import sys, analyze_results_teacher; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    root = Path(analyze_results_teacher.__file__).parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

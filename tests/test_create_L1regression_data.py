@@ -1,0 +1,349 @@
+"""Smearing and splitting: the same to the bit in any chunks, weights that sum to the cross section, named errors."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from create_L1regression_data import main
+
+N_QCD, N_W = 9000, 2500
+QCD_PB, W_PB = 5000.0, 12.0
+SEED = ("--seed", "5")
+
+
+def run(folder, inputs, *flags):
+    """Run the script in-process and return the paths of its two outputs."""
+    outputs = folder / "train.h5", folder / "test.h5"
+    words = [word for name, path in inputs for word in ("--input", f"{name}={path}")]
+    assert main([*words, "--train_output", str(outputs[0]), "--test_output", str(outputs[1]), *map(str, flags)]) == 0
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, random_particles, write_events):
+    """Return a folder with events files: of QCD with unequal weights, of W in two shards with equal ones."""
+    folder = tmp_path_factory.mktemp("events")
+    weights = np.random.default_rng(0).exponential(1, N_QCD)
+    write_events(folder / "qcd.h5", random_particles(N_QCD, 1), weights * QCD_PB / weights.sum())
+    w = random_particles(N_W, 2)
+    for name, rows in (("w0.h5", slice(0, 700)), ("w1.h5", slice(700, N_W))):
+        write_events(folder / name, w[rows], np.full(len(w[rows]), W_PB / len(w[rows])))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs(folder):
+    return [("QCD", folder / "qcd.h5"), ("W", folder / "w?.h5")]
+
+
+@pytest.fixture(scope="module")
+def made(inputs, tmp_path_factory, read_hdf5):
+    """Return the contents of the training and test file."""
+    return [read_hdf5(path) for path in run(tmp_path_factory.mktemp("made"), inputs, *SEED, "--chunk_size", 100000)]
+
+
+class TestChunks:
+    @pytest.mark.parametrize("chunk_size", [1000, 4096, 7777])
+    def test_of_any_size_give_the_same_to_the_bit(self, chunk_size, inputs, made, tmp_path, read_hdf5):
+        for path, expected in zip(run(tmp_path, inputs, *SEED, "--chunk_size", chunk_size), made, strict=True):
+            found = read_hdf5(path)
+            assert found.keys() == expected.keys()
+            for name, values in expected.items():
+                assert_array_equal(found[name], values, err_msg=name)
+
+    def test_an_event_does_not_depend_on_the_other_processes(self, inputs, made, tmp_path, read_hdf5):
+        only_w = read_hdf5(run(tmp_path, inputs[1:], *SEED)[1])
+        rows = made[1]["ids"] == 2
+        assert_array_equal(only_w["smeared_data"], made[1]["smeared_data"][rows])
+        assert set(only_w["ids"]) == {1}
+
+    def test_another_seed_gives_other_numbers(self, inputs, made, tmp_path, read_hdf5):
+        other = read_hdf5(run(tmp_path, inputs[1:], "--seed", 6)[1])
+        first = made[1]["smeared_met"][made[1]["ids"] == 2]
+        assert len(other["ids"]) != len(first) or not np.array_equal(other["smeared_met"], first)
+
+
+class TestSplit:
+    def test_each_event_is_in_one_of_the_files(self, made, random_particles):
+        originals = [random_particles(N_QCD, 1)[:, 0, 0], random_particles(N_W, 2)[:, 0, 0]]
+        for process_id, original in enumerate(originals, start=1):
+            found = np.concatenate([part["original_met"][part["ids"] == process_id] for part in made])
+            assert_array_equal(np.sort(found), np.sort(original))
+
+    def test_order_within_a_process_is_that_of_the_files(self, made, random_particles):
+        original = random_particles(N_QCD, 1)[:, 0, 0].tolist()
+        for part in made:
+            places = [original.index(value) for value in part["original_met"][part["ids"] == 1][:200]]
+            assert places == sorted(places)
+
+    @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.8])
+    def test_test_events_have_their_share(self, fraction, inputs, tmp_path, read_hdf5):
+        _, test = run(tmp_path, inputs[1:], "--test_fraction", fraction)
+        width = np.sqrt(N_W * fraction * (1 - fraction))
+        assert abs(len(read_hdf5(test)["ids"]) - N_W * fraction) < 5 * width
+
+
+class TestContent:
+    def test_types_and_shapes(self, made):
+        for part in made:
+            n = len(part["ids"])
+            assert part["smeared_data"].shape == part["true_data"].shape == (n, 18, 3)
+            assert {name: values.dtype.str for name, values in part.items() if name != "ids_names"} == {
+                "smeared_data": "<f4",
+                "true_data": "<f4",
+                "smeared_met": "<f4",
+                "smeared_ht": "<f4",
+                "true_met": "<f4",
+                "true_ht": "<f4",
+                "original_met": "<f4",
+                "weights": "<f4",
+                "ids": "<i4",
+            }
+            assert part["ids_names"].tolist() == [b"QCD_1", b"W_2"]
+
+    def test_sums_are_those_of_the_objects(self, made):
+        for kind in ("smeared", "true"):
+            data = made[1][f"{kind}_data"].astype(np.float64)
+            momentum = (data[:, :, 0] * np.exp(1j * data[:, :, 2])).sum(1)
+            assert_allclose(made[1][f"{kind}_met"], abs(momentum), rtol=1e-4, atol=1e-3)
+            assert_allclose(made[1][f"{kind}_ht"], data[:, 8:, 0].sum(1), rtol=1e-5)
+
+    def test_true_objects_are_those_of_the_events_file(self, made, random_particles):
+        particles = random_particles(N_W, 2)
+        rows = [np.flatnonzero(particles[:, 0, 0] == met)[0] for met in made[1]["original_met"][made[1]["ids"] == 2]]
+        objects = np.concatenate([particles[rows, 5:9, :3], particles[rows, 1:5, :3], particles[rows, 9:, :3]], 1)
+        assert_array_equal(made[1]["true_data"][made[1]["ids"] == 2], objects)
+
+    def test_attributes_say_what_made_the_file(self, inputs, tmp_path):
+        train, _ = run(tmp_path, inputs[1:], *SEED, "--jet_threshold", 25)
+        with h5py.File(train) as file:
+            assert file.attrs["seed"] == 5
+            configuration = json.loads(file.attrs["configuration"])
+        assert configuration["arguments"]["jet_threshold"] == 25
+        assert configuration["versions"]["numpy"] == np.__version__
+
+
+class TestFlags:
+    """Without random numbers: what each flag does to objects of 60 GeV."""
+
+    QUIET = ("--jet_scale_width=0", "--jet_resolution_factor=0", "--muon_resolution=0", "--egamma_resolution=0")
+
+    @pytest.fixture
+    def smeared(self, tmp_path, write_events, read_hdf5):
+        def smear(*flags):
+            particles = np.zeros((50, 19, 4), np.float32)
+            for slot, number_of_class, eta in ((1, 2, 0.5), (2, 2, 2.0), (5, 3, 0.5), (6, 3, 2.3), (9, 4, 0.5)):
+                particles[:, slot] = [60, eta, 1.0, number_of_class]
+            path = write_events(tmp_path / "events.h5", particles)
+            data = read_hdf5(run(tmp_path, [("X", path)], *self.QUIET, *flags)[0])["smeared_data"]
+            assert (data == data[0]).all()
+            return {
+                name: {round(eta, 2): pt for pt, eta, _ in data[0, slots].tolist()}
+                for name, slots in (("muon", slice(0, 4)), ("egamma", slice(4, 8)), ("jet", slice(8, 18)))
+            }
+
+        return smear
+
+    def test_defaults(self, smeared):
+        found = smeared()
+        assert found["muon"][0.5] == pytest.approx(60 / 0.98, rel=1e-6)
+        assert found["muon"][2.3] == pytest.approx(60 / 0.95, rel=1e-6)
+        assert found["egamma"][0.5] == pytest.approx(60 / 0.95, rel=1e-6)
+        assert found["egamma"][2.0] == pytest.approx(60 / 0.85, rel=1e-6)
+        assert found["jet"][0.5] == pytest.approx(60 * 1.1 * 1.09, rel=1e-6)
+
+    def test_lepton_responses_and_edges(self, smeared):
+        found = smeared("--muon_response=0.5,0.8", "--muon_eta_edge=0.4", "--egamma_response=2,4", "--egamma_eta_edge=2.5")
+        assert found["muon"][0.5] == found["muon"][2.3] == pytest.approx(75, rel=1e-6)
+        assert found["egamma"][0.5] == found["egamma"][2.0] == pytest.approx(30, rel=1e-6)
+
+    def test_thresholds(self, smeared):
+        found = smeared("--muon_threshold=62", "--egamma_threshold=65", "--jet_threshold=72")
+        assert [sum(pt > 0 for pt in found[kind].values()) for kind in ("muon", "egamma", "jet")] == [1, 1, 0]
+
+    def test_jet_scale_and_table(self, smeared, tmp_path):
+        table = tmp_path / "table.csv"
+        table.write_text("abs_eta_min,abs_eta_max,pt_50\n0,1,1.5\n1,5,9\n")
+        assert smeared("--jet_scale_mean=2", f"--jet_inverse_response={table}")["jet"][0.5] == pytest.approx(180)
+
+    def test_jet_resolution_tables_and_widths(self, tmp_path, write_events, read_hdf5):
+        particles = np.zeros((20000, 19, 4), np.float32)
+        particles[:, 9] = [100, 1, 0, 4]
+        events = write_events(tmp_path / "events.h5", particles)
+        (tmp_path / "points.csv").write_text("pt,resolution\n10,0.1\n100,0.1\n1000,0.1\n")
+        flags = [f"--jet_resolution_central={tmp_path / 'points.csv'}", "--jet_resolution_factor=1.5"]
+        train, _ = run(tmp_path, [("X", events)], *flags, "--jet_scale_width=0", "--jet_threshold=0")
+        pt = read_hdf5(train)["smeared_data"][:, 8, 0].astype(np.float64)
+        assert pt.std() / pt.mean() == pytest.approx(0.15, abs=6 * 0.15 / np.sqrt(2 * len(pt)))
+
+    def test_plots_are_drawn(self, inputs, tmp_path):
+        run(tmp_path, inputs[1:], "--plots", tmp_path / "plots")
+        shown = sorted(path.name for path in (tmp_path / "plots").iterdir() if not path.name.startswith("."))
+        assert shown == ["jet_resolution.pdf", "jet_resolution.png", "jet_scale.pdf", "jet_scale.png"]
+
+
+class TestWeights:
+    def test_of_each_file_sum_to_the_cross_section_within_their_spread(self, made):
+        for part in made:
+            weights = part["weights"][part["ids"] == 1].astype(np.float64)
+            n = len(weights)
+            width = n * weights.std() / np.sqrt(n) * np.sqrt(1 - n / N_QCD)
+            assert abs(weights.sum() - QCD_PB) < 5 * width
+
+    def test_equal_ones_sum_to_it_exactly_in_several_shards(self, made):
+        for part in made:
+            weights = part["weights"][part["ids"] == 2].astype(np.float64)
+            assert_allclose(weights, W_PB / len(weights), rtol=1e-6)
+
+    def test_shards_count_by_their_share_of_the_events(self, tmp_path, random_particles, write_events, read_hdf5):
+        # Two estimates of the cross section, 10 pb of 600 events and 40 pb of 1800: together (600*10 + 1800*40)/2400.
+        for name, n_events, cross_section in (("a.h5", 600, 10.0), ("b.h5", 1800, 40.0)):
+            write_events(tmp_path / name, random_particles(n_events, n_events), np.full(n_events, cross_section / n_events))
+        for output in run(tmp_path, [("X", tmp_path / "b.h5"), ("X", tmp_path / "a.h5")]):
+            weights = read_hdf5(output)["weights"].astype(np.float64)
+            n = len(weights)
+            assert_allclose(np.unique(weights), [10 / n, 40 / n], rtol=1e-6)
+            assert abs(weights.sum() - 32.5) < 5 * weights.std() * np.sqrt(n)
+
+    def test_shards_by_glob_by_name_or_in_one_file_are_the_same_events(
+        self, folder, made, tmp_path, random_particles, write_events, read_hdf5
+    ):
+        whole = write_events(tmp_path / "w.h5", random_particles(N_W, 2), np.full(N_W, W_PB / N_W))
+        rows = made[0]["ids"] == 2
+        for inputs in ([("W", folder / "w0.h5"), ("W", folder / "w1.h5")], [("W", whole)]):
+            found = read_hdf5(run(tmp_path, inputs, *SEED)[0])
+            assert_array_equal(found["smeared_data"], made[0]["smeared_data"][rows])
+            assert_allclose(found["weights"], made[0]["weights"][rows], rtol=1e-6)
+
+    def test_are_one_where_the_input_has_none(self, tmp_path, random_particles, write_events, read_hdf5):
+        plain = write_events(tmp_path / "plain.h5", random_particles(100))
+        for path in run(tmp_path, [("X", plain)]):
+            assert set(read_hdf5(path)["weights"]) == {1.0}
+
+
+def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, random_particles, write_events, read_hdf5):
+    particles = random_particles(800, 3)
+    clean = write_events(tmp_path / "clean.h5", particles)
+    stale = particles.astype(np.float64)
+    empty = stale[:, :, 0] == 0
+    empty[:, 0] = False
+    stale[empty] = [0, -1.5, 2.0, 3.0]
+    public = write_events(tmp_path / "public.h5", stale)
+    contents = []
+    for path in (clean, public):
+        (tmp_path / path.stem).mkdir()
+        contents.append([read_hdf5(output) for output in run(tmp_path / path.stem, [("X", path)])])
+    for expected, found in zip(*contents, strict=True):
+        for name, values in expected.items():
+            assert_array_equal(found[name], values, err_msg=name)
+
+
+class TestErrors:
+    @pytest.fixture
+    def error(self, error_of, tmp_path):
+        """Return a function that runs the script with inputs it has to refuse, and gives why."""
+
+        def run_bad(*words):
+            outputs = tmp_path / "out" / "train.h5", tmp_path / "out" / "test.h5"
+            flags = [f"--train_output={outputs[0]}", f"--test_output={outputs[1]}", f"--plots={tmp_path / 'out' / 'plots'}"]
+            message = error_of(main, [*words, *flags])
+            assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+            return message
+
+        return run_bad
+
+    def test_truncated_file(self, error, folder, tmp_path):
+        path = tmp_path / "cut.h5"
+        path.write_bytes((folder / "qcd.h5").read_bytes()[:100000])
+        assert f"{path}: not a readable HDF5 file, damaged or cut short" in error(f"--input=QCD={path}")
+
+    def test_damaged_rows(self, error, folder, tmp_path):
+        path = tmp_path / "damaged.h5"
+        path.write_bytes((folder / "qcd.h5").read_bytes())
+        with h5py.File(path) as file:
+            chunk = file["Particles"].id.get_chunk_info(3)
+        content = bytearray(path.read_bytes())
+        content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+        path.write_bytes(content)
+        assert f"{path}: dataset 'Particles' cannot be read in rows" in error(f"--input=QCD={path}")
+
+    def test_missing_dataset(self, error, tmp_path):
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file["Weights"] = np.ones(3)
+        assert "x.h5: dataset 'Particles' is missing, found Weights" in error(f"--input=QCD={tmp_path / 'x.h5'}")
+
+    def test_wrong_shape(self, error, tmp_path, write_events):
+        path = write_events(tmp_path / "x.h5", np.zeros((5, 18, 4)))
+        assert "x.h5: dataset 'Particles' has shape (5, 18, 4), expected (any, 19, 4)" in error(f"--input=QCD={path}")
+
+    def test_nan_in_the_last_of_several_files(self, error, folder, tmp_path, random_particles, write_events):
+        particles = random_particles(300)
+        particles[123, 9, 2] = np.nan
+        path = write_events(tmp_path / "nan.h5", particles, np.ones(300))
+        message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
+        assert f"{path}: dataset 'Particles', event 123: expected finite numbers" in message
+
+    def test_missing_weights_in_one_shard(self, error, folder, tmp_path, random_particles, write_events):
+        path = write_events(tmp_path / "plain.h5", random_particles(10))
+        message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
+        assert f"{path}: dataset 'Weights' is missing" in message
+
+    @pytest.mark.parametrize("pattern", ["none*.h5", "none.h5"])
+    def test_no_such_file(self, pattern, error, tmp_path):
+        text = f"QCD={tmp_path / pattern}"
+        assert error(f"--input={text}") == f"error: --input {text}: no such file\n"
+
+    @pytest.mark.parametrize("text", ["QCD", "QCD=", "=file.h5", "events/qcd.h5"])
+    def test_input_without_name_or_file(self, text, error):
+        assert error(f"--input={text}") == f"error: --input {text}: expected NAME=FILES\n"
+
+    def test_same_file_twice(self, error, folder):
+        message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={folder / 'w?.h5'}")
+        assert "w0.h5 is given twice for process W" in message
+
+    def test_too_few_events_to_split(self, error, tmp_path, random_particles, write_events):
+        path = write_events(tmp_path / "one.h5", random_particles(1))
+        assert "process QCD: 1 events cannot be split" in error(f"--input=QCD={path}")
+
+    def test_empty_file(self, error, tmp_path, random_particles, write_events):
+        path = write_events(tmp_path / "empty.h5", random_particles(10)[:5], None)
+        with h5py.File(path, "a") as file:
+            del file["Particles"]
+            file["Particles"] = np.zeros((0, 19, 4), np.float32)
+        assert "process QCD: 0 events cannot be split" in error(f"--input=QCD={path}")
+
+    def test_bad_table(self, error, folder, tmp_path):
+        (tmp_path / "table.csv").write_text("pt,resolution\n1,2\n")
+        message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--jet_resolution_forward={tmp_path / 'table.csv'}")
+        assert "table.csv: expected at least 3 points" in message
+
+    def test_one_file_for_both_outputs(self, usage_error_of, folder, tmp_path):
+        outputs = [f"--train_output={tmp_path / 'out.h5'}", f"--test_output={tmp_path / 'x' / '..' / 'out.h5'}"]
+        message = usage_error_of(main, [f"--input=W={folder / 'w0.h5'}", *outputs])
+        assert "--train_output and --test_output name the same file" in message
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("flag", "named"),
+        [
+            ("--jet_threshold=-1", "--jet_threshold: expected a number of at least 0, found '-1'"),
+            ("--muon_threshold=nan", "--muon_threshold: expected a number of at least 0, found 'nan'"),
+            ("--test_fraction=1.5", "--test_fraction: expected a number above 0 of at most 0.99, found '1.5'"),
+            ("--muon_response=0.9", "--muon_response: expected two numbers"),
+            ("--egamma_response=0.9,0", "--egamma_response: expected a number above 0, found '0'"),
+            ("--chunk_size=0", "--chunk_size: expected an integer of at least 1, found '0'"),
+            ("--seed=1.5", "--seed: expected an integer of at least 0"),
+            ("--seed=99999999999999999999999", "--seed: expected an integer of at least 0"),
+            ("--jet_treshold=5", "--jet_treshold=5"),
+        ],
+    )
+    def test_wrong_usage_exits_with_2(self, flag, named, usage_error_of, folder, tmp_path):
+        outputs = [f"--train_output={tmp_path / 'a.h5'}", f"--test_output={tmp_path / 'b.h5'}"]
+        assert named in usage_error_of(main, [f"--input=QCD={folder / 'qcd.h5'}", *outputs, flag])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_input_is_required(self, usage_error_of, tmp_path):
+        assert "--input" in usage_error_of(main, ["--train_output=x", "--test_output=y"])

@@ -1,0 +1,112 @@
+"""The script that generates events, end to end without multi-parton interactions."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from generate_events import main
+from utils.data_processing import EVENT_JETS, EVENT_MET, PT
+from utils.events import EventsFile
+
+QCD = (
+    "HardQCD:all = on",
+    "PhaseSpace:pTHatMin = 20",
+    "PhaseSpace:bias2Selection = on",
+    "PhaseSpace:bias2SelectionPow = 4",
+    "PhaseSpace:bias2SelectionRef = 20",
+)
+
+
+def arguments(output, *flags, settings=QCD, events=30):
+    required = ["--output", output, "--process", "QCD", "--settings", *settings]
+    return [str(word) for word in (*required, "--events", events, "--underlying_event", 0, *flags)]
+
+
+def generate(*args, **kwargs):
+    return main(arguments(*args, **kwargs))
+
+
+def read(path):
+    return next(EventsFile.check(path).chunks(10_000))
+
+
+def test_events_file(tmp_path):
+    output = tmp_path / "new" / "0.h5"
+    assert generate(output, "--seed", 5, "--shard", 2, events=230) == 0
+    particles, weights = read(output)
+    assert particles.shape == (230, 19, 4)
+    assert (particles[:, EVENT_MET, PT] > 0).all()
+    assert (particles[:, EVENT_JETS, PT] > 0).sum(1).mean() > 2
+    with h5py.File(output) as file:
+        attributes = dict(file.attrs)
+    assert attributes["process"] == "QCD"
+    assert (attributes["seed"], attributes["shard"]) == (5, 2)
+    assert weights.sum(dtype=np.float64) == pytest.approx(attributes["cross_section_pb"], rel=1e-6)
+    # 7.2e8 pb without the bias, known to the per cent from many more events.
+    error = attributes["cross_section_error_pb"]
+    assert attributes["cross_section_pb"] == pytest.approx(7.2e8, abs=4 * error)
+    assert 0 < error < 1e8
+    assert json.loads(attributes["configuration"])["arguments"]["settings"] == list(QCD)
+    assert json.loads(attributes["versions"])["pythia8mc"].startswith("8.")
+    assert [path.name for path in output.parent.iterdir()] == ["0.h5"]
+
+
+def test_the_seed_and_the_shard_decide(tmp_path):
+    output = tmp_path / "events.h5"
+    files = []
+    for flags in (("--seed", 7), ("--seed", 7), ("--seed", 8), ("--seed", 7, "--shard", 1)):
+        assert generate(output, *flags, events=10) == 0
+        files.append((output.read_bytes(), read(output)[0]))
+    assert files[0][0] == files[1][0]
+    for other in files[2:]:
+        assert not np.isin(other[1][:, EVENT_MET, PT], files[0][1][:, EVENT_MET, PT]).any()
+
+
+def test_pileup_and_its_absence(tmp_path):
+    without, with_pileup = tmp_path / "0.h5", tmp_path / "30.h5"
+    assert generate(without) == 0
+    assert generate(with_pileup, "--pileup", 30) == 0
+    (before, weights), (after, same_weights) = read(without), read(with_pileup)
+    np.testing.assert_array_equal(weights, same_weights)
+    assert (after[:, EVENT_MET, PT] != before[:, EVENT_MET, PT]).all()
+    added = after[:, EVENT_MET, :3].astype(float), before[:, EVENT_MET, :3].astype(float)
+    change = np.abs(np.subtract(*(met[:, 0] * np.exp(1j * met[:, 2]) for met in added)))
+    assert 5 < change.mean() < 40
+
+
+def test_the_energy_counts(tmp_path):
+    cross_sections = []
+    for energy in (900, 13000):
+        assert generate(tmp_path / "events.h5", "--energy", energy, events=100) == 0
+        with h5py.File(tmp_path / "events.h5") as file:
+            cross_sections.append(file.attrs["cross_section_pb"])
+    assert cross_sections[0] < 0.02 * cross_sections[1]
+
+
+@pytest.mark.parametrize(
+    "setting", ["HardQCD:everything = on", "PhaseSpace:pTHatMin = -5", "PhaseSpace:pTHatMin = 9000"]
+)
+def test_settings_that_pythia_refuses(setting, tmp_path, error_of):
+    error = error_of(main, arguments(tmp_path / "events.h5", settings=(*QCD[:2], setting)))
+    assert "process QCD" in error
+    assert setting in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--events", "-3"),
+        ("--events", "0"),
+        ("--seed", "-1"),
+        ("--shard", "1.5"),
+        ("--underlying_event", "2"),
+        ("--pileup", "-1"),
+        ("--energy", "0"),
+    ],
+)
+def test_wrong_usage(flag, value, tmp_path, usage_error_of):
+    assert flag in usage_error_of(main, arguments(tmp_path / "events.h5", flag, value))
+    assert list(tmp_path.iterdir()) == []

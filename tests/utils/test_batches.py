@@ -1,0 +1,276 @@
+"""Batches of graphs: each event once an epoch, whatever the memory, the chunks and the buffer."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from utils import batches
+from utils.batches import GraphBatches, Moments, RaggedGraphs, TrainingGraphs, similar_size_batches, subset_counts
+from utils.cli import UserError
+from utils.data_processing import graph_creator
+from utils.l1_dataset import L1Dataset
+
+
+def graphs_with_holes(n_graphs, n_nodes, seed):
+    """Return node features with empty nodes anywhere, and labels."""
+    rng = np.random.default_rng(seed)
+    features = rng.uniform(0.1, 9, (n_graphs, n_nodes, 3)).astype(np.float32)
+    features[rng.random((n_graphs, n_nodes)) < rng.random()] = 0
+    return features, rng.normal(size=(n_graphs, 2)).astype(np.float32)
+
+
+def by_hand(features):
+    """Return the real nodes of each graph, by a loop."""
+    return [[node.tolist() for node in graph if node[0] > 0] for graph in features]
+
+
+class TestRaggedGraphs:
+    @given(st.integers(1, 8), st.integers(1, 18), st.integers(0, 2**32 - 1))
+    def test_padding_puts_real_nodes_first_and_loses_none(self, n_graphs, n_nodes, seed):
+        features, labels = graphs_with_holes(n_graphs, n_nodes, seed)
+        ragged = RaggedGraphs.of(features, labels)
+        padded = ragged.padded()
+        assert by_hand(padded) == by_hand(features)
+        assert_array_equal(ragged.sizes, [len(nodes) for nodes in by_hand(features)])
+        assert padded.shape[1] % 2 == 0
+        assert 0 <= padded.shape[1] - ragged.sizes.max() <= 2
+        for graph, size in zip(padded, ragged.sizes, strict=True):
+            assert (graph[:size, 0] > 0).all()
+            assert not graph[size:].any()
+
+    @given(st.lists(st.integers(0, 7), max_size=20), st.integers(0, 2**32 - 1))
+    def test_taking_rows_agrees_with_indexing(self, rows, seed):
+        features, labels = graphs_with_holes(8, 10, seed)
+        rows = np.array(rows, int)
+        taken = RaggedGraphs.of(features, labels).take(rows)
+        assert by_hand(taken.padded()) == by_hand(features[rows])
+        assert_array_equal(taken.labels, labels[rows])
+        assert len(taken) == len(rows)
+
+    def test_parts_are_joined_in_order(self):
+        features, labels = graphs_with_holes(9, 6, 1)
+        cuts = (slice(0, 2), slice(2, 2), slice(2, 9))
+        joined = RaggedGraphs.concatenate([RaggedGraphs.of(features[rows], labels[rows]) for rows in cuts])
+        assert by_hand(joined.padded()) == by_hand(features)
+        assert_array_equal(joined.labels, labels)
+
+    def test_graphs_without_nodes_are_padded_too(self):
+        ragged = RaggedGraphs.of(np.zeros((3, 18, 6), np.float32))
+        assert_array_equal(ragged.sizes, [0, 0, 0])
+        assert ragged.padded().shape == (3, 2, 6)
+        assert_array_equal(ragged.labels, np.zeros((3, 2)))
+
+
+class TestSimilarSizes:
+    @given(st.lists(st.integers(0, 18), max_size=60), st.integers(1, 10), st.integers(0, 2**32 - 1))
+    def test_each_graph_is_in_one_batch_and_sizes_do_not_mix(self, sizes, batch_size, seed):
+        sizes = np.array(sizes, int)
+        found = similar_size_batches(sizes, batch_size, np.random.default_rng(seed))
+        assert sorted(np.concatenate(found).tolist() if found else []) == list(range(len(sizes)))
+        lengths = sorted(len(rows) for rows in found)
+        assert lengths[1:] == [batch_size] * (len(found) - 1)
+        spans = sorted((sizes[rows].min(), sizes[rows].max()) for rows in found)
+        assert all(upper <= lower for (_, upper), (lower, _) in zip(spans[:-1], spans[1:], strict=True))
+
+    def test_order_and_company_are_random(self):
+        sizes = np.repeat([1, 2, 3, 4], 50)
+        first, second = (similar_size_batches(sizes, 10, np.random.default_rng(seed)) for seed in (1, 2))
+        sizes_in_turn = [sizes[rows][0] for rows in first]
+        assert sizes_in_turn != sorted(sizes_in_turn)
+        assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
+
+
+class TestMoments:
+    @given(st.integers(1, 200), st.lists(st.integers(0, 200), max_size=6), st.integers(0, 2**32 - 1))
+    def test_of_uneven_chunks_agree_with_numpy(self, n_rows, cuts, seed):
+        rows = np.random.default_rng(seed).normal([5, -1000, 0], [1, 3, 1e-3], (n_rows, 3))
+        moments = Moments()
+        for part in np.split(rows, sorted(cut for cut in cuts if cut <= n_rows)):
+            moments.add(part)
+        assert moments.count == n_rows
+        assert_allclose(moments.mean, rows.mean(0), rtol=1e-10, atol=1e-12)
+        assert_allclose(moments.variance, rows.var(0), rtol=1e-7, atol=1e-12)
+
+    def test_of_single_precision_rows_far_from_zero_do_not_cancel(self):
+        rows = (10000 + np.arange(1000) % 2).astype(np.float32)[:, None]
+        moments = Moments()
+        for start in range(0, 1000, 7):
+            moments.add(rows[start : start + 7])
+        assert_allclose([moments.mean[0], moments.variance[0]], [10000.5, 0.25], rtol=1e-9)
+
+
+class TestSubset:
+    @given(st.integers(1, 50000), st.data())
+    def test_has_exactly_the_number_wanted_and_no_more_than_a_chunk_has(self, n_events, data):
+        n_wanted = data.draw(st.integers(0, n_events))
+        counts = subset_counts(n_events, n_wanted, seed=1)
+        sizes = [len(range(n_events)[start : start + 4096]) for start in range(0, n_events, 4096)]
+        assert counts.sum() == n_wanted
+        assert len(counts) == len(sizes)
+        assert (counts <= sizes).all()
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Read 100 events at a time, and shuffle 3 chunks together."""
+    monkeypatch.setattr(batches, "ROWS_A_CHUNK", 100)
+    monkeypatch.setattr(batches, "CHUNKS_A_BUFFER", 3)
+
+
+@pytest.fixture(scope="module")
+def events(random_l1_events):
+    """Return 1050 events, each with a true MET of its own, some without a jet and some without a target."""
+    events = random_l1_events(1050)
+    events.true_met[:] = 1 + np.arange(1050)
+    events.smeared_met[::17] = 0
+    return events
+
+
+@pytest.fixture(scope="module")
+def trainable(events):
+    """Return the true MET of the events that have a jet and a target."""
+    has_jet = (events.smeared_data[:, 8:, 0] > 0).any(1)
+    return events.true_met[has_jet & (events.smeared_met > 0)]
+
+
+@pytest.fixture(scope="module")
+def data(events, write_l1, tmp_path_factory):
+    return L1Dataset.check(write_l1(tmp_path_factory.mktemp("batches") / "x.h5", events))
+
+
+def training_graphs(data, **changes):
+    settings = {"test_split": 0.2, "max_events": None, "seed": 1, "in_memory": True, **changes}
+    return TrainingGraphs(data, graph_creator("met", ["pt"]), **settings)
+
+
+def epoch_of(graphs, validation=False, batch_size=32, seed=1, number=0):
+    return list(GraphBatches(graphs, validation, batch_size, seed).epoch(number))
+
+
+def true_met_of(epoch):
+    return np.concatenate([labels[:, 1] for _, labels in epoch])
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestEpoch:
+    @pytest.mark.parametrize("in_memory", [True, False])
+    def test_has_each_trainable_event_exactly_once(self, data, trainable, in_memory):
+        graphs = training_graphs(data, in_memory=in_memory)
+        parts = [true_met_of(epoch_of(graphs, validation)) for validation in (False, True)]
+        assert sorted(np.concatenate(parts)) == sorted(trainable)
+        assert [len(part) for part in parts] == [graphs.n_training, graphs.n_validation]
+
+    def test_carries_features_and_labels_of_the_same_event(self, data, events):
+        for features, labels in epoch_of(training_graphs(data)):
+            for graph, (correction, true_met) in zip(features, labels, strict=True):
+                row = int(true_met) - 1
+                objects = events.smeared_data[row][events.smeared_data[row, :, 0] > 0]
+                assert_allclose(graph[graph[:, 0] > 0][:, 0], np.log(objects[:, 0] + 1), rtol=1e-6)
+                assert correction == pytest.approx(true_met / events.smeared_met[row], rel=1e-6)
+
+    @pytest.mark.parametrize("batch_size", [1, 7, 32, 300, 5000])
+    def test_has_as_many_batches_as_it_says_and_all_full_but_one(self, data, batch_size):
+        graphs = training_graphs(data)
+        found = epoch_of(graphs, batch_size=batch_size)
+        assert len(found) == len(GraphBatches(graphs, False, batch_size, 1))
+        lengths = sorted(len(labels) for _, labels in found)
+        assert lengths[1:] == [batch_size] * (len(found) - 1)
+
+    @pytest.mark.parametrize("max_events", [None, 333])
+    @pytest.mark.parametrize("validation", [False, True])
+    def test_is_the_same_to_the_bit_in_memory_and_streamed(self, data, validation, max_events):
+        epochs = [
+            epoch_of(training_graphs(data, in_memory=in_memory, max_events=max_events), validation, number=4)
+            for in_memory in (True, False)
+        ]
+        assert len(epochs[0]) == len(epochs[1]) > 1
+        for (features, labels), (streamed_features, streamed_labels) in zip(*epochs, strict=True):
+            assert_array_equal(features, streamed_features)
+            assert_array_equal(labels, streamed_labels)
+
+    def test_is_the_same_when_made_again_and_differs_from_others(self, data):
+        graphs = training_graphs(data)
+        first = true_met_of(epoch_of(graphs))
+        assert_array_equal(true_met_of(epoch_of(graphs)), first)
+        for other in ({"number": 1}, {"seed": 2}):
+            assert not np.array_equal(true_met_of(epoch_of(graphs, **other)), first)
+            assert sorted(true_met_of(epoch_of(graphs, **other))) == sorted(first)
+
+    def test_mixes_events_of_all_chunks_of_a_buffer(self, data):
+        graphs = training_graphs(data)
+        chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels in epoch_of(graphs, batch_size=50)]
+        assert np.mean([len(chunks) for chunks in chunks_of_batches]) > 2.5
+
+    def test_pads_little(self, data):
+        padded = [(features[:, :, 0] > 0) for features, _ in epoch_of(training_graphs(data), batch_size=16)]
+        assert sum(real.sum() for real in padded) > 0.7 * sum(real.size for real in padded)
+        assert {real.shape[1] for real in padded} <= {2, 4, 6, 8}
+
+
+def test_a_file_of_several_chunks_is_read_the_same_with_any_buffer(monkeypatch, data, trainable):
+    for rows, buffer in ((1050, 32), (1049, 1), (350, 3), (210, 5), (17, 4)):
+        monkeypatch.setattr(batches, "ROWS_A_CHUNK", rows)
+        monkeypatch.setattr(batches, "CHUNKS_A_BUFFER", buffer)
+        graphs = training_graphs(data)
+        assert graphs.n_training + graphs.n_validation == len(trainable)
+        found = epoch_of(graphs, batch_size=40)
+        assert sorted(true_met_of(found)) == sorted(true_met_of(epoch_of(graphs, batch_size=1000)))
+        assert len(found) == -(-graphs.n_training // 40)
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestParts:
+    def test_validation_has_its_share(self, data, trainable):
+        graphs = training_graphs(data, test_split=0.3)
+        expected, width = 0.3 * len(trainable), np.sqrt(len(trainable) * 0.3 * 0.7)
+        assert abs(graphs.n_validation - expected) < 5 * width
+
+    def test_do_not_depend_on_memory_or_chunks(self, data, monkeypatch):
+        first = sorted(true_met_of(epoch_of(training_graphs(data), validation=True)))
+        monkeypatch.setattr(batches, "ROWS_A_CHUNK", 333)
+        assert sorted(true_met_of(epoch_of(training_graphs(data, in_memory=False), validation=True))) == first
+
+    def test_statistics_are_those_of_the_real_training_nodes(self, data):
+        graphs = training_graphs(data)
+        nodes = np.concatenate([x[x[:, :, 0] > 0] for x, _ in epoch_of(graphs)]).astype(np.float64)
+        assert_allclose(graphs.mean, nodes.mean(0), rtol=1e-6)
+        assert_allclose(graphs.variance, nodes.var(0), rtol=1e-6)
+
+    @pytest.mark.parametrize(("test_split", "part"), [(1e-9, "validation"), (1 - 1e-9, "training")])
+    def test_without_an_event_are_named(self, data, test_split, part):
+        with pytest.raises(UserError, match=rf"x\.h5: no event is left for the {part}"):
+            training_graphs(data, test_split=test_split)
+
+
+@pytest.fixture(scope="module")
+def all_trainable(write_l1, tmp_path_factory, random_l1_events):
+    """Return a file in which each event has a jet and a target."""
+    events = random_l1_events(450)
+    events.smeared_data[:, 8, 0] = 50
+    events.true_met[:] = 1 + np.arange(450)
+    return L1Dataset.check(write_l1(tmp_path_factory.mktemp("subset") / "x.h5", events))
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestMaxEvents:
+    @pytest.mark.parametrize("max_events", [20, 100, 449, 450, 10000])
+    def test_is_the_exact_number_of_events_used(self, all_trainable, max_events):
+        graphs = training_graphs(all_trainable, max_events=max_events)
+        assert graphs.n_training + graphs.n_validation == min(max_events, 450)
+
+    def test_takes_each_event_with_equal_probability(self, all_trainable):
+        n_seeds, n_wanted = 80, 150
+        times = np.zeros(450)
+        for seed in range(n_seeds):
+            graphs = training_graphs(all_trainable, max_events=n_wanted, seed=seed)
+            for validation in (False, True):
+                taken = np.concatenate([graphs.chunk(i, validation).labels[:, 1] for i in range(graphs.n_chunks)])
+                times[taken.astype(int) - 1] += 1
+        share = n_wanted / 450
+        chi2 = ((times - n_seeds * share) ** 2).sum() / (n_seeds * share * (1 - share))
+        assert times.sum() == n_seeds * n_wanted
+        assert abs(chi2 - 449) < 5 * np.sqrt(2 * 449)
+        per_chunk = times.reshape(-1, 50).sum(1)  # nor is any part of the file preferred
+        assert np.abs(per_chunk - n_seeds * share * 50).max() < 5 * np.sqrt(n_seeds * 50 * share * (1 - share))

@@ -1,0 +1,210 @@
+"""The configuration: what it refuses, and that each of its keys is a flag of the script it is for."""
+
+import argparse
+import copy
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from utils.cli import UserError
+from utils.config import SCHEMA, check_config, flags, modules_of
+
+ROOT = Path(__file__).parents[2]
+VARIABLES = ("true_met", "true_ht", "original_met")
+REQUIRED = {
+    "generate_events": ["--output=x", "--process=QCD", "--settings", "a = b"],
+    "create_L1regression_data": ["--input=QCD=x", "--train_output=y", "--test_output=z"],
+    "selective_sampling_jets": ["--input=x", "--output=y", "--sampling_var=true_met"],
+    "train_teacher": ["--input=x", "--output=y"],
+    "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
+}
+NOT_FLAGS = {"generate_events": ("processes", "events_per_shard"), "create_L1regression_data": ("processes",)}
+
+
+@pytest.fixture
+def config():
+    return copy.deepcopy(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+def change(config, key, value):
+    """Set a key such as ``train_teacher.max_epochs``."""
+    *sections, last = key.split(".")
+    for section in sections:
+        config = config[section]
+    config[last] = value
+
+
+class TestCheck:
+    def test_the_configuration_that_comes_with_the_project_is_valid(self, config):
+        check_config(config)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("variables", ["true_met", "true_ht", "original_met"]),
+            ("train_teacher.max_events", 1000),
+            ("train_teacher.hyperparameters", "file.json"),
+            ("create_L1regression_data.processes.Extra", "data/*.h5"),
+            ("create_L1regression_data.jet_threshold", 0),
+            ("generate_events.pileup", 12.5),
+            ("generate_events.processes.Mine", {"events": 10, "settings": ["HardQCD:all = on"]}),
+            ("selective_sampling_jets.fractions_to_keep", [1, 0.5, 0]),
+            ("analyze_results_teacher.inclusive_thresholds", {"true_ht": [200]}),
+        ],
+    )
+    def test_other_values_are_allowed(self, config, key, value):
+        change(config, key, value)
+        check_config(config)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "named"),
+        [
+            ("sead", 1, "sead"),
+            ("train_teacher.max_epoch", 3, "train_teacher: .*max_epoch"),
+            ("generate_events.processes.W.event", 3, "generate_events.processes.W: .*'event'"),
+            ("seed", "one", "seed: 'one' is not of type 'integer'"),
+            ("seed", -1, "seed: -1 is less than the minimum"),
+            ("seed", 2**32, "seed: 4294967296 is greater than the maximum"),
+            ("seed", True, "seed: True is not of type 'integer'"),
+            ("output", "", "output: "),
+            ("variables", [], "variables: "),
+            ("variables", ["met"], "variables.0: 'met' is not one of"),
+            ("variables", ["true_met", "true_met"], "variables: .*non-unique"),
+            ("generate_events.energy", 0, "generate_events.energy: 0 is less than or equal to the minimum of 0"),
+            ("generate_events.underlying_event", 2, "generate_events.underlying_event: 2 is not one of"),
+            ("generate_events.events_per_shard", 0, "generate_events.events_per_shard: "),
+            ("generate_events.processes.W.events", 1.5, "generate_events.processes.W.events: 1.5 is not of type"),
+            ("generate_events.processes.W.settings", "a = b", "generate_events.processes.W.settings: "),
+            ("generate_events.processes", {"a/b": {"events": 1, "settings": ["x"]}}, "generate_events.processes: 'a/b'"),
+            ("create_L1regression_data.jet_threshold", -20, "create_L1regression_data.jet_threshold: -20 is less than"),
+            ("create_L1regression_data.test_fraction", 1, "create_L1regression_data.test_fraction: "),
+            ("create_L1regression_data.muon_response", [1.0], "create_L1regression_data.muon_response: "),
+            ("create_L1regression_data.muon_response", [1.0, 0], "create_L1regression_data.muon_response.1: "),
+            ("create_L1regression_data.processes.Z", 3, "create_L1regression_data.processes.Z: 3 is not of type"),
+            ("selective_sampling_jets.fractions_to_keep", [1, 1.5], "selective_sampling_jets.fractions_to_keep.1: 1.5"),
+            ("selective_sampling_jets.mode", "=", "selective_sampling_jets.mode: '=' is not one of"),
+            ("selective_sampling_jets.sampling_threshold.true_met", -5, "sampling_threshold.true_met: -5 is less than"),
+            ("selective_sampling_jets.sampling_threshold.met", 5, "selective_sampling_jets.sampling_threshold: 'met'"),
+            ("selective_sampling_jets.sampling_threshold", 20, "selective_sampling_jets.sampling_threshold: 20"),
+            ("train_teacher.log_features.true_met", ["eta"], "train_teacher.log_features.true_met.0: 'eta' is not one"),
+            ("train_teacher.metric_thresholds.true_ht", [-1], "train_teacher.metric_thresholds.true_ht.0: -1 is less"),
+            ("train_teacher.hyperband_factor", 1, "train_teacher.hyperband_factor: 1 is less than the minimum of 2"),
+            ("train_teacher.max_events", 0, "train_teacher.max_events: "),
+            ("train_teacher.use_generator", "yes", "train_teacher.use_generator: 'yes' is not one of"),
+            ("analyze_results_teacher.inclusive_thresholds.true_met", [-1], "inclusive_thresholds.true_met.0: -1"),
+            ("analyze_results_teacher.background_efficiencies", [0.5, 1], "background_efficiencies.1: 1 is greater"),
+            ("analyze_results_teacher.luminosity", "2e34", "analyze_results_teacher.luminosity: '2e34' is not of type"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, config, key, value, named):
+        change(config, key, value)
+        with pytest.raises(UserError, match=f"^configuration: .*{named}"):
+            check_config(config)
+
+    @pytest.mark.parametrize("key", ["output", "seed", "train_teacher", "generate_events"])
+    def test_what_is_missing_is_named(self, config, key):
+        del config[key]
+        with pytest.raises(UserError, match=f"'{key}' is a required property"):
+            check_config(config)
+
+    def test_generated_process_without_settings_is_named(self, config):
+        change(config, "create_L1regression_data.processes.ZZ", "generated")
+        with pytest.raises(UserError, match=r"create_L1regression_data\.processes\.ZZ: generated, but .* has only QCD, W"):
+            check_config(config)
+
+
+class TestFlags:
+    def test_values_become_text_lists_are_joined_and_null_is_left_out(self):
+        section = {"a": 1, "b": 0.5, "c": [1, 2.5], "d": [], "e": None, "f": "==", "processes": {"W": {}}}
+        expected = ["--a=1", "--b=0.5", "--c=1,2.5", "--d=", "--f==="]
+        assert flags(section, leave_out=("processes",)) == expected
+
+    def test_of_a_mapping_by_variable_the_value_of_the_variable_is_taken(self):
+        section = {"threshold": {"true_met": 20, "true_ht": 60}, "features": {"true_met": ["pt", "met"]}}
+        assert flags(section, "true_met") == ["--threshold=20", "--features=pt,met"]
+        assert flags(section, "true_ht") == ["--threshold=60"]
+        assert flags(section, "original_met") == []
+
+
+@pytest.mark.parametrize("script", REQUIRED)
+class TestScripts:
+    @pytest.mark.parametrize("variable", VARIABLES)
+    def test_accept_each_value_of_the_configuration(self, script, variable, config):
+        section = {key: value for key, value in config[script].items() if key not in NOT_FLAGS.get(script, ())}
+        parse_args = importlib.import_module(script).parse_args
+        words = flags(config[script], variable, NOT_FLAGS.get(script, ()))
+        if script == "selective_sampling_jets":
+            words = [*words, f"--sampling_var={variable}"]
+        parsed = vars(parse_args([*REQUIRED[script], *words]))
+        for key, setting in section.items():
+            value = setting[variable] if isinstance(setting, dict) else setting
+            found = list(parsed[key]) if isinstance(value, list) else parsed[key]
+            assert found == value, key
+
+    def test_have_a_flag_for_each_key_that_the_schema_allows(self, script, capsys):
+        properties = yaml.safe_load(SCHEMA.read_text())["properties"][script]["properties"]
+        with pytest.raises(SystemExit) as left:
+            importlib.import_module(script).parse_args(["--help"])
+        assert left.value.code == 0
+        words = capsys.readouterr().out.replace("[", " ").split()
+        missing = [key for key in properties if key not in NOT_FLAGS.get(script, ()) and f"--{key}" not in words]
+        assert missing == []
+
+    def test_import_no_module_that_the_workflow_does_not_know_of(self, script):
+        code = (
+            f"import sys, {script}\n"
+            "for m in list(sys.modules.values()):\n"
+            "    print(getattr(m, '__file__', None) or '')"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        output = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        loaded = {Path(line) for line in output.splitlines() if line.startswith((f"{ROOT}/utils/", f"{ROOT}/nn/"))}
+        loaded = {path for path in loaded if path.name != "__init__.py"}
+        assert len(loaded) > 3
+        assert loaded <= set(modules_of(ROOT / f"{script}.py"))
+
+
+class TestModules:
+    def test_are_found_through_others_in_all_ways_to_import(self, tmp_path):
+        contents = {
+            "main.py": "import os\nimport utils.a\nfrom utils import b, missing\nfrom utils.c import thing\n",
+            "utils/a.py": "import numpy\n",
+            "utils/b.py": "def f():\n    from nn.deep import x\n",
+            "utils/c.py": "import utils.a\nfrom utils import b\n",
+            "utils/unused.py": "",
+            "nn/deep.py": "if True:\n    import utils.d as e\n",
+            "utils/d.py": "from main import nothing\n",
+            "other/x.py": "",
+        }
+        for name, text in contents.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        found = [str(path.relative_to(tmp_path)) for path in modules_of(tmp_path / "main.py")]
+        assert found == ["nn/deep.py", "utils/a.py", "utils/b.py", "utils/c.py", "utils/d.py"]
+
+    def test_of_the_data_steps_are_without_the_network(self):
+        for script in ("generate_events", "create_L1regression_data", "selective_sampling_jets"):
+            found = modules_of(ROOT / f"{script}.py")
+            assert ROOT / "utils" / "files.py" in found
+            assert not any(path.parent.name == "nn" for path in found)
+
+    def test_of_the_training_are_with_the_network_that_it_imports_late(self):
+        found = modules_of(ROOT / "train_teacher.py")
+        assert {path.name for path in found if path.parent.name == "nn"} >= {"layers.py", "losses.py", "models.py"}
+        assert ROOT / "utils" / "smearing.py" in found  # through the plots
+        assert ROOT / "utils" / "detector.py" not in found
+
+
+def test_an_abbreviated_flag_is_refused():
+    from selective_sampling_jets import parse_args
+
+    with pytest.raises(SystemExit):
+        parse_args(["--input=x", "--output=y", "--process=QCD"])
+    assert isinstance(parse_args(["--input=x", "--output=y"]), argparse.Namespace)

@@ -1,0 +1,274 @@
+"""Files that are whole or absent, checked HDF5 input, JSON."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from utils.cli import UserError
+from utils.files import (
+    dataset,
+    open_hdf5,
+    provenance,
+    read_json,
+    read_rows,
+    whole_file,
+    whole_folder,
+    write_json,
+)
+
+
+class Failure(Exception):
+    """Something that goes wrong while a file is written."""
+
+
+class TestWholeFile:
+    def test_is_there_only_at_the_end(self, tmp_path):
+        path = tmp_path / "new" / "folder" / "file.txt"
+        with whole_file(path) as temporary:
+            temporary.write_text("content")
+            assert temporary.parent == path.parent
+            assert not path.exists()
+        assert path.read_text() == "content"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_an_error_leaves_nothing(self, tmp_path):
+        with pytest.raises(Failure), whole_file(tmp_path / "file.txt") as temporary:
+            temporary.write_text("half")
+            raise Failure
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_error_leaves_what_was_there(self, tmp_path):
+        path = tmp_path / "file.txt"
+        path.write_text("old")
+        with pytest.raises(Failure), whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise Failure
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_what_a_killed_run_left_is_overwritten(self, tmp_path):
+        path = tmp_path / "file.txt"
+        with whole_file(path) as temporary:
+            name = temporary
+            temporary.write_text("first")
+        name.write_text("left by a killed run")
+        with whole_file(path) as temporary:
+            temporary.write_text("second")
+        assert path.read_text() == "second"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_folder_in_its_place_is_refused_before_the_work(self, tmp_path):
+        (tmp_path / "taken" / "inside").mkdir(parents=True)
+        with pytest.raises(UserError, match="taken: is a folder"), whole_file(tmp_path / "taken"):
+            pytest.fail("the work has begun")
+        assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+        assert (tmp_path / "taken" / "inside").is_dir()
+
+
+def make_folder(path, *names):
+    """Make a whole folder with empty files."""
+    with whole_folder(path) as temporary:
+        for name in names:
+            (temporary / name).touch()
+    return path
+
+
+def shown(path):
+    """Return the names in a folder that are not hidden."""
+    return sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+
+
+class TestWholeFolder:
+    def test_replaces_the_old_folder_at_the_end(self, tmp_path):
+        path = make_folder(tmp_path / "deep" / "folder", "old")
+        with whole_folder(path) as temporary:
+            (temporary / "new").touch()
+            assert shown(path) == ["old"]
+        assert shown(path) == ["new"]
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_an_error_leaves_what_was_there(self, tmp_path):
+        path = make_folder(tmp_path / "folder", "old")
+        with pytest.raises(Failure), whole_folder(path) as temporary:
+            (temporary / "new").touch()
+            raise Failure
+        assert shown(path) == ["old"]
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_what_a_killed_run_left_is_removed(self, tmp_path):
+        path = tmp_path / "folder"
+        with whole_folder(path) as temporary:
+            name = temporary
+        name.mkdir()
+        (name / "left").touch()
+        make_folder(path, "new")
+        assert shown(path) == ["new"]
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_an_empty_folder_is_replaced(self, tmp_path):
+        (tmp_path / "folder").mkdir()
+        assert shown(make_folder(tmp_path / "folder", "new")) == ["new"]
+
+    def test_a_folder_of_others_is_refused_before_the_work(self, tmp_path):
+        (tmp_path / "precious").touch()
+        with pytest.raises(UserError, match=f"{tmp_path}: the folder has files"), whole_folder(tmp_path):
+            pytest.fail("the work has begun")
+        assert shown(tmp_path) == ["precious"]
+
+    def test_a_symbolic_link_to_a_folder_stays_one(self, tmp_path):
+        target, link = tmp_path / "disk" / "target", tmp_path / "link"
+        make_folder(target, "old")
+        link.symlink_to(target)
+        make_folder(link, "new")
+        assert link.is_symlink()
+        assert shown(target) == ["new"]
+        assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+    def test_a_file_in_its_place_is_refused_before_the_work(self, tmp_path):
+        path = tmp_path / "file"
+        path.write_text("old")
+        with pytest.raises(UserError, match="file: is not a folder"), whole_folder(path):
+            pytest.fail("the work has begun")
+        assert path.read_text() == "old"
+
+
+class TestJson:
+    def test_what_is_not_finite_becomes_null(self, tmp_path):
+        path = tmp_path / "numbers.json"
+        write_json(
+            path,
+            {
+                "nan": math.nan,
+                "array": np.array([[1.0, np.nan], [np.inf, -np.inf]]),
+                "scalar": np.float32(0.5),
+                "integer": np.int64(3),
+                "flag": np.bool_(True),
+                "nested": [{"x": (np.float64("nan"), None, "text")}],
+                2: "number as a key",
+            },
+        )
+        assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
+            "nan": None,
+            "array": [[1.0, None], [None, None]],
+            "scalar": 0.5,
+            "integer": 3,
+            "flag": True,
+            "nested": [{"x": [None, None, "text"]}],
+            "2": "number as a key",
+        }
+
+    def test_is_read_as_it_was_written(self, tmp_path):
+        content = {"a": [1, 2.5, None], "b": {"c": "text"}}
+        write_json(tmp_path / "x.json", content)
+        assert read_json(tmp_path / "x.json") == content
+
+    def test_content_that_json_cannot_hold_leaves_no_file(self, tmp_path):
+        with pytest.raises(TypeError):
+            write_json(tmp_path / "x.json", {"a": object()})
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe\xfd", b"{'a': 1}"])
+    def test_what_is_no_json_is_named(self, content, tmp_path):
+        path = tmp_path / "x.json"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.json: not a JSON file"):
+            read_json(path)
+
+    def test_missing_file_is_named(self, tmp_path):
+        with pytest.raises(UserError, match=r"none\.json: no such file"):
+            read_json(tmp_path / "none.json")
+
+
+def test_provenance_has_arguments_and_versions_in_plain_types():
+    args = argparse.Namespace(input=Path("a/b.h5"), seed=3, fractions=(0.5, 1.0), nothing=None)
+    found = json.loads(json.dumps(provenance(args)))
+    assert found["arguments"] == {"input": "a/b.h5", "seed": 3, "fractions": [0.5, 1.0], "nothing": None}
+    assert found["versions"]["numpy"] == np.__version__
+    assert found["versions"]["h5py"] == h5py.__version__
+
+
+@pytest.fixture
+def hdf5_file(tmp_path):
+    """Return an HDF5 file with compressed numbers, text, a group and a scalar."""
+    path = tmp_path / "data.h5"
+    with h5py.File(path, "w") as file:
+        numbers = np.random.default_rng(0).normal(size=(2000, 3))
+        file.create_dataset("numbers", data=numbers, compression="gzip", chunks=(500, 3))
+        file["counts"] = np.arange(5)
+        file["names"] = np.array([b"a", b"b"])
+        file["scalar"] = 1.0
+        file.create_group("group")
+    return path
+
+
+class TestOpen:
+    def test_missing_file_is_named(self, tmp_path):
+        with pytest.raises(UserError, match=r"none\.h5: no such file"), open_hdf5(tmp_path / "none.h5"):
+            pass
+
+    def test_folder_is_no_file(self, tmp_path):
+        with pytest.raises(UserError, match="no such file"), open_hdf5(tmp_path):
+            pass
+
+    @pytest.mark.parametrize("length", [0, 1, 100, 2000])
+    def test_truncated_file_is_named(self, hdf5_file, length):
+        hdf5_file.write_bytes(hdf5_file.read_bytes()[:length])
+        with pytest.raises(UserError, match=r"data\.h5: not a readable HDF5 file, damaged or cut short"):
+            with open_hdf5(hdf5_file):
+                pass
+
+    def test_garbage_is_named(self, tmp_path):
+        path = tmp_path / "garbage.h5"
+        path.write_bytes(np.random.default_rng(0).bytes(5000))
+        with pytest.raises(UserError, match=r"garbage\.h5: not a readable HDF5 file"), open_hdf5(path):
+            pass
+
+    def test_file_is_closed_afterwards(self, hdf5_file):
+        with open_hdf5(hdf5_file) as file:
+            assert file["counts"][2] == 2
+        assert not file
+
+
+class TestDataset:
+    @pytest.mark.parametrize(
+        ("name", "shape", "kinds", "message"),
+        [
+            ("other", (None,), "f", "dataset 'other' is missing, found counts, group, names, numbers, scalar"),
+            ("group", (None,), "f", r"'group' is a group, expected a dataset of shape \(any\)"),
+            ("numbers", (None, 4), "f", r"dataset 'numbers' has shape \(2000, 3\), expected \(any, 4\)"),
+            ("numbers", (None,), "f", r"dataset 'numbers' has shape \(2000, 3\), expected \(any\)"),
+            ("numbers", (5, 3), "f", r"dataset 'numbers' has shape \(2000, 3\), expected \(5, 3\)"),
+            ("scalar", (None,), "f", r"dataset 'scalar' has shape \(\), expected \(any\)"),
+            ("counts", (None,), "f", "dataset 'counts' has type int64, expected one of kind f"),
+            ("names", (None,), "iuf", r"dataset 'names' has type \|S1, expected one of kind iuf"),
+        ],
+    )
+    def test_what_differs_is_named(self, hdf5_file, name, shape, kinds, message):
+        with open_hdf5(hdf5_file) as file, pytest.raises(UserError, match=rf"data\.h5: {message}"):
+            dataset(file, name, shape, kinds)
+
+    def test_what_fits_is_returned(self, hdf5_file):
+        with open_hdf5(hdf5_file) as file:
+            assert len(dataset(file, "numbers", (None, 3))) == 2000
+            assert dataset(file, "counts", (5,), "iu")[4] == 4
+
+    def test_rows_are_read(self, hdf5_file):
+        with open_hdf5(hdf5_file) as file:
+            rows = read_rows(file["counts"], 1, 4)
+        assert rows.tolist() == [1, 2, 3]
+
+    def test_damaged_rows_are_named(self, hdf5_file):
+        with h5py.File(hdf5_file) as file:
+            chunk = file["numbers"].id.get_chunk_info(2)
+        content = bytearray(hdf5_file.read_bytes())
+        content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+        hdf5_file.write_bytes(content)
+        with open_hdf5(hdf5_file) as file:
+            assert read_rows(file["numbers"], 0, 1000).shape == (1000, 3)
+            with pytest.raises(UserError, match=r"data\.h5: dataset 'numbers' cannot be read in rows 900 to 1100"):
+                read_rows(file["numbers"], 900, 1100)

@@ -1,0 +1,194 @@
+"""L1 regression files: what is written can be read, files from elsewhere too, and what cannot be used is named."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from utils.cli import UserError
+from utils.data_processing import L1Events
+from utils.l1_dataset import L1Dataset, new_l1_file
+
+NAMES = {1: "QCD", 2: "h_To_TauTau"}
+
+
+def write(path, events, cuts=()):
+    with new_l1_file(path, NAMES, seed=3, made_by={"arguments": {"flag": 1}}) as file:
+        for start, stop in zip([0, *cuts], [*cuts, len(events)], strict=True):
+            file.append(events[start:stop])
+        assert len(file) == len(events)
+    return path
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("cuts", [(), (1, 50), (30, 30)])
+    def test_events_are_read_as_they_were_written(self, cuts, tmp_path, random_l1_events):
+        events = random_l1_events(100)
+        data = L1Dataset.check(write(tmp_path / "x.h5", events, cuts))
+        assert (data.n_events, data.process_names, data.weighted) == (100, NAMES, True)
+        chunks = list(data.chunks(33))
+        assert [len(chunk) for chunk in chunks] == [33, 33, 33, 1]
+        for found, expected in ((L1Events.concatenate(chunks), events), (data.rows(10, 20), events[10:20])):
+            for name, column in vars(expected).items():
+                assert_array_equal(getattr(found, name), column)
+                assert getattr(found, name).dtype == column.dtype
+
+    def test_the_layout_is_that_of_prepared_files(self, tmp_path, random_l1_events):
+        with h5py.File(write(tmp_path / "x.h5", random_l1_events(7))) as file:
+            found = {name: (values.shape, values.dtype.str) for name, values in file.items()}
+            attributes = dict(file.attrs)
+            assert file["ids_names"][:].tolist() == [b"QCD_1", b"h_To_TauTau_2"]
+        sums = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met", "weights")
+        assert found == {
+            "smeared_data": ((7, 18, 3), "<f4"),
+            "true_data": ((7, 18, 3), "<f4"),
+            **{name: ((7,), "<f4") for name in sums},
+            "ids": ((7,), "<i4"),
+            "ids_names": ((2,), "|S13"),
+        }
+        assert attributes["format_version"] == 1
+        assert attributes["seed"] == 3
+        assert json.loads(attributes["slots"]) == {"muons": [0, 4], "egammas": [4, 8], "jets": [8, 18]}
+        assert json.loads(attributes["configuration"]) == {"arguments": {"flag": 1}}
+
+    def test_weights_are_scaled_by_process(self, tmp_path, random_l1_events):
+        events = random_l1_events(5000)
+        with new_l1_file(tmp_path / "x.h5", NAMES, 3, {}) as file:
+            file.append(events)
+            file.scale_weights({2: 4.0})
+        found = L1Dataset.check(tmp_path / "x.h5").rows(0, 5000)
+        assert_array_equal(found.weights, events.weights * np.where(events.ids == 2, np.float32(4), np.float32(1)))
+
+    def test_an_error_leaves_no_file(self, tmp_path, random_l1_events):
+        with pytest.raises(ValueError, match="stop"), new_l1_file(tmp_path / "x.h5", NAMES, 3, {}) as file:
+            file.append(random_l1_events(5))
+            raise ValueError("stop")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestFilesFromElsewhere:
+    def test_without_weights_and_attributes_are_read(self, tmp_path, random_l1_events, write_l1):
+        events = random_l1_events(20)
+        data = L1Dataset.check(write_l1(tmp_path / "x.h5", events, weights=False))
+        assert not data.weighted
+        assert data.process_names == {1: "QCD", 2: "W"}
+        found = data.rows(0, 20)
+        assert_array_equal(found.weights, np.ones(20, np.float32))
+        assert_array_equal(found.smeared_data, events.smeared_data)
+
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+    def test_ids_may_be_of_any_number_type(self, dtype, tmp_path, random_l1_events, write_l1):
+        path = write_l1(tmp_path / "x.h5", random_l1_events(20))
+        with h5py.File(path, "a") as file:
+            ids = file["ids"][:]
+            del file["ids"]
+            file["ids"] = ids.astype(dtype)
+        assert_array_equal(L1Dataset.check(path).rows(0, 20).ids, ids)
+
+    def test_double_precision_is_read_as_single(self, tmp_path, random_l1_events, write_l1):
+        events = random_l1_events(20)
+        path = write_l1(tmp_path / "x.h5", events)
+        with h5py.File(path, "a") as file:
+            for name in ("smeared_data", "true_met", "weights"):
+                values = file[name][:]
+                del file[name]
+                file[name] = values.astype(np.float64)
+        found = L1Dataset.check(path).rows(0, 20)
+        assert found.smeared_data.dtype == found.true_met.dtype == found.weights.dtype == np.float32
+        assert_array_equal(found.true_met, events.true_met)
+
+    def test_process_names_may_be_of_any_text_type(self, tmp_path, random_l1_events, write_l1):
+        path = write_l1(tmp_path / "x.h5", random_l1_events(5))
+        with h5py.File(path, "a") as file:
+            del file["ids_names"]
+            file.create_dataset("ids_names", data=["QCD_1", "h_To_2_W_2"], dtype=h5py.string_dtype())
+        assert L1Dataset.check(path).process_names == {1: "QCD", 2: "h_To_2_W"}
+
+
+class TestProcesses:
+    def test_ids_of_names_are_in_the_order_of_the_names(self, tmp_path, random_l1_events):
+        data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
+        assert data.ids_of(("h_To_TauTau", "QCD")) == [2, 1]
+
+    def test_unknown_one_is_named(self, tmp_path, random_l1_events):
+        data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
+        with pytest.raises(UserError, match=r"x\.h5: unknown process 'Z', the file has QCD, h_To_TauTau"):
+            data.ids_of(("QCD", "Z"))
+
+    @pytest.mark.parametrize("label", [b"QCD", b"QCD_", b"_1", b"QCD_one", b"QCD_-1", b"QCD_1.5", "QCD_²".encode(), b"\xff"])
+    def test_label_without_id_is_named(self, label, tmp_path, random_l1_events, write_l1):
+        path = write_l1(tmp_path / "x.h5", random_l1_events(5), names=(b"QCD_1", label))
+        with pytest.raises(UserError, match=r"x\.h5: dataset 'ids_names' has '.*', expected NAME_ID such as QCD_1"):
+            L1Dataset.check(path)
+
+    @pytest.mark.parametrize("names", [(b"QCD_1", b"W_1"), (b"QCD_1", b"QCD_2")])
+    def test_label_that_contradicts_another_is_named(self, names, tmp_path, random_l1_events, write_l1):
+        path = write_l1(tmp_path / "x.h5", random_l1_events(5), names=names)
+        with pytest.raises(UserError, match=rf"x\.h5: dataset 'ids_names' has '{names[1].decode()}'"):
+            L1Dataset.check(path)
+
+
+class TestBadFiles:
+    def replace(self, path, name, values):
+        with h5py.File(path, "a") as file:
+            del file[name]
+            if values is not None:
+                file[name] = values
+        return path
+
+    @pytest.fixture
+    def path(self, tmp_path, random_l1_events, write_l1):
+        return write_l1(tmp_path / "x.h5", random_l1_events(50))
+
+    @pytest.mark.parametrize(
+        "name",
+        ["smeared_data", "true_data", "smeared_met", "smeared_ht", "true_met", "true_ht", "original_met", "ids", "ids_names"],
+    )
+    def test_missing_dataset_is_named(self, name, path):
+        with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}' is missing, found "):
+            L1Dataset.check(self.replace(path, name, None))
+
+    @pytest.mark.parametrize(
+        ("name", "values", "message"),
+        [
+            ("smeared_data", np.zeros((50, 17, 3)), r"has shape \(50, 17, 3\), expected \(any, 18, 3\)"),
+            ("true_data", np.zeros((49, 18, 3)), r"has shape \(49, 18, 3\), expected \(50, 18, 3\)"),
+            ("true_ht", np.zeros((50, 1)), r"has shape \(50, 1\), expected \(50\)"),
+            ("weights", np.zeros(51), r"has shape \(51,\), expected \(50\)"),
+            ("smeared_met", np.zeros(50, int), "has type int64, expected one of kind f"),
+            ("ids", np.array([b"1"] * 50), r"has type \|S1, expected one of kind iuf"),
+            ("ids_names", np.array([1, 2]), "has type int64, expected one of kind SO"),
+        ],
+    )
+    def test_wrong_shape_or_type_is_named(self, name, values, message, path):
+        with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}' {message}"):
+            L1Dataset.check(self.replace(path, name, values))
+
+    @pytest.mark.parametrize(
+        ("name", "place", "value", "message"),
+        [
+            ("smeared_data", (33, 8, 2), np.nan, "expected finite numbers"),
+            ("true_data", (33, 0, 0), np.inf, "expected finite numbers"),
+            ("true_data", (33, 17, 0), -1.0, "expected momenta of at least 0"),
+            ("smeared_met", 33, np.nan, "expected finite numbers"),
+            ("original_met", 33, -0.5, "expected momenta of at least 0"),
+            ("weights", 33, np.nan, "expected finite numbers"),
+            ("ids", 33, 7, r"expected one of \[1, 2\]"),
+        ],
+    )
+    def test_bad_number_is_named_with_its_event(self, name, place, value, message, path):
+        with h5py.File(path, "a") as file:
+            file[name][place] = value
+        data = L1Dataset.check(path)
+        for size in (10, 20, 1000):
+            with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}', event 33: {message}"):
+                list(data.chunks(size))
+        assert len(data.rows(0, 33)) == 33
+
+    def test_negative_eta_phi_and_weights_are_allowed(self, path):
+        with h5py.File(path, "a") as file:
+            file["smeared_data"][3, 8, 1:] = [-4.0, -3.0]
+            file["weights"][3] = -2.0
+        assert L1Dataset.check(path).rows(3, 4).weights[0] == -2

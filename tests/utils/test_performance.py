@@ -1,0 +1,417 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest, ks_2samp, mannwhitneyu, norm
+
+from utils.performance import (
+    ONE_SIGMA,
+    Estimate,
+    Histogram,
+    background_thresholds,
+    bin_index,
+    binned_response,
+    clopper_pearson,
+    efficiency,
+    error_function,
+    estimate_of_rows,
+    fit_core,
+    fit_turn_on,
+    histogram,
+    histogram_2d,
+    rates,
+    replica_weights,
+    roc_curve,
+    signal_efficiencies,
+    thresholds_at,
+    turn_on_curve,
+    working_points,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def pull(estimate: Estimate, truth: float) -> float:
+    return (estimate.value - truth) / estimate.error
+
+
+# Replicas and estimates
+
+
+def test_replicas_are_the_weights_and_then_poisson_multiples(rng):
+    weights = rng.random(200_000)
+    rows = np.stack(list(replica_weights(weights, rng, 4)))
+    assert np.array_equal(rows[0], weights)
+    numbers = rows[1:] / weights
+    assert numbers.mean() == pytest.approx(1, abs=0.005)
+    assert numbers.var() == pytest.approx(1, abs=0.01)
+    assert np.mean(numbers == 0) == pytest.approx(np.exp(-1), abs=0.003)
+    assert np.corrcoef(rows[1:])[0, 1] == pytest.approx(np.corrcoef(rows[1:])[1, 2], abs=0.02)
+
+
+def test_estimate_is_row_0_and_the_central_spread_of_the_others(rng):
+    rows = np.concatenate([[[5.0, np.nan, 2.0]], rng.normal(0, [3, 1, 1], (4000, 3))])
+    rows[1::2, 2] = np.nan
+    estimate = estimate_of_rows(rows)
+    assert estimate.value[0] == 5
+    assert estimate.error[0] == pytest.approx(3, rel=0.05)
+    assert np.isnan(estimate.value[1]) and np.isnan(estimate.error[1])
+    assert estimate.error[2] == pytest.approx(1, rel=0.05)
+
+
+# Histograms
+
+
+def test_histogram_sums_weights_and_leaves_out_what_is_outside():
+    content = histogram(np.array([-1, 0, 0.5, 1, 2, np.nan]), np.array([9, 1, 2, 3, 9, 9.0]), np.array([0.0, 1, 2]))
+    assert content.values.tolist() == [3, 3]
+    assert content.errors.tolist() == pytest.approx([np.sqrt(5), 3])
+    assert content.centres.tolist() == [0.5, 1.5]
+
+
+def test_histogram_2d_has_x_in_rows():
+    edges = np.array([0.0, 1, 2])
+    content = histogram_2d(np.array([0.5, 1.5]), np.array([1.5, 1.5]), np.array([2.0, 3.0]), edges, edges)
+    assert content.values.tolist() == [[0, 2], [0, 3]]
+
+
+# Efficiencies
+
+
+@pytest.mark.parametrize(("passed", "total"), [(0, 1), (0, 20), (1, 1), (3, 20), (10, 20), (20, 20), (999, 1000)])
+def test_clopper_pearson_is_that_of_scipy(passed, total):
+    expected = binomtest(passed, total).proportion_ci(ONE_SIGMA, "exact")
+    assert clopper_pearson(np.array([passed]), np.array([total])) == (
+        pytest.approx([expected.low]),
+        pytest.approx([expected.high]),
+    )
+
+
+def test_efficiency_without_events_is_unknown():
+    result = efficiency(np.array([0.0]), np.array([0.0]), np.array([0.0]))
+    assert np.isnan(result.value[0])
+    assert (result.low[0], result.high[0], result.n_effective[0]) == (0, 1, 0)
+
+
+def test_efficiency_of_equal_weights_is_that_of_counts():
+    counts = efficiency(np.array([3.0]), np.array([20.0]), np.array([20.0]))
+    weighted = efficiency(np.array([3 * 7.0]), np.array([20 * 7.0]), np.array([20 * 49.0]))
+    for name in vars(counts):
+        assert getattr(weighted, name) == pytest.approx(getattr(counts, name))
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("spread", [0, 1])
+def test_interval_covers_the_truth(rng, truth, spread):
+    n_experiments, n_events = 4000, 60
+    weights = rng.lognormal(0, spread, (n_experiments, n_events)) if spread else np.ones((n_experiments, n_events))
+    passed = rng.random(weights.shape) < truth
+    result = efficiency((weights * passed).sum(1), weights.sum(1), (weights**2).sum(1))
+    coverage = np.mean((result.low <= truth) & (truth <= result.high))
+    assert coverage > ONE_SIGMA - 3 * np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / n_experiments)
+    assert coverage < 0.9  # few counts are discrete: the exact interval has 0.89 at 3 of 60
+
+
+# Turn-on curves
+
+
+def gaussian_turn_on(rng, n_events, sigma=12.0):
+    true = rng.uniform(0, 200, n_events)
+    return true, true + rng.normal(0, sigma, n_events)
+
+
+def test_turn_on_of_hand_computed_events():
+    true = np.array([5, 5, 15, 15, 15, 99])
+    values = np.array([10, 11, 20, 20, 5, 99])
+    curve = turn_on_curve(true, values, np.array([1, 1, 1, 2, 1, 1.0]), 10, np.array([0.0, 10, 20, 30]))
+    assert curve.threshold == 10
+    assert curve.efficiency.value[:2].tolist() == [0.5, 0.75]
+    assert np.isnan(curve.efficiency.value[2])
+    assert curve.efficiency.n_effective.tolist() == pytest.approx([2, 16 / 6, 0])
+
+
+def test_turn_on_of_the_true_variable_is_a_step(rng):
+    true = rng.uniform(0, 200, 10_000)
+    curve = turn_on_curve(true, true, np.ones(10_000), 100, np.arange(0, 201, 20.0))
+    assert curve.efficiency.value.tolist() == [0] * 5 + [1] * 5
+
+
+def test_fit_finds_resolution_and_threshold(rng):
+    true, values = gaussian_turn_on(rng, 40_000)
+    passed = (values > 80) & (rng.random(len(true)) < 0.9)
+    fit = fit_turn_on(true, passed, rng.lognormal(0, 0.5, len(true)), 0, 200)
+    for estimate, truth in ((fit.plateau, 0.9), (fit.midpoint, 80), (fit.width, 12)):
+        assert estimate.value == pytest.approx(truth, rel=0.03)
+        assert abs(pull(estimate, truth)) < 3
+
+
+def test_errors_of_the_fit_are_those_of_pseudo_experiments(rng):
+    pulls = []
+    for _ in range(80):
+        true, values = gaussian_turn_on(rng, 1500)
+        fit = fit_turn_on(true, (values > 80) & (rng.random(1500) < 0.8), np.ones(1500), 0, 200)
+        pulls.append([pull(fit.plateau, 0.8), pull(fit.midpoint, 80), pull(fit.width, 12)])
+    assert np.std(pulls, axis=0) == pytest.approx(1, abs=0.25)
+    assert np.mean(pulls, axis=0) == pytest.approx(0, abs=0.35)
+
+
+@pytest.mark.parametrize("passed", [False, True])
+def test_fit_without_a_turn_on_is_unknown(rng, passed):
+    true = rng.uniform(0, 200, 500)
+    fit = fit_turn_on(true, np.full(500, passed), np.ones(500), 0, 200)
+    assert np.isnan([fit.plateau.value, fit.midpoint.error, fit.width.value]).all()
+
+
+def test_fit_without_events_is_unknown():
+    assert np.isnan(fit_turn_on(np.empty(0), np.empty(0, bool), np.empty(0), 0, 200).midpoint.value)
+
+
+def test_error_function_is_a_cumulative_normal():
+    x = np.linspace(50, 150, 11)
+    assert error_function(x, 0.8, 100, 10) == pytest.approx(0.8 * norm.cdf(x, 100, 10))
+
+
+# Response
+
+
+def test_half_width_of_a_gaussian_is_its_sigma(rng):
+    true = np.repeat([10.0, 30.0], 20_000)
+    response = rng.normal(np.where(true < 20, 1.2, 0.9), np.where(true < 20, 0.3, 0.1))
+    result = binned_response(true, response, np.full(40_000, 3.0), np.array([0.0, 20, 40]), rng)
+    for i, (mean, sigma) in enumerate(((1.2, 0.3), (0.9, 0.1))):
+        assert result.median.value[i] == pytest.approx(mean, abs=4 * sigma * 1.2533 / np.sqrt(20_000))
+        assert result.half_width.value[i] == pytest.approx(sigma, rel=0.03)
+        assert result.resolution.value[i] == pytest.approx(sigma / mean, rel=0.03)
+        # The standard error of the median of a Gaussian is sqrt(pi/2) sigma/sqrt(n).
+        assert result.median.error[i] == pytest.approx(sigma * 1.2533 / np.sqrt(20_000), rel=0.3)
+    assert result.n_effective == pytest.approx([20_000, 20_000])
+
+
+def test_bootstrap_errors_are_those_of_pseudo_experiments(rng):
+    edges, values, errors = np.array([0.0, 1]), [], []
+    for _ in range(120):
+        weights = rng.lognormal(0, 0.7, 400)
+        result = binned_response(np.full(400, 0.5), rng.normal(1, 0.2, 400), weights, edges, rng)
+        values.append([result.median.value[0], result.half_width.value[0], result.resolution.value[0]])
+        errors.append([result.median.error[0], result.half_width.error[0], result.resolution.error[0]])
+    assert np.mean(errors, axis=0) == pytest.approx(np.std(values, axis=0), rel=0.2)
+
+
+def test_weights_count_like_repeated_events(rng):
+    response, repeats = rng.normal(1, 0.3, 500), rng.integers(1, 4, 500)
+    edges = np.array([0.0, 1])
+    weighted = binned_response(np.full(500, 0.5), response, repeats, edges, rng)
+    repeated = binned_response(
+        np.full(repeats.sum(), 0.5), np.repeat(response, repeats), np.ones(repeats.sum()), edges, rng
+    )
+    assert weighted.median.value == repeated.median.value
+    assert weighted.half_width.value == repeated.half_width.value
+
+
+def test_bins_with_few_events_and_events_without_response_are_unknown(rng):
+    true = np.concatenate([np.full(9, 0.5), np.full(10, 1.5), np.full(50, 2.5)])
+    response = np.concatenate([np.ones(19), np.full(50, np.nan)])
+    result = binned_response(true, response, np.ones(69), np.arange(5.0), rng)
+    assert np.isnan(result.median.value).tolist() == [True, False, True, True]
+    assert result.n_effective.tolist() == [9, 10, 0, 0]
+
+
+def test_core_fit_ignores_tails(rng):
+    core, tail = rng.normal(1.1, 0.15, 30_000), rng.uniform(0, 3, 3000)
+    fit = fit_core(histogram(np.concatenate([core, tail]), np.full(33_000, 2.0), np.arange(0, 3.01, 0.05)))
+    assert fit.mean.value == pytest.approx(1.1, abs=0.005)
+    assert fit.sigma.value == pytest.approx(0.15, rel=0.08)
+    assert fit.low == pytest.approx(fit.mean.value - 1.5 * fit.sigma.value, abs=0.01)
+
+
+def test_core_fit_recovers_a_gaussian_within_its_errors(rng):
+    pulls = []
+    for _ in range(100):
+        values, weights = rng.normal(1, 0.2, 2000), rng.lognormal(0, 0.5, 2000)
+        fit = fit_core(histogram(values, weights, np.arange(0, 3.01, 0.05)))
+        pulls.append([pull(fit.mean, 1), pull(fit.sigma, 0.2)])
+    assert np.std(pulls, axis=0) == pytest.approx(1, abs=0.3)
+    assert np.mean(pulls, axis=0) == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize("values", [np.zeros(10), np.eye(10)[3]])
+def test_core_fit_without_a_core_is_unknown(values):
+    assert np.isnan(fit_core(Histogram(np.arange(11.0), values, np.sqrt(values))).sigma.value)
+
+
+# Thresholds and rates
+
+
+@pytest.mark.parametrize(
+    ("allowed", "threshold"),
+    [(0, 5), (0.19, 5), (0.2, 4), (0.59, 4), (0.6, 2), (0.8, 1), (0.99, 1), (1, -np.inf)],
+)
+def test_threshold_of_hand_computed_events_with_ties(allowed, threshold):
+    values = np.array([4, 1, 5, 4, 2])  # 5 passes alone, both 4 only together
+    assert thresholds_at(values, np.ones(5), np.array([allowed])) == [threshold]
+
+
+def test_threshold_of_weighted_events():
+    values, weights = np.array([3, 2, 1]), np.array([1.0, 0, 9])
+    assert thresholds_at(values, weights, np.array([0.05, 0.1, 0.5])).tolist() == [3, 1, 1]
+
+
+samples = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(
+        arrays(np.float32, n, elements=st.integers(0, 12).map(float)),
+        arrays(np.float32, n, elements=st.integers(1, 5).map(float)),
+    )
+)
+
+
+@given(samples, st.floats(0, 1))
+def test_threshold_is_the_lowest_that_does_not_let_more_pass(sample, allowed):
+    values, weights = sample
+    threshold = thresholds_at(values, weights, np.array([allowed]))[0]
+    fractions = {t: weights[values > t].sum() / weights.sum() for t in (-np.inf, *values)}
+    assert threshold == min(t for t, fraction in fractions.items() if fraction <= allowed * (1 + 1e-9))
+
+
+@given(samples, st.floats(0, 1), st.floats(0.01, 100))
+def test_threshold_does_not_depend_on_the_scale_of_the_weights(sample, allowed, scale):
+    values, weights = sample
+    thresholds = [thresholds_at(values, weights.astype(float) * s, np.array([allowed])) for s in (1, scale)]
+    assert thresholds[0] == thresholds[1]
+
+
+def test_rates_of_hand_computed_events():
+    values, weights = np.array([10, 20, 20, 30]), np.array([4.0, 1, 2, 3])
+    result = rates(values, weights, np.array([0, 20, 30]), 2e34)
+    # 1 pb at 2e34 cm^-2 s^-1 is 0.02 Hz.
+    assert result.rate.value == pytest.approx([2e-4, 0.6e-4, 0])
+    assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 0])
+    assert result.efficiency.value == pytest.approx([1, 0.3, 0])
+    assert result.efficiency.error == pytest.approx([0, np.sqrt(0.7**2 * 9 + 0.3**2 * 21) / 10, 0])
+    assert result.n_events.tolist() == [4, 1, 0]
+
+
+def test_efficiency_of_all_events_has_no_error(rng):
+    result = rates(np.ones(1000), rng.lognormal(0, 1, 1000), np.array([0]), 2e34)
+    assert (result.efficiency.value, result.efficiency.error) == (pytest.approx([1]), pytest.approx([0], abs=1e-7))
+
+
+# ROC curves and working points
+
+
+def test_area_is_that_of_mann_whitney(rng):
+    signal, background = rng.integers(0, 30, 700) + 3.0, rng.integers(0, 30, 900) * 1.0
+    roc = roc_curve(signal, np.ones(700), background, np.ones(900))
+    expected = mannwhitneyu(signal, background).statistic / 700 / 900
+    assert roc.area.value == pytest.approx(expected)
+    assert np.trapezoid(roc.signal_efficiency, roc.background_efficiency) == pytest.approx(expected)
+
+
+def test_distance_of_a_roc_curve_from_the_diagonal_is_that_of_kolmogorov_and_smirnov(rng):
+    signal, background = rng.normal(1, 1, 300), rng.normal(0, 1, 400)
+    roc = roc_curve(signal, np.ones(300), background, np.ones(400))
+    distance = np.max(np.abs(roc.signal_efficiency - roc.background_efficiency))
+    assert distance == pytest.approx(ks_2samp(signal, background).statistic)
+
+
+def test_error_of_the_area_is_that_of_pseudo_experiments(rng):
+    areas = []
+    for _ in range(300):
+        samples = (rng.normal(1, 1, 150), rng.lognormal(0, 0.6, 150), rng.normal(0, 1, 250), rng.lognormal(0, 0.6, 250))
+        areas.append(roc_curve(*samples).area)
+    assert np.mean([area.value for area in areas]) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.01)
+    assert np.mean([area.error for area in areas]) == pytest.approx(np.std([area.value for area in areas]), rel=0.15)
+
+
+@given(samples, samples)
+def test_roc_curve_runs_from_corner_to_corner_and_back_when_exchanged(signal, background):
+    roc, exchanged = roc_curve(*signal, *background), roc_curve(*background, *signal)
+    for efficiencies in (roc.signal_efficiency, roc.background_efficiency):
+        assert (efficiencies[0], efficiencies[-1]) == (0, 1)
+        assert (np.diff(efficiencies) >= 0).all()
+    assert roc.area.value + exchanged.area.value == pytest.approx(1)
+
+
+def test_thinned_curve_has_points_of_the_exact_one(rng):
+    roc = roc_curve(rng.normal(1, 1, 20_000), np.ones(20_000), rng.normal(0, 1, 20_000), np.ones(20_000))
+    thin = roc.thinned(1e-4)
+    exact = set(zip(roc.background_efficiency, roc.signal_efficiency, strict=True))
+    assert exact.issuperset(zip(thin.background_efficiency, thin.signal_efficiency, strict=True))
+    assert len(thin.background_efficiency) <= 400
+    assert thin.background_efficiency[-1] == 1
+
+
+def samples_of_a_correction(rng, n_signal, n_background):
+    """Signal and background whose corrected value is the baseline with part of its smearing taken back."""
+    scores = []
+    for mean, n in ((1.5, n_signal), (0, n_background)):
+        true, smear = rng.normal(mean, 1, n), rng.normal(0, 1.5, n)
+        scores.append({"baseline": true + smear, "corrected": true + 0.7 * smear, "true": true})
+    return scores
+
+
+def points_of(rng, signal, background, efficiencies, scale=1.0):
+    n_signal, n_background = len(signal["true"]), len(background["true"])
+    thresholds = background_thresholds(background, np.full(n_background, scale), efficiencies, rng)
+    found = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
+    return working_points(efficiencies, thresholds, found)
+
+
+def test_working_points_of_gaussians_and_their_errors(rng):
+    allowed = np.array([0.1, 0.02])
+    results = [points_of(rng, *samples_of_a_correction(rng, 800, 1500), allowed) for _ in range(60)]
+    sigmas = {name: np.hypot(1, smear) for name, smear in (("baseline", 1.5), ("corrected", 1.05), ("true", 0))}
+    before, after, best = (norm.sf(norm.isf(allowed) - 1.5 / sigma) for sigma in sigmas.values())
+    coverage, scale = [], []
+    for quantity, truth in (
+        (lambda result: result.efficiency["baseline"], before),
+        (lambda result: result.efficiency["corrected"], after),
+        (lambda result: result.efficiency["true"], best),
+        (lambda result: result.gain, after - before),
+        (lambda result: result.ratio, after / before),
+        (lambda result: result.gap_closed, (after - before) / (best - before)),
+    ):
+        values, errors = (
+            np.array([getattr(quantity(result), name) for result in results]) for name in ("value", "error")
+        )
+        assert values.mean(0) == pytest.approx(truth, rel=0.1)
+        coverage.append(np.mean(np.abs(values - truth) < errors))
+        scale.append(errors.mean(0) / values.std(0))
+    assert np.mean(coverage) == pytest.approx(ONE_SIGMA, abs=0.1)
+    assert np.mean(scale) == pytest.approx(1, abs=0.25)
+
+
+def test_errors_of_a_gain_know_that_the_events_are_the_same(rng):
+    points = points_of(rng, *samples_of_a_correction(rng, 2000, 4000), np.array([0.1, 0.05]))
+    unpaired = np.hypot(points.efficiency["baseline"].error, points.efficiency["corrected"].error)
+    assert (points.gain.error < 0.8 * unpaired).all()
+
+
+def test_perfect_and_missing_corrections(rng):
+    signal, background = samples_of_a_correction(rng, 500, 800)
+    for correction, gap in (("true", 1), ("baseline", 0)):
+        corrected = [{**scores, "corrected": scores[correction]} for scores in (signal, background)]
+        points = points_of(rng, *corrected, np.array([0.1]))
+        assert points.efficiency["corrected"].value == points.efficiency[correction].value
+        assert (points.gap_closed.value, points.gap_closed.error) == ([gap], [0])
+
+
+def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
+    samples = samples_of_a_correction(rng, 300, 500)
+    points = [points_of(np.random.default_rng(2), *samples, np.array([0.1]), scale) for scale in (1, 2.0**20)]
+    assert points[0].gap_closed == points[1].gap_closed
+    assert points[0].thresholds == points[1].thresholds
+
+
+def test_ratio_to_a_signal_that_never_passes_is_unknown(rng):
+    rows = {"baseline": np.zeros((4, 1)), "corrected": np.ones((4, 1)), "true": np.zeros((4, 1))}
+    points = working_points(np.array([0.1]), rows, rows)
+    assert np.isnan([points.ratio.value, points.ratio.error, points.gap_closed.value]).all()
+    assert points.gain.value == [1]
+
+
+def test_bin_index_puts_edges_into_the_bin_above():
+    assert bin_index(np.array([-1, 0, 1, 2, np.nan, np.inf]), np.array([0, 1, 2])).tolist() == [2, 0, 1, 2, 2, 2]

@@ -1,0 +1,200 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from utils import plotting
+from utils.evaluation import BASELINE, BINNINGS, CORRECTED, TRUE, Predictions, evaluate_process
+from utils.performance import (
+    BinnedResponse,
+    Estimate,
+    Histogram,
+    Histogram2D,
+    Rates,
+    Roc,
+    WorkingPoints,
+    error_function,
+)
+
+EDGES = np.array([0.0, 10, 30])
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    plt.close("all")
+
+
+def points_of(ax, i):
+    """x, y of the markers of the i-th set of points with errors."""
+    return ax.containers[i].lines[0].get_xydata().T
+
+
+def lengths_of_errors(ax, i):
+    """Full lengths of the vertical error bars of the i-th set of points."""
+    bars = ax.containers[i].lines[2][-1]
+    return np.array([np.ptp(path.vertices[:, 1]) if len(path.vertices) else np.nan for path in bars.get_paths()])
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def process_result(n_events=4000):
+    rng = np.random.default_rng(1)
+    true = rng.exponential(60, n_events).astype(np.float32)
+    reco = true * rng.normal(1.2, 0.2, n_events).astype(np.float32)
+    predictions = Predictions(
+        true,
+        reco,
+        np.full(n_events, 0.8, np.float32),
+        np.full(n_events, 2, np.float32),
+        np.ones(n_events, np.int32),
+        np.ones(n_events, np.int8),
+    )
+    return evaluate_process(predictions, BINNINGS["true_met"], (100,), 1, "W")
+
+
+def test_given_axes_are_used_and_the_style_stays_inside():
+    before = dict(plt.rcParams)
+    own, axes = plt.subplots(1, 2)
+    fig, ax = plotting.draw_turn_on(turn_on(process_result()), "true_met", "W", axes[1])
+    assert fig is own
+    assert ax is axes[1]
+    assert not axes[0].lines
+    assert dict(plt.rcParams) == before
+
+
+def test_every_plot_says_simulation_and_the_process():
+    _, ax = plotting.draw_turn_on(turn_on(process_result()), "true_met", "W")
+    texts = [text.get_text() for text in ax.texts]
+    assert "Simulation" in texts
+    assert "W" in texts
+
+
+def turn_on(result):
+    return {quantity: curves[0] for quantity, curves in result.turn_on.items()}
+
+
+def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
+    curves = turn_on(process_result())
+    _, ax = plotting.draw_turn_on(curves, "true_met", "W")
+    for i, curve in enumerate(curves.values()):
+        x, y = points_of(ax, i)
+        assert x == pytest.approx((curve.edges[1:] + curve.edges[:-1]) / 2)
+        assert y == pytest.approx(curve.efficiency.value, nan_ok=True)
+        assert lengths_of_errors(ax, i) == pytest.approx(curve.efficiency.high - curve.efficiency.low)
+        fitted = [line for line in ax.lines if len(line.get_xdata()) == 400][i]
+        fit = curve.fit
+        assert fitted.get_ydata() == pytest.approx(
+            error_function(fitted.get_xdata(), fit.plateau.value, fit.midpoint.value, fit.width.value)
+        )
+    step = ax.patches[0].get_data()
+    assert step.values.tolist() == [0, 1]
+    assert step.edges.tolist() == [0, 100, 300]
+    assert ax.get_legend().get_title().get_text() == "Threshold 100 GeV"
+    assert ax.get_xlabel() == "True $p_T^{miss}$ [GeV]"
+
+
+def test_quantities_differ_without_colour():
+    looks = list(plotting.LOOKS.values())
+    for attribute in ("line", "marker", "colour"):
+        assert len({getattr(look, attribute) for look in looks}) == len(looks) == 3
+
+
+@pytest.mark.parametrize(("weighted", "unit"), [(True, "[pb / GeV]"), (False, "Events / GeV")])
+def test_spectra_are_densities(weighted, unit):
+    content = Histogram(EDGES, np.array([20.0, 10]), np.array([2.0, 1]))
+    _, ax = plotting.draw_spectra({BASELINE: content, TRUE: content}, "true_ht", "W", weighted)
+    assert [patch.get_data().values.tolist() for patch in ax.patches] == [[2, 0.5]] * 2
+    assert lengths_of_errors(ax, 0) == pytest.approx([0.4, 0.1])
+    assert ax.get_yscale() == "log"
+    assert ax.get_ylabel().endswith(unit)
+    assert legend(ax) == ["L1 $H_T$", "True $H_T$"]
+
+
+def test_target_and_prediction_are_shares():
+    target = Histogram(EDGES, np.array([20.0, 60]), np.zeros(2))
+    prediction = Histogram(EDGES, np.array([5.0, 0]), np.zeros(2))
+    _, ax = plotting.draw_target_prediction(target, prediction, "original_met", "W")
+    assert [patch.get_data().values.tolist() for patch in ax.patches] == [[0.25, 0.75], [1, 0]]
+    assert legend(ax) == ["Target", "Prediction"]
+    assert ax.get_xlabel() == "Original $p_T^{miss}$ / L1 $p_T^{miss}$"
+
+
+def test_target_is_along_x_and_prediction_along_y():
+    _, ax = plotting.draw_target_vs_prediction(Histogram2D(EDGES, EDGES, np.array([[1.0, 3], [0, 4]])), "true_met", "W")
+    shown = ax.collections[0].get_array()
+    assert shown.filled(0).tolist() == [[1 / 8, 0], [3 / 8, 4 / 8]]
+    assert shown.mask[0, 1]
+
+
+def test_response_shows_shares_and_fits():
+    result = process_result()
+    _, ax = plotting.draw_response(result.response, 40, "true_met", "W")
+    for i, response in enumerate(result.response.values()):
+        content, core = response.histogram, response.core
+        assert points_of(ax, i)[1] == pytest.approx(content.values / content.values.sum())
+        curve = [line for line in ax.lines if len(line.get_xdata()) == 200][i]
+        assert curve.get_xdata()[[0, -1]] == pytest.approx([core.low, core.high])
+        assert curve.get_ydata().max() == pytest.approx(core.height / content.values.sum(), rel=1e-3)
+        written = float(legend(ax)[i].split("sigma$ = ")[1].split()[0])
+        assert written == pytest.approx(core.sigma.value, abs=core.sigma.error / 10)
+    assert "> 40 GeV" in ax.get_legend().get_title().get_text()
+
+
+@pytest.mark.parametrize(
+    ("draw", "shown"), [(plotting.draw_resolution, "resolution"), (plotting.draw_median_response, "median")]
+)
+def test_quantities_in_bins_are_drawn_with_errors(draw, shown):
+    estimates = {
+        name: Estimate(np.array([i, np.nan]), np.array([0.1 * i, np.nan]))
+        for i, name in enumerate(("median", "half_width", "resolution"), start=1)
+    }
+    _, ax = draw({CORRECTED: BinnedResponse(EDGES, np.array([20, 0]), **estimates)}, "true_met", "W")
+    x, y = points_of(ax, 0)
+    assert x.tolist() == [5, 20]
+    assert y[0] == estimates[shown].value[0]
+    assert lengths_of_errors(ax, 0)[0] == pytest.approx(2 * estimates[shown].error[0])
+
+
+@pytest.mark.parametrize(("luminosity", "height", "unit"), [(2e34, 50, "Rate [kHz]"), (None, 0.5, "Fraction of")])
+def test_rates_are_in_khz_or_fractions_without_cross_sections(luminosity, height, unit):
+    rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
+    _, ax = plotting.draw_rates(
+        {BASELINE: Rates(np.array([0.0, 100]), np.array([5, 0]), fraction, rate)}, "true_met", "QCD", luminosity
+    )
+    assert ax.lines[0].get_xydata().tolist() == [[0, height]]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((0.9 * height, 1.1 * height))
+    assert ax.get_ylabel().startswith(unit)
+    assert any("cm" in text.get_text() for text in ax.texts) == (luminosity is not None)
+
+
+def test_roc_shows_curves_working_points_and_areas():
+    x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
+    estimate = Estimate(np.array([0.25]), np.array([0.02]))
+    points = WorkingPoints(np.array([0.01]), {}, {CORRECTED: estimate}, estimate, estimate, estimate)
+    _, ax = plotting.draw_roc({CORRECTED: Roc(x, y, Estimate(0.7123, 0.0101))}, points, "true_met", "W", "QCD")
+    curve = next(line for line in ax.lines if len(line.get_xdata()) == 3)
+    assert curve.get_xydata().tolist() == [[0, 0], [0.01, 0.3], [1, 1]]
+    assert points_of(ax, 0).tolist() == [[0.01], [0.25]]
+    assert lengths_of_errors(ax, 0) == pytest.approx([0.04])
+    assert "area 0.712 $\\pm$ 0.010" in legend(ax)[0]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+
+
+def test_a_process_with_nothing_to_show_can_be_drawn():
+    """No prediction, all true values 0: plots are empty, and no warning or error comes."""
+    nothing = np.zeros(3, np.float32)
+    predictions = Predictions(nothing, nothing, nothing + 1, nothing + 1, nothing, nothing)
+    result = evaluate_process(predictions, BINNINGS["true_ht"], (100,), 1, "W")
+    of = ("true_ht", "W")
+    for fig, _ in (
+        plotting.draw_target_prediction(result.target, result.prediction, *of),
+        plotting.draw_target_vs_prediction(result.target_prediction, *of),
+        plotting.draw_spectra(result.spectra, *of, True),
+        plotting.draw_response(result.response, 40, *of),
+        plotting.draw_resolution(result.resolution, *of),
+        plotting.draw_turn_on(turn_on(result), *of),
+    ):
+        fig.canvas.draw()
