@@ -369,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = summary(results)
     with whole_folder(args.output) as folder:
         plots = figures(results)
-        with progress(len(plots), "draw", "plot") as bar:
+        with progress(len(plots), "draw", "plots") as bar:
             for stem, draw in plots.items():
                 save(draw()[0], folder / stem)
                 bar.update()

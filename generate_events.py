@@ -7,7 +7,6 @@ length, divide by k.
 """
 
 import argparse
-import importlib.metadata
 import json
 import logging
 import math
@@ -26,7 +25,6 @@ logger = logging.getLogger("generate_events")
 
 BATCH = 200
 MAX_PILEUP_POOL = 2000
-GENERATORS = ("pythia8mc", "fastjet", "awkward")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -115,7 +113,6 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "seed": args.seed,
                 "shard": args.shard,
                 "configuration": json.dumps(provenance(args)),
-                "versions": json.dumps({name: importlib.metadata.version(name) for name in GENERATORS}),
             },
         )
     logger.info(

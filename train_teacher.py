@@ -126,6 +126,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     training, validation = (GraphBatches(graphs, part, args.batch_size, args.seed) for part in (False, True))
     continuous = [name != "pid" for name in creator.feature_names]
     mean, variance = graphs.mean[continuous].tolist(), graphs.variance[continuous].tolist()
+    for name, spread in zip(creator.feature_names, variance, strict=False):
+        if spread == 0:
+            raise UserError(f"{args.input}: feature '{name}' is the same in all training events")
     hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, args.loss_function, args.metric_thresholds)
     with whole_folder(args.output) as folder:
         if fixed is None:

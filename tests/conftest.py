@@ -37,7 +37,9 @@ def _write_events(path, particles, weights=None):
     with h5py.File(path, "w") as file:
         file.create_dataset("Particles", data=particles, compression="gzip")
         file["Particles_Names"] = np.array([b"Pt", b"Eta", b"Phi", b"Class"])
-        file["Particles_Classes"] = np.array([b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4"])
+        file["Particles_Classes"] = np.array(
+            [b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4"]
+        )
         if weights is not None:
             file["Weights"] = np.asarray(weights, np.float32)
     return path

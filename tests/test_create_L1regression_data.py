@@ -156,7 +156,9 @@ class TestFlags:
         assert found["jet"][0.5] == pytest.approx(60 * 1.1 * 1.09, rel=1e-6)
 
     def test_lepton_responses_and_edges(self, smeared):
-        found = smeared("--muon_response=0.5,0.8", "--muon_eta_edge=0.4", "--egamma_response=2,4", "--egamma_eta_edge=2.5")
+        found = smeared(
+            "--muon_response=0.5,0.8", "--muon_eta_edge=0.4", "--egamma_response=2,4", "--egamma_eta_edge=2.5"
+        )
         assert found["muon"][0.5] == found["muon"][2.3] == pytest.approx(75, rel=1e-6)
         assert found["egamma"][0.5] == found["egamma"][2.0] == pytest.approx(30, rel=1e-6)
 
@@ -201,7 +203,9 @@ class TestWeights:
     def test_shards_count_by_their_share_of_the_events(self, tmp_path, random_particles, write_events, read_hdf5):
         # Two estimates of the cross section, 10 pb of 600 events and 40 pb of 1800: together (600*10 + 1800*40)/2400.
         for name, n_events, cross_section in (("a.h5", 600, 10.0), ("b.h5", 1800, 40.0)):
-            write_events(tmp_path / name, random_particles(n_events, n_events), np.full(n_events, cross_section / n_events))
+            write_events(
+                tmp_path / name, random_particles(n_events, n_events), np.full(n_events, cross_section / n_events)
+            )
         for output in run(tmp_path, [("X", tmp_path / "b.h5"), ("X", tmp_path / "a.h5")]):
             weights = read_hdf5(output)["weights"].astype(np.float64)
             n = len(weights)
@@ -248,7 +252,11 @@ class TestErrors:
 
         def run_bad(*words):
             outputs = tmp_path / "out" / "train.h5", tmp_path / "out" / "test.h5"
-            flags = [f"--train_output={outputs[0]}", f"--test_output={outputs[1]}", f"--plots={tmp_path / 'out' / 'plots'}"]
+            flags = [
+                f"--train_output={outputs[0]}",
+                f"--test_output={outputs[1]}",
+                f"--plots={tmp_path / 'out' / 'plots'}",
+            ]
             message = error_of(main, [*words, *flags])
             assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
             return message

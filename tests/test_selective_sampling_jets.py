@@ -188,7 +188,8 @@ class TestFlattening:
         assert_allclose(after[10:], before[10:], rtol=1e-6)
 
     @pytest.mark.parametrize(
-        ("name", "column"), [("ht", "true_ht"), ("true_ht", "true_ht"), ("met", "true_met"), ("original_met", "original_met")]
+        ("name", "column"),
+        [("ht", "true_ht"), ("true_ht", "true_ht"), ("met", "true_met"), ("original_met", "original_met")],
     )
     def test_is_of_the_variable_that_is_named(self, name, column, select, events):
         kept, discarded = select(f"--sampling_var={name}", "--sampling_threshold=60")
@@ -200,7 +201,9 @@ class TestFlattening:
         assert counts.max() - counts.min() < 5 * np.sqrt(2 * counts.mean())
 
     def test_is_fitted_to_what_the_other_selections_leave(self, select, events):
-        kept, _ = select("--processes=QCD", "--fractions_to_keep=0,0.5", "--sampling_var=met", "--sampling_threshold=40")
+        kept, _ = select(
+            "--processes=QCD", "--fractions_to_keep=0,0.5", "--sampling_var=met", "--sampling_threshold=40"
+        )
         counts = np.histogram(kept["true_met"], [0, 10, 20, 30, 40])[0]
         n_jets = (kept["smeared_data"][:, 8:, 0] > 0).sum(1)
         assert set(kept["ids"]) == {1}

@@ -80,7 +80,11 @@ class TestCheck:
             ("generate_events.events_per_shard", 0, "generate_events.events_per_shard: "),
             ("generate_events.processes.W.events", 1.5, "generate_events.processes.W.events: 1.5 is not of type"),
             ("generate_events.processes.W.settings", "a = b", "generate_events.processes.W.settings: "),
-            ("generate_events.processes", {"a/b": {"events": 1, "settings": ["x"]}}, "generate_events.processes: 'a/b'"),
+            (
+                "generate_events.processes",
+                {"a/b": {"events": 1, "settings": ["x"]}},
+                "generate_events.processes: 'a/b'",
+            ),
             ("create_L1regression_data.jet_threshold", -20, "create_L1regression_data.jet_threshold: -20 is less than"),
             ("create_L1regression_data.test_fraction", 1, "create_L1regression_data.test_fraction: "),
             ("create_L1regression_data.muon_response", [1.0], "create_L1regression_data.muon_response: "),
@@ -114,7 +118,9 @@ class TestCheck:
 
     def test_generated_process_without_settings_is_named(self, config):
         change(config, "create_L1regression_data.processes.ZZ", "generated")
-        with pytest.raises(UserError, match=r"create_L1regression_data\.processes\.ZZ: generated, but .* has only QCD, W"):
+        with pytest.raises(
+            UserError, match=r"create_L1regression_data\.processes\.ZZ: generated, but .* has only QCD, W"
+        ):
             check_config(config)
 
 
@@ -157,9 +163,7 @@ class TestScripts:
 
     def test_import_no_module_that_the_workflow_does_not_know_of(self, script):
         code = (
-            f"import sys, {script}\n"
-            "for m in list(sys.modules.values()):\n"
-            "    print(getattr(m, '__file__', None) or '')"
+            f"import sys, {script}\nfor m in list(sys.modules.values()):\n    print(getattr(m, '__file__', None) or '')"
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         output = subprocess.run(

@@ -221,9 +221,7 @@ class TestLabels:
     def test_labels_do_not_depend_on_log_features(self, variable, l1_events):
         events = l1_events(EVENT, **self.COLUMNS)
         log_features = ["pt", "ht"] if variable == "ht" else ["pt", "met", "ht"]
-        assert_array_equal(
-            graph_creator(variable, log_features)(events).labels, graph_creator(variable)(events).labels
-        )
+        assert_array_equal(graph_creator(variable, log_features)(events).labels, graph_creator(variable)(events).labels)
 
     def test_no_target_where_l1_measured_nothing(self, l1_events):
         events = l1_events(np.repeat(EVENT, 3, 0), smeared_met=[0, 40, 0], true_met=[30, 20, 0])

@@ -83,7 +83,11 @@ class TestBadFiles:
             ((33, 9, 1), np.nan, "event 33: expected finite numbers"),
             ((0, 0, 0), np.inf, "event 0: expected finite numbers"),
             ((49, 5, 0), -1, "event 49: expected pT of at least 0"),
-            ((33, 9, slice(None)), [30, 0, 0, 3], r"event 33: expected classes 1 \(MET\), 2 \(e/g\), 3 \(muons\), 4 \(jets\)"),
+            (
+                (33, 9, slice(None)),
+                [30, 0, 0, 3],
+                r"event 33: expected classes 1 \(MET\), 2 \(e/g\), 3 \(muons\), 4 \(jets\)",
+            ),
             ((33, 1, slice(None)), [30, 0, 0, 0], "event 33: expected classes"),
         ],
     )

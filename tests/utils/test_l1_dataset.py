@@ -117,7 +117,9 @@ class TestProcesses:
         with pytest.raises(UserError, match=r"x\.h5: unknown process 'Z', the file has QCD, h_To_TauTau"):
             data.ids_of(("QCD", "Z"))
 
-    @pytest.mark.parametrize("label", [b"QCD", b"QCD_", b"_1", b"QCD_one", b"QCD_-1", b"QCD_1.5", "QCD_²".encode(), b"\xff"])
+    @pytest.mark.parametrize(
+        "label", [b"QCD", b"QCD_", b"_1", b"QCD_one", b"QCD_-1", b"QCD_1.5", "QCD_²".encode(), b"\xff"]
+    )
     def test_label_without_id_is_named(self, label, tmp_path, random_l1_events, write_l1):
         path = write_l1(tmp_path / "x.h5", random_l1_events(5), names=(b"QCD_1", label))
         with pytest.raises(UserError, match=r"x\.h5: dataset 'ids_names' has '.*', expected NAME_ID such as QCD_1"):
@@ -144,7 +146,17 @@ class TestBadFiles:
 
     @pytest.mark.parametrize(
         "name",
-        ["smeared_data", "true_data", "smeared_met", "smeared_ht", "true_met", "true_ht", "original_met", "ids", "ids_names"],
+        [
+            "smeared_data",
+            "true_data",
+            "smeared_met",
+            "smeared_ht",
+            "true_met",
+            "true_ht",
+            "original_met",
+            "ids",
+            "ids_names",
+        ],
     )
     def test_missing_dataset_is_named(self, name, path):
         with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}' is missing, found "):

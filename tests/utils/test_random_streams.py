@@ -47,7 +47,13 @@ class TestChunks:
 
 def numbers_of_all_keys():
     """Return uniform numbers of one block for different seeds, streams, processes and blocks."""
-    keys = [(seed, stream, name, block) for seed in (0, 1, 2**32 - 1) for stream in STREAMS for name in ("", "QCD", "W") for block in (0, 1, 2)]
+    keys = [
+        (seed, stream, name, block)
+        for seed in (0, 1, 2**32 - 1)
+        for stream in STREAMS
+        for name in ("", "QCD", "W")
+        for block in (0, 1, 2)
+    ]
     return keys, np.stack([uniforms(seed, stream, name, b * BLOCK, (b + 1) * BLOCK) for seed, stream, name, b in keys])
 
 

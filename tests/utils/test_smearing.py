@@ -93,7 +93,9 @@ class TestJetResolution:
             assert_allclose(fit(pt), resolution, rtol=0.1)
 
 
-TABLE = InverseResponse(np.array([0, 1.3, 3.0]), np.array([30.0, 60, 240]), np.array([[1.2, 1.1, 1.0], [1.5, 1.4, 1.3]]))
+TABLE = InverseResponse(
+    np.array([0, 1.3, 3.0]), np.array([30.0, 60, 240]), np.array([[1.2, 1.1, 1.0], [1.5, 1.4, 1.3]])
+)
 
 
 class TestInverseResponse:

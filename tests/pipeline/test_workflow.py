@@ -1,0 +1,249 @@
+"""The Snakemake workflow: what a target runs, a small run to the end, what runs again and when, bad configurations."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+from nn.models import load_teacher
+
+ROOT = Path(__file__).parents[2]
+QUICK = ROOT / "tests" / "pipeline" / "quick.yaml"
+GENERATED = {"generate_events": 5}  # two shards of QCD and one of each other process
+PREPARED = {**GENERATED, "create_L1regression_data": 1}
+SELECTED = {**PREPARED, "selective_sampling_jets": 1}
+TRAINED = {**SELECTED, "train_teacher": 1}
+ANALYSED = {**TRAINED, "analyze_results_teacher": 1}
+
+
+def snakemake(folder, *words, code=ROOT, config=()):
+    """Run snakemake in a folder, with the quick configuration and changes to it."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", code / "Snakefile", "--configfile", QUICK, *config]
+    return subprocess.run(
+        [str(word) for word in [*command, "--cores", 1, "--nocolor", *words]],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def jobs(run):
+    """Return the number of jobs of each rule in the first table of jobs that snakemake shows."""
+    assert run.returncode == 0, run.stdout
+    if "Nothing to be done" in run.stdout:
+        return {}
+    table = re.search(r"^job +count\n[- ]+\n(.*?)\n\n", run.stdout, re.MULTILINE | re.DOTALL).group(1)
+    counts = {name: int(count) for name, count in (line.split() for line in table.splitlines())}
+    assert counts.pop("total") == sum(counts.values())
+    return counts
+
+
+def planned(folder, *words, **kwargs):
+    return jobs(snakemake(folder, "--dry-run", *words, **kwargs))
+
+
+class TestPlan:
+    @pytest.mark.parametrize(
+        ("target", "expected"),
+        [
+            ("plots_selective_true_met", SELECTED),
+            ("plots_selective_true_ht", SELECTED),
+            ("plots_selective_original_met", SELECTED),
+            ("teacher_true_met", TRAINED),
+            ("plots_teacher_true_met", ANALYSED),
+        ],
+    )
+    def test_of_a_target_has_what_it_needs_and_nothing_more(self, target, expected, tmp_path):
+        assert planned(tmp_path, target) == expected
+
+    def test_without_a_target_analyses_the_variables_of_the_configuration(self, tmp_path):
+        twice = {"selective_sampling_jets": 2, "train_teacher": 2, "analyze_results_teacher": 2}
+        assert planned(tmp_path) == {**ANALYSED, "all": 1}
+        (tmp_path / "two.yaml").write_text("variables: [true_ht, original_met]\n")
+        assert planned(tmp_path, config=[tmp_path / "two.yaml"]) == {**PREPARED, **twice, "all": 1}
+
+    def test_of_events_files_of_the_user_generates_none_for_them(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        for name in ("a.h5", "b.h5"):
+            (tmp_path / "data" / name).touch()
+        (tmp_path / "own.yaml").write_text("create_L1regression_data: {processes: {QCD: data/*.h5}}\n")
+        run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "own.yaml"])
+        assert jobs(run) == {**SELECTED, "generate_events": 3}
+        assert str(tmp_path / "data" / "a.h5") in run.stdout
+
+    def test_of_an_unknown_variable_is_refused(self, tmp_path):
+        run = snakemake(tmp_path, "--dry-run", "plots_selective_mht")
+        assert run.returncode != 0
+        assert "plots_selective_mht" in run.stdout
+
+
+def test_lint_finds_nothing(tmp_path):
+    run = snakemake(tmp_path, "--lint")
+    assert run.returncode == 0, run.stdout
+    assert "Congratulations" in run.stdout
+
+
+class TestBadConfiguration:
+    @pytest.mark.parametrize(
+        ("content", "named"),
+        [
+            ("sead: 2", "'sead' was unexpected"),
+            ("seed: one", "seed: 'one' is not of type 'integer'"),
+            (
+                "create_L1regression_data: {jet_threshold: -20}",
+                "create_L1regression_data.jet_threshold: -20 is less than",
+            ),
+            ("create_L1regression_data: {processes: {Z: data/none*.h5}}", r"processes.Z: no such file: data/none\*.h5"),
+        ],
+    )
+    def test_is_named(self, content, named, tmp_path):
+        (tmp_path / "bad.yaml").write_text(content + "\n")
+        run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "bad.yaml"])
+        assert run.returncode != 0
+        assert re.search(f"configuration: .*{named}", run.stdout), run.stdout
+        assert "Traceback" not in run.stdout
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory):
+    """Return a copy of the code, so that tests may change it."""
+    code = tmp_path_factory.mktemp("code")
+    for path in [*ROOT.glob("*.py"), ROOT / "Snakefile", ROOT / "config.yaml"]:
+        shutil.copy2(path, code)
+    for name in ("utils", "nn", "envs"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return code
+
+
+@pytest.fixture(scope="module")
+def finished(code, tmp_path_factory):
+    """Return a folder in which the workflow came to its end for MET and HT; ``output`` is a symbolic link."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "disk").mkdir()
+    (folder / "output").symlink_to(folder / "disk")
+    run = snakemake(folder, "plots_teacher_true_met", "plots_teacher_true_ht", code=code)
+    twice = {name: 2 for name in ("selective_sampling_jets", "train_teacher", "analyze_results_teacher")}
+    assert jobs(run) == {**PREPARED, **twice}
+    return folder
+
+
+class TestRun:
+    def test_leaves_the_link_and_writes_through_it(self, finished):
+        assert (finished / "output").is_symlink()
+        assert (finished / "disk" / "l1_regression" / "train.h5").is_file()
+
+    def test_makes_the_files_of_each_step(self, finished):
+        output = finished / "output"
+        expected = [
+            *(f"events/{name}.h5" for name in ("QCD/0", "QCD/1", "W/0", "hToTauTau/0", "hChToTauNu/0")),
+            "l1_regression/train.h5",
+            "l1_regression/test.h5",
+            "l1_regression/plots/jet_scale.png",
+        ]
+        for variable in ("true_met", "true_ht"):
+            expected += [f"selective_{variable}/{name}" for name in ("train.h5", "discarded.h5", "summary.txt")]
+            expected += [f"plots_selective_{variable}/spectrum.pdf"]
+            names = ("best_model.keras", "best_hyperparameters.json", "trials.csv", "history.csv", "training.json")
+            expected += [f"teacher_{variable}/{name}" for name in names]
+            expected += [f"plots_teacher_{variable}/{name}" for name in ("results.json", "summary.txt", "roc_W.png")]
+        missing = [name for name in expected if not (output / name).is_file()]
+        assert missing == []
+        assert list(output.rglob(".part.*")) == []
+
+    def test_keeps_all_events(self, finished):
+        lengths = {}
+        for name in (
+            "l1_regression/train",
+            "l1_regression/test",
+            "selective_true_met/train",
+            "selective_true_met/discarded",
+        ):
+            with h5py.File(finished / "output" / f"{name}.h5") as file:
+                lengths[name] = len(file["ids"])
+        assert lengths["l1_regression/train"] + lengths["l1_regression/test"] == 700 + 400 + 60 + 60
+        assert sum(list(lengths.values())[2:]) == lengths["l1_regression/train"]
+
+    def test_selects_the_processes_of_the_configuration(self, finished):
+        with h5py.File(finished / "output" / "selective_true_ht" / "train.h5") as file:
+            names = dict(label.decode().rpartition("_")[::-2] for label in file["ids_names"][:])
+            assert {names[str(number)] for number in file["ids"][:]} == {"QCD", "W"}
+
+    @pytest.mark.parametrize(("variable", "n_features"), [("true_met", 6), ("true_ht", 4)])
+    def test_trains_and_analyses_the_variable(self, variable, n_features, finished):
+        output = finished / "output"
+        record = json.loads((output / f"teacher_{variable}" / "training.json").read_text())
+        assert record["variable"] == variable
+        assert len(record["feature_names"]) == n_features
+        model = load_teacher(output / f"teacher_{variable}" / "best_model.keras")
+        assert model.count_params() == record["parameters"]
+        results = json.loads((output / f"plots_teacher_{variable}" / "results.json").read_text())
+        assert results["variable"] == variable
+        assert set(results["signals"]) == {"W"}
+
+    def test_keeps_logs_and_benchmarks(self, finished):
+        output = finished / "output"
+        for name in ("create_L1regression_data", "train_teacher/true_met", "generate_events/QCD_1"):
+            assert (output / "logs" / f"{name}.log").stat().st_size > 0
+            assert (output / "benchmarks" / f"{name}.tsv").is_file()
+
+
+TARGETS = ("plots_teacher_true_met", "plots_teacher_true_ht")
+
+
+class TestAgain:
+    """After the workflow came to its end."""
+
+    def test_a_second_run_does_nothing(self, finished, code):
+        run = snakemake(finished, *TARGETS, code=code)
+        assert run.returncode == 0
+        assert "Nothing to be done" in run.stdout
+
+    def test_force_of_one_target_runs_just_its_rule(self, finished, code):
+        selected = finished / "output" / "selective_true_met" / "train.h5"
+        before, content = selected.stat().st_mtime_ns, read(selected)
+        data = (finished / "output" / "l1_regression" / "train.h5").stat().st_mtime_ns
+        run = snakemake(finished, "-f", "plots_selective_true_met", code=code)
+        assert jobs(run) == {"selective_sampling_jets": 1}
+        assert selected.stat().st_mtime_ns > before
+        assert (finished / "output" / "l1_regression" / "train.h5").stat().st_mtime_ns == data
+        assert read(selected) == content
+
+    def test_force_of_all_runs_what_is_upstream_too(self, finished, code):
+        assert planned(finished, "-F", "plots_selective_true_ht", code=code) == SELECTED
+
+    def test_another_threshold_samples_and_trains_anew(self, finished, code):
+        (finished / "other.yaml").write_text("selective_sampling_jets: {sampling_threshold: {true_ht: 40}}\n")
+        found = planned(finished, "plots_teacher_true_ht", code=code, config=[finished / "other.yaml"])
+        assert found == {"selective_sampling_jets": 1, "train_teacher": 1, "analyze_results_teacher": 1}
+
+    @pytest.mark.parametrize(
+        ("module", "expected"),
+        [
+            ("utils/performance.py", {"analyze_results_teacher": 1}),
+            ("nn/layers.py", {"train_teacher": 1, "analyze_results_teacher": 1}),
+            ("utils/detector.py", {}),  # events cost hours
+        ],
+    )
+    def test_a_change_of_the_code_runs_what_imports_it(self, module, expected, finished, code):
+        path = code / module
+        content, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+        path.write_bytes(content + b"# changed\n")
+        try:
+            assert planned(finished, "plots_teacher_true_ht", code=code) == expected
+        finally:
+            path.write_bytes(content)
+            os.utime(path, ns=times)
+
+
+def read(path):
+    """Return the contents of an L1 regression file that can be compared."""
+    with h5py.File(path) as file:
+        return {name: values[()].tobytes() for name, values in file.items()}

@@ -1,0 +1,371 @@
+"""Training of the teacher: outputs that agree with each other and with an evaluation of their own, repeatability."""
+
+import csv
+import json
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import train_teacher
+from nn import models
+from train_teacher import main
+from utils.batches import GraphBatches, TrainingGraphs
+from utils.data_processing import graph_creator
+from utils.l1_dataset import L1Dataset
+
+TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
+QUICK = ("--max_epochs=2", "--final_epochs=3", "--hyperband_factor=2", "--batch_size=64")
+MET_FLAGS = ("--variable=met", "--log_features=pt,met,ht", "--metric_thresholds=20,60")
+
+
+@pytest.fixture(scope="module")
+def train_file(smeared_folder):
+    return smeared_folder / "train.h5"
+
+
+@pytest.fixture(scope="module")
+def hyperparameters(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hyperparameters") / "tiny.json"
+    path.write_text(json.dumps({**TINY, "learning_rate": 0.01}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def train(train_file, hyperparameters, tmp_path_factory):
+    """Return a function that trains a tiny network with fixed hyperparameters and gives the output folder."""
+
+    def run(*flags):
+        output = tmp_path_factory.mktemp("trained") / "teacher"
+        words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={hyperparameters}", *QUICK, *flags]
+        assert main([str(word) for word in words]) == 0
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def met_teacher(train):
+    return train(*MET_FLAGS)
+
+
+def read_table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def weights_of(folder):
+    return models.load_teacher(folder / "best_model.keras").get_weights()
+
+
+def validation_batches(path, record, batch_size=64):
+    """Return the graphs of the validation, from the file and what the training recorded."""
+    graphs = TrainingGraphs(
+        L1Dataset.check(path),
+        graph_creator(record["variable"], record["log_features"]),
+        test_split=0.2,
+        max_events=None,
+        seed=record["seed"],
+        in_memory=True,
+    )
+    return list(GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3))
+
+
+def predictions_and_labels(model, batches):
+    predicted = np.concatenate([np.asarray(model(features))[:, 0] for features, _ in batches])
+    return predicted.astype(np.float64), np.concatenate([labels for _, labels in batches]).astype(np.float64)
+
+
+class TestOutputs:
+    def test_are_all_there(self, met_teacher):
+        names = {path.name for path in met_teacher.iterdir() if not path.name.startswith(".")}
+        assert names == {
+            "best_model.keras",
+            "best_hyperparameters.json",
+            "training.json",
+            "history.csv",
+            "history.pdf",
+            "history.png",
+            "tensorboard",
+        }
+        assert list((met_teacher / "tensorboard" / "final").rglob("events.out.tfevents.*"))
+
+    def test_record_how_the_network_was_trained(self, met_teacher, train_file):
+        record = read_json(met_teacher / "training.json")
+        assert record["variable"] == "true_met"
+        assert record["log_features"] == ["pt", "met", "ht"]
+        assert record["loss_function"] == "huber_1.0"
+        assert record["metric_thresholds"] == [20, 60]
+        assert record["feature_names"] == ["pt", "eta", "phi", "met", "ht", "pid"]
+        assert record["seed"] == 1
+        assert record["made_by"]["arguments"]["input"] == str(train_file)
+        embedding, first, second, output = 4 * 3, (5 + 3) * 8 + 2 * 8, 8 * 8 + 2 * 8, 4 + 1
+        assert record["parameters"] == embedding + first + second + output
+
+    def test_record_the_events_and_the_moments_of_the_file(self, met_teacher, train_file):
+        record = read_json(met_teacher / "training.json")
+        with h5py.File(train_file) as file:
+            pt, met = file["smeared_data"][:, :, 0], file["smeared_met"][:]
+            trainable = (pt[:, 8:] > 0).any(1) & (met > 0)
+        assert record["n_training"] + record["n_validation"] == trainable.sum()
+        share = record["n_validation"] / trainable.sum()
+        assert share == pytest.approx(0.2, abs=5 * np.sqrt(0.16 / trainable.sum()))
+        logs = np.log1p(pt[trainable][pt[trainable] > 0].astype(np.float64))
+        # Of the training part only, which is most of it.
+        assert record["mean"][0] == pytest.approx(logs.mean(), abs=5 * logs.std() / np.sqrt(len(logs)))
+        assert record["variance"][0] == pytest.approx(logs.var(), rel=0.1)
+
+    def test_history_has_a_row_for_each_epoch(self, met_teacher):
+        history = read_table(met_teacher / "history.csv")
+        assert [row["epoch"] for row in history] == ["1", "2", "3"]
+        assert all(np.isfinite(float(value)) for row in history for value in row.values())
+        losses = [float(row["val_loss"]) for row in history]
+        assert read_json(met_teacher / "training.json")["best_val_loss"] == min(losses)
+        assert float(history[-1]["loss"]) < float(history[0]["loss"])
+
+    def test_hyperparameters_that_are_given_are_those_trained(self, met_teacher, hyperparameters):
+        expected = read_json(hyperparameters)
+        found = read_json(met_teacher / "best_hyperparameters.json")
+        assert {name: found[name] for name in expected} == expected
+        model = models.load_teacher(met_teacher / "best_model.keras")
+        assert [layer.name for layer in model.layers if layer.name.startswith("graph_att")] == [
+            "graph_attention_1",
+            "graph_attention_2",
+        ]
+        assert model.get_layer("graph_attention_1").kernel.shape == (5 + 3, 2, 4)
+        assert model.get_layer("graph_attention_2").kernel.shape == (8, 2, 4)
+        assert model.get_layer("pid_embedding").output_dim == 3
+
+
+class TestLoss:
+    def huber(self, model, batches):
+        """Return the mean Huber loss by numpy, with the penalty 5e-6 of the squares of kernels and attention vectors."""
+        predicted, labels = predictions_and_labels(model, batches)
+        error = np.abs(labels[:, 0] - predicted)
+        losses = np.where(error < 1, error**2 / 2, error - 0.5)
+        penalised = ("kernel", "attention_self", "attention_neighbour")
+        kernels = [weight.numpy() for weight in model.weights if weight.path.split("/")[-1] in penalised]
+        assert len(kernels) == 3 + 3 + 1
+        return losses.mean() + 5e-6 * sum((kernel.astype(np.float64) ** 2).sum() for kernel in kernels)
+
+    @pytest.mark.parametrize(
+        ("variable", "flags"),
+        [("ht", ("--log_features=pt,ht",)), ("original_met", ("--log_features=",))],
+    )
+    def test_of_the_other_variables_is_that_of_the_saved_model(self, variable, flags, train, train_file):
+        folder = train(f"--variable={variable}", *flags)
+        record = read_json(folder / "training.json")
+        model = models.load_teacher(folder / "best_model.keras")
+        batches = validation_batches(train_file, record)
+        assert record["feature_names"] == list(graph_creator(variable).feature_names)
+        assert record["best_val_loss"] == pytest.approx(self.huber(model, batches), rel=1e-5)
+
+    def test_best_one_is_that_of_the_saved_model_on_the_validation_events(self, met_teacher, train_file):
+        record = read_json(met_teacher / "training.json")
+        model = models.load_teacher(met_teacher / "best_model.keras")
+        batches = validation_batches(train_file, record)
+        assert sum(len(labels) for _, labels in batches) == record["n_validation"]
+        assert record["best_val_loss"] == pytest.approx(self.huber(model, batches), rel=1e-5)
+
+    def test_the_best_epoch_is_kept_when_later_ones_are_worse(self, train, train_file, tmp_path):
+        (tmp_path / "wild.json").write_text(json.dumps({**TINY, "learning_rate": 0.5}))
+        folder = train(*MET_FLAGS, f"--hyperparameters={tmp_path / 'wild.json'}", "--final_epochs=8", "--patience=3")
+        losses = [float(row["val_loss"]) for row in read_table(folder / "history.csv")]
+        best = int(np.argmin(losses))
+        assert best < len(losses) - 1
+        assert len(losses) == min(8, best + 1 + 3)
+        record = read_json(folder / "training.json")
+        model = models.load_teacher(folder / "best_model.keras")
+        assert losses[best] == pytest.approx(self.huber(model, validation_batches(train_file, record)), rel=1e-5)
+
+    def test_metrics_are_the_squared_errors_above_thresholds_in_gev(self, met_teacher, train_file):
+        history = read_table(met_teacher / "history.csv")
+        best = min(history, key=lambda row: float(row["val_loss"]))
+        model = models.load_teacher(met_teacher / "best_model.keras")
+        record = read_json(met_teacher / "training.json")
+        predicted, labels = predictions_and_labels(model, validation_batches(train_file, record))
+        names = [name for name in best if name.startswith("val_") and name != "val_loss"]
+        assert len(names) == 2
+        for name, threshold in zip(names, (20, 60), strict=True):
+            above = labels[:, 1] > threshold
+            assert 10 < above.sum() < len(above)
+            expected = ((labels[above, 0] - predicted[above]) ** 2).mean()
+            assert float(best[name]) == pytest.approx(expected, rel=1e-4)
+
+
+class TestRepeatability:
+    FLAGS = (*MET_FLAGS, "--max_events=300", "--final_epochs=2")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def first(cls, train):
+        return train(*cls.FLAGS)
+
+    def test_the_subset_has_as_many_events_as_asked_for_or_fewer(self, first):
+        record = read_json(first / "training.json")
+        assert 150 < record["n_training"] + record["n_validation"] <= 300
+
+    def check_same(self, again, first):
+        for expected, found in zip(weights_of(first), weights_of(again), strict=True):
+            assert_array_equal(found, expected)
+        assert read_table(again / "history.csv") == read_table(first / "history.csv")
+
+    def test_the_same_seed_gives_the_same_weights_in_memory_or_streamed(self, first, train):
+        self.check_same(train(*self.FLAGS, "--use_generator=1"), first)
+
+    def test_prepared_files_without_weights_train_the_same(self, first, train, train_file, tmp_path):
+        plain = tmp_path / "plain.h5"
+        with h5py.File(train_file) as source, h5py.File(plain, "w") as copy:
+            for name in source:
+                if name != "weights":
+                    copy[name] = source[name][:]
+        self.check_same(train(*self.FLAGS, f"--input={plain}"), first)
+
+    def test_another_seed_gives_others(self, first, train):
+        other = train(*self.FLAGS, "--seed=2")
+        kernels = [weights[-2] for weights in (weights_of(first), weights_of(other))]
+        assert not np.allclose(*kernels)
+
+
+class TestSearch:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, train_file, tmp_path_factory):
+        """Search among small networks."""
+        output = tmp_path_factory.mktemp("searched") / "teacher"
+        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(models.SEARCH_SPACE, "units", ("Int", {"min_value": 4, "max_value": 8, "step": 2}))
+            patch.setitem(models.SEARCH_SPACE, "graph_layers", ("Int", {"min_value": 1, "max_value": 2}))
+            assert main(words) == 0
+        return output
+
+    def test_table_has_a_row_for_each_trial_of_hyperband(self, folder):
+        # Two brackets: 2 trials of 1 epoch, the better one goes on to 2; and 2 trials of 2 epochs.
+        trials = read_table(folder / "trials.csv")
+        assert sorted(row["epochs"] for row in trials) == ["1", "1", "2", "2", "2"]
+        assert {row["status"] for row in trials} == {"COMPLETED"}
+        assert len({row["trial"] for row in trials}) == 5
+
+    def test_hyperparameters_are_in_the_space_and_the_best_are_kept(self, folder):
+        trials = read_table(folder / "trials.csv")
+        for row in trials:
+            assert row["units"] in ("4", "6", "8")
+            assert row["activation"] in ("relu", "elu")
+            assert 1e-4 <= float(row["learning_rate"]) <= 1e-2
+        best = min(trials, key=lambda row: float(row["val_loss"]))
+        for name, value in read_json(folder / "best_hyperparameters.json").items():
+            assert str(value) == best[name]
+
+    def test_best_hyperparameters_can_be_given_to_the_next_training(self, folder, train):
+        again = train(*MET_FLAGS, "--max_events=300", f"--hyperparameters={folder / 'best_hyperparameters.json'}")
+        for expected, found in zip(weights_of(folder), weights_of(again), strict=True):
+            assert_array_equal(found, expected)
+
+    def test_logs_are_kept(self, folder):
+        assert list((folder / "tensorboard" / "search").rglob("events.out.tfevents.*"))
+        assert (folder / "trials").is_dir()
+
+    def test_final_fit_is_longer_than_the_trials(self, folder):
+        assert len(read_table(folder / "history.csv")) == 3
+
+
+class TestErrors:
+    @pytest.fixture
+    def error(self, error_of, train_file, hyperparameters, tmp_path):
+        """Return a function that runs the script with flags it has to refuse, and gives why."""
+
+        def run_bad(*flags, path=train_file, fixed=hyperparameters):
+            output = tmp_path / "out" / "teacher"
+            words = [f"--input={path}", f"--output={output}", f"--hyperparameters={fixed}", *QUICK, *flags]
+            message = error_of(main, words)
+            assert not output.parent.exists() or list(output.parent.iterdir()) == []
+            return message
+
+        return run_bad
+
+    @pytest.mark.parametrize("loss", ["huber", "rmse", "huber_-1", "quantile_1.5", "huber_nan"])
+    def test_unknown_loss(self, loss, error):
+        message = error(f"--loss_function={loss}")
+        assert message.startswith("error: --loss_function: expected a loss among mse, mae, mape")
+        assert f"'{loss}'" in message
+
+    def test_unknown_variable(self, error):
+        assert "unknown variable 'mht', expected one of true_met" in error("--variable=mht")
+
+    @pytest.mark.parametrize(("variable", "feature"), [("met", "eta"), ("met", "pid"), ("ht", "met")])
+    def test_unknown_log_feature(self, variable, feature, error):
+        message = error(f"--variable={variable}", f"--log_features=pt,{feature}")
+        assert f"unknown log feature '{feature}'" in message
+
+    @pytest.mark.parametrize(
+        ("content", "named"),
+        [
+            ({**TINY, "layers": 3}, "hyperparameter layers: expected one of graph_layers"),
+            ({**TINY, "units": 0}, "hyperparameter units: expected a positive integer"),
+            ({**TINY, "units": "64"}, "hyperparameter units: expected a positive integer"),
+            ({**TINY, "dropout": 1}, "hyperparameter dropout: expected a fraction"),
+            ({**TINY, "learning_rate": -1}, "hyperparameter learning_rate: expected a finite number > 0"),
+            ([1, 2], "expected a mapping"),
+        ],
+    )
+    def test_bad_hyperparameters(self, content, named, error, tmp_path):
+        path = tmp_path / "bad.json"
+        path.write_text(json.dumps(content))
+        message = error(fixed=path)
+        assert message.startswith(f"error: {path}: ")
+        assert named in message
+
+    def test_hyperparameters_that_are_no_json(self, error, tmp_path):
+        (tmp_path / "bad.json").write_text("units: 64")
+        assert "bad.json: not a JSON file" in error(fixed=tmp_path / "bad.json")
+        assert "none.json: no such file" in error(fixed=tmp_path / "none.json")
+
+    def test_missing_or_truncated_input(self, error, train_file, tmp_path):
+        assert "none.h5: no such file" in error(path=tmp_path / "none.h5")
+        (tmp_path / "cut.h5").write_bytes(train_file.read_bytes()[:50000])
+        assert "cut.h5: not a readable HDF5 file" in error(path=tmp_path / "cut.h5")
+
+    def test_nan_in_the_input(self, error, train_file, tmp_path):
+        (tmp_path / "nan.h5").write_bytes(train_file.read_bytes())
+        with h5py.File(tmp_path / "nan.h5", "a") as file:
+            file["smeared_met"][55] = np.nan
+        assert "nan.h5: dataset 'smeared_met', event 55: expected finite numbers" in error(path=tmp_path / "nan.h5")
+
+    def test_no_event_left(self, error):
+        assert "train.h5: no event is left for the " in error("--max_events=1")
+
+    def test_feature_without_any_spread(self, error, tmp_path, l1_events, write_l1):
+        objects = np.zeros((50, 18, 3))
+        objects[:, 8] = [30, 1, 2]
+        path = write_l1(tmp_path / "equal.h5", l1_events(objects))
+        assert "equal.h5: feature 'pt' is the same in all training events" in error(path=path)
+
+    def test_folder_of_others_as_output_is_refused_before_the_training(
+        self, error_of, train_file, hyperparameters, tmp_path, monkeypatch
+    ):
+        (tmp_path / "precious").touch()
+        monkeypatch.setattr(train_teacher, "save", lambda *args: pytest.fail("it was trained"))
+        words = [f"--input={train_file}", f"--output={tmp_path}", f"--hyperparameters={hyperparameters}", *QUICK]
+        assert f"{tmp_path}: the folder has files" in error_of(main, words)
+        assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+    @pytest.mark.parametrize(
+        ("flag", "named"),
+        [
+            ("--max_events=0", "--max_events: expected an integer of at least 1"),
+            ("--test_split=0", "--test_split: expected a number above 0"),
+            ("--use_generator=2", "--use_generator: invalid choice: 2"),
+            ("--metric_thresholds=50,-1", "--metric_thresholds: expected a number of at least 0, found '-1'"),
+            ("--hyperband_factor=1", "--hyperband_factor: expected an integer of at least 2"),
+            ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),
+        ],
+    )
+    def test_wrong_usage_exits_with_2(self, flag, named, usage_error_of, train_file, tmp_path):
+        assert named in usage_error_of(main, [f"--input={train_file}", f"--output={tmp_path / 'x'}", flag])
+        assert list(tmp_path.iterdir()) == []
