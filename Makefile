@@ -10,7 +10,7 @@ run: .venv/run.done
 	$(BIN)/snakemake --cores $(CORES)
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(CORES)
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
 
 lint: .venv/dev.done
 	$(BIN)/ruff check

@@ -208,7 +208,7 @@ def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, even
     for name in args.signal_names:
         logger.info("evaluate %s against the background", name)
         signals[name] = evaluate_signal(
-            events[name], background_events, efficiencies, background.threshold_rows, args.seed, name
+            events[name], background_events, binning, efficiencies, background.threshold_rows, args.seed, name
         )
     return Results(
         variable,
@@ -243,6 +243,10 @@ def figures(results: Results) -> dict[str, Callable[[], Drawing]]:
     background = results.background_name
     plot("rate", plotting.draw_rates, results.background.rates, variable, background, results.luminosity)
     for name, signal in results.signals.items():
+        for i, efficiency in enumerate(signal.working_points.background_efficiency):
+            curves = {quantity: at_rates[i] for quantity, at_rates in signal.turn_on.items()}
+            stem = f"turn_on_at_{100 * efficiency:g}_percent_{name}"
+            plot(stem, plotting.draw_turn_on_at_equal_rate, curves, efficiency, variable, name, background)
         plot(f"roc_{name}", plotting.draw_roc, signal.roc, signal.working_points, variable, name, background)
     return plots
 

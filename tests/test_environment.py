@@ -1,11 +1,11 @@
 """One set of versions: the pinned requirements, the conda environments and the project's own dependencies agree."""
 
 import re
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import tomllib
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

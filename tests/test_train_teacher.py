@@ -144,7 +144,7 @@ class TestOutputs:
 
 class TestLoss:
     def huber(self, model, batches):
-        """Return the mean Huber loss by numpy, with the penalty 5e-6 of the squares of kernels and attention vectors."""
+        """Return the mean Huber loss by numpy, with 5e-6 of the squares of kernels and attention vectors."""
         predicted, labels = predictions_and_labels(model, batches)
         error = np.abs(labels[:, 0] - predicted)
         losses = np.where(error < 1, error**2 / 2, error - 0.5)

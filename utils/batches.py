@@ -6,13 +6,13 @@ made of graphs of similar size, and each batch is padded only to its largest gra
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from utils.cli import UserError, progress
-from utils.data_processing import PT, GraphCreator
+from utils.data_processing import ETA, PHI, PT, GraphCreator
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.random_streams import uniforms
 
@@ -93,6 +93,21 @@ def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Gene
     by_size = shuffled[np.argsort(sizes[shuffled], kind="stable")]
     batches = [by_size[start : start + batch_size] for start in range(0, len(by_size), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def turned_and_mirrored(graphs: RaggedGraphs, rng: np.random.Generator) -> RaggedGraphs:
+    """Turn each event by a random angle around the beams, and mirror it at random in eta and in phi.
+
+    Neither the objects' response nor any energy sum changes, so that each epoch sees new events that are as good as
+    the generated ones.
+    """
+    angle = rng.uniform(0, 2 * np.pi, len(graphs))
+    eta_sign, phi_sign = rng.choice([-1, 1], (2, len(graphs)))
+    angle, eta_sign, phi_sign = (np.repeat(values, graphs.sizes) for values in (angle, eta_sign, phi_sign))
+    nodes = graphs.nodes.copy()
+    nodes[:, ETA] *= eta_sign
+    nodes[:, PHI] = np.mod(phi_sign * nodes[:, PHI] + angle, 2 * np.pi) - np.pi
+    return replace(graphs, nodes=nodes)
 
 
 def subset_counts(n_events: int, n_wanted: int, seed: int) -> np.ndarray:
@@ -222,7 +237,8 @@ class GraphBatches:
     """Batches of the training or the validation graphs, an epoch at a time.
 
     Graphs are shuffled within a buffer of 32 chunks of the file, drawn at random, so that memory is bounded whatever
-    the size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not.
+    the size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not. Those
+    of the training are turned and mirrored anew in each epoch.
 
     Parameters
     ----------
@@ -268,4 +284,6 @@ class GraphBatches:
     def _batches(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for rows in similar_size_batches(graphs.sizes, self._batch_size, rng):
             batch = graphs.take(rows)
+            if not self._validation:
+                batch = turned_and_mirrored(batch, rng)
             yield batch.padded(), batch.labels

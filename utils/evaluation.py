@@ -346,15 +346,19 @@ class SignalResult:
     roc : dict of str to Roc
         Of the baseline, corrected and true quantity, thinned for drawing; the areas are those of all points.
     working_points : WorkingPoints
+    turn_on : dict of str to list of TurnOn
+        Of the baseline, corrected and true quantity, at the thresholds of each background efficiency: at equal rate.
     """
 
     roc: dict[str, Roc]
     working_points: WorkingPoints
+    turn_on: dict[str, list[TurnOn]]
 
 
 def evaluate_signal(
     signal: Predictions,
     background: Predictions,
+    binning: Binning,
     background_efficiencies: Sequence[float],
     thresholds: dict[str, np.ndarray],
     seed: int,
@@ -365,6 +369,7 @@ def evaluate_signal(
     Parameters
     ----------
     signal, background : Predictions
+    binning : Binning
     background_efficiencies : sequence of float
     thresholds : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         ``BackgroundResult.threshold_rows``.
@@ -381,4 +386,11 @@ def evaluate_signal(
     return SignalResult(
         {quantity: curve.thinned(LOWEST_BACKGROUND) for quantity, curve in roc.items()},
         working_points(np.asarray(background_efficiencies), thresholds, efficiencies, BASELINE, CORRECTED, TRUE),
+        {
+            quantity: [
+                turn_on_curve(signal.true, values, signal.weight, threshold, binning.turn_on)
+                for threshold in thresholds[quantity][0]
+            ]
+            for quantity, values in scores.items()
+        },
     )

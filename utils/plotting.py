@@ -117,7 +117,8 @@ def draw_target_vs_prediction(content: Histogram2D, variable: str, process: str,
     share = np.ma.masked_equal(_share(content.values.T, content.values.sum()), 0)
     scale = LogNorm(share.min(), share.max()) if share.count() else LogNorm(0.1, 1)
     mesh = ax.pcolormesh(content.x_edges, content.y_edges, share, norm=scale, cmap="cividis_r", rasterized=True)
-    fig.colorbar(mesh, ax=ax, label="Fraction of events", pad=0.02)
+    fig.colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.04, 1)), label="Fraction of events")
+    fig.subplots_adjust(right=0.8)
     ax.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1.5, label="Prediction = target")
     ax.set(
         xlabel=f"Target, {TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
@@ -247,21 +248,58 @@ def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.
 
 @in_style
 def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None) -> Drawing:
-    """Draw the turn-on curves of a threshold with their fits, and the step that the true quantity would make."""
+    """Draw the turn-on curves of one threshold with their fits, and the step that the true quantity would make."""
     fig, ax = start(ax, process)
     for quantity, curve in curves.items():
-        centres, half = (curve.edges[1:] + curve.edges[:-1]) / 2, np.diff(curve.edges) / 2
-        value = curve.efficiency.value
-        errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
-        look, fit = LOOKS[quantity], curve.fit
-        _name_in_legend(ax, quantity, _label(quantity, variable))
-        ax.errorbar(centres, value, errors, half, **look.points)
-        if np.isfinite(fit.midpoint.value):
-            x = np.linspace(curve.edges[0], curve.edges[-1], 400)
-            ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
-    edges, threshold = curve.edges, curve.threshold
-    step = [edges[0], threshold, edges[-1]]
-    ax.stairs([0, 1], step, baseline=None, label=_label(TRUE, variable), **LOOKS[TRUE].curve)
+        _draw_turn_on_curve(ax, curve, quantity, _label(quantity, variable))
+    threshold = next(iter(curves.values())).threshold
+    _draw_step(ax, threshold, curve.edges, _label(TRUE, variable))
+    _set_turn_on_axes(ax, curve.edges, variable)
+    ax.legend(title=f"Threshold {threshold:g} GeV", alignment="left", loc="upper left")
+    return fig, ax
+
+
+@in_style
+def draw_turn_on_at_equal_rate(
+    curves: Mapping[str, TurnOn],
+    background_efficiency: float,
+    variable: str,
+    process: str,
+    background: str,
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass."""
+    fig, ax = start(ax, process)
+    for quantity, curve in curves.items():
+        label = f"{_label(quantity, variable)} > {curve.threshold:.0f} GeV"
+        if quantity == TRUE:
+            _draw_step(ax, curve.threshold, curve.edges, label)
+        else:
+            _draw_turn_on_curve(ax, curve, quantity, label)
+    _set_turn_on_axes(ax, curve.edges, variable)
+    ax.legend(title=f"{100 * background_efficiency:g}% of {background}", alignment="left", loc="upper left")
+    return fig, ax
+
+
+def _draw_turn_on_curve(ax: Axes, curve: TurnOn, quantity: str, label: str) -> None:
+    """Draw the points of a turn-on curve and its fit."""
+    centres, half = (curve.edges[1:] + curve.edges[:-1]) / 2, np.diff(curve.edges) / 2
+    value, look, fit = curve.efficiency.value, LOOKS[quantity], curve.fit
+    errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
+    _name_in_legend(ax, quantity, label)
+    ax.errorbar(centres, value, errors, half, **look.points)
+    if np.isfinite(fit.midpoint.value):
+        x = np.linspace(curve.edges[0], curve.edges[-1], 400)
+        ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
+
+
+def _draw_step(ax: Axes, threshold: float, edges: np.ndarray, label: str) -> None:
+    """Draw the turn-on of the true quantity."""
+    step = [edges[0], np.clip(threshold, edges[0], edges[-1]), edges[-1]]
+    ax.stairs([0, 1], step, baseline=None, label=label, **LOOKS[TRUE].curve)
+
+
+def _set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
     ax.set(
         xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]",
         ylabel="Efficiency",
@@ -269,8 +307,6 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
         ylim=(0, 1.5),
         yticks=np.linspace(0, 1, 6),
     )
-    ax.legend(title=f"Threshold {threshold:g} GeV", alignment="left", loc="upper left")
-    return fig, ax
 
 
 # Plots of all

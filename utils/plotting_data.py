@@ -114,7 +114,7 @@ def draw_history(history: Mapping[str, Sequence[float]], ax: Axes | None = None)
         ax.plot(epochs, history[name], marker="os"[i], color=COLOURS[i], linestyle=LINES[i], linewidth=2.5, label=label)
     best = int(np.argmin(history["val_loss"]))
     ax.axvline(best + 1, color="black", linestyle=":", linewidth=1.5, label=f"Best: {history['val_loss'][best]:.4g}")
-    ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
+    ax.set(xlabel="Epoch", ylabel="Loss")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend()
     return fig, ax

@@ -40,7 +40,8 @@ def in_style(draw: Callable[Arguments, Drawing]) -> Callable[Arguments, Drawing]
 def start(ax: Axes | None, right: str) -> Drawing:
     """Return a figure and axes with the labels that every plot has: that it is simulation, and of what."""
     if ax is None:
-        _, ax = plt.subplots(gridspec_kw=MARGINS)
+        fig, ax = plt.subplots()
+        fig.subplots_adjust(**MARGINS)
     mplhep.cms.label(exp="", llabel="Simulation", rlabel=right, ax=ax)
     return cast(Figure, ax.get_figure(root=True)), ax
 

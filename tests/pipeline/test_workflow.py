@@ -130,7 +130,7 @@ def finished(code, tmp_path_factory):
     (folder / "disk").mkdir()
     (folder / "output").symlink_to(folder / "disk")
     run = snakemake(folder, "plots_teacher_true_met", "plots_teacher_true_ht", code=code)
-    twice = {name: 2 for name in ("selective_sampling_jets", "train_teacher", "analyze_results_teacher")}
+    twice = dict.fromkeys(("selective_sampling_jets", "train_teacher", "analyze_results_teacher"), 2)
     assert jobs(run) == {**PREPARED, **twice}
     return folder
 

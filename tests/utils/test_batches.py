@@ -1,5 +1,7 @@
 """Batches of graphs: each event once an epoch, whatever the memory, the chunks and the buffer."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from utils import batches
-from utils.batches import GraphBatches, Moments, RaggedGraphs, TrainingGraphs, similar_size_batches, subset_counts
+from utils.batches import (
+    GraphBatches,
+    Moments,
+    RaggedGraphs,
+    TrainingGraphs,
+    similar_size_batches,
+    subset_counts,
+    turned_and_mirrored,
+)
 from utils.cli import UserError
 from utils.data_processing import graph_creator
 from utils.l1_dataset import L1Dataset
@@ -72,7 +82,7 @@ class TestSimilarSizes:
         lengths = sorted(len(rows) for rows in found)
         assert lengths[1:] == [batch_size] * (len(found) - 1)
         spans = sorted((sizes[rows].min(), sizes[rows].max()) for rows in found)
-        assert all(upper <= lower for (_, upper), (lower, _) in zip(spans[:-1], spans[1:], strict=True))
+        assert all(upper <= lower for (_, upper), (lower, _) in itertools.pairwise(spans))
 
     def test_order_and_company_are_random(self):
         sizes = np.repeat([1, 2, 3, 4], 50)
@@ -110,6 +120,47 @@ class TestSubset:
         assert counts.sum() == n_wanted
         assert len(counts) == len(sizes)
         assert (counts <= sizes).all()
+
+
+class TestTurnedAndMirrored:
+    @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
+    def test_keeps_momenta_and_all_sums_of_momenta_and_labels(self, n_graphs, seed):
+        features, labels = graphs_with_holes(n_graphs, 18, seed)
+        before = RaggedGraphs.of(features, labels)
+        after = turned_and_mirrored(before, np.random.default_rng(seed))
+        assert_array_equal(after.sizes, before.sizes)
+        assert_array_equal(after.labels, labels)
+        assert_array_equal(after.nodes[:, 0], before.nodes[:, 0])
+        assert_array_equal(np.abs(after.nodes[:, 1]), np.abs(before.nodes[:, 1]))
+        assert (np.abs(after.nodes[:, 2]) <= np.float32(np.pi)).all()
+        met = []
+        for graphs in (before, after):
+            padded = graphs.padded().astype(np.float64)
+            met.append(np.abs((padded[:, :, 0] * np.exp(1j * padded[:, :, 2])).sum(1)))
+        assert_allclose(met[1], met[0], atol=1e-4)
+
+    @given(st.integers(0, 2**32 - 1))
+    def test_keeps_distances_between_objects(self, seed):
+        features, _ = graphs_with_holes(1, 10, seed)
+        before = RaggedGraphs.of(features)
+        after = turned_and_mirrored(before, np.random.default_rng(seed))
+        distances = []
+        for nodes in (before.nodes.astype(np.float64), after.nodes.astype(np.float64)):
+            eta, phi = (nodes[:, None, i] - nodes[None, :, i] for i in (1, 2))
+            distances.append(np.stack([np.abs(eta), np.cos(phi)]))
+        assert_allclose(distances[1], distances[0], atol=1e-5)
+
+    def test_angles_and_signs_are_uniform_and_those_of_the_whole_event(self):
+        n = 20000
+        features = np.tile(np.float32([[10, 1, 0.5], [5, 2, 1.5]]), (n, 1, 1))
+        nodes = turned_and_mirrored(RaggedGraphs.of(features), np.random.default_rng(1)).padded()
+        counts = np.histogram(nodes[:, 0, 2], 20, (-np.pi, np.pi))[0]
+        assert ((counts - n / 20) ** 2).sum() / (n / 20) < 19 + 5 * np.sqrt(2 * 19)
+        assert_array_equal(nodes[:, 1, 1], 2 * nodes[:, 0, 1])
+        turn = np.sin(nodes[:, 1, 2] - nodes[:, 0, 2]) / np.sin(1)  # 1 as it was, -1 mirrored
+        assert_allclose(np.abs(turn), 1, rtol=1e-4)
+        for signs in (nodes[:, 0, 1], turn, nodes[:, 0, 1] * turn):
+            assert abs(signs.mean()) < 5 / np.sqrt(n)
 
 
 @pytest.fixture
@@ -198,6 +249,19 @@ class TestEpoch:
             assert not np.array_equal(true_met_of(epoch_of(graphs, **other)), first)
             assert sorted(true_met_of(epoch_of(graphs, **other))) == sorted(first)
 
+    def test_turns_training_events_anew_and_leaves_those_of_the_validation(self, data, events):
+        graphs = training_graphs(data)
+
+        def angles(validation, number):
+            batches = epoch_of(graphs, validation, number=number)
+            return {labels[i, 1]: x[i, 0, 2] for x, labels in batches for i in range(len(x))}
+
+        first, second = angles(False, 0), angles(False, 1)
+        assert np.mean([first[event] == second[event] for event in first]) < 0.01
+        for event, phi in angles(True, 0).items():
+            objects = events.smeared_data[int(event) - 1]
+            assert phi == objects[objects[:, 0] > 0][0, 2]
+
     def test_mixes_events_of_all_chunks_of_a_buffer(self, data):
         graphs = training_graphs(data)
         chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels in epoch_of(graphs, batch_size=50)]
@@ -232,11 +296,21 @@ class TestParts:
         monkeypatch.setattr(batches, "ROWS_A_CHUNK", 333)
         assert sorted(true_met_of(epoch_of(training_graphs(data, in_memory=False), validation=True))) == first
 
-    def test_statistics_are_those_of_the_real_training_nodes(self, data):
+    def test_statistics_are_those_of_the_real_training_nodes_as_they_are_in_the_file(self, data, events):
         graphs = training_graphs(data)
-        nodes = np.concatenate([x[x[:, :, 0] > 0] for x, _ in epoch_of(graphs)]).astype(np.float64)
-        assert_allclose(graphs.mean, nodes.mean(0), rtol=1e-6)
-        assert_allclose(graphs.variance, nodes.var(0), rtol=1e-6)
+        rows = np.sort(true_met_of(epoch_of(graphs)).astype(int) - 1)
+        objects = events.smeared_data[rows].astype(np.float64)
+        real = objects[:, :, 0] > 0
+        n_real = real.sum(1)
+        columns = [
+            np.log1p(objects[:, :, 0][real]),
+            objects[:, :, 1][real],
+            objects[:, :, 2][real],
+            np.repeat(events.smeared_met[rows].astype(np.float64), n_real),
+            np.repeat(events.smeared_ht[rows].astype(np.float64), n_real),
+        ]
+        assert_allclose(graphs.mean[:5], [column.mean() for column in columns], rtol=1e-6, atol=1e-7)
+        assert_allclose(graphs.variance[:5], [column.var() for column in columns], rtol=1e-6)
 
     @pytest.mark.parametrize(("test_split", "part"), [(1e-9, "validation"), (1 - 1e-9, "training")])
     def test_without_an_event_are_named(self, data, test_split, part):

@@ -1,6 +1,7 @@
 """How scripts fail, and how they read numbers and lists."""
 
 import argparse
+import io
 import logging
 
 import pytest
@@ -114,7 +115,7 @@ class TestNumber:
         parse = number(float, above=0, maximum=0.9)
         assert parse("1e-300") == 1e-300
         assert parse("0.9") == 0.9
-        with pytest.raises(argparse.ArgumentTypeError, match="expected a number above 0 of at most 0.9, found '0'"):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"expected a number above 0 of at most 0\.9, found '0'"):
             parse("0")
 
 
@@ -134,7 +135,7 @@ class TestCommaSeparated:
 
 
 def test_progress_is_logged_where_there_is_no_terminal(caplog, monkeypatch):
-    monkeypatch.setattr(cli.sys, "stderr", open("/dev/null", "w"))  # noqa: SIM115
+    monkeypatch.setattr(cli.sys, "stderr", io.StringIO())
     with caplog.at_level(logging.INFO), progress(300, "smear W") as bar:
         bar.update(100)
         bar.update(200)

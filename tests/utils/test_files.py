@@ -22,7 +22,7 @@ from utils.files import (
 )
 
 
-class Failure(Exception):
+class WritingError(Exception):
     """Something that goes wrong while a file is written."""
 
 
@@ -37,17 +37,17 @@ class TestWholeFile:
         assert list(path.parent.iterdir()) == [path]
 
     def test_an_error_leaves_nothing(self, tmp_path):
-        with pytest.raises(Failure), whole_file(tmp_path / "file.txt") as temporary:
+        with pytest.raises(WritingError), whole_file(tmp_path / "file.txt") as temporary:
             temporary.write_text("half")
-            raise Failure
+            raise WritingError
         assert list(tmp_path.iterdir()) == []
 
     def test_an_error_leaves_what_was_there(self, tmp_path):
         path = tmp_path / "file.txt"
         path.write_text("old")
-        with pytest.raises(Failure), whole_file(path) as temporary:
+        with pytest.raises(WritingError), whole_file(path) as temporary:
             temporary.write_text("half")
-            raise Failure
+            raise WritingError
         assert path.read_text() == "old"
         assert list(tmp_path.iterdir()) == [path]
 
@@ -94,9 +94,9 @@ class TestWholeFolder:
 
     def test_an_error_leaves_what_was_there(self, tmp_path):
         path = make_folder(tmp_path / "folder", "old")
-        with pytest.raises(Failure), whole_folder(path) as temporary:
+        with pytest.raises(WritingError), whole_folder(path) as temporary:
             (temporary / "new").touch()
-            raise Failure
+            raise WritingError
         assert shown(path) == ["old"]
         assert list(tmp_path.iterdir()) == [path]
 
@@ -218,9 +218,9 @@ class TestOpen:
     @pytest.mark.parametrize("length", [0, 1, 100, 2000])
     def test_truncated_file_is_named(self, hdf5_file, length):
         hdf5_file.write_bytes(hdf5_file.read_bytes()[:length])
-        with pytest.raises(UserError, match=r"data\.h5: not a readable HDF5 file, damaged or cut short"):
-            with open_hdf5(hdf5_file):
-                pass
+        message = r"data\.h5: not a readable HDF5 file, damaged or cut short"
+        with pytest.raises(UserError, match=message), open_hdf5(hdf5_file):
+            pass
 
     def test_garbage_is_named(self, tmp_path):
         path = tmp_path / "garbage.h5"

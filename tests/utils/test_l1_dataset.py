@@ -44,7 +44,7 @@ class TestRoundTrip:
         assert found == {
             "smeared_data": ((7, 18, 3), "<f4"),
             "true_data": ((7, 18, 3), "<f4"),
-            **{name: ((7,), "<f4") for name in sums},
+            **dict.fromkeys(sums, ((7,), "<f4")),
             "ids": ((7,), "<i4"),
             "ids_names": ((2,), "|S13"),
         }

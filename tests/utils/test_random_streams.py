@@ -1,5 +1,6 @@
 """Random numbers that depend on the seed, the process and the event, and on nothing else."""
 
+import itertools
 import zlib
 
 import numpy as np
@@ -27,13 +28,13 @@ class TestChunks:
     @given(cut_ranges())
     def test_of_any_size_have_the_same_uniform_numbers(self, edges):
         whole = uniforms(3, "split", "W", 0, N)
-        chunks = [uniforms(3, "split", "W", *pair) for pair in zip(edges[:-1], edges[1:], strict=True)]
+        chunks = [uniforms(3, "split", "W", *pair) for pair in itertools.pairwise(edges)]
         assert_array_equal(np.concatenate(chunks), whole[edges[0] : edges[-1]])
 
     @given(cut_ranges())
     def test_of_any_size_have_the_same_normal_numbers(self, edges):
         whole = normals(3, "smearing", "W", 0, N, 5)
-        chunks = [normals(3, "smearing", "W", *pair, 5) for pair in zip(edges[:-1], edges[1:], strict=True)]
+        chunks = [normals(3, "smearing", "W", *pair, 5) for pair in itertools.pairwise(edges)]
         assert_array_equal(np.concatenate(chunks), whole[edges[0] : edges[-1]])
 
     def test_without_events_are_empty(self):
