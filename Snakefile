@@ -54,9 +54,8 @@ def shard_events(process, shard):
     return min(full, GENERATE["processes"][process]["events"] - full * shard)
 
 
-def events_files(process):
+def events_files(process, source):
     """The events files of a process: the shards to generate, or what the user's file name or glob finds."""
-    source = config["create_L1regression_data"]["processes"][process]
     if source == "generated":
         n_shards = -(-GENERATE["processes"][process]["events"] // GENERATE["events_per_shard"])
         return [f"events/{process}/{shard}.h5" for shard in range(n_shards)]
@@ -72,7 +71,8 @@ def user_file(section, key):
     return [START / value] if value else []
 
 
-EVENTS = {process: events_files(process) for process in config["create_L1regression_data"]["processes"]}
+SOURCES = config["create_L1regression_data"]["processes"]
+EVENTS = {process: events_files(process, source) for process, source in SOURCES.items() if source is not None}
 L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
 
 

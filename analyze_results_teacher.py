@@ -244,9 +244,9 @@ def figures(results: Results) -> dict[str, Callable[[], Drawing]]:
     plot("rate", plotting.draw_rates, results.background.rates, variable, background, results.luminosity)
     for name, signal in results.signals.items():
         for i, efficiency in enumerate(signal.working_points.background_efficiency):
-            curves = {quantity: at_rates[i] for quantity, at_rates in signal.turn_on.items()}
+            at_rate = {quantity: at_rates[i] for quantity, at_rates in signal.turn_on.items()}
             stem = f"turn_on_at_{100 * efficiency:g}_percent_{name}"
-            plot(stem, plotting.draw_turn_on_at_equal_rate, curves, efficiency, variable, name, background)
+            plot(stem, plotting.draw_turn_on_at_equal_rate, at_rate, efficiency, variable, name, background)
         plot(f"roc_{name}", plotting.draw_roc, signal.roc, signal.working_points, variable, name, background)
     return plots
 

@@ -8,6 +8,7 @@ import argparse
 import glob
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -248,13 +249,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     with (
         new_l1_file(args.train_output, names, args.seed, made_by) as train,
         new_l1_file(args.test_output, names, args.seed, made_by) as test,
+        whole_folder(args.plots) if args.plots else nullcontext() as plots,
     ):
         for process_id, name in names.items():
             smear_process(args, (process_id, name), inputs[name], n_test[name], response, (train, test))
-    if args.plots:
-        with whole_folder(args.plots) as folder:
-            save(draw_jet_scale(response.jets)[0], folder / "jet_scale")
-            save(draw_jet_resolution(response.jets)[0], folder / "jet_resolution")
+        if plots:
+            save(draw_jet_scale(response.jets)[0], plots / "jet_scale")
+            save(draw_jet_resolution(response.jets)[0], plots / "jet_resolution")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ weight of a kept event is divided by the probability with which it was kept, so 
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,25 +170,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     selection = Selection(process_ids, args.fractions_to_keep, args.mode, args.seed)
     flattening = fit_flattening(args, data, selection) if args.sampling_var else None
     made_by = provenance(args)
-    with ExitStack() as stack:
-        kept_output = stack.enter_context(new_l1_file(args.output, data.process_names, args.seed, made_by))
-        discarded_output = None
-        if args.discarded_output:
-            discarded_output = stack.enter_context(
-                new_l1_file(args.discarded_output, data.process_names, args.seed, made_by)
-            )
-        tally = write_selected(args, data, selection, flattening, kept_output, discarded_output)
+    with (
+        new_l1_file(args.output, data.process_names, args.seed, made_by) as kept,
+        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by)
+        if args.discarded_output
+        else nullcontext() as discarded,
+        whole_file(args.summary) if args.summary else nullcontext() as summary,
+        whole_folder(args.plots) if args.plots else nullcontext() as plots,
+    ):
+        tally = write_selected(args, data, selection, flattening, kept, discarded)
         if not tally.n_kept:
             raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")
-    summary = tally.text()
-    for line in summary.splitlines():
-        logger.info("%s", line)
-    if args.summary:
-        with whole_file(args.summary) as temporary:
-            temporary.write_text(summary)
-    if args.plots:
-        with whole_folder(args.plots) as folder:
-            save(draw_spectrum(tally, flattening)[0], folder / "spectrum")
+        for line in tally.text().splitlines():
+            logger.info("%s", line)
+        if summary:
+            summary.write_text(tally.text())
+        if plots:
+            save(draw_spectrum(tally, flattening)[0], plots / "spectrum")
 
 
 if __name__ == "__main__":

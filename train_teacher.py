@@ -132,9 +132,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, args.loss_function, args.metric_thresholds)
     with whole_folder(args.output) as folder:
         if fixed is None:
-            fixed, trials = search(
-                hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
-            )
+            try:
+                fixed, trials = search(
+                    hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
+                )
+            except RuntimeError as error:
+                raise UserError(f"the search failed: {str(error).splitlines()[0]}") from error
             write_table(folder / "trials.csv", trials)
         logger.info("final fit with %s", fixed)
         keras.utils.set_random_seed(args.seed)

@@ -265,6 +265,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
         )
+        # A trial that the search goes on with finds the state of its optimizer only in one that is built.
+        model.optimizer.build(model.trainable_variables)
         return model
 
 

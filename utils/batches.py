@@ -14,7 +14,7 @@ import numpy as np
 from utils.cli import UserError, progress
 from utils.data_processing import ETA, PHI, PT, GraphCreator
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
-from utils.random_streams import uniforms
+from utils.random_streams import generator, uniforms
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def turned_and_mirrored(graphs: RaggedGraphs, rng: np.random.Generator) -> Ragge
 def subset_counts(n_events: int, n_wanted: int, seed: int) -> np.ndarray:
     """Draw how many events of each chunk of a file belong to a random subset of exactly `n_wanted` events."""
     sizes = np.diff(np.append(np.arange(0, n_events, ROWS_A_CHUNK), n_events))
-    return np.random.default_rng(seed).multivariate_hypergeometric(sizes, n_wanted, method="marginals")
+    return generator(seed, "subset").multivariate_hypergeometric(sizes, n_wanted, method="marginals")
 
 
 class TrainingGraphs:
@@ -168,7 +168,7 @@ class TrainingGraphs:
         events = self._data.rows(start, min(start + ROWS_A_CHUNK, self._data.n_events))
         validation = uniforms(self._seed, "validation", "", start, start + len(events)) < self._test_split
         if self._counts is not None:
-            rng = np.random.default_rng([self._seed, number])
+            rng = generator(self._seed, "subset", 1 + number)
             chosen = np.sort(rng.choice(len(events), self._counts[number], replace=False))
             events, validation = events[chosen], validation[chosen]
         graphs = self._creator(events)
@@ -270,7 +270,7 @@ class GraphBatches:
         features : np.ndarray, shape (batch_size, largest graph, n_features), float32
         labels : np.ndarray, shape (batch_size, 2), float32
         """
-        rng = np.random.default_rng([self._seed, self._validation, number])
+        rng = generator(self._seed, "batches", int(self._validation), number)
         chunks = iter(rng.permutation(self._graphs.n_chunks))
         left_over: list[RaggedGraphs] = []
         while numbers := list(islice(chunks, CHUNKS_A_BUFFER)):

@@ -12,7 +12,7 @@ import numpy as np
 
 BLOCK = 4096
 
-STREAMS = {"smearing": 0, "split": 1, "thinning": 2, "flattening": 3, "validation": 4}
+STREAMS = {"smearing": 0, "split": 1, "thinning": 2, "flattening": 3, "validation": 4, "subset": 5, "batches": 6}
 
 
 def normals(seed: int, stream: str, name: str, start: int, stop: int, per_event: int) -> np.ndarray:
@@ -28,6 +28,11 @@ def uniforms(seed: int, stream: str, name: str, start: int, stop: int) -> np.nda
     """Uniform numbers in [0, 1) of the events [start, stop), shape (stop - start,), float64."""
     parts = [generator.random(rows.stop)[rows] for generator, rows in _blocks(seed, stream, name, start, stop)]
     return np.concatenate(parts) if parts else np.empty(0)
+
+
+def generator(seed: int, stream: str, *numbers: int) -> np.random.Generator:
+    """Make a generator of random numbers that do not belong to single events, one for each tuple of numbers."""
+    return np.random.default_rng([*numbers, seed, 1 + STREAMS[stream]])
 
 
 def _blocks(seed: int, stream: str, name: str, start: int, stop: int) -> Iterator[tuple[np.random.Generator, slice]]:
