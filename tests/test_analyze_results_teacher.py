@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -90,7 +91,9 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
     caplog.set_level("INFO")
     use(monkeypatch, lambda features: np.full(len(features), 0.75))
     figures = analyze_results_teacher.figures
-    monkeypatch.setattr(analyze_results_teacher, "figures", lambda results: dict(list(figures(results).items())[-2:]))
+    monkeypatch.setattr(
+        analyze_results_teacher, "figures", lambda results: {name: figures(results)[name] for name in ("rate", "roc_W")}
+    )
     assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
     assert sorted(path.name for path in (model_dir.parent / "plots").glob("[!.]*")) == [
         "rate.pdf",
@@ -119,6 +122,25 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
         14e3 * (1 - N_WITHOUT_TARGET / N_QCD)
     )
     assert results["made_by"]["arguments"]["seed"] == 1
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_correction_by_a_constant_changes_nothing_at_equal_rate(model_dir, data, monkeypatch):
+    def halved(chunks, *args):
+        predictions = predict_events(chunks, *args)
+        return replace(predictions, correction=np.full_like(predictions.correction, 0.5))
+
+    predict_events = analyze_results_teacher.predict_events
+    monkeypatch.setattr(analyze_results_teacher, "predict_events", halved)
+    use(monkeypatch, lambda features: np.ones(len(features)))
+    assert main(arguments(model_dir, data)) == 0
+    signal = results_of(model_dir)["signals"]["W"]
+    for baseline, corrected, efficiency in zip(
+        signal["turn_on"]["baseline"], signal["turn_on"]["corrected"], (0.05, 0.01, 0.005), strict=True
+    ):
+        assert corrected["threshold"] == pytest.approx(baseline["threshold"] / 2, rel=1e-6), efficiency
+        assert corrected["efficiency"] == baseline["efficiency"]
+    assert signal["working_points"]["gain"]["value"] == [0, 0, 0]
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -199,6 +221,7 @@ def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n
     assert drawn == [
         *(f"{plot}_{process}" for process in ("W", "QCD") for plot in PLOTS_OF_PROCESS),
         "rate",
+        *(f"turn_on_at_{percent}_percent_W" for percent in ("5", "1", "0.5")),
         "roc_W",
     ]
     assert results_of(model_dir)["variable"] == variable

@@ -49,7 +49,7 @@ def test_events_file(tmp_path):
     assert attributes["cross_section_pb"] == pytest.approx(7.2e8, abs=4 * error)
     assert 0 < error < 1e8
     assert json.loads(attributes["configuration"])["arguments"]["settings"] == list(QCD)
-    assert json.loads(attributes["versions"])["pythia8mc"].startswith("8.")
+    assert json.loads(attributes["configuration"])["versions"]["pythia8mc"].startswith("8.")
     assert [path.name for path in output.parent.iterdir()] == ["0.h5"]
 
 
