@@ -100,6 +100,7 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
             linewidth=1.5,
         )
         right.set(ylabel="Keep probability of the flattening", ylim=(0, 1.8))
+        fig.subplots_adjust(right=0.86)
         handles, labels = [*handles, keep], [*labels, "Keep probability"]
     ax.legend(handles, labels, fontsize="x-small")
     return fig, ax
