@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from utils import plotting
-from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import GraphCreator, L1Events, full_variable, graph_creator, reconstructed
 from utils.evaluation import (
     BASELINE,
@@ -66,7 +66,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="background efficiencies at which the signal efficiencies are compared",
     )
     args.add_argument("--luminosity", type=positive, default=2e34, help="for the rates, in cm^-2 s^-1")
-    args.add_argument("--variable", type=_variable, help="as trained: true_met, true_ht or original_met")
+    args.add_argument("--variable", type=checked(full_variable), help="as trained: true_met, true_ht or original_met")
     args.add_argument("--log_features", type=names, help="as trained: features that the network takes as log(x+1)")
     args.add_argument("--loss_function", help="as trained")
     args.add_argument("--seed", type=number(int, 0), default=1, help="seed of the bootstrap errors")
@@ -80,14 +80,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if twice:
         args.error(f"arguments --signal_names, --bg_names: '{twice[0]}' is named twice")
     return parsed
-
-
-def _variable(text: str) -> str:
-    """Argparse type: a regression variable."""
-    try:
-        return full_variable(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
@@ -48,7 +48,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="==",
         help="whether a share is for events with just that number of jets, or with that number and more",
     )
-    args.add_argument("--sampling_var", type=_variable, help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht")
+    args.add_argument(
+        "--sampling_var", type=checked(full_variable), help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht"
+    )
     args.add_argument("--sampling_threshold", type=number(float, above=0), help="upper end of the flat spectrum [GeV]")
     args.add_argument(
         "--sampling_bins", type=number(int, 1), default=20, help="bins of the spectrum below the threshold"
@@ -63,13 +65,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if parsed.discarded_output and parsed.discarded_output.resolve() == parsed.output.resolve():
         args.error("--output and --discarded_output name the same file")
     return parsed
-
-
-def _variable(text: str) -> str:
-    try:
-        return full_variable(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,18 @@ def number(
     return parse
 
 
+def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
+    """Argparse type: what `parse` returns, or the message of the ValueError that it raises."""
+
+    def parse_or_explain(text: str) -> Item:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_or_explain
+
+
 def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
     """Argparse type: items separated by commas, the empty string being no items."""
 
