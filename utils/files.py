@@ -93,13 +93,12 @@ def _plain(content: Any) -> Any:
 def provenance(args: argparse.Namespace) -> dict[str, Any]:
     """Where an output comes from: the script's arguments and the versions of the libraries it has imported."""
     versions = {
-        distribution: importlib.metadata.version(distribution)
-        for module, distributions in importlib.metadata.packages_distributions().items()
-        if module in sys.modules and module in TRACKED_LIBRARIES
-        for distribution in distributions
+        name: getattr(sys.modules[name], "__version__", None) or importlib.metadata.version(name)
+        for name in TRACKED_LIBRARIES
+        if name in sys.modules
     }
     arguments = {key: str(value) if isinstance(value, Path) else value for key, value in sorted(vars(args).items())}
-    return {"arguments": _plain(arguments), "versions": dict(sorted(versions.items()))}
+    return {"arguments": _plain(arguments), "versions": versions}
 
 
 @contextmanager
