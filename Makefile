@@ -21,6 +21,7 @@ lint: .venv/dev.done
 
 .venv/run.done: requirements.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install pip==26.3 # faster than the one that comes with Python, and shows its progress
 	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
