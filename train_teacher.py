@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from utils.batches import GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
-from utils.data_processing import graph_creator
+from utils.data_processing import GraphCreator, graph_creator
 from utils.files import provenance, read_json, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history
 from utils.plotting_style import save
 
 if TYPE_CHECKING:
-    from nn.models import TeacherHyperparameters
+    import keras
+
+    from nn.models import TeacherHyperModel, TeacherHyperparameters
 
 logger = logging.getLogger("train_teacher")
 
@@ -96,23 +98,71 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         table.writerows(rows)
 
 
+def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: TrainingGraphs) -> "TeacherHyperModel":
+    """Make the model to search or to fit, with the normalisation of the training events."""
+    from nn.models import TeacherHyperModel
+
+    continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
+    for i in continuous:
+        if graphs.variance[i] == 0:
+            raise UserError(f"{args.input}: feature '{creator.feature_names[i]}' is the same in all training events")
+    return TeacherHyperModel(
+        creator.feature_names,
+        graphs.mean[continuous].tolist(),
+        graphs.variance[continuous].tolist(),
+        args.loss_function,
+        args.metric_thresholds,
+    )
+
+
+def train(
+    args: argparse.Namespace,
+    hypermodel: "TeacherHyperModel",
+    hyperparameters: "TeacherHyperparameters | None",
+    graphs: TrainingGraphs,
+    folder: Path,
+) -> tuple["keras.Model", dict[str, list[float]]]:
+    """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
+    import keras
+
+    from nn.training import final_fit, search
+
+    training, validation = (GraphBatches(graphs, part, args.batch_size, args.seed) for part in (False, True))
+    if hyperparameters is None:
+        hyperparameters, trials = search(
+            hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
+        )
+        write_table(folder / "trials.csv", trials)
+    logger.info("final fit with %s", hyperparameters)
+    keras.utils.set_random_seed(args.seed)
+    model = hypermodel.build_fixed(hyperparameters)
+    history = final_fit(model, training, validation, args.final_epochs, args.patience, folder)
+    model.save(folder / "best_model.keras")
+    write_json(folder / "best_hyperparameters.json", asdict(hyperparameters))
+    rows = zip(*history.values(), strict=True)
+    write_table(
+        folder / "history.csv",
+        [{"epoch": epoch, **dict(zip(history, row, strict=True))} for epoch, row in enumerate(rows, start=1)],
+    )
+    save(draw_history(history)[0], folder / "history")
+    return model, history
+
+
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Search, fit and write."""
     args = parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        creator = graph_creator(args.variable, args.log_features)
-    except ValueError as error:
-        raise UserError(str(error)) from None
     data = L1Dataset.check(args.input)
 
     import keras
 
     from nn.losses import get_loss
-    from nn.models import TeacherHyperModel
-    from nn.training import final_fit, search
 
+    try:
+        creator = graph_creator(args.variable, args.log_features)
+    except ValueError as error:
+        raise UserError(str(error)) from None
     try:
         get_loss(args.loss_function)
     except ValueError as error:
@@ -123,52 +173,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     graphs = TrainingGraphs(
         data, creator, args.test_split, args.max_events, args.seed, in_memory=not args.use_generator
     )
-    training, validation = (GraphBatches(graphs, part, args.batch_size, args.seed) for part in (False, True))
-    continuous = [name != "pid" for name in creator.feature_names]
-    mean, variance = graphs.mean[continuous].tolist(), graphs.variance[continuous].tolist()
-    for name, spread in zip(creator.feature_names, variance, strict=False):
-        if spread == 0:
-            raise UserError(f"{args.input}: feature '{name}' is the same in all training events")
-    hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, args.loss_function, args.metric_thresholds)
+    hypermodel = build_hypermodel(args, creator, graphs)
     with whole_folder(args.output) as folder:
-        if fixed is None:
-            try:
-                fixed, trials = search(
-                    hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
-                )
-            except RuntimeError as error:
-                raise UserError(f"the search failed: {str(error).splitlines()[0]}") from error
-            write_table(folder / "trials.csv", trials)
-        logger.info("final fit with %s", fixed)
-        keras.utils.set_random_seed(args.seed)
-        model = hypermodel.build_fixed(fixed)
-        history = final_fit(model, training, validation, args.final_epochs, args.patience, folder)
-        model.save(folder / "best_model.keras")
-        write_json(folder / "best_hyperparameters.json", asdict(fixed))
-        epochs = range(1, len(history["loss"]) + 1)
-        write_table(
-            folder / "history.csv",
-            [{"epoch": epoch, **{name: history[name][epoch - 1] for name in history}} for epoch in epochs],
-        )
-        save(draw_history(history)[0], folder / "history")
-        write_json(
-            folder / "training.json",
-            {
-                "variable": creator.variable,
-                "log_features": creator.log_features,
-                "loss_function": args.loss_function,
-                "metric_thresholds": args.metric_thresholds,
-                "feature_names": creator.feature_names,
-                "mean": mean,
-                "variance": variance,
-                "n_training": graphs.n_training,
-                "n_validation": graphs.n_validation,
-                "best_val_loss": min(history["val_loss"]),
-                "seed": args.seed,
-                "parameters": model.count_params(),
-                "made_by": provenance(args),
-            },
-        )
+        try:
+            model, history = train(args, hypermodel, fixed, graphs, folder)
+        except RuntimeError as error:
+            raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
+        record = {
+            "variable": creator.variable,
+            "log_features": creator.log_features,
+            "loss_function": args.loss_function,
+            "metric_thresholds": args.metric_thresholds,
+            "feature_names": creator.feature_names,
+            "mean": hypermodel.mean,
+            "variance": hypermodel.variance,
+            "n_training": graphs.n_training,
+            "n_validation": graphs.n_validation,
+            "best_val_loss": min(history["val_loss"]),
+            "seed": args.seed,
+            "parameters": model.count_params(),
+            "made_by": provenance(args),
+        }
+        write_json(folder / "training.json", record)
 
 
 if __name__ == "__main__":

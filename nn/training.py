@@ -1,6 +1,7 @@
 """Training of the teacher: the search for hyperparameters and the final fit."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,11 @@ def final_fit(
     -------
     dict of str to list of float
         Losses, metrics and learning rate of each epoch.
+
+    Raises
+    ------
+    RuntimeError
+        If the loss was not a number.
     """
     callbacks = [
         *stopping_callbacks(patience),
@@ -160,4 +166,6 @@ def final_fit(
         keras.callbacks.TerminateOnNaN(),
     ]
     history = fit(model, training, validation, epochs=max_epochs, callbacks=callbacks).history
+    if not all(math.isfinite(value) for value in (*history["loss"], *history.get("val_loss", [math.nan]))):
+        raise RuntimeError("the loss is not a finite number: lower the learning rate or choose another loss")
     return {name: [float(value) for value in values] for name, values in history.items()}

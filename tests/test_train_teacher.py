@@ -321,6 +321,11 @@ class TestErrors:
         assert message.startswith(f"error: {path}: ")
         assert named in message
 
+    def test_a_training_that_diverges(self, error, tmp_path):
+        (tmp_path / "wild.json").write_text(json.dumps({**TINY, "activation": "relu", "learning_rate": 1e30}))
+        message = error("--loss_function=mse", fixed=tmp_path / "wild.json")
+        assert message.startswith("error: the training failed: the loss is not a finite number")
+
     def test_hyperparameters_that_are_no_json(self, error, tmp_path):
         (tmp_path / "bad.json").write_text("units: 64")
         assert "bad.json: not a JSON file" in error(fixed=tmp_path / "bad.json")
