@@ -60,14 +60,19 @@ def event_objects(particles: np.ndarray) -> np.ndarray:
     np.ndarray, shape (n_events, 18, 3), float32
         pT, eta, phi; what an empty slot held of eta and phi is set to zero.
     """
-    objects = np.concatenate([particles[:, slots, :3] for slots in (EVENT_MUONS, EVENT_EGAMMAS, EVENT_JETS)], 1)
-    return np.where(objects[:, :, PT, None] > 0, objects, 0).astype(np.float32)
+    objects = np.zeros((len(particles), N_SLOTS, 3), np.float32)
+    for slots, event_slots in ((MUONS, EVENT_MUONS), (EGAMMAS, EVENT_EGAMMAS), (JETS, EVENT_JETS)):
+        real = particles[:, event_slots, PT] > 0
+        np.copyto(objects[:, slots], particles[:, event_slots, :3], where=real[:, :, None])
+    return objects
 
 
 def met(objects: np.ndarray) -> np.ndarray:
     """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
-    pt, phi = objects[..., PT].astype(np.float64), objects[..., PHI].astype(np.float64)
-    return np.hypot((pt * np.cos(phi)).sum(-1), (pt * np.sin(phi)).sum(-1)).astype(np.float32)
+    event, slot = np.nonzero(objects[:, :, PT] > 0)
+    pt, phi = objects[event, slot, PT].astype(np.float64), objects[event, slot, PHI].astype(np.float64)
+    px, py = (np.bincount(event, pt * turn(phi), len(objects)) for turn in (np.cos, np.sin))
+    return np.hypot(px, py).astype(np.float32)
 
 
 def ht(objects: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from utils.data_processing import (
     N_EVENT_SLOTS,
     PT,
 )
-from utils.files import dataset, open_hdf5, read_rows, whole_file
+from utils.files import COMPRESSION, dataset, open_hdf5, read_rows, whole_file
 
 CHUNK = 4096
 
@@ -28,16 +28,17 @@ class EventsWriter:
 
     def __init__(self, file: h5py.File):
         self._file = file
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
         self._particles = file.create_dataset(
             "Particles",
             (0, N_EVENT_SLOTS, 4),
             np.float32,
             maxshape=(None, N_EVENT_SLOTS, 4),
             chunks=(CHUNK, N_EVENT_SLOTS, 4),
-            **options,
+            **COMPRESSION,
         )
-        self._weights = file.create_dataset("Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **options)
+        self._weights = file.create_dataset(
+            "Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **COMPRESSION
+        )
         file["Particles_Names"] = np.array(EVENT_FEATURE_NAMES)
         file["Particles_Classes"] = np.array(EVENT_CLASS_NAMES)
 

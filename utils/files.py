@@ -15,6 +15,9 @@ import numpy as np
 
 from utils.cli import UserError
 
+# Gzip is in every HDF5 library. Shuffling the bytes of mostly empty slots makes files larger and slower.
+COMPRESSION = {"compression": "gzip", "compression_opts": 1}
+
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = ("awkward", "fastjet", "h5py", "keras", "keras_tuner", "numpy", "pythia8mc", "scipy", "tensorflow")
 

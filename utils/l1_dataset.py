@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.cli import UserError
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
-from utils.files import dataset, open_hdf5, read_rows, whole_file
+from utils.files import COMPRESSION, dataset, open_hdf5, read_rows, whole_file
 
 FORMAT_VERSION = 1
 ROWS_A_CHUNK = 4096
@@ -44,9 +44,7 @@ class L1Writer:
             dtype,
             maxshape=(None, *row),
             chunks=(ROWS_A_CHUNK, *row),
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
+            **COMPRESSION,
         )
 
     def __len__(self) -> int:

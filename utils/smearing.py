@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from utils.cli import UserError
-from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT
+from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PT
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
@@ -225,10 +225,11 @@ def _real_objects(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def _ordered(objects: np.ndarray, threshold: float) -> np.ndarray:
     """Drop objects that are not above 0 and at least at the threshold; put the others first, in falling order of pT."""
     pt = objects[:, :, PT]
-    pt = np.where((pt > 0) & (pt >= threshold), pt, 0)
-    order = np.argsort(-pt, axis=1, kind="stable")
-    ordered = np.stack(
-        [np.take_along_axis(column, order, axis=1) for column in (pt, objects[:, :, ETA], objects[:, :, PHI])],
-        axis=2,
-    )
-    return np.where(ordered[:, :, PT, None] > 0, ordered, 0)
+    event, slot = np.nonzero((pt > 0) & (pt >= threshold))
+    order = np.lexsort((-pt[event, slot], event))
+    event, slot = event[order], slot[order]
+    counts = np.bincount(event, minlength=len(objects))
+    rank = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
+    ordered = np.zeros_like(objects)
+    ordered[event, rank] = objects[event, slot]
+    return ordered
