@@ -15,6 +15,7 @@ sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
 from utils.config import check_config, flags, modules_of, use_this_python
+from utils.data_processing import VARIABLES
 
 min_version("9.0")
 
@@ -38,7 +39,7 @@ workdir: config["output"]
 
 
 wildcard_constraints:
-    variable="true_met|true_ht|original_met",
+    variable="|".join(VARIABLES),
     process="[A-Za-z0-9][A-Za-z0-9_+-]*",
     shard="[0-9]+",
 

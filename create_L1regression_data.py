@@ -9,6 +9,7 @@ import glob
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -217,7 +218,7 @@ def smear_process(
                     (outputs[1], in_test, n_test),
                 ):
                     factor = np.float32(file.n_events / n_output) if file.weighted and n_output else np.float32(1)
-                    output.append(L1Events(**{**vars(events[rows]), "weights": events.weights[rows] * factor}))
+                    output.append(replace(events[rows], weights=events.weights[rows] * factor))
                 start = stop
                 bar.update(len(particles))
 

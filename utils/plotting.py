@@ -26,14 +26,9 @@ from utils.performance import (
     error_function,
     gaussian,
 )
-from utils.plotting_style import COLOURS, Drawing, in_style, start
+from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 
 SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_ht": r"$H_T$"}
-TRUE_SYMBOLS = {
-    "true_met": r"True $p_T^{miss}$",
-    "original_met": r"Original $p_T^{miss}$",
-    "true_ht": r"True $H_T$",
-}
 
 
 @dataclass(frozen=True)

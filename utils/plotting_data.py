@@ -7,15 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from utils.plotting_style import COLOURS, LINES, Drawing, in_style, start
+from utils.plotting_style import COLOURS, LINES, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.sampling import Flattening, SamplingTally
 from utils.smearing import CENTRAL_ETA, JetResponse
-
-VARIABLE_LABELS = {
-    "true_met": r"True $p_T^{miss}$ [GeV]",
-    "true_ht": r"True $H_T$ [GeV]",
-    "original_met": r"Original $p_T^{miss}$ [GeV]",
-}
 
 
 @in_style
@@ -82,7 +76,7 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
         ax.stairs(counts, tally.edges, color=colour, linestyle=line, linewidth=2.5, label=label)
     ax.set(
         yscale="log",
-        xlabel=VARIABLE_LABELS[tally.variable],
+        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
         ylabel=f"Events / {tally.edges[1]:g} GeV",
         xlim=(0, tally.edges[-1]),
     )

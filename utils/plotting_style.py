@@ -18,6 +18,12 @@ mpl.use("agg")
 Arguments = ParamSpec("Arguments")
 Drawing = tuple[Figure, Axes]
 
+TRUE_SYMBOLS = {
+    "true_met": r"True $p_T^{miss}$",
+    "original_met": r"Original $p_T^{miss}$",
+    "true_ht": r"True $H_T$",
+}
+
 # Fixed margins: fitting them to each figure would take half of the time of drawing.
 MARGINS = {"left": 0.15, "right": 0.95, "bottom": 0.12, "top": 0.93}
 
