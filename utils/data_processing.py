@@ -11,6 +11,7 @@ A slot is empty where pT = 0, whatever its other numbers are. Momenta are in GeV
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,8 @@ class L1Events:
     Attributes
     ----------
     smeared_data, true_data : np.ndarray, shape (n_events, 18, 3), float32
-        Objects at L1 and at offline resolution: pT [GeV], eta, phi; muons, e/g, jets; zero where empty.
+        Objects at L1 and at offline resolution: pT [GeV], eta, phi; muons, e/g, jets; zero where empty. ``true_data``
+        is None where it was not read.
     smeared_met, smeared_ht, true_met, true_ht, original_met : np.ndarray, shape (n_events,), float32
         Energy sums in GeV.
     ids : np.ndarray, shape (n_events,), int32
@@ -102,7 +104,7 @@ class L1Events:
     """
 
     smeared_data: np.ndarray
-    true_data: np.ndarray
+    true_data: np.ndarray | None
     smeared_met: np.ndarray
     smeared_ht: np.ndarray
     true_met: np.ndarray
@@ -117,7 +119,10 @@ class L1Events:
 
     def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
         """Return some of the events: a slice, a mask or indices."""
-        return L1Events(**{name: values[rows] for name, values in vars(self).items()})
+        columns: dict[str, Any] = {
+            name: None if column is None else column[rows] for name, column in vars(self).items()
+        }
+        return L1Events(**columns)
 
     @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":

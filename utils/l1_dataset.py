@@ -137,20 +137,23 @@ class L1Dataset:
                 raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
         return [known[name] for name in names]
 
-    def chunks(self, size: int) -> Iterator[L1Events]:
-        """Read the events in order, `size` at a time."""
+    def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
+        """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
         with open_hdf5(self.path) as file:
             for start in range(0, self.n_events, size):
-                yield self._rows(file, start, min(start + size, self.n_events))
+                yield self._rows(file, start, min(start + size, self.n_events), true_objects)
 
-    def rows(self, start: int, stop: int) -> L1Events:
-        """Read the events [start, stop)."""
+    def rows(self, start: int, stop: int, true_objects: bool = True) -> L1Events:
+        """Read the events [start, stop); ``true_data`` only if asked for."""
         with open_hdf5(self.path) as file:
-            return self._rows(file, start, stop)
+            return self._rows(file, start, stop, true_objects)
 
-    def _rows(self, file: h5py.File, start: int, stop: int) -> L1Events:
+    def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
         """Read and check the rows [start, stop) of the open file."""
-        columns = {name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in OBJECTS + SUMS}
+        read = [name for name in OBJECTS + SUMS if true_objects or name != "true_data"]
+        columns: dict[str, Any] = {
+            name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in read
+        }
         columns["ids"] = read_rows(file["ids"], start, stop).astype(np.int32)
         columns["weights"] = (
             read_rows(file["weights"], start, stop).astype(np.float32, copy=False)
@@ -167,7 +170,7 @@ class L1Dataset:
         known = np.isin(columns["ids"], list(self.process_names))
         if not known.all():
             self._refuse("ids", start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
-        return L1Events(**columns)
+        return L1Events(**{"true_data": None, **columns})
 
     def _refuse(self, name: str, event: int, expected: str) -> None:
         raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
