@@ -131,9 +131,9 @@ rule create_L1regression_data:
         "benchmarks/create_L1regression_data.tsv"
     conda:
         "envs/data.yaml"
-    threads: 1
+    threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=240,
     params:
         inputs=[f"--input={process}={path}" for process, paths in EVENTS.items() for path in paths],
@@ -147,7 +147,7 @@ rule create_L1regression_data:
         seed=config["seed"],
     shell:
         "python {input.script[0]:q} {params.inputs:q} --train_output {output.train:q} --test_output {output.test:q}"
-        " --plots {output.plots:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        " --plots {output.plots:q} --seed {params.seed} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule selective_sampling_jets:
@@ -171,9 +171,9 @@ rule selective_sampling_jets:
         "benchmarks/selective_sampling_jets/{variable}.tsv"
     conda:
         "envs/data.yaml"
-    threads: 1
+    threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
         runtime=120,
     params:
         flags=lambda wildcards: flags(config["selective_sampling_jets"], wildcards.variable),
@@ -181,7 +181,7 @@ rule selective_sampling_jets:
     shell:
         "python {input.script[0]:q} --input {input.data:q} --output {output.train:q}"
         " --discarded_output {output.discarded:q} --summary {output.summary:q} --plots {output.plots:q}"
-        " --sampling_var {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        " --sampling_var {wildcards.variable} --seed {params.seed} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule train_teacher:

@@ -5,11 +5,13 @@ files with true and smeared objects and energy sums. The same seed gives the sam
 """
 
 import argparse
+import functools
 import glob
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,7 @@ from utils.cli import UserError, comma_separated, number, parser, progress, scri
 from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, met
 from utils.events import EventsFile, check_events_files
 from utils.files import provenance, whole_folder
-from utils.l1_dataset import L1Writer, new_l1_file
-from utils.plotting_data import draw_jet_resolution, draw_jet_scale
-from utils.plotting_style import save
+from utils.l1_dataset import new_l1_file
 from utils.random_streams import normals, uniforms
 from utils.smearing import (
     NORMALS_PER_EVENT,
@@ -31,8 +31,11 @@ from utils.smearing import (
     L1Response,
     LeptonResponse,
 )
+from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("create_L1regression_data")
+
+COUNTED_AT_A_TIME = 1_000_000
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,7 +56,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
     args.add_argument(
-        "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
+        "--chunk_size",
+        type=number(int, 1),
+        default=16384,
+        help="events that a worker holds at a time; no effect on the output",
+    )
+    args.add_argument(
+        "--workers",
+        type=number(int, 1),
+        default=1,
+        help="threads that read, smear and compress; no effect on the output",
     )
     args.add_argument(
         "--jet_inverse_response",
@@ -108,10 +120,8 @@ def l1_response(args: argparse.Namespace) -> L1Response:
     """Collect the response to each kind of object from the arguments."""
     leptons = {
         name: LeptonResponse(
-            response=getattr(args, f"{name}_response"),
-            eta_edge=getattr(args, f"{name}_eta_edge"),
-            resolution=getattr(args, f"{name}_resolution"),
-            threshold=getattr(args, f"{name}_threshold"),
+            *getattr(args, f"{name}_response"),
+            *(getattr(args, f"{name}_{of}") for of in ("eta_edge", "resolution", "threshold")),
         )
         for name in ("muon", "egamma")
     }
@@ -179,48 +189,90 @@ def l1_events(
     )
 
 
-def count_test_events(args: argparse.Namespace, inputs: dict[str, list[EventsFile]]) -> dict[str, int]:
-    """Count the test events of each process."""
-    return {
-        name: sum(
-            int(split(args.seed, name, start, min(start + args.chunk_size, n_events), args.test_fraction).sum())
-            for start in range(0, n_events, args.chunk_size)
+def draw_response(response: L1Response, folder: Path) -> None:
+    """Draw the jet response; the only place that needs matplotlib, whose import takes a second."""
+    from utils.plotting_data import draw_jet_resolution, draw_jet_scale
+    from utils.plotting_style import save
+
+    save(draw_jet_scale(response.jets)[0], folder / "jet_scale")
+    save(draw_jet_resolution(response.jets)[0], folder / "jet_resolution")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some events of a file: its rows [start, stop), of which the first is event `number` of its process."""
+
+    file: EventsFile
+    start: int
+    stop: int
+    number: int
+
+
+def pieces(files: Sequence[EventsFile], chunk_size: int) -> Iterator[Piece]:
+    """Divide the files of a process."""
+    first = 0
+    for file in files:
+        for start in range(0, file.n_events, chunk_size):
+            yield Piece(file, start, min(start + chunk_size, file.n_events), first + start)
+        first += file.n_events
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process and how its events are divided: `n_train` and `n_test` of them."""
+
+    name: str
+    process_id: int
+    files: Sequence[EventsFile]
+    n_train: int
+    n_test: int
+
+    @classmethod
+    def divide(
+        cls, name: str, process_id: int, files: Sequence[EventsFile], args: argparse.Namespace, workers: Executor
+    ) -> "Process":
+        """Count the training and the test events."""
+
+        def count(piece: Piece) -> int:
+            stop = piece.number + piece.stop - piece.start
+            return int(split(args.seed, name, piece.number, stop, args.test_fraction).sum())
+
+        n_events = sum(file.n_events for file in files)
+        n_test = sum(in_order(workers, count, pieces(files, COUNTED_AT_A_TIME), args.workers))
+        logger.info(
+            "%s: %d events in %d files, %d for the training, %d for the test%s",
+            name,
+            n_events,
+            len(files),
+            n_events - n_test,
+            n_test,
+            "" if files[0].weighted else ", no weights: 1 for each event",
         )
-        for name, n_events in ((name, sum(file.n_events for file in files)) for name, files in inputs.items())
-    }
+        if not 0 < n_test < n_events:
+            raise UserError(
+                f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
+            )
+        return cls(name, process_id, files, n_events - n_test, n_test)
 
 
-def smear_process(
-    args: argparse.Namespace,
-    process: tuple[int, str],
-    files: list[EventsFile],
-    n_test: int,
-    response: L1Response,
-    outputs: tuple[L1Writer, L1Writer],
-) -> None:
-    """Smear the events of a process and append them to the training and the test output.
+def smear(
+    piece: Piece, process: Process, response: L1Response, seed: int, test_fraction: float
+) -> tuple[L1Events, L1Events]:
+    """Smear events and divide them into training and test events.
 
     Each file's weights sum to the cross section, so that a file of n of the N events of its process counts n/N; and
     so do the weights of the training and of the test events, each of which stand for all.
     """
-    process_id, name = process
-    n_events = sum(file.n_events for file in files)
-    start = 0
-    with progress(n_events, f"smear {name}") as bar:
-        for file in files:
-            for particles, weights in file.chunks(args.chunk_size):
-                stop = start + len(particles)
-                numbers = normals(args.seed, "smearing", name, start, stop, NORMALS_PER_EVENT)
-                in_test = split(args.seed, name, start, stop, args.test_fraction)
-                events = l1_events(particles, weights, process_id, response, numbers)
-                for output, rows, n_output in (
-                    (outputs[0], ~in_test, n_events - n_test),
-                    (outputs[1], in_test, n_test),
-                ):
-                    factor = np.float32(file.n_events / n_output) if file.weighted and n_output else np.float32(1)
-                    output.append(replace(events[rows], weights=events.weights[rows] * factor))
-                start = stop
-                bar.update(len(particles))
+    particles, weights = piece.file.rows(piece.start, piece.stop)
+    numbered = (process.name, piece.number, piece.number + len(particles))
+    numbers = normals(seed, "smearing", *numbered, NORMALS_PER_EVENT)
+    in_test = split(seed, *numbered, test_fraction)
+    events = l1_events(particles, weights, process.process_id, response, numbers)
+    train, test = (
+        replace(part, weights=part.weights * np.float32(piece.file.n_events / n_part if piece.file.weighted else 1))
+        for part, n_part in ((events[~in_test], process.n_train), (events[in_test], process.n_test))
+    )
+    return train, test
 
 
 @script
@@ -229,34 +281,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     response = l1_response(args)
     inputs = find_inputs(args.input)
-    n_test = count_test_events(args, inputs)
-    for name, files in inputs.items():
-        n_events = sum(file.n_events for file in files)
-        logger.info(
-            "%s: %d events in %d files, %d for the training, %d for the test%s",
-            name,
-            n_events,
-            len(files),
-            n_events - n_test[name],
-            n_test[name],
-            "" if files[0].weighted else ", no weights: 1 for each event",
-        )
-        if not 0 < n_test[name] < n_events:
-            raise UserError(
-                f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
-            )
-    names = dict(enumerate(inputs, start=1))
     made_by = provenance(args)
+    names = dict(enumerate(inputs, start=1))
     with (
-        new_l1_file(args.train_output, names, args.seed, made_by) as train,
-        new_l1_file(args.test_output, names, args.seed, made_by) as test,
+        worker_threads(args.workers) as workers,
         whole_folder(args.plots) if args.plots else nullcontext() as plots,
     ):
-        for process_id, name in names.items():
-            smear_process(args, (process_id, name), inputs[name], n_test[name], response, (train, test))
-        if plots:
-            save(draw_jet_scale(response.jets)[0], plots / "jet_scale")
-            save(draw_jet_resolution(response.jets)[0], plots / "jet_resolution")
+        processes = [Process.divide(name, number, inputs[name], args, workers) for number, name in names.items()]
+        with (
+            new_l1_file(args.train_output, names, args.seed, made_by, workers) as train,
+            new_l1_file(args.test_output, names, args.seed, made_by, workers) as test,
+        ):
+            for process in processes:
+                one = functools.partial(
+                    smear, process=process, response=response, seed=args.seed, test_fraction=args.test_fraction
+                )
+                with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
+                    smeared = in_order(workers, one, pieces(process.files, args.chunk_size), 2 * args.workers)
+                    for train_events, test_events in smeared:
+                        train.append(train_events)
+                        test.append(test_events)
+                        bar.update(len(train_events) + len(test_events))
+            if plots:
+                draw_response(response, plots)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ weight of a kept event is divided by the probability with which it was kept, so 
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,9 @@ from utils.cli import UserError, checked, comma_separated, number, parser, progr
 from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
-from utils.plotting_data import draw_spectrum
-from utils.plotting_style import save
 from utils.random_streams import uniforms
 from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
+from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("selective_sampling_jets")
 
@@ -57,7 +57,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
     args.add_argument(
-        "--chunk_size", type=number(int, 1), default=65536, help="events held at a time; no effect on the output"
+        "--chunk_size",
+        type=number(int, 1),
+        default=16384,
+        help="events that a worker holds at a time; no effect on the output",
+    )
+    args.add_argument(
+        "--workers", type=number(int, 1), default=1, help="threads that read and compress; no effect on the output"
     )
     parsed = args.parse_args(argv)
     if (parsed.sampling_var is None) != (parsed.sampling_threshold is None):
@@ -103,27 +109,43 @@ class Selection:
         return uniforms(self.seed, stream, "", start, start + length)
 
 
-def numbered_chunks(data: L1Dataset, chunk_size: int, what: str) -> Iterator[tuple[int, L1Events]]:
-    """Read a file in chunks, each with the row of its first event, showing progress."""
-    start = 0
-    with progress(data.n_events, what) as bar:
-        for events in data.chunks(chunk_size):
-            yield start, events
-            start += len(events)
-            bar.update(len(events))
+class NumberedChunks:
+    """A file in chunks, read by threads, each with the row of its first event.
+
+    Parameters
+    ----------
+    data : L1Dataset
+    args : argparse.Namespace
+    workers : Executor
+    """
+
+    def __init__(self, data: L1Dataset, args: argparse.Namespace, workers: Executor):
+        self.data, self._args, self._workers = data, args, workers
+
+    def read(self, what: str, true_objects: bool) -> Iterator[tuple[int, L1Events]]:
+        """Read the file, showing progress."""
+        size, n_events = self._args.chunk_size, self.data.n_events
+
+        def rows(start: int) -> tuple[int, L1Events]:
+            return start, self.data.rows(start, min(start + size, n_events), true_objects)
+
+        with progress(n_events, what) as bar:
+            for start, events in in_order(self._workers, rows, range(0, n_events, size), 2 * self._args.workers):
+                yield start, events
+                bar.update(len(events))
 
 
-def fit_flattening(args: argparse.Namespace, data: L1Dataset, selection: Selection) -> Flattening:
+def fit_flattening(args: argparse.Namespace, chunks: NumberedChunks, selection: Selection) -> Flattening:
     """Count the spectrum of what is left after the first two selections, and fit the flattening to it."""
     counts = np.zeros(args.sampling_bins + 1, np.int64)
-    for start, events in numbered_chunks(data, args.chunk_size, f"count {args.sampling_var}"):
+    for start, events in chunks.read(f"count {args.sampling_var}", true_objects=False):
         kept, _ = selection.thin(events, start)
         values = getattr(events, args.sampling_var)[kept]
         counts += count_for_flattening(values, args.sampling_threshold, args.sampling_bins)
     if not counts[-1]:
         width = args.sampling_threshold / args.sampling_bins
         raise UserError(
-            f"{data.path}: no selected event has {args.sampling_var} between --sampling_threshold "
+            f"{chunks.data.path}: no selected event has {args.sampling_var} between --sampling_threshold "
             f"{args.sampling_threshold:g} and {args.sampling_threshold + width:g} GeV: lower the threshold"
         )
     return Flattening.fit(counts, args.sampling_threshold)
@@ -131,7 +153,7 @@ def fit_flattening(args: argparse.Namespace, data: L1Dataset, selection: Selecti
 
 def write_selected(
     args: argparse.Namespace,
-    data: L1Dataset,
+    chunks: NumberedChunks,
     selection: Selection,
     flattening: Flattening | None,
     kept_output: L1Writer,
@@ -140,7 +162,7 @@ def write_selected(
     """Write the kept events, and the others where a file is asked for, and count them."""
     variable = args.sampling_var or "true_met"
     tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0)
-    for start, events in numbered_chunks(data, args.chunk_size, "select"):
+    for start, events in chunks.read("select", true_objects=True):
         thinned, probability = selection.thin(events, start)
         kept = thinned
         if flattening is not None:
@@ -156,6 +178,14 @@ def write_selected(
     return tally
 
 
+def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> None:
+    """Draw the spectrum; the only place that needs matplotlib, whose import takes a second."""
+    from utils.plotting_data import draw_spectrum
+    from utils.plotting_style import save
+
+    save(draw_spectrum(tally, flattening)[0], folder / "spectrum")
+
+
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Select, write and summarise."""
@@ -163,17 +193,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = L1Dataset.check(args.input)
     process_ids = data.ids_of(args.processes) if args.processes else list(data.process_names)
     selection = Selection(process_ids, args.fractions_to_keep, args.mode, args.seed)
-    flattening = fit_flattening(args, data, selection) if args.sampling_var else None
     made_by = provenance(args)
     with (
-        new_l1_file(args.output, data.process_names, args.seed, made_by) as kept,
-        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by)
+        worker_threads(args.workers) as workers,
+        new_l1_file(args.output, data.process_names, args.seed, made_by, workers) as kept,
+        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by, workers)
         if args.discarded_output
         else nullcontext() as discarded,
         whole_file(args.summary) if args.summary else nullcontext() as summary,
         whole_folder(args.plots) if args.plots else nullcontext() as plots,
     ):
-        tally = write_selected(args, data, selection, flattening, kept, discarded)
+        chunks = NumberedChunks(data, args, workers)
+        flattening = fit_flattening(args, chunks, selection) if args.sampling_var else None
+        tally = write_selected(args, chunks, selection, flattening, kept, discarded)
         if not tally.n_kept:
             raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")
         for line in tally.text().splitlines():
@@ -181,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if summary:
             summary.write_text(tally.text())
         if plots:
-            save(draw_spectrum(tally, flattening)[0], plots / "spectrum")
+            draw(tally, flattening, plots)
 
 
 if __name__ == "__main__":

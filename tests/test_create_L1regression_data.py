@@ -46,9 +46,12 @@ def made(inputs, tmp_path_factory, read_hdf5):
 
 
 class TestChunks:
-    @pytest.mark.parametrize("chunk_size", [1000, 4096, 7777])
-    def test_of_any_size_give_the_same_to_the_bit(self, chunk_size, inputs, made, tmp_path, read_hdf5):
-        for path, expected in zip(run(tmp_path, inputs, *SEED, "--chunk_size", chunk_size), made, strict=True):
+    @pytest.mark.parametrize(("chunk_size", "workers"), [(1000, 1), (4096, 3), (7777, 2), (77, 5)])
+    def test_any_size_and_number_of_workers_gives_the_same_to_the_bit(
+        self, chunk_size, workers, inputs, made, tmp_path, read_hdf5
+    ):
+        flags = ("--chunk_size", chunk_size, "--workers", workers)
+        for path, expected in zip(run(tmp_path, inputs, *SEED, *flags), made, strict=True):
             found = read_hdf5(path)
             assert found.keys() == expected.keys()
             for name, values in expected.items():

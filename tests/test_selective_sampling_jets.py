@@ -86,9 +86,10 @@ class TestFiles:
         _, discarded = select(*ALL_OF_IT)
         assert_array_equal(discarded["weights"], events.weights[numbers_of(discarded)])
 
-    @pytest.mark.parametrize("chunk_size", [1000, 4096, 7777])
-    def test_are_the_same_to_the_bit_in_any_chunks(self, chunk_size, select):
-        whole, chunked = select(*ALL_OF_IT, "--chunk_size=100000"), select(*ALL_OF_IT, f"--chunk_size={chunk_size}")
+    @pytest.mark.parametrize(("chunk_size", "workers"), [(1000, 1), (4096, 3), (7777, 2), (77, 5)])
+    def test_are_the_same_to_the_bit_in_any_chunks_and_with_any_number_of_workers(self, chunk_size, workers, select):
+        whole = select(*ALL_OF_IT, "--chunk_size=100000")
+        chunked = select(*ALL_OF_IT, f"--chunk_size={chunk_size}", f"--workers={workers}")
         for expected, found in zip(whole, chunked, strict=True):
             for name, values in expected.items():
                 assert_array_equal(found[name], values, err_msg=name)

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from utils.compiled import compiled
+
 PT, ETA, PHI, CLASS = 0, 1, 2, 3
 
 N_EVENT_SLOTS = 19
@@ -63,17 +65,32 @@ def event_objects(particles: np.ndarray) -> np.ndarray:
     """
     objects = np.zeros((len(particles), N_SLOTS, 3), np.float32)
     for slots, event_slots in ((MUONS, EVENT_MUONS), (EGAMMAS, EVENT_EGAMMAS), (JETS, EVENT_JETS)):
-        real = particles[:, event_slots, PT] > 0
-        np.copyto(objects[:, slots], particles[:, event_slots, :3], where=real[:, :, None])
+        _copy_real(particles[:, event_slots], objects[:, slots])
     return objects
 
 
+@compiled
+def _copy_real(source: np.ndarray, destination: np.ndarray) -> None:
+    for event in range(len(source)):
+        for i in range(source.shape[1]):
+            if source[event, i, PT] > 0:
+                for feature in range(3):
+                    destination[event, i, feature] = source[event, i, feature]
+
+
+@compiled
 def met(objects: np.ndarray) -> np.ndarray:
     """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
-    event, slot = np.nonzero(objects[:, :, PT] > 0)
-    pt, phi = objects[event, slot, PT].astype(np.float64), objects[event, slot, PHI].astype(np.float64)
-    px, py = (np.bincount(event, pt * turn(phi), len(objects)) for turn in (np.cos, np.sin))
-    return np.hypot(px, py).astype(np.float32)
+    length = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        px, py = 0.0, 0.0
+        for i in range(objects.shape[1]):
+            pt, phi = np.float64(objects[event, i, PT]), np.float64(objects[event, i, PHI])
+            if pt > 0:
+                px += pt * np.cos(phi)
+                py += pt * np.sin(phi)
+        length[event] = np.hypot(px, py)
+    return length
 
 
 def ht(objects: np.ndarray) -> np.ndarray:
@@ -119,6 +136,8 @@ class L1Events:
 
     def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
         """Return some of the events: a slice, a mask or indices."""
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            rows = np.flatnonzero(rows)  # which numpy gathers five times faster
         columns: dict[str, Any] = {
             name: None if column is None else column[rows] for name, column in vars(self).items()
         }

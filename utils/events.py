@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from utils.cli import UserError
+from utils.compiled import compiled
 from utils.data_processing import (
     CLASS,
     EVENT_CLASS_NAMES,
@@ -18,7 +19,8 @@ from utils.data_processing import (
     N_EVENT_SLOTS,
     PT,
 )
-from utils.files import COMPRESSION, dataset, open_hdf5, read_rows, whole_file
+from utils.files import dataset, open_hdf5, whole_file
+from utils.gzip_chunks import GZIP, read_rows
 
 CHUNK = 4096
 
@@ -34,11 +36,9 @@ class EventsWriter:
             np.float32,
             maxshape=(None, N_EVENT_SLOTS, 4),
             chunks=(CHUNK, N_EVENT_SLOTS, 4),
-            **COMPRESSION,
+            **GZIP,
         )
-        self._weights = file.create_dataset(
-            "Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **COMPRESSION
-        )
+        self._weights = file.create_dataset("Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **GZIP)
         file["Particles_Names"] = np.array(EVENT_FEATURE_NAMES)
         file["Particles_Classes"] = np.array(EVENT_CLASS_NAMES)
 
@@ -81,50 +81,60 @@ class EventsFile:
                 dataset(file, "Weights", (n_events,))
             return cls(Path(path), n_events, "Weights" in file)
 
-    def chunks(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Read the events in order.
+    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the events [start, stop).
 
-        Parameters
-        ----------
-        size : int
-            Events in a chunk.
-
-        Yields
-        ------
+        Returns
+        -------
         particles : np.ndarray, shape (n, 19, 4), float32
         weights : np.ndarray, shape (n,), float32
             Cross-section weight in pb, 1 in files that have none.
         """
         with open_hdf5(self.path) as file:
-            for start in range(0, self.n_events, size):
-                stop = min(start + size, self.n_events)
-                particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
-                weights = (
-                    read_rows(file["Weights"], start, stop).astype(np.float32, copy=False)
-                    if self.weighted
-                    else np.ones(stop - start, np.float32)
-                )
-                self._check_rows(particles, weights, start)
-                yield particles, weights
+            particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
+            weights = (
+                read_rows(file["Weights"], start, stop).astype(np.float32, copy=False)
+                if self.weighted
+                else np.ones(stop - start, np.float32)
+            )
+        self._check_rows(particles, weights, start)
+        return particles, weights
 
     def _check_rows(self, particles: np.ndarray, weights: np.ndarray, start: int) -> None:
         """Refuse rows that are not physical, naming the first."""
-        pt, classes = particles[:, :, PT], particles[:, :, CLASS]
-        unexpected = (pt > 0) & (classes != EVENT_CLASSES)
-        for name, wrong, wanted in (
-            ("Particles", ~np.isfinite(particles).all((1, 2)), "finite numbers"),
-            ("Particles", (pt < 0).any(1), "pT of at least 0"),
-            (
-                "Particles",
-                unexpected.any(1),
-                "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18",
-            ),
-            ("Weights", ~np.isfinite(weights), "finite numbers"),
-        ):
-            if wrong.any():
-                raise UserError(
-                    f"{self.path}: dataset '{name}', event {start + int(wrong.argmax())}: expected {wanted}"
-                )
+        event, expected = _first_wrong(particles, EVENT_CLASSES)
+        if event < len(particles):
+            raise UserError(
+                f"{self.path}: dataset 'Particles', event {start + event}: expected {EXPECTED_PARTICLES[expected]}"
+            )
+        finite = np.isfinite(weights)
+        if not finite.all():
+            event = start + int(np.argmin(finite))
+            raise UserError(f"{self.path}: dataset 'Weights', event {event}: expected finite numbers")
+
+
+FINITE, NOT_NEGATIVE, OF_CLASS = 0, 1, 2
+EXPECTED_PARTICLES = {
+    FINITE: "finite numbers",
+    NOT_NEGATIVE: "pT of at least 0",
+    OF_CLASS: "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18",
+}
+
+
+@compiled
+def _first_wrong(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int]:
+    """Return the first event that is not physical and what it lacks; the number of events if all are."""
+    for event in range(len(particles)):
+        for slot in range(particles.shape[1]):
+            pt = particles[event, slot, PT]
+            for feature in range(particles.shape[2]):
+                if not np.isfinite(particles[event, slot, feature]):
+                    return event, FINITE
+            if pt < 0:
+                return event, NOT_NEGATIVE
+            if pt > 0 and particles[event, slot, CLASS] != classes[slot]:
+                return event, OF_CLASS
+    return len(particles), FINITE
 
 
 def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:

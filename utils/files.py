@@ -15,9 +15,6 @@ import numpy as np
 
 from utils.cli import UserError
 
-# Gzip is in every HDF5 library. Shuffling the bytes of mostly empty slots makes files larger and slower.
-COMPRESSION = {"compression": "gzip", "compression_opts": 1}
-
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = ("awkward", "fastjet", "h5py", "keras", "keras_tuner", "numpy", "pythia8mc", "scipy", "tensorflow")
 
@@ -144,14 +141,3 @@ def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str 
     if not fits:
         raise UserError(f"{file.filename}: dataset '{name}' has shape {found.shape}, expected {wanted}")
     return found
-
-
-def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
-    """Read the rows [start, stop) of a dataset as they are stored, or name the file and rows that fail."""
-    try:
-        return source[start:stop]
-    except OSError as error:
-        raise UserError(
-            f"{source.file.filename}: dataset '{source.name.lstrip('/')}' cannot be read in rows "
-            f"{start} to {stop}, the file is damaged ({error})"
-        ) from None

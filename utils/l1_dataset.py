@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 
 from utils.cli import UserError
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
-from utils.files import COMPRESSION, dataset, open_hdf5, read_rows, whole_file
+from utils.files import dataset, open_hdf5, whole_file
+from utils.gzip_chunks import GzipTable, read_rows
+from utils.workers import worker_threads
 
 FORMAT_VERSION = 1
 ROWS_A_CHUNK = 4096
@@ -28,50 +31,32 @@ def process_label(name: str, process_id: int) -> bytes:
 class L1Writer:
     """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
 
-    def __init__(self, file: h5py.File, process_names: dict[int, str]):
-        self._file = file
-        for name in OBJECTS:
-            self._create(name, (N_SLOTS, 3), np.float32)
-        for name in (*SUMS, "weights"):
-            self._create(name, (), np.float32)
-        self._create("ids", (), np.int32)
+    def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor):
+        objects = dict.fromkeys(OBJECTS, ((N_SLOTS, 3), np.float32))
+        numbers = dict.fromkeys((*SUMS, "weights"), ((), np.float32))
+        self._table = GzipTable(file, {**objects, **numbers, "ids": ((), np.int32)}, ROWS_A_CHUNK, workers)
         file["ids_names"] = np.array([process_label(name, number) for number, name in process_names.items()])
 
-    def _create(self, name: str, row: tuple[int, ...], dtype: type) -> None:
-        self._file.create_dataset(
-            name,
-            (0, *row),
-            dtype,
-            maxshape=(None, *row),
-            chunks=(ROWS_A_CHUNK, *row),
-            **COMPRESSION,
-        )
-
     def __len__(self) -> int:
-        """Return the number of events written."""
-        return len(self._file["ids"])
+        """Return the number of events appended."""
+        return len(self._table)
 
     def append(self, events: L1Events) -> None:
         """Append events."""
-        start, stop = len(self), len(self) + len(events)
-        for name, values in vars(events).items():
-            self._file[name].resize(stop, axis=0)
-            self._file[name][start:] = values
+        self._table.append(vars(events))
 
-    def scale_weights(self, factors: dict[int, float]) -> None:
-        """Multiply the weights of each process by its factor."""
-        for start in range(0, len(self), ROWS_A_CHUNK):
-            rows = slice(start, start + ROWS_A_CHUNK)
-            ids = self._file["ids"][rows]
-            scale = np.ones(len(ids))
-            for process_id, factor in factors.items():
-                scale[ids == process_id] = factor
-            self._file["weights"][rows] *= scale
+    def finish(self) -> None:
+        """Write what is not yet written."""
+        self._table.finish()
 
 
 @contextmanager
 def new_l1_file(
-    path: str | Path, process_names: dict[int, str], seed: int, made_by: dict[str, Any]
+    path: str | Path,
+    process_names: dict[int, str],
+    seed: int,
+    made_by: dict[str, Any],
+    workers: Executor | None = None,
 ) -> Iterator[L1Writer]:
     """Open an L1 regression file for writing that is there only once it is whole.
 
@@ -83,9 +68,17 @@ def new_l1_file(
     seed : int
     made_by : dict
         The configuration and versions that make the file, kept in its attributes.
+    workers : Executor, optional
+        Where chunks are compressed; without it, in a thread of its own.
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        yield L1Writer(file, process_names)
+    with (
+        whole_file(path) as temporary,
+        h5py.File(temporary, "w") as file,
+        nullcontext(workers) if workers else worker_threads(1) as executor,
+    ):
+        writer = L1Writer(file, process_names, executor)
+        yield writer
+        writer.finish()
         slots = {name: [slots.start, slots.stop] for name, slots in SLOT_NAMES.items()}
         file.attrs.update(
             format_version=FORMAT_VERSION,

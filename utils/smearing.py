@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
 from utils.cli import UserError
-from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PT
+from utils.compiled import compiled
+from utils.data_processing import EGAMMAS, ETA, JETS, N_SLOTS, PHI, PT
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
@@ -53,14 +55,24 @@ class InverseResponse:
 
     def __call__(self, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:
         """Return the factor for jets of true pT [GeV] and absolute eta, arrays of one shape."""
-        eta_bin = np.searchsorted(self.eta_edges[1:-1], abs_eta, side="right")
-        if len(self.pt) == 1:
-            return self.factor[eta_bin, 0]
-        log_edges = np.log(self.pt)
-        log_pt = np.log(np.clip(pt, self.pt[0], self.pt[-1]))
-        pt_bin = np.searchsorted(log_edges[1:-1], log_pt, side="right")
-        slope = np.diff(self.factor, axis=1) / np.diff(log_edges)
-        return self.factor[eta_bin, pt_bin] + slope[eta_bin, pt_bin] * (log_pt - log_edges[pt_bin])
+        of_a_jet = np.vectorize(_inverse_response, excluded=(0, 1, 2), otypes=[float])
+        return of_a_jet(self.eta_edges, self.pt, self.factor, pt, abs_eta)
+
+
+@compiled
+def _inverse_response(
+    eta_edges: np.ndarray, table_pt: np.ndarray, factors: np.ndarray, pt: float, abs_eta: float
+) -> float:
+    """Factor of one jet."""
+    eta_bin, above = 0, 0
+    while eta_bin < len(factors) - 1 and eta_edges[eta_bin + 1] <= abs_eta:
+        eta_bin += 1
+    while above < len(table_pt) and table_pt[above] <= pt:
+        above += 1
+    if above in (0, len(table_pt)):
+        return factors[eta_bin, max(above - 1, 0)]
+    share = np.log(pt / table_pt[above - 1]) / np.log(table_pt[above] / table_pt[above - 1])
+    return factors[eta_bin, above - 1] + share * (factors[eta_bin, above] - factors[eta_bin, above - 1])
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,12 @@ class JetResolution:
 
     def __call__(self, pt: np.ndarray) -> np.ndarray:
         """Return the relative resolution at a pT in GeV."""
-        return np.sqrt(self.a / pt**2 + self.b / pt + self.c)
+        return _jet_resolution(self.a, self.b, self.c, np.asarray(pt, float))
+
+
+@compiled
+def _jet_resolution(a: float, b: float, c: float, pt: np.ndarray | float) -> np.ndarray | float:
+    return np.sqrt(a / pt**2 + b / pt + c)
 
 
 def _read_table(path: str | Path, required: tuple[str, ...]) -> pd.DataFrame:
@@ -119,14 +136,13 @@ def _read_table(path: str | Path, required: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class LeptonResponse:
+class LeptonResponse(NamedTuple):
     """Response of muons or e/g: the true pT is divided by it, within and beyond an absolute eta.
 
     Attributes
     ----------
-    response : tuple of float
-        Within and beyond `eta_edge`.
+    inner, outer : float
+        Response within and beyond `eta_edge`.
     eta_edge : float
     resolution : float
         Relative width of the smearing.
@@ -134,15 +150,11 @@ class LeptonResponse:
         L1 threshold on the smeared pT in GeV; an object under it is dropped.
     """
 
-    response: tuple[float, float]
+    inner: float
+    outer: float
     eta_edge: float
     resolution: float
     threshold: float
-
-    def scale(self, abs_eta: np.ndarray) -> np.ndarray:
-        """Return the factor on the true pT at an absolute eta."""
-        inner, outer = self.response
-        return np.where(abs_eta < self.eta_edge, 1 / inner, 1 / outer)
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,25 @@ class JetResponse:
         """Return the relative L1 resolution at a true pT [GeV] and absolute eta."""
         return self.resolution_factor * np.where(abs_eta < CENTRAL_ETA, self.central(pt), self.forward(pt))
 
+    def numbers(self) -> "_JetNumbers":
+        """Return what compiled code needs."""
+        central, forward = ((float(fit.a), float(fit.b), float(fit.c)) for fit in (self.central, self.forward))
+        table = self.inverse_response
+        others = (self.scale_mean, self.scale_width, self.resolution_factor, self.threshold)
+        return _JetNumbers(table.eta_edges, table.pt, table.factor, central, forward, *map(float, others))
+
+
+class _JetNumbers(NamedTuple):
+    eta_edges: np.ndarray
+    table_pt: np.ndarray
+    factors: np.ndarray
+    central: tuple[float, float, float]
+    forward: tuple[float, float, float]
+    scale_mean: float
+    scale_width: float
+    resolution_factor: float
+    threshold: float
+
 
 @dataclass(frozen=True)
 class L1Response:
@@ -198,38 +229,66 @@ class L1Response:
         np.ndarray, shape (n_events, 18, 3), float32
             Objects above their L1 threshold, each kind in falling order of the smeared pT; zero where empty.
         """
-        smeared = objects.copy()
-        for slots, response in ((MUONS, self.muons), (EGAMMAS, self.egammas)):
-            real, pt, abs_eta = _real_objects(objects[:, slots])
-            smear = 1 + response.resolution * normals[:, slots][real]
-            smeared[:, slots, PT][real] = pt * response.scale(abs_eta) * smear
-        real, pt, abs_eta = _real_objects(objects[:, JETS])
-        scale = self.jets.scale_mean + self.jets.scale_width * normals[:, N_SLOTS:][real]
-        smear = 1 + self.jets.resolution(pt, abs_eta) * normals[:, JETS][real]
-        smeared[:, JETS, PT][real] = pt * self.jets.inverse_response(pt, abs_eta) * scale * smear
-        for slots, threshold in (
-            (MUONS, self.muons.threshold),
-            (EGAMMAS, self.egammas.threshold),
-            (JETS, self.jets.threshold),
-        ):
-            smeared[:, slots] = _ordered(smeared[:, slots], threshold)
-        return smeared
+        leptons = [LeptonResponse(*map(float, response)) for response in (self.muons, self.egammas)]
+        return _smear(objects, normals, *leptons, self.jets.numbers())
 
 
-def _real_objects(objects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return which slots are real, and the pT and absolute eta of those, in double precision."""
-    real = objects[:, :, PT] > 0
-    return real, objects[:, :, PT][real].astype(np.float64), np.abs(objects[:, :, ETA][real])
+FIRST_EGAMMA, FIRST_JET = EGAMMAS.start, JETS.start
 
 
-def _ordered(objects: np.ndarray, threshold: float) -> np.ndarray:
-    """Drop objects that are not above 0 and at least at the threshold; put the others first, in falling order of pT."""
-    pt = objects[:, :, PT]
-    event, slot = np.nonzero((pt > 0) & (pt >= threshold))
-    order = np.lexsort((-pt[event, slot], event))
-    event, slot = event[order], slot[order]
-    counts = np.bincount(event, minlength=len(objects))
-    rank = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
-    ordered = np.zeros_like(objects)
-    ordered[event, rank] = objects[event, slot]
-    return ordered
+@compiled
+def _smear(
+    objects: np.ndarray, normals: np.ndarray, muons: LeptonResponse, egammas: LeptonResponse, jets: _JetNumbers
+) -> np.ndarray:
+    """Smear object by object; without slices, which cost compiled code more than the arithmetic."""
+    smeared = np.zeros_like(objects)
+    for event in range(len(objects)):
+        for slot in range(N_SLOTS):
+            pt, abs_eta = np.float64(objects[event, slot, PT]), abs(objects[event, slot, ETA])
+            if not pt > 0:
+                continue
+            number = normals[event, slot]
+            if slot < FIRST_EGAMMA:
+                first, threshold, at_l1 = 0, muons.threshold, _smear_lepton(pt, abs_eta, number, muons)
+            elif slot < FIRST_JET:
+                first, threshold, at_l1 = FIRST_EGAMMA, egammas.threshold, _smear_lepton(pt, abs_eta, number, egammas)
+            else:
+                scale_number = normals[event, slot - FIRST_JET + N_SLOTS]
+                first, threshold, at_l1 = FIRST_JET, jets.threshold, _smear_jet(pt, abs_eta, number, scale_number, jets)
+            if at_l1 > 0 and at_l1 >= threshold:
+                place = _make_room(smeared, event, first, at_l1)
+                smeared[event, place, PT] = at_l1
+                smeared[event, place, ETA] = objects[event, slot, ETA]
+                smeared[event, place, PHI] = objects[event, slot, PHI]
+    return smeared
+
+
+@compiled
+def _smear_lepton(pt: float, abs_eta: float, number: float, response: LeptonResponse) -> np.float32:
+    """Return the L1 pT of a muon or e/g."""
+    scale = 1 / (response.inner if abs_eta < response.eta_edge else response.outer)
+    return np.float32(pt * scale * (1 + response.resolution * number))
+
+
+@compiled
+def _smear_jet(pt: float, abs_eta: float, number: float, scale_number: float, jets: _JetNumbers) -> np.float32:
+    """Return the L1 pT of a jet."""
+    a, b, c = jets.central if abs_eta < CENTRAL_ETA else jets.forward
+    smear = 1 + jets.resolution_factor * _jet_resolution(a, b, c, pt) * number
+    scale = jets.scale_mean + jets.scale_width * scale_number
+    return np.float32(pt * _inverse_response(jets.eta_edges, jets.table_pt, jets.factors, pt, abs_eta) * scale * smear)
+
+
+@compiled
+def _make_room(objects: np.ndarray, event: int, first: int, pt: float) -> int:
+    """Move those of lower pT one slot on, from slot `first` of an event; return the slot that is now free."""
+    place = first
+    while objects[event, place, PT] >= pt:
+        place += 1
+    end = place
+    while objects[event, end, PT] > 0:
+        end += 1
+    for i in range(end, place, -1):
+        for feature in range(objects.shape[2]):
+            objects[event, i, feature] = objects[event, i - 1, feature]
+    return place

@@ -15,7 +15,6 @@ from utils.files import (
     open_hdf5,
     provenance,
     read_json,
-    read_rows,
     whole_file,
     whole_folder,
     write_json,
@@ -256,19 +255,3 @@ class TestDataset:
         with open_hdf5(hdf5_file) as file:
             assert len(dataset(file, "numbers", (None, 3))) == 2000
             assert dataset(file, "counts", (5,), "iu")[4] == 4
-
-    def test_rows_are_read(self, hdf5_file):
-        with open_hdf5(hdf5_file) as file:
-            rows = read_rows(file["counts"], 1, 4)
-        assert rows.tolist() == [1, 2, 3]
-
-    def test_damaged_rows_are_named(self, hdf5_file):
-        with h5py.File(hdf5_file) as file:
-            chunk = file["numbers"].id.get_chunk_info(2)
-        content = bytearray(hdf5_file.read_bytes())
-        content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
-        hdf5_file.write_bytes(content)
-        with open_hdf5(hdf5_file) as file:
-            assert read_rows(file["numbers"], 0, 1000).shape == (1000, 3)
-            with pytest.raises(UserError, match=r"data\.h5: dataset 'numbers' cannot be read in rows 900 to 1100"):
-                read_rows(file["numbers"], 900, 1100)

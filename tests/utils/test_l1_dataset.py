@@ -53,14 +53,6 @@ class TestRoundTrip:
         assert json.loads(attributes["slots"]) == {"muons": [0, 4], "egammas": [4, 8], "jets": [8, 18]}
         assert json.loads(attributes["configuration"]) == {"arguments": {"flag": 1}}
 
-    def test_weights_are_scaled_by_process(self, tmp_path, random_l1_events):
-        events = random_l1_events(5000)
-        with new_l1_file(tmp_path / "x.h5", NAMES, 3, {}) as file:
-            file.append(events)
-            file.scale_weights({2: 4.0})
-        found = L1Dataset.check(tmp_path / "x.h5").rows(0, 5000)
-        assert_array_equal(found.weights, events.weights * np.where(events.ids == 2, np.float32(4), np.float32(1)))
-
     def test_an_error_leaves_no_file(self, tmp_path, random_l1_events):
         with pytest.raises(ValueError, match="stop"), new_l1_file(tmp_path / "x.h5", NAMES, 3, {}) as file:
             file.append(random_l1_events(5))

@@ -37,7 +37,7 @@ def ideal_jets(**changes):
 
 def ideal(**changes):
     """Return a response that changes nothing, but for what is given."""
-    lepton = LeptonResponse((1.0, 1.0), 2.0, 0.0, 0.0)
+    lepton = LeptonResponse(1.0, 1.0, 2.0, 0.0, 0.0)
     return L1Response(**{"muons": lepton, "egammas": lepton, "jets": ideal_jets(), **changes})
 
 
@@ -303,7 +303,7 @@ class TestOrderAndThreshold:
 
     @pytest.mark.parametrize("slot", [0, 4, 8])
     def test_negative_smeared_pt_is_dropped(self, slot):
-        lepton = LeptonResponse((1.0, 1.0), 2.0, 0.5, 0.0)
+        lepton = LeptonResponse(1.0, 1.0, 2.0, 0.5, 0.0)
         central = JetResolution.fit(*resolution_points(0, 0, 0.25))
         response = L1Response(lepton, lepton, ideal_jets(central=central, resolution_factor=1.0))
         numbers = no_normals()
@@ -315,7 +315,7 @@ class TestOrderAndThreshold:
 
     @pytest.mark.parametrize(("kind", "slot"), [("muons", 1), ("egammas", 6)])
     def test_leptons_have_thresholds_of_their_own(self, kind, slot):
-        strict = LeptonResponse((1.0, 1.0), 2.0, 0.0, 10.0)
+        strict = LeptonResponse(1.0, 1.0, 2.0, 0.0, 10.0)
         smeared = ideal(**{kind: strict}).smear(events(1, (1, 9, 0), (6, 9, 0)), no_normals())[0]
         left = {1: 4, 6: 0}[slot]
         assert np.flatnonzero(smeared[:, 0]).tolist() == [left]
@@ -337,8 +337,8 @@ class TestOrderAndThreshold:
 def test_response_is_the_same_forward_and_backward(seed):
     rng = np.random.default_rng(seed)
     response = ideal(
-        muons=LeptonResponse((0.98, 0.95), 2.1, 0.05, 0),
-        egammas=LeptonResponse((0.95, 0.85), 1.5, 0.2, 0),
+        muons=LeptonResponse(0.98, 0.95, 2.1, 0.05, 0),
+        egammas=LeptonResponse(0.95, 0.85, 1.5, 0.2, 0),
         jets=ideal_jets(inverse_response=TABLE, resolution_factor=2.0, threshold=20.0),
     )
     true = rng.uniform([1, -5, -3], [100, 5, 3], (6, 18, 3)).astype(np.float32)
