@@ -97,8 +97,7 @@ def report(args: argparse.Namespace, rows: Sequence[dict[str, Any]], **more: Any
     print(table(rows))
     for name, value in more.items():
         print(f"{name}: {_text(value)}")
-    arguments = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
-    write_json(args.output, {"rows": list(rows), **more, "arguments": arguments, "machine": machine()})
+    write_json(args.output, {"rows": list(rows), **more, "arguments": vars(args), "machine": machine()})
 
 
 def as_row(measured: Cost, n_events: int) -> dict[str, float]:

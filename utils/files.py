@@ -78,13 +78,15 @@ def read_json(path: str | Path) -> Any:
 
 
 def _plain(content: Any) -> Any:
-    """Return `content` in the types of JSON: arrays become lists, what is not finite becomes None."""
+    """Return `content` in the types of JSON: arrays become lists, paths text, what is not finite None."""
     if isinstance(content, dict):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_plain(value) for value in content]
     if isinstance(content, np.ndarray | np.generic):
         return _plain(content.tolist())
+    if isinstance(content, Path):
+        return str(content)
     if isinstance(content, float) and not np.isfinite(content):
         return None
     return content
@@ -97,8 +99,7 @@ def provenance(args: argparse.Namespace) -> dict[str, Any]:
         for name in TRACKED_LIBRARIES
         if name in sys.modules
     }
-    arguments = {key: str(value) if isinstance(value, Path) else value for key, value in sorted(vars(args).items())}
-    return {"arguments": _plain(arguments), "versions": versions}
+    return {"arguments": _plain(dict(sorted(vars(args).items()))), "versions": versions}
 
 
 @contextmanager

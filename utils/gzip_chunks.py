@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py._objects import phil  # h5py's lock, which its direct access to chunks does not take before version 3.16
 from isal import isal_zlib
 
 from utils.cli import UserError
@@ -96,7 +97,9 @@ class GzipTable:
                 column = self._datasets[name]
                 if self._written > len(column):
                     column.resize(start + GROWTH * self._rows_a_chunk, axis=0)
-                column.id.write_direct_chunk((start,) + (0,) * (column.ndim - 1), compressed.result())
+                content, place = compressed.result(), (start,) + (0,) * (column.ndim - 1)
+                with phil:
+                    column.id.write_direct_chunk(place, content)
 
 
 def _compressed(values: np.ndarray) -> bytes:
@@ -145,10 +148,11 @@ def _is_gzip_of_whole_rows(source: h5py.Dataset) -> bool:
 def _read_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
     """Read the whole chunk that begins with a row; one never written, or stored without its filter, as HDF5 has it."""
     place = (first,) + (0,) * (source.ndim - 1)
-    if source.id.get_chunk_info_by_coord(place).size == 0:
-        return source[first : first + source.chunks[0]]
-    filters_left_out, stored = source.id.read_direct_chunk(place)
-    if filters_left_out:
+    filters_left_out, stored = 0, b""
+    with phil:
+        if source.id.get_chunk_info_by_coord(place).size:
+            filters_left_out, stored = source.id.read_direct_chunk(place)
+    if filters_left_out or not stored:
         return source[first : first + source.chunks[0]]
     size = math.prod(source.chunks) * source.dtype.itemsize
     content = isal_zlib.decompressobj().decompress(stored, size + 1)

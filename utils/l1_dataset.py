@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from utils.cli import UserError
+from utils.compiled import compiled
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
 from utils.files import dataset, open_hdf5, whole_file
 from utils.gzip_chunks import GzipTable, read_rows
@@ -154,12 +155,9 @@ class L1Dataset:
             else np.ones(stop - start, np.float32)
         )
         for name, values in columns.items():
-            finite = np.isfinite(values).reshape(len(values), -1).all(1)
-            if not finite.all():
-                self._refuse(name, start + int(np.argmin(finite)), "finite numbers")
-            momenta = values[..., PT] if name in OBJECTS else values[:, None]
-            if name in OBJECTS + SUMS and (momenta < 0).any():
-                self._refuse(name, start + int((momenta < 0).any(1).argmax()), "momenta of at least 0")
+            event, expected = _first_wrong(values.reshape(len(values), -1), name in OBJECTS + SUMS)
+            if event < len(values):
+                self._refuse(name, start + event, EXPECTED[expected])
         known = np.isin(columns["ids"], list(self.process_names))
         if not known.all():
             self._refuse("ids", start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
@@ -167,6 +165,26 @@ class L1Dataset:
 
     def _refuse(self, name: str, event: int, expected: str) -> None:
         raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
+
+
+FINITE, NOT_NEGATIVE = 0, 1
+EXPECTED = {FINITE: "finite numbers", NOT_NEGATIVE: "momenta of at least 0"}
+
+
+@compiled
+def _first_wrong(values: np.ndarray, momenta: bool) -> tuple[int, int]:
+    """Return the first row that is not as it must be and what it lacks; the number of rows if all are.
+
+    `values` has shape (n_events, n). Of `momenta` each third number is a transverse momentum, that of an object, or
+    the only one is.
+    """
+    for event in range(len(values)):
+        for i in range(values.shape[1]):
+            if not np.isfinite(values[event, i]):
+                return event, FINITE
+            if momenta and i % 3 == PT and values[event, i] < 0:
+                return event, NOT_NEGATIVE
+    return len(values), FINITE
 
 
 def _parse_labels(path: str | Path, labels: Iterable[bytes | str]) -> dict[int, str]:

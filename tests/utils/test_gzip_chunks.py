@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from utils.cli import UserError
 from utils.gzip_chunks import GZIP, GzipTable, read_rows
-from utils.workers import worker_threads
+from utils.workers import in_order, worker_threads
 
 COLUMNS = {"objects": ((18, 3), np.float32), "met": ((), np.float32), "ids": ((), np.int32)}
 
@@ -64,6 +64,23 @@ class TestGzipTable:
             assert_array_equal(file["met"][:], np.append(columns["met"], np.zeros(5, np.float32)))
             file["met"][25:] = 7
             assert_array_equal(file["met"][20:], np.append(columns["met"][20:], np.full(5, 7)))
+
+
+def test_threads_read_while_another_writes(tmp_path):
+    columns = random_columns(5000)
+    source = write(tmp_path / "source.h5", columns)
+
+    def read(start):
+        with h5py.File(source) as file:
+            return {name: read_rows(file[name], start, start + 25) for name in COLUMNS}
+
+    with worker_threads(4) as workers, h5py.File(tmp_path / "copy.h5", "w") as file:
+        table = GzipTable(file, COLUMNS, 10, workers)
+        for rows in in_order(workers, read, range(0, 5000, 25), ahead=20):
+            table.append(rows)
+        table.finish()
+        for name, values in columns.items():
+            assert_array_equal(file[name][:], values)
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""Cost of the selective sampling by the number of events: an L1 regression file is repeated, its spectrum flattened."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.common import as_row, benchmark_parser, cost, project_script, report
+from benchmarks.repeated import write_repeated_l1_events
+from utils.cli import comma_separated, number
+from utils.l1_dataset import L1Dataset
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Sample files of several sizes."""
+    parser = benchmark_parser(__doc__ or "")
+    parser.add_argument("--data", type=Path, required=True, help="L1 regression file whose events are repeated")
+    sizes = comma_separated(number(int, 1))
+    parser.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
+    parser.add_argument("--workers", type=comma_separated(number(int, 1)), default="1,2", help="numbers of workers")
+    parser.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
+    args = parser.parse_args(argv)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
+        path, kept, discarded = (Path(scratch) / name for name in ("events.h5", "kept.h5", "discarded.h5"))
+        for n_events in args.events:
+            write_repeated_l1_events(L1Dataset.check(args.data), path, n_events)
+            for n_workers in args.workers:
+                flags = (f"--input={path}", f"--output={kept}", f"--discarded_output={discarded}")
+                flattening = ("--sampling_var=met", "--sampling_threshold=30")
+                measured = cost(
+                    project_script("selective_sampling_jets.py", *flags, *flattening, f"--workers={n_workers}")
+                )
+                rows.append({"events": n_events, "workers": n_workers, **as_row(measured, n_events)})
+    report(args, rows)
+
+
+if __name__ == "__main__":
+    main()
