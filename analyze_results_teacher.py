@@ -70,7 +70,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument("--log_features", type=names, help="as trained: features that the network takes as log(x+1)")
     args.add_argument("--loss_function", help="as trained")
     args.add_argument("--seed", type=number(int, 0), default=1, help="seed of the bootstrap errors")
-    args.add_argument("--chunk_size", type=number(int, 1), default=65536, help="events read at a time")
+    args.add_argument(
+        "--chunk_size", type=number(int, 1), default=65536, help="events read at a time, without effect on the results"
+    )
     parsed = args.parse_args(argv)
     for flag in ("signal_names", "bg_names", "background_efficiencies"):
         if not getattr(parsed, flag):
@@ -140,7 +142,7 @@ def load_predictor(model_dir: Path) -> Callable[[np.ndarray], np.ndarray]:
 def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
     """Read the events with a progress bar."""
     with progress(data.n_events, "predict") as bar:
-        for events in data.chunks(chunk_size):
+        for events in data.chunks(chunk_size, true_objects=False):
             yield events
             bar.update(len(events))
 
@@ -194,14 +196,13 @@ def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, even
     for name, predictions in events.items():
         logger.info("evaluate %s", name)
         processes[name] = evaluate_process(predictions, binning, thresholds, args.seed, name)
-    background_events = Predictions.concatenate([events[name] for name in args.bg_names])
-    background = evaluate_background(background_events, binning, efficiencies, luminosity, args.seed)
+    background = evaluate_background(
+        Predictions.concatenate([events[name] for name in args.bg_names]), binning, efficiencies, luminosity, args.seed
+    )
     signals = {}
     for name in args.signal_names:
         logger.info("evaluate %s against the background", name)
-        signals[name] = evaluate_signal(
-            events[name], background_events, binning, efficiencies, background.threshold_rows, args.seed, name
-        )
+        signals[name] = evaluate_signal(events[name], background, binning, efficiencies, args.seed, name)
     return Results(
         variable,
         "+".join(args.bg_names),

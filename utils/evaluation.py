@@ -1,4 +1,8 @@
-"""What a correction does to the events of each process, and to a trigger: from predictions to frozen results."""
+"""What a correction does to the events of each process, and to a trigger: from predictions to frozen results.
+
+Objects of events are read, used and forgotten. Exact thresholds and areas under ROC curves need all events in order,
+so that 21 bytes of each event stay, and those of the background take up to 100 bytes more while they are evaluated.
+"""
 
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -13,6 +17,7 @@ from utils.performance import (
     CoreFit,
     Histogram,
     Histogram2D,
+    Ranking,
     Rates,
     Roc,
     TurnOn,
@@ -25,12 +30,13 @@ from utils.performance import (
     rates,
     roc_curve,
     signal_efficiencies,
-    turn_on_curve,
+    turn_on_curves,
     working_points,
 )
 
 BASELINE, CORRECTED, TRUE = "baseline", "corrected", "true"
-LOWEST_BACKGROUND = 1e-4
+LOWEST_BACKGROUND, N_ROC_POINTS = 1e-4, 400
+GRAPHS_A_BLOCK = 65536
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,9 @@ class Predictions:
 
     @classmethod
     def concatenate(cls, parts: "Sequence[Predictions]") -> "Predictions":
-        """Join parts in their order."""
+        """Join parts in their order; a single one is not copied."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
     @property
@@ -138,6 +146,7 @@ def predict_events(
     """Predict the correction of all events of some processes.
 
     An event without a jet at L1 has no graph, and one whose L1 sum is 0 nothing to correct: both stay, uncorrected.
+    The network sees blocks of as many graphs whatever the chunks, since it rounds differently in other company.
 
     Parameters
     ----------
@@ -148,22 +157,38 @@ def predict_events(
         Takes features of shape (n_graphs, n_nodes, n_features), gives corrections of shape (n_graphs,).
     """
     wanted = list(process_ids)
-    return Predictions.concatenate(
-        [_predict_chunk(events[np.isin(events.ids, wanted)], creator, predict) for events in chunks]
-    )
+    parts: list[Predictions] = []
+    corrections: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    for events in chunks:
+        events = events[np.isin(events.ids, wanted)]
+        parts.append(_uncorrected(events, creator.variable))
+        waiting.append(creator.features(events[parts[-1].predicted]))
+        while sum(map(len, waiting)) >= GRAPHS_A_BLOCK:
+            features = np.concatenate(waiting)
+            corrections.append(predict(features[:GRAPHS_A_BLOCK]))
+            waiting = [features[GRAPHS_A_BLOCK:]]
+    features = np.concatenate(waiting)
+    if len(features):
+        corrections.append(predict(features))
+    predictions = Predictions.concatenate(parts)
+    if corrections:
+        predictions.correction[predictions.predicted] = np.concatenate(corrections)
+    n_not_finite = np.sum(~np.isfinite(predictions.correction))
+    if n_not_finite:
+        raise UserError(f"the model predicts no finite number for {n_not_finite} events")
+    return predictions
 
 
-def _predict_chunk(events: L1Events, creator: GraphCreator, predict: Callable[[np.ndarray], np.ndarray]) -> Predictions:
-    """Predict the correction of all events given."""
-    reco, jets = getattr(events, reconstructed(creator.variable)), jet_count(events.smeared_data)
-    correction = np.ones(len(events), np.float32)
-    predicted = (jets > 0) & (reco > 0)
-    if predicted.any():
-        correction[predicted] = predict(creator(events[predicted]).features)
-    if not np.isfinite(correction).all():
-        raise UserError(f"the model predicts no finite number for {np.sum(~np.isfinite(correction))} events")
+def _uncorrected(events: L1Events, variable: str) -> Predictions:
+    """Return what the evaluation keeps of events, before they are corrected."""
     return Predictions(
-        getattr(events, creator.variable), reco, correction, events.weights, events.ids, jets.astype(np.int8)
+        getattr(events, variable),
+        getattr(events, reconstructed(variable)),
+        np.ones(len(events), np.float32),
+        events.weights,
+        events.ids,
+        jet_count(events.smeared_data).astype(np.int8),
     )
 
 
@@ -259,8 +284,8 @@ def evaluate_process(
         Of the process.
     """
     true, weight, scores = predictions.true, predictions.weight, predictions.scores
-    predicted = predictions[predictions.predicted]
-    target = predicted.true / predicted.reco
+    predicted = predictions.predicted
+    target, prediction = true[predicted] / predictions.reco[predicted], predictions.correction[predicted]
     has_response = true > 0
     responses = {
         quantity: np.divide(scores[quantity], true, out=np.full_like(true, np.nan), where=has_response)
@@ -272,21 +297,16 @@ def evaluate_process(
     }
     return ProcessResult(
         counts=count(predictions),
-        target=histogram(target, predicted.weight, binning.ratio),
-        prediction=histogram(predicted.correction, predicted.weight, binning.ratio),
-        target_prediction=histogram_2d(target, predicted.correction, predicted.weight, binning.ratio, binning.ratio),
+        target=histogram(target, weight[predicted], binning.ratio),
+        prediction=histogram(prediction, weight[predicted], binning.ratio),
+        target_prediction=histogram_2d(target, prediction, weight[predicted], binning.ratio, binning.ratio),
         spectra={quantity: histogram(values, weight, binning.spectrum) for quantity, values in scores.items()},
         response={quantity: Response(content, fit_core(content)) for quantity, content in histograms.items()},
         resolution={
             quantity: binned_response(true, response, weight, binning.resolution, _rng(seed, name))
             for quantity, response in responses.items()
         },
-        turn_on={
-            quantity: [
-                turn_on_curve(true, scores[quantity], weight, threshold, binning.turn_on) for threshold in thresholds
-            ]
-            for quantity in responses
-        },
+        turn_on=turn_on_curves(true, scores, weight, dict.fromkeys(responses, thresholds), binning.turn_on),
     )
 
 
@@ -302,11 +322,14 @@ class BackgroundResult:
         At the thresholds of the fixed background efficiencies; what ties and single events leave of them.
     threshold_rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         These thresholds and their bootstrap replicas.
+    rankings : dict of str to Ranking
+        The events, 8 bytes each, in the order of each quantity.
     """
 
     rates: dict[str, Rates]
     at_working_points: dict[str, Rates]
     threshold_rows: dict[str, np.ndarray]
+    rankings: dict[str, Ranking]
 
 
 def evaluate_background(
@@ -329,11 +352,14 @@ def evaluate_background(
     """
     scores, weight = predictions.scores, predictions.weight
     luminosity = np.nan if luminosity is None else luminosity
-    rows = background_thresholds(scores, weight, np.asarray(background_efficiencies), _rng(seed, "background"))
+    rankings = {name: Ranking.of(values, weight) for name, values in scores.items()}
+    efficiencies = np.asarray(background_efficiencies)
+    rows = background_thresholds(scores, weight, rankings, efficiencies, _rng(seed, "background"))
     return BackgroundResult(
-        {name: rates(values, weight, binning.spectrum, luminosity) for name, values in scores.items()},
-        {name: rates(values, weight, rows[name][0], luminosity) for name, values in scores.items()},
+        {name: rates(ranking, binning.spectrum, luminosity) for name, ranking in rankings.items()},
+        {name: rates(ranking, rows[name][0], luminosity) for name, ranking in rankings.items()},
         rows,
+        rankings,
     )
 
 
@@ -344,7 +370,7 @@ class SignalResult:
     Attributes
     ----------
     roc : dict of str to Roc
-        Of the baseline, corrected and true quantity, thinned for drawing; the areas are those of all points.
+        Of the baseline, corrected and true quantity, at points at equal distances on a logarithmic axis.
     working_points : WorkingPoints
     turn_on : dict of str to list of TurnOn
         Of the baseline, corrected and true quantity, at the thresholds of each background efficiency: at equal rate.
@@ -357,10 +383,9 @@ class SignalResult:
 
 def evaluate_signal(
     signal: Predictions,
-    background: Predictions,
+    background: BackgroundResult,
     binning: Binning,
     background_efficiencies: Sequence[float],
-    thresholds: dict[str, np.ndarray],
     seed: int,
     name: str,
 ) -> SignalResult:
@@ -368,29 +393,29 @@ def evaluate_signal(
 
     Parameters
     ----------
-    signal, background : Predictions
+    signal : Predictions
+    background : BackgroundResult
+        At the same background efficiencies.
     binning : Binning
     background_efficiencies : sequence of float
-    thresholds : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        ``BackgroundResult.threshold_rows``.
     seed : int
     name : str
         Of the signal.
     """
-    scores, background_scores = signal.scores, background.scores
-    roc = {
-        quantity: roc_curve(values, signal.weight, background_scores[quantity], background.weight)
-        for quantity, values in scores.items()
-    }
+    scores, thresholds = signal.scores, background.threshold_rows
+    shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
     efficiencies = signal_efficiencies(scores, signal.weight, thresholds, _rng(seed, name))
     return SignalResult(
-        {quantity: curve.thinned(LOWEST_BACKGROUND) for quantity, curve in roc.items()},
-        working_points(np.asarray(background_efficiencies), thresholds, efficiencies, BASELINE, CORRECTED, TRUE),
         {
-            quantity: [
-                turn_on_curve(signal.true, values, signal.weight, threshold, binning.turn_on)
-                for threshold in thresholds[quantity][0]
-            ]
+            quantity: roc_curve(Ranking.of(values, signal.weight), background.rankings[quantity], shown)
             for quantity, values in scores.items()
         },
+        working_points(np.asarray(background_efficiencies), thresholds, efficiencies, BASELINE, CORRECTED, TRUE),
+        turn_on_curves(
+            signal.true,
+            scores,
+            signal.weight,
+            {quantity: rows[0] for quantity, rows in thresholds.items()},
+            binning.turn_on,
+        ),
     )

@@ -10,30 +10,33 @@ Conventions of this module:
   weight of each event by a Poisson number of mean 1 (Chamandy et al., "Estimating uncertainty for massive data
   streams", Google 2012). Quantities computed from the same replicas keep their correlation. An array of *rows* has
   the measurement itself in row 0 and the replicas in the others.
+- The measurement is exact. Replicas are of groups of events that are never told apart, single ones in small samples,
+  so that their cost does not grow with the number of events.
 """
 
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.special import erf
-from scipy.stats import beta, poisson
+from scipy.stats import beta
 
 ONE_SIGMA = math.erf(1 / math.sqrt(2))
 MEDIAN_AND_CENTRAL = (0.5, (1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2)
 N_REPLICAS = 200
+N_CANDIDATES, CANDIDATES_WITHIN = 200, 5
 MIN_EVENTS_FOR_WIDTH = 10
+N_FIT_BINS = 200
 CM2_IN_PB = 1e-36
 KHZ_IN_HZ = 1e-3
 ROUNDING = 1e-12
 
 Value = TypeVar("Value", float, np.ndarray)
-
-_POISSON_OF_UINT16 = poisson.ppf((np.arange(2**16) + 0.5) / 2**16, 1).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -47,26 +50,34 @@ class Estimate(Generic[Value]):
 def estimate_of_rows(rows: np.ndarray) -> Estimate[np.ndarray]:
     """Take the values from row 0, and as errors half of what the central 68.27% of the replicas span.
 
-    Replicas in which the quantity does not exist are left out.
+    Replicas in which the quantity does not exist are left out. The error of what is infinite is not known.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(rows[1:], MEDIAN_AND_CENTRAL[1:], axis=0)
     return Estimate(rows[0], np.where(np.isnan(rows[0]), np.nan, (high - low) / 2))
 
 
-def replica_weights(
-    weights: np.ndarray, rng: np.random.Generator, n_replicas: int = N_REPLICAS
+def replica_sums(
+    sums: np.ndarray, squares: np.ndarray, rng: np.random.Generator, n_replicas: int = N_REPLICAS
 ) -> Iterator[np.ndarray]:
-    """Yield the weights themselves and then those of each bootstrap replica, shape (n_events,), float64.
+    """Yield the sums of the weights of groups of events, and then those of each bootstrap replica.
 
-    The Poisson numbers are looked up at 16 random bits, five times faster than drawing them; their mean and variance
-    are 1 to 1e-3.
+    The sum over a group of weights times Poisson numbers of mean 1 is drawn as one Poisson number times a mean weight,
+    both such that mean and variance are the same (Bohm and Zech, Nucl. Instrum. Meth. A 748 (2014) 1). For events of
+    equal weights, and a single event above all, that is its distribution itself.
+
+    Parameters
+    ----------
+    sums, squares : np.ndarray, shape (n_groups,), float64
+        Of the weights of each group and of their squares.
+    rng : np.random.Generator
+    n_replicas : int
     """
-    weights = weights.astype(np.float64)
-    yield weights
+    n_effective, mean_weight = (np.nan_to_num(ratio) for ratio in (_ratio(sums**2, squares), _ratio(squares, sums)))
+    yield sums
     for _ in range(n_replicas):
-        yield weights * _POISSON_OF_UINT16[rng.integers(2**16, size=len(weights), dtype=np.uint16)]
+        yield mean_weight * rng.poisson(n_effective)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -100,10 +111,10 @@ class Histogram:
 
 
 def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Bin of each value, n_bins for those that are in none or NaN."""
-    bins = np.searchsorted(edges, values, side="right") - 1
+    """Bin of each value, n_bins for those that are in none or NaN; int16, which saves memory."""
     n_bins = len(edges) - 1
-    return np.where((bins >= 0) & (bins < n_bins), bins, n_bins)
+    bin_of_rank = np.array([n_bins, *range(n_bins + 1)], np.int16)
+    return bin_of_rank[np.searchsorted(edges, values, side="right")]
 
 
 def _sums(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
@@ -111,10 +122,15 @@ def _sums(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
     return np.bincount(bins, weights, minlength=n_bins + 1)[:n_bins]
 
 
+def _sums_of_squares(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
+    """Sum of the squared weights in each bin, shape (n_bins,), float64."""
+    return _sums(bins, n_bins, np.square(weights, dtype=np.float64))
+
+
 def histogram(values: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> Histogram:
     """Histogram of weighted values; what lies outside the edges is left out."""
-    bins, n_bins, weights = bin_index(values, edges), len(edges) - 1, weights.astype(np.float64)
-    return Histogram(edges, _sums(bins, n_bins, weights), np.sqrt(_sums(bins, n_bins, weights**2)))
+    bins, n_bins = bin_index(values, edges), len(edges) - 1
+    return Histogram(edges, _sums(bins, n_bins, weights), np.sqrt(_sums_of_squares(bins, n_bins, weights)))
 
 
 @dataclass(frozen=True)
@@ -130,8 +146,9 @@ def histogram_2d(
     x: np.ndarray, y: np.ndarray, weights: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray
 ) -> Histogram2D:
     """Histogram of two weighted quantities; what lies outside the edges is left out."""
-    values, _, _ = np.histogram2d(x, y, (x_edges, y_edges), weights=weights)
-    return Histogram2D(x_edges, y_edges, values)
+    shape = len(x_edges), len(y_edges)  # with a row and a column for what is outside
+    both = np.ravel_multi_index((bin_index(x, x_edges), bin_index(y, y_edges)), shape)
+    return Histogram2D(x_edges, y_edges, np.bincount(both, weights, np.prod(shape)).reshape(shape)[:-1, :-1])
 
 
 # Efficiencies and turn-on curves
@@ -210,25 +227,53 @@ class TurnOn:
     fit: TurnOnFit
 
 
-def turn_on_curve(
-    true: np.ndarray, values: np.ndarray, weights: np.ndarray, threshold: float, edges: np.ndarray
-) -> TurnOn:
-    """Efficiency of `values` above a threshold, in bins of the true variable.
+def turn_on_curves(
+    true: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    thresholds: Mapping[str, Sequence[float]],
+    edges: np.ndarray,
+) -> dict[str, list[TurnOn]]:
+    """Efficiencies of several quantities above several thresholds, in bins of the true variable.
 
     Parameters
     ----------
-    true, values, weights : np.ndarray, shape (n_events,)
-    threshold : float
+    true, weights : np.ndarray, shape (n_events,)
+    scores : mapping of str to np.ndarray, shape (n_events,)
+        The quantities.
+    thresholds : mapping of str to sequence of float
+        Those of each quantity.
     edges : np.ndarray, shape (n_bins + 1,)
     """
-    bins, n_bins, weights = bin_index(true, edges), len(edges) - 1, weights.astype(np.float64)
-    passed = values > threshold
-    binned = efficiency(
-        _sums(bins, n_bins, weights * passed),
-        _sums(bins, n_bins, weights),
-        _sums(bins, n_bins, weights**2),
-    )
-    return TurnOn(float(threshold), edges, binned, fit_turn_on(true, passed, weights, edges[0], edges[-1]))
+    coarse, fine = (_TrueBins.of(true, weights, e) for e in (edges, np.linspace(edges[0], edges[-1], N_FIT_BINS + 1)))
+
+    def curve(values: np.ndarray, threshold: float) -> TurnOn:
+        passed = weights * (values > threshold)
+        binned = efficiency(coarse.sums_of(passed), coarse.total, coarse.squares)
+        return TurnOn(float(threshold), edges, binned, _fit_turn_on(fine, fine.sums_of(passed), edges[0], edges[-1]))
+
+    return {name: [curve(scores[name], threshold) for threshold in of_name] for name, of_name in thresholds.items()}
+
+
+@dataclass(frozen=True)
+class _TrueBins:
+    """Events in bins of the true variable: the bin of each, and sums of weights, of their squares and of the mean."""
+
+    bins: np.ndarray
+    total: np.ndarray
+    squares: np.ndarray
+    mean: np.ndarray
+
+    @classmethod
+    def of(cls, true: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> "_TrueBins":
+        bins, n_bins = bin_index(true, edges), len(edges) - 1
+        total, squares = _sums(bins, n_bins, weights), _sums_of_squares(bins, n_bins, weights)
+        first_moment = _sums(bins, n_bins, np.multiply(weights, true, dtype=np.float64))
+        return cls(bins, total, squares, _ratio(first_moment, total))
+
+    def sums_of(self, weights: np.ndarray) -> np.ndarray:
+        """Sum other weights of the same events in each bin."""
+        return _sums(self.bins, len(self.total), weights)
 
 
 def error_function(x: np.ndarray, plateau: float, midpoint: float, width: float) -> np.ndarray:
@@ -236,33 +281,21 @@ def error_function(x: np.ndarray, plateau: float, midpoint: float, width: float)
     return plateau / 2 * (1 + erf((x - midpoint) / (math.sqrt(2) * width)))
 
 
-def fit_turn_on(
-    true: np.ndarray, passed: np.ndarray, weights: np.ndarray, low: float, high: float, n_bins: int = 200
-) -> TurnOnFit:
+def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float) -> TurnOnFit:
     """Fit an error function to a turn-on curve between two values of the true variable.
 
     Least squares in fine bins, each taken at the mean of its events. The variance of a bin is binomial, of its
     effective counts and of the fitted curve (Fisher scoring), so that bins in which all or none pass count in full;
     it is that of an efficiency of 1% at least, so that tails that are not Gaussian do not rule.
-
-    Parameters
-    ----------
-    true, passed, weights : np.ndarray, shape (n_events,)
-    low, high : float
-        Range of the fit.
-    n_bins : int
     """
-    bins, weights = bin_index(true, np.linspace(low, high, n_bins + 1)), weights.astype(np.float64)
-    total = _sums(bins, n_bins, weights)
-    filled = total > 0
-    total = total[filled]
-    x = _sums(bins, n_bins, weights * true)[filled] / total
-    y = _sums(bins, n_bins, weights * passed)[filled] / total
-    n_effective = total**2 / _sums(bins, n_bins, weights**2)[filled]
+    filled = events.total > 0
+    total, x = events.total[filled], events.mean[filled]
+    y = passed[filled] / total
+    n_effective = total**2 / events.squares[filled]
     if len(x) < 4 or y.min() == y.max():
         return _no_turn_on()
     # The area above a rising curve is its midpoint; the two ends stand for what lies beyond the events.
-    grid = np.linspace(low, high, n_bins)
+    grid = np.linspace(low, high, N_FIT_BINS)
     midpoint = low + (high - low) * (1 - np.interp(grid, x, y).mean())
     parameters = np.array([0.95, midpoint, (high - low) / 20])
     bounds = ([0, low, (high - low) / 1e4], [1, high, high - low])
@@ -333,44 +366,21 @@ def binned_response(
     """
     n_bins = len(edges) - 1
     bins = np.where(np.isfinite(response), bin_index(true, edges), n_bins)
-    order = np.lexsort((response, bins))
-    limits = np.searchsorted(bins[order], np.arange(n_bins + 1))
-    order = order[: limits[-1]]
-    ordered, weights = response[order], weights[order].astype(np.float64)
-    in_bins = bins[order]
-    n_effective = np.nan_to_num(_ratio(_sums(in_bins, n_bins, weights) ** 2, _sums(in_bins, n_bins, weights**2)))
-    rows = np.stack([_quantiles_between(ordered, w, limits, MEDIAN_AND_CENTRAL) for w in replica_weights(weights, rng)])
-    rows[:, :, n_effective < MIN_EVENTS_FOR_WIDTH] = np.nan
+    n_effective = np.nan_to_num(_ratio(_sums(bins, n_bins, weights) ** 2, _sums_of_squares(bins, n_bins, weights)))
+    rows = np.full((1 + N_REPLICAS, len(MEDIAN_AND_CENTRAL), n_bins), np.nan)
+    for i in np.flatnonzero(n_effective >= MIN_EVENTS_FOR_WIDTH):
+        inside = bins == i
+        rows[:, :, i] = _quantile_rows(response[inside], weights[inside], rng)
     median, half_width = rows[:, 0], (rows[:, 2] - rows[:, 1]) / 2
     quantities = (median, half_width, _ratio(half_width, median))
     return BinnedResponse(edges, n_effective, *(estimate_of_rows(quantity) for quantity in quantities))
 
 
-def _quantiles_between(
-    ordered: np.ndarray, weights: np.ndarray, limits: np.ndarray, quantiles: Sequence[float]
-) -> np.ndarray:
-    """Weighted quantiles of stretches of an array that rises within each.
-
-    A quantile is the first value up to which the stretch has that share of its weight.
-
-    Parameters
-    ----------
-    ordered, weights : np.ndarray, shape (n_values,)
-    limits : np.ndarray, shape (n_stretches + 1,)
-        First value of each stretch, and the end of the last.
-    quantiles : sequence of float
-
-    Returns
-    -------
-    np.ndarray, shape (n_quantiles, n_stretches)
-        NaN for a stretch without weight.
-    """
-    cumulative = np.concatenate([[0], np.cumsum(weights)])
-    start, stop = cumulative[limits[:-1]], cumulative[limits[1:]]
-    wanted = start + np.asarray(quantiles)[:, None] * (stop - start)
-    found = np.searchsorted(cumulative[1:], wanted)
-    values = np.append(ordered, np.nan)[np.minimum(found, limits[1:] - 1)]
-    return np.where(stop > start, values, np.nan)
+def _quantile_rows(values: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Median and ends of the central 68.27% with replicas, shape (1 + n_replicas, 3); NaN in a replica of no event."""
+    rankings = {"": Ranking.of(values, weights)}
+    rows = background_thresholds({"": values}, weights, rankings, 1 - np.array(MEDIAN_AND_CENTRAL), rng)[""]
+    return np.where(np.isfinite(rows), rows, np.nan)
 
 
 @dataclass(frozen=True)
@@ -410,7 +420,7 @@ def fit_core(histogram: Histogram, n_sigma: float = 1.5) -> CoreFit:
     unknown = CoreFit(Estimate(math.nan, math.nan), Estimate(math.nan, math.nan), math.nan, math.nan, math.nan)
     if total == 0:
         return unknown
-    mean, low, high = _quantiles_between(x, histogram.values, np.array([0, len(x)]), MEDIAN_AND_CENTRAL)[:, 0]
+    mean, low, high = Ranking.of(x, histogram.values).thresholds(1 - np.array(MEDIAN_AND_CENTRAL))
     parameters = np.array([mean, max((high - low) / 2, step), histogram.values.max()])
     for _ in range(15):
         low, high = parameters[0] - n_sigma * parameters[1], parameters[0] + n_sigma * parameters[1]
@@ -437,34 +447,58 @@ def fit_core(histogram: Histogram, n_sigma: float = 1.5) -> CoreFit:
 # Thresholds and rates
 
 
-def thresholds_at(values: np.ndarray, weights: np.ndarray, efficiencies: np.ndarray) -> np.ndarray:
-    """Lowest thresholds that at most given weighted fractions of the events pass, found by sorting.
+@dataclass(frozen=True)
+class Ranking:
+    """Events in falling order of a quantity, sorted once for its thresholds, rates and ROC curves.
 
-    The threshold is one of the values, or minus infinity where all events may pass; events with equal values pass or
-    fail together, so that ties never let more pass than asked for.
-
-    Parameters
+    Attributes
     ----------
     values, weights : np.ndarray, shape (n_events,)
-    efficiencies : np.ndarray, shape (n_thresholds,)
     """
-    order = np.argsort(values)[::-1]
-    return _thresholds_in_order(values[order], weights[order], efficiencies)
+
+    values: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
+        """Sort events, given in any order."""
+        order = np.argsort(values)[::-1]
+        return cls(values[order], weights[order])
+
+    def sums(self, squared: bool = False) -> np.ndarray:
+        """Sum of the weights, or of their squares, of the first k events, k = 0 to n_events, float64."""
+        sums = np.zeros(len(self.weights) + 1)
+        summands = np.square(self.weights, dtype=np.float64) if squared else self.weights
+        np.cumsum(summands, dtype=np.float64, out=sums[1:])
+        return sums
+
+    def n_above(self, thresholds: np.ndarray) -> np.ndarray:
+        """Count the values above each threshold."""
+        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="right")
+
+    def n_from(self, thresholds: np.ndarray) -> np.ndarray:
+        """Count the values above each threshold or equal to it."""
+        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="left")
+
+    def thresholds(self, efficiencies: np.ndarray) -> np.ndarray:
+        """Lowest thresholds that at most given weighted fractions of the events pass.
+
+        A threshold is one of the values, or minus infinity where all events may pass; events with equal values pass or
+        fail together, so that ties never let more pass than asked for.
+
+        Parameters
+        ----------
+        efficiencies : np.ndarray, shape (n_thresholds,)
+        """
+        sums = self.sums()[1:]
+        n_may_pass = np.searchsorted(sums, _allowed(efficiencies, sums[-1]), side="right")
+        all_may_pass = n_may_pass == len(sums)
+        return np.where(all_may_pass, -np.inf, self.values[np.where(all_may_pass, 0, n_may_pass)])
 
 
-def _thresholds_in_order(falling: np.ndarray, weights: np.ndarray, efficiencies: np.ndarray) -> np.ndarray:
-    """Do the work of :func:`thresholds_at` for values that fall; if k values may pass, the next one is it."""
-    cumulative = np.cumsum(weights, dtype=np.float64)
-    allowed = np.asarray(efficiencies) * cumulative[-1] * (1 + ROUNDING)
-    n_may_pass = np.searchsorted(cumulative, allowed, side="right")
-    return np.append(falling, -np.inf)[n_may_pass]
-
-
-def _sums_above(values: np.ndarray, weights: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Sum of the weights of the values above each threshold, shape (n_thresholds,)."""
-    order = np.argsort(values)
-    from_the_top = np.append(np.cumsum(weights[order][::-1], dtype=np.float64)[::-1], 0)
-    return from_the_top[np.searchsorted(values[order], thresholds, side="right")]
+def _allowed(efficiencies: np.ndarray, total: float) -> np.ndarray:
+    """Weight that may pass, with some room for rounding."""
+    return np.asarray(efficiencies) * total * (1 + ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -487,7 +521,7 @@ class Rates:
     rate: Estimate[np.ndarray]
 
 
-def rates(values: np.ndarray, weights: np.ndarray, thresholds: np.ndarray, luminosity: float) -> Rates:
+def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float) -> Rates:
     """Rate and efficiency above thresholds.
 
     The rate is the luminosity times the cross section of the events that pass. It is the rate of the generated process
@@ -496,22 +530,22 @@ def rates(values: np.ndarray, weights: np.ndarray, thresholds: np.ndarray, lumin
 
     Parameters
     ----------
-    values : np.ndarray, shape (n_events,)
-    weights : np.ndarray, shape (n_events,)
-        In pb, adding up to the cross section of the process.
+    ranking : Ranking
+        Events with weights in pb, adding up to the cross section of the process.
     thresholds : np.ndarray, shape (n,)
     luminosity : float
         In cm^-2 s^-1.
     """
-    weights = weights.astype(np.float64)
     in_khz = luminosity * CM2_IN_PB * KHZ_IN_HZ
-    total, total_squares = weights.sum(), (weights**2).sum()
-    passed, squares = (_sums_above(values, w, thresholds) for w in (weights, weights**2))
+    n_events = ranking.n_above(thresholds)
+    (passed, total), (squares, total_squares) = (
+        (sums[n_events], sums[-1]) for sums in map(ranking.sums, (False, True))
+    )
     fraction = passed / total
     variance = (1 - fraction) ** 2 * squares + fraction**2 * np.maximum(total_squares - squares, 0)
     return Rates(
         np.asarray(thresholds, np.float64),
-        _sums_above(values, np.ones(len(values)), thresholds).astype(int),
+        n_events,
         Estimate(fraction, np.sqrt(variance) / total),
         Estimate(passed * in_khz, np.sqrt(squares) * in_khz),
     )
@@ -522,67 +556,127 @@ def rates(values: np.ndarray, weights: np.ndarray, thresholds: np.ndarray, lumin
 
 @dataclass(frozen=True)
 class Roc:
-    """Signal efficiency against background efficiency of all thresholds.
+    """Signal efficiency against background efficiency.
 
     Attributes
     ----------
     background_efficiency, signal_efficiency : np.ndarray, shape (n_points,)
-        From (0, 0) to (1, 1), a point for each value that occurs.
+        Points of the exact curve.
     area : Estimate
-        Under the curve, and its error.
+        Under the exact curve, and its error.
     """
 
     background_efficiency: np.ndarray
     signal_efficiency: np.ndarray
     area: Estimate[float]
 
-    def thinned(self, lowest: float, n_points: int = 400) -> "Roc":
-        """Return points of this curve at about equal distances in the logarithm of the background efficiency."""
-        wanted = np.geomspace(lowest, 1, n_points)
-        rows = np.unique(np.searchsorted(self.background_efficiency, wanted, side="right") - 1)
-        return Roc(self.background_efficiency[rows], self.signal_efficiency[rows], self.area)
 
-
-def roc_curve(
-    signal: np.ndarray, signal_weights: np.ndarray, background: np.ndarray, background_weights: np.ndarray
-) -> Roc:
-    """ROC curve by sorting, each distinct value being a threshold, with the area under it.
-
-    The area is the probability that a signal event has the larger value of the two, ties counting one half. Its error
-    is that of DeLong et al. (Biometrics 44 (1988) 837), with weights: the area is a mean over signal events of the
-    background fraction below them, and over background events of the signal fraction above them, and each mean adds
-    its variance.
+def roc_curve(signal: Ranking, background: Ranking, background_efficiencies: np.ndarray) -> Roc:
+    """ROC curve at the lowest thresholds that at most given fractions of the background pass.
 
     Parameters
     ----------
-    signal, signal_weights : np.ndarray, shape (n_signal,)
-    background, background_weights : np.ndarray, shape (n_background,)
+    signal, background : Ranking
+    background_efficiencies : np.ndarray, shape (n,)
+        Rising. Those that no value of the background tells apart become one point.
     """
-    signal_weights, background_weights = (
-        w.astype(np.float64) / w.sum(dtype=np.float64) for w in (signal_weights, background_weights)
-    )
-    falling = np.unique(np.concatenate([signal, background]))[::-1]
-    curves = [
-        np.minimum(np.append(_sums_above(values, weights, falling), 1), 1)
-        for values, weights in ((background, background_weights), (signal, signal_weights))
-    ]
-    below = _fraction_below(background, background_weights, signal)
-    above = 1 - _fraction_below(signal, signal_weights, background)
-    area = np.sum(signal_weights * below)
-    variance = np.sum((signal_weights * (below - area)) ** 2) + np.sum((background_weights * (above - area)) ** 2)
-    return Roc(curves[0], curves[1], Estimate(float(area), float(np.sqrt(variance))))
+    thresholds = np.unique(background.thresholds(background_efficiencies))[::-1]
+    passed = [ranking.sums()[[*ranking.n_above(thresholds), -1]] for ranking in (background, signal)]
+    x, y = (sums[:-1] / sums[-1] for sums in passed)
+    return Roc(x, y, roc_area(signal, background))
 
 
-def _fraction_below(values: np.ndarray, weights: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Sum of the weights of the values below each of `at`, and half of those equal to it; the weights sum to 1."""
-    order = np.argsort(values)
-    cumulative = np.concatenate([[0], np.cumsum(weights[order])])
-    left, right = (cumulative[np.searchsorted(values[order], at, side=side)] for side in ("left", "right"))
-    return (left + right) / 2
+def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
+    """Area under the ROC curve whose points are all values that occur.
+
+    It is the probability that a signal event has the larger value of the two, ties counting one half. Its error is
+    that of DeLong et al. (Biometrics 44 (1988) 837), with weights: the area is a mean over signal events of the
+    background fraction below them, and over background events of the signal fraction above them, and each mean adds
+    its variance.
+    """
+    area, variance = 0.0, 0.0
+    for events, others in ((background, signal), (signal, background)):
+        weights = events.weights / events.weights.sum(dtype=np.float64)
+        sums = others.sums()
+        above = (sums[others.n_above(events.values)] + sums[others.n_from(events.values)]) / (2 * sums[-1])
+        mean = np.sum(weights * above)
+        variance += np.sum((weights * (above - mean)) ** 2)
+        area = 1 - mean
+    return Estimate(float(area), float(np.sqrt(variance)))
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Events in groups, each of those that pass the same of given thresholds on several quantities.
+
+    Attributes
+    ----------
+    bins : dict of str to np.ndarray, shape (n_groups,), int
+        How many thresholds on each quantity a group passes.
+    n_thresholds : dict of str to int
+    sums, squares : np.ndarray, shape (n_groups,), float64
+        Of the weights and of their squares.
+    """
+
+    bins: dict[str, np.ndarray]
+    n_thresholds: dict[str, int]
+    sums: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(
+        cls, scores: Mapping[str, np.ndarray], weights: np.ndarray, thresholds: Mapping[str, np.ndarray]
+    ) -> "_Groups":
+        """Group events by thresholds that rise, shape (n_thresholds,) for each quantity."""
+        shape = [1 + len(thresholds[name]) for name in scores]
+        number = np.zeros(len(weights), np.int64)
+        for (name, values), n_bins in zip(scores.items(), shape, strict=True):
+            number *= n_bins
+            number += np.searchsorted(thresholds[name], values)
+        order = np.argsort(number)
+        number, weights = number[order], weights[order].astype(np.float64)
+        first = np.flatnonzero(np.diff(number, prepend=-1))
+        return cls(
+            dict(zip(scores, np.unravel_index(number[first], shape), strict=True)),
+            {name: len(thresholds[name]) for name in scores},
+            np.add.reduceat(weights, first),
+            np.add.reduceat(weights**2, first),
+        )
+
+    def replicas(self, rng: np.random.Generator, n_replicas: int = N_REPLICAS) -> Iterator[np.ndarray]:
+        """Yield the sums of the weights of the groups and those of their bootstrap replicas."""
+        return replica_sums(self.sums, self.squares, rng, n_replicas)
+
+    def above(self, name: str, sums: np.ndarray) -> np.ndarray:
+        """Sum what passes each threshold on a quantity, shape (n_thresholds,)."""
+        in_bins = np.bincount(self.bins[name], sums, 1 + self.n_thresholds[name])
+        return np.cumsum(in_bins[:0:-1])[::-1]
+
+
+def _candidates(ranking: Ranking, efficiencies: np.ndarray) -> np.ndarray:
+    """Values among which the replicas of thresholds are looked for, rising; the first is minus infinity.
+
+    For each efficiency they are all values within 5 standard deviations of the weight that passes, or 200 of them at
+    equal distances, 1/20 of a standard deviation.
+    """
+    passed, squares = ranking.sums()[1:], ranking.sums(squared=True)[1:]
+    found = [np.array([-np.inf], ranking.values.dtype), ranking.values[:1]]
+    for fraction in efficiencies:
+        # Of the weight that passes a threshold it counts (1 - fraction)^2, of the other fraction^2.
+        variance = fraction**2 * squares[-1] + (1 - 2 * fraction) * squares
+        distance = passed - fraction * passed[-1]
+        distance *= distance
+        near = np.flatnonzero(distance <= CANDIDATES_WITHIN**2 * variance)
+        found.append(ranking.values[np.linspace(near[0], near[-1], N_CANDIDATES).astype(int)])
+    return np.unique(np.concatenate(found))
 
 
 def background_thresholds(
-    scores: Mapping[str, np.ndarray], weights: np.ndarray, efficiencies: np.ndarray, rng: np.random.Generator
+    scores: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    rankings: Mapping[str, Ranking],
+    efficiencies: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Thresholds on several quantities of the same background events at fixed background efficiencies.
 
@@ -591,6 +685,8 @@ def background_thresholds(
     scores : mapping of str to np.ndarray, shape (n_events,)
         The quantities, for example before and after a correction.
     weights : np.ndarray, shape (n_events,)
+    rankings : mapping of str to Ranking
+        The same events in the order of each quantity.
     efficiencies : np.ndarray, shape (n_points,)
     rng : np.random.Generator
 
@@ -599,12 +695,14 @@ def background_thresholds(
     dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         Rows: the thresholds and their bootstrap replicas, which all quantities share.
     """
-    orders = {name: np.argsort(values)[::-1] for name, values in scores.items()}
-    falling = {name: scores[name][order] for name, order in orders.items()}
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in scores}
-    for w in replica_weights(weights, rng):
-        for name, order in orders.items():
-            rows[name].append(_thresholds_in_order(falling[name], w[order], efficiencies))
+    candidates = {name: _candidates(ranking, efficiencies) for name, ranking in rankings.items()}
+    groups = _Groups.of(scores, weights, candidates)
+    rows = {name: [ranking.thresholds(efficiencies)] for name, ranking in rankings.items()}
+    for sums in islice(groups.replicas(rng), 1, None):
+        allowed = _allowed(efficiencies, sums.sum())
+        for name, of_name in rows.items():
+            lowest = np.searchsorted(-groups.above(name, sums), -allowed)
+            of_name.append(candidates[name][lowest])
     return {name: np.stack(of_name) for name, of_name in rows.items()}
 
 
@@ -629,12 +727,14 @@ def signal_efficiencies(
     -------
     dict of str to np.ndarray, shape (1 + n_replicas, n_points)
     """
+    distinct = {name: np.unique(thresholds[name]) for name in scores}
+    groups = _Groups.of(scores, weights, distinct)
     n_replicas = len(next(iter(thresholds.values()))) - 1
     rows: dict[str, list[np.ndarray]] = {name: [] for name in scores}
-    for i, w in enumerate(replica_weights(weights, rng, n_replicas)):
-        for name, values in scores.items():
-            passed = np.array([w[values > threshold].sum() for threshold in thresholds[name][i]])
-            rows[name].append(passed / w.sum())
+    for i, sums in enumerate(groups.replicas(rng, n_replicas)):
+        for name, of_name in rows.items():
+            passed = groups.above(name, sums)[np.searchsorted(distinct[name], thresholds[name][i])]
+            of_name.append(_ratio(passed, sums.sum()))
     return {name: np.stack(of_name) for name, of_name in rows.items()}
 
 

@@ -9,6 +9,8 @@ from utils.performance import (
     ONE_SIGMA,
     Estimate,
     Histogram,
+    Ranking,
+    TurnOnFit,
     background_thresholds,
     bin_index,
     binned_response,
@@ -17,15 +19,14 @@ from utils.performance import (
     error_function,
     estimate_of_rows,
     fit_core,
-    fit_turn_on,
     histogram,
     histogram_2d,
     rates,
-    replica_weights,
+    replica_sums,
+    roc_area,
     roc_curve,
     signal_efficiencies,
-    thresholds_at,
-    turn_on_curve,
+    turn_on_curves,
     working_points,
 )
 
@@ -44,13 +45,25 @@ def pull(estimate: Estimate, truth: float) -> float:
 
 def test_replicas_are_the_weights_and_then_poisson_multiples(rng):
     weights = rng.random(200_000)
-    rows = np.stack(list(replica_weights(weights, rng, 4)))
+    rows = np.stack(list(replica_sums(weights, weights**2, rng, 4)))
     assert np.array_equal(rows[0], weights)
     numbers = rows[1:] / weights
     assert numbers.mean() == pytest.approx(1, abs=0.005)
     assert numbers.var() == pytest.approx(1, abs=0.01)
     assert np.mean(numbers == 0) == pytest.approx(np.exp(-1), abs=0.003)
     assert np.corrcoef(rows[1:])[0, 1] == pytest.approx(np.corrcoef(rows[1:])[1, 2], abs=0.02)
+
+
+def test_replicas_of_groups_have_mean_and_variance_of_those_of_their_events(rng):
+    weights, group = rng.lognormal(0, 1, 600), rng.integers(0, 3, 600)
+    sums, squares = (np.bincount(group, w) for w in (weights, weights**2))
+    of_groups = np.stack(list(replica_sums(sums, squares, rng, 4000)))[1:]
+    assert of_groups.mean(0) == pytest.approx(sums, rel=0.01)
+    assert of_groups.std(0) == pytest.approx(np.sqrt(squares), rel=0.05)
+
+
+def test_a_group_without_weight_has_none_in_replicas(rng):
+    assert all((sums == 0).all() for sums in replica_sums(np.zeros(3), np.zeros(3), rng, 5))
 
 
 def test_estimate_is_row_0_and_the_central_spread_of_the_others(rng):
@@ -61,6 +74,15 @@ def test_estimate_is_row_0_and_the_central_spread_of_the_others(rng):
     assert estimate.error[0] == pytest.approx(3, rel=0.05)
     assert np.isnan(estimate.value[1]) and np.isnan(estimate.error[1])
     assert estimate.error[2] == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_threshold_that_all_pass_is_minus_infinity_without_an_error(rng):
+    values = {"": rng.random(50)}
+    rankings = {"": unweighted(values[""])}
+    rows = background_thresholds(values, np.ones(50), rankings, np.array([1.0]), rng)[""]
+    assert np.isneginf(rows).all()
+    assert np.isnan(estimate_of_rows(rows).error)
 
 
 # Histograms
@@ -77,6 +99,16 @@ def test_histogram_2d_has_x_in_rows():
     edges = np.array([0.0, 1, 2])
     content = histogram_2d(np.array([0.5, 1.5]), np.array([1.5, 1.5]), np.array([2.0, 3.0]), edges, edges)
     assert content.values.tolist() == [[0, 2], [0, 3]]
+
+
+def test_histogram_2d_has_the_bins_of_histograms(rng):
+    x, y, weights = rng.normal(0, 1, 5000), rng.normal(0, 1, 5000), rng.random(5000)
+    x_edges, y_edges = np.linspace(-1, 1, 6), np.array([-0.5, 0, 2])
+    content = histogram_2d(x, y, weights, x_edges, y_edges)
+    expected, _, _ = np.histogram2d(x, y, (x_edges, y_edges), weights=weights)
+    assert content.values == pytest.approx(expected)
+    within = (y >= -0.5) & (y < 2)
+    assert content.values.sum(1) == pytest.approx(histogram(x[within], weights[within], x_edges).values)
 
 
 # Efficiencies
@@ -119,6 +151,14 @@ def test_interval_covers_the_truth(rng, truth, spread):
 # Turn-on curves
 
 
+def turn_on_curve(true, values, weights, threshold, edges):
+    return turn_on_curves(true, {"": values}, weights, {"": [threshold]}, edges)[""][0]
+
+
+def fit_turn_on(true, passed, weights, low, high) -> TurnOnFit:
+    return turn_on_curve(true, passed, weights, 0.5, np.array([low, high])).fit
+
+
 def gaussian_turn_on(rng, n_events, sigma=12.0):
     true = rng.uniform(0, 200, n_events)
     return true, true + rng.normal(0, sigma, n_events)
@@ -132,6 +172,21 @@ def test_turn_on_of_hand_computed_events():
     assert curve.efficiency.value[:2].tolist() == [0.5, 0.75]
     assert np.isnan(curve.efficiency.value[2])
     assert curve.efficiency.n_effective.tolist() == pytest.approx([2, 16 / 6, 0])
+
+
+def test_curves_of_several_quantities_and_thresholds_are_those_of_each(rng):
+    true, values = gaussian_turn_on(rng, 3000)
+    scores, weights, edges = {"a": values, "b": true}, rng.lognormal(0, 1, 3000), np.arange(0, 201, 20.0)
+    curves = turn_on_curves(true, scores, weights, {"a": [50, 80], "b": [70]}, edges)
+    assert {name: [curve.threshold for curve in of_name] for name, of_name in curves.items()} == {
+        "a": [50, 80],
+        "b": [70],
+    }
+    for name, i in (("a", 0), ("a", 1), ("b", 0)):
+        threshold, found = curves[name][i].threshold, curves[name][i].efficiency
+        for low, value in zip(edges[:-1], found.value, strict=True):
+            inside = (true >= low) & (true < low + 20)
+            assert value == pytest.approx(np.average(scores[name][inside] > threshold, weights=weights[inside]))
 
 
 def test_turn_on_of_the_true_variable_is_a_step(rng):
@@ -252,12 +307,12 @@ def test_core_fit_without_a_core_is_unknown(values):
 )
 def test_threshold_of_hand_computed_events_with_ties(allowed, threshold):
     values = np.array([4, 1, 5, 4, 2])  # 5 passes alone, both 4 only together
-    assert thresholds_at(values, np.ones(5), np.array([allowed])) == [threshold]
+    assert Ranking.of(values, np.ones(5)).thresholds(np.array([allowed])) == [threshold]
 
 
 def test_threshold_of_weighted_events():
     values, weights = np.array([3, 2, 1]), np.array([1.0, 0, 9])
-    assert thresholds_at(values, weights, np.array([0.05, 0.1, 0.5])).tolist() == [3, 1, 1]
+    assert Ranking.of(values, weights).thresholds(np.array([0.05, 0.1, 0.5])).tolist() == [3, 1, 1]
 
 
 samples = st.integers(1, 40).flatmap(
@@ -271,7 +326,7 @@ samples = st.integers(1, 40).flatmap(
 @given(samples, st.floats(0, 1))
 def test_threshold_is_the_lowest_that_does_not_let_more_pass(sample, allowed):
     values, weights = sample
-    threshold = thresholds_at(values, weights, np.array([allowed]))[0]
+    threshold = Ranking.of(values, weights).thresholds(np.array([allowed]))[0]
     fractions = {t: weights[values > t].sum() / weights.sum() for t in (-np.inf, *values)}
     assert threshold == min(t for t, fraction in fractions.items() if fraction <= allowed * (1 + 1e-9))
 
@@ -279,13 +334,13 @@ def test_threshold_is_the_lowest_that_does_not_let_more_pass(sample, allowed):
 @given(samples, st.floats(0, 1), st.floats(0.01, 100))
 def test_threshold_does_not_depend_on_the_scale_of_the_weights(sample, allowed, scale):
     values, weights = sample
-    thresholds = [thresholds_at(values, weights.astype(float) * s, np.array([allowed])) for s in (1, scale)]
+    thresholds = [Ranking.of(values, weights.astype(float) * s).thresholds(np.array([allowed])) for s in (1, scale)]
     assert thresholds[0] == thresholds[1]
 
 
 def test_rates_of_hand_computed_events():
     values, weights = np.array([10, 20, 20, 30]), np.array([4.0, 1, 2, 3])
-    result = rates(values, weights, np.array([0, 20, 30]), 2e34)
+    result = rates(Ranking.of(values, weights), np.array([0, 20, 30]), 2e34)
     # 1 pb at 2e34 cm^-2 s^-1 is 0.02 Hz.
     assert result.rate.value == pytest.approx([2e-4, 0.6e-4, 0])
     assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 0])
@@ -295,24 +350,33 @@ def test_rates_of_hand_computed_events():
 
 
 def test_efficiency_of_all_events_has_no_error(rng):
-    result = rates(np.ones(1000), rng.lognormal(0, 1, 1000), np.array([0]), 2e34)
+    result = rates(Ranking.of(np.ones(1000), rng.lognormal(0, 1, 1000)), np.array([0]), 2e34)
     assert (result.efficiency.value, result.efficiency.error) == (pytest.approx([1]), pytest.approx([0], abs=1e-7))
 
 
 # ROC curves and working points
 
 
+def unweighted(values):
+    return Ranking.of(values, np.ones(len(values)))
+
+
 def test_area_is_that_of_mann_whitney(rng):
     signal, background = rng.integers(0, 30, 700) + 3.0, rng.integers(0, 30, 900) * 1.0
-    roc = roc_curve(signal, np.ones(700), background, np.ones(900))
-    expected = mannwhitneyu(signal, background).statistic / 700 / 900
-    assert roc.area.value == pytest.approx(expected)
-    assert np.trapezoid(roc.signal_efficiency, roc.background_efficiency) == pytest.approx(expected)
+    area = roc_area(unweighted(signal), unweighted(background))
+    assert area.value == pytest.approx(mannwhitneyu(signal, background).statistic / 700 / 900)
+
+
+def test_area_is_that_under_the_curve(rng):
+    signal, background = unweighted(rng.normal(1, 1, 300)), unweighted(rng.normal(0, 1, 400))
+    roc = roc_curve(signal, background, np.arange(401) / 400)
+    # Without ties the curve consists of steps; the points are their upper ends.
+    assert np.mean(roc.signal_efficiency[:-1]) == pytest.approx(roc.area.value)
 
 
 def test_distance_of_a_roc_curve_from_the_diagonal_is_that_of_kolmogorov_and_smirnov(rng):
     signal, background = rng.normal(1, 1, 300), rng.normal(0, 1, 400)
-    roc = roc_curve(signal, np.ones(300), background, np.ones(400))
+    roc = roc_curve(unweighted(signal), unweighted(background), np.arange(401) / 400)
     distance = np.max(np.abs(roc.signal_efficiency - roc.background_efficiency))
     assert distance == pytest.approx(ks_2samp(signal, background).statistic)
 
@@ -320,28 +384,44 @@ def test_distance_of_a_roc_curve_from_the_diagonal_is_that_of_kolmogorov_and_smi
 def test_error_of_the_area_is_that_of_pseudo_experiments(rng):
     areas = []
     for _ in range(300):
-        samples = (rng.normal(1, 1, 150), rng.lognormal(0, 0.6, 150), rng.normal(0, 1, 250), rng.lognormal(0, 0.6, 250))
-        areas.append(roc_curve(*samples).area)
+        signal, background = (
+            Ranking.of(rng.normal(mean, 1, n), rng.lognormal(0, 0.6, n)) for mean, n in ((1, 150), (0, 250))
+        )
+        areas.append(roc_area(signal, background))
     assert np.mean([area.value for area in areas]) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.01)
     assert np.mean([area.error for area in areas]) == pytest.approx(np.std([area.value for area in areas]), rel=0.15)
 
 
 @given(samples, samples)
-def test_roc_curve_runs_from_corner_to_corner_and_back_when_exchanged(signal, background):
-    roc, exchanged = roc_curve(*signal, *background), roc_curve(*background, *signal)
-    for efficiencies in (roc.signal_efficiency, roc.background_efficiency):
-        assert (efficiencies[0], efficiencies[-1]) == (0, 1)
-        assert (np.diff(efficiencies) >= 0).all()
-    assert roc.area.value + exchanged.area.value == pytest.approx(1)
+def test_points_of_a_roc_curve_are_exact_and_the_area_knows_the_exchange_of_samples(signal, background):
+    rankings = Ranking.of(*signal), Ranking.of(*background)
+    wanted = np.linspace(0, 1, 21)
+    roc = roc_curve(*rankings, wanted)
+    points = {
+        tuple(weights[values > threshold].sum() / weights.sum() for values, weights in (background, signal))
+        for threshold in (-np.inf, *background[0])
+    }
+    # Of each background efficiency that occurs, the largest signal efficiency.
+    largest = {x: max(s for b, s in points if b == x) for x, _ in points}
+    expected = sorted({max(x for x in largest if x <= allowed * (1 + 1e-9)) for allowed in wanted})
+    assert roc.background_efficiency == pytest.approx(expected)
+    assert roc.signal_efficiency == pytest.approx([largest[x] for x in expected])
+    assert (roc.background_efficiency[-1], roc.signal_efficiency[-1]) == (1, 1)
+    assert roc.area.value + roc_area(*rankings[::-1]).value == pytest.approx(1)
 
 
-def test_thinned_curve_has_points_of_the_exact_one(rng):
-    roc = roc_curve(rng.normal(1, 1, 20_000), np.ones(20_000), rng.normal(0, 1, 20_000), np.ones(20_000))
-    thin = roc.thinned(1e-4)
-    exact = set(zip(roc.background_efficiency, roc.signal_efficiency, strict=True))
-    assert exact.issuperset(zip(thin.background_efficiency, thin.signal_efficiency, strict=True))
-    assert len(thin.background_efficiency) <= 400
-    assert thin.background_efficiency[-1] == 1
+@pytest.mark.parametrize("n_efficiencies", [1, 3])
+def test_thresholds_of_many_events_have_the_errors_of_the_bootstrap_of_each_event(rng, n_efficiencies):
+    """The groups of the replicas are as good as single events: compare with what an order statistic has."""
+    efficiencies = np.array([0.1, 0.02, 0.005])[:n_efficiencies]
+    values = {"baseline": rng.normal(0, 1, 100_000).astype(np.float32)}
+    rankings = {name: unweighted(of_name) for name, of_name in values.items()}
+    rows = background_thresholds(values, np.ones(100_000), rankings, efficiencies, rng)["baseline"]
+    estimate = estimate_of_rows(rows)
+    expected = np.sqrt(efficiencies * (1 - efficiencies) / 100_000) / norm.pdf(norm.isf(efficiencies))
+    assert estimate.value == pytest.approx(norm.isf(efficiencies), abs=4 * expected.max())
+    assert estimate.error == pytest.approx(expected, rel=0.2)
+    assert len(np.unique(rows[:, 0])) > 50
 
 
 def samples_of_a_correction(rng, n_signal, n_background):
@@ -355,7 +435,9 @@ def samples_of_a_correction(rng, n_signal, n_background):
 
 def points_of(rng, signal, background, efficiencies, scale=1.0):
     n_signal, n_background = len(signal["true"]), len(background["true"])
-    thresholds = background_thresholds(background, np.full(n_background, scale), efficiencies, rng)
+    weights = np.full(n_background, scale)
+    rankings = {name: Ranking.of(values, weights) for name, values in background.items()}
+    thresholds = background_thresholds(background, weights, rankings, efficiencies, rng)
     found = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
     return working_points(efficiencies, thresholds, found)
 

@@ -1,0 +1,178 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from utils import evaluation
+from utils.cli import UserError
+from utils.data_processing import METGraphCreator
+from utils.evaluation import (
+    BASELINE,
+    BINNINGS,
+    CORRECTED,
+    TRUE,
+    Predictions,
+    count,
+    evaluate_background,
+    evaluate_process,
+    evaluate_signal,
+    predict_events,
+)
+
+BINNING = BINNINGS["true_met"]
+EFFICIENCIES = (0.1, 0.02)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def predictions(true, reco, correction=1, weight=1, jets=1):
+    """Predictions of one process; numbers stand for all events."""
+    columns = np.broadcast_arrays(true, reco, correction, weight, 1, jets)
+    kinds = (np.float32, np.float32, np.float32, np.float32, np.int32, np.int8)
+    return Predictions(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def random_predictions(rng, n_events, scale, weight=1):
+    true = rng.exponential(scale, n_events)
+    reco = true * rng.normal(1.3, 0.4, n_events).clip(0.1) + rng.exponential(5, n_events)
+    return predictions(true, reco, (true / reco) ** 0.5, weight, rng.poisson(2, n_events))
+
+
+def first_eta(features):
+    return features[:, 8, 1]
+
+
+# Predictions
+
+
+def test_predicted_are_events_with_a_jet_and_an_l1_sum():
+    found = predictions([5, 5, 5, 5], [9, 0, 9, 0], weight=[1, 2, 4, 8], jets=[1, 2, 0, 0])
+    assert found.predicted.tolist() == [True, False, False, False]
+    assert asdict(count(found)) == {"events": 4, "without_jet": 2, "without_target": 1, "weight": 15}
+
+
+def test_corrected_is_the_l1_quantity_times_the_correction():
+    scores = predictions([10, 20], [20, 30], [0.5, 2]).scores
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        BASELINE: [20, 30],
+        CORRECTED: [10, 60],
+        TRUE: [10, 20],
+    }
+
+
+def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_events):
+    events = random_l1_events(500)
+    events.smeared_met[::7] = 0
+    found = predict_events([events], [2], METGraphCreator(), first_eta)
+    expected = events[events.ids == 2]
+    correction = np.ones(len(expected))
+    predicted = (expected.smeared_data[:, 8, 0] > 0) & (expected.smeared_met > 0)
+    correction[predicted] = expected.smeared_data[predicted, 8, 1]
+    assert found.correction.tolist() == correction.tolist()
+    assert found.predicted.tolist() == predicted.tolist()
+    for name, column in (("true", "true_met"), ("reco", "smeared_met"), ("weight", "weights"), ("process_id", "ids")):
+        assert getattr(found, name).tolist() == getattr(expected, column).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 77, 300])
+def test_predictions_depend_neither_on_true_objects_nor_on_chunks(random_l1_events, monkeypatch, size):
+    """Nor do those of a network that sees which graphs are in its company."""
+    monkeypatch.setattr(evaluation, "GRAPHS_A_BLOCK", 50)
+
+    def predict(features):
+        n_graphs.append(len(features))
+        return first_eta(features) + features.mean()
+
+    events = replace(random_l1_events(300), true_data=None)
+    n_graphs: list[int] = []
+    of_all = predict_events([events], [1, 2], METGraphCreator(), predict)
+    assert set(n_graphs[:-1]) == {50}
+    assert sum(n_graphs) == of_all.predicted.sum()
+    chunks = [events[start : start + size] for start in range(0, 300, size)]
+    of_chunks = predict_events(chunks, [1, 2], METGraphCreator(), predict)
+    assert all(np.array_equal(getattr(of_all, name), getattr(of_chunks, name)) for name in vars(of_all))
+
+
+def test_events_that_need_no_prediction_do_not_reach_the_network(random_l1_events):
+    events = random_l1_events(20)
+    events.smeared_met[:] = 0
+    found = predict_events([events], [1, 2], METGraphCreator(), lambda features: pytest.fail("was called"))
+    assert found.correction.tolist() == [1] * 20
+
+
+def test_predictions_that_are_no_numbers_are_counted(random_l1_events):
+    events = random_l1_events(50)
+    with pytest.raises(UserError, match=r"no finite number for \d+ events"):
+        predict_events([events], [1, 2], METGraphCreator(), lambda features: first_eta(features) + np.inf)
+
+
+# Results
+
+
+def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng):
+    events = random_predictions(rng, 5000, 40)
+    result = evaluate_process(replace(events, correction=np.full(5000, 0.5, np.float32)), BINNING, (30,), 1, "W")
+    before, after = result.resolution[BASELINE], result.resolution[CORRECTED]
+    assert after.median.value == pytest.approx(before.median.value / 2, nan_ok=True)
+    assert after.resolution.value == pytest.approx(before.resolution.value, nan_ok=True)
+    assert after.resolution.error == pytest.approx(before.resolution.error, nan_ok=True)
+
+
+def test_target_and_prediction_are_of_the_same_events(rng):
+    result = evaluate_process(random_predictions(rng, 3000, 40, 2), BINNING, (30,), 1, "W")
+    inside = result.target_prediction.values
+    assert 0 < inside.sum() <= min(result.target.values.sum(), result.prediction.values.sum())
+    assert (inside.sum(1) <= result.target.values).all()
+    assert (inside.sum(0) <= result.prediction.values).all()
+
+
+def test_background_efficiencies_are_at_most_those_asked_for(rng):
+    events = random_predictions(rng, 4000, 20, rng.lognormal(0, 1, 4000))
+    result = evaluate_background(events, BINNING, EFFICIENCIES, 2e34, 1)
+    for name, values in events.scores.items():
+        for threshold, efficiency in zip(result.threshold_rows[name][0], EFFICIENCIES, strict=True):
+            passed = events.weight[values > threshold].sum() / events.weight.sum()
+            assert 0.8 * efficiency < passed <= efficiency
+        assert result.at_working_points[name].n_events.tolist() == [
+            np.sum(values > threshold) for threshold in result.threshold_rows[name][0]
+        ]
+
+
+def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
+    events = random_predictions(rng, 2000, 20)
+    background = evaluate_background(events, BINNING, EFFICIENCIES, None, 1)
+    result = evaluate_signal(events, background, BINNING, EFFICIENCIES, 1, "W")
+    for name in (BASELINE, CORRECTED, TRUE):
+        assert result.roc[name].area.value == pytest.approx(0.5)
+        assert result.roc[name].signal_efficiency == pytest.approx(result.roc[name].background_efficiency)
+        assert result.working_points.efficiency[name].value == pytest.approx(EFFICIENCIES)
+
+
+def test_no_number_depends_on_the_order_of_the_events(rng):
+    """Not even errors, although they are made with random numbers; weights of 1 leave no rounding."""
+
+    def results(signal, background):
+        against = evaluate_background(background, BINNING, EFFICIENCIES, 2e34, 1)
+        return (
+            evaluate_process(signal, BINNING, (30,), 1, "W").resolution,
+            against.at_working_points,
+            evaluate_signal(signal, against, BINNING, EFFICIENCIES, 1, "W").working_points,
+        )
+
+    samples = [random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20))]
+    shuffled = [events[rng.permutation(len(events))] for events in samples]
+    assert repr(results(*samples)) == repr(results(*shuffled))
+
+
+def test_errors_follow_the_seed_and_the_name(rng):
+    events = random_predictions(rng, 1000, 40)
+    first, other_seed, other_name = (
+        evaluate_process(events, BINNING, (30,), seed, name).resolution[BASELINE].median
+        for seed, name in ((1, "W"), (2, "W"), (1, "Z"))
+    )
+    for other in (other_seed, other_name):
+        assert np.array_equal(first.value, other.value, equal_nan=True)
+        assert not np.array_equal(first.error, other.error, equal_nan=True)
