@@ -6,13 +6,14 @@ Reads an L1 regression file. With --hyperparameters the search is left out and t
 import argparse
 import csv
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.batches import GraphBatches, TrainingGraphs
+from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
 from utils.files import provenance, read_json, whole_folder, write_json
@@ -57,7 +58,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         choices=(0, 1),
         default=0,
-        help="1: read the batches from the file while training, 0: hold the graphs in memory",
+        help="1: keep the graphs in a temporary file in the output folder while training, for inputs of any size; "
+        "0: in memory",
     )
     args.add_argument(
         "--test_split",
@@ -65,7 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=0.2,
         help="share of the events for the validation loss",
     )
-    args.add_argument("--batch_size", type=number(int, 1), default=1024, help="events a batch")
+    args.add_argument("--batch_size", type=number(int, 1), default=1024, help="events a step of the optimizer")
     args.add_argument("--max_epochs", type=number(int, 1), default=30, help="epochs of the longest trials")
     args.add_argument("--final_epochs", type=number(int, 1), default=100, help="most epochs of the final fit")
     args.add_argument(
@@ -127,7 +129,13 @@ def train(
 
     from nn.training import final_fit, search
 
-    training, validation = (GraphBatches(graphs, part, args.batch_size, args.seed) for part in (False, True))
+    training = GraphBatches(
+        graphs,
+        validation=False,
+        batch_size=math.ceil(min(args.batch_size, graphs.n_training) / BATCHES_A_STEP),
+        seed=args.seed,
+    )
+    validation = GraphBatches(graphs, validation=True, batch_size=args.batch_size, seed=args.seed)
     if hyperparameters is None:
         hyperparameters, trials = search(
             hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
@@ -170,11 +178,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     fixed = read_hyperparameters(args.hyperparameters) if args.hyperparameters else None
     keras.utils.set_random_seed(args.seed)
 
-    graphs = TrainingGraphs(
-        data, creator, args.test_split, args.max_events, args.seed, in_memory=not args.use_generator
-    )
-    hypermodel = build_hypermodel(args, creator, graphs)
     with whole_folder(args.output) as folder:
+        scratch = folder if args.use_generator else None
+        graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
+        hypermodel = build_hypermodel(args, creator, graphs)
         try:
             model, history = train(args, hypermodel, fixed, graphs, folder)
         except RuntimeError as error:

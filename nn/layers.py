@@ -16,7 +16,7 @@ PACKAGE = "l1regression"
 MASKED_SCORE = -3.0e4
 
 
-def complete_graph_convolution(x, mask):
+def complete_graph_convolution(x, mask, axis=1):
     """Multiply by the normalised adjacency of the complete graph over the real nodes, in O(nodes).
 
     With A complete over the n real nodes, self-connections included, D^-1/2 (A + I) D^-1/2 (Kipf & Welling
@@ -25,18 +25,21 @@ def complete_graph_convolution(x, mask):
 
     Parameters
     ----------
-    x : tensor, shape (batch, nodes, features), float
-        Node features, zero where padded.
+    x : tensor, shape (batch, ..., nodes, ...), float
+        What belongs to the nodes, zero where padded.
     mask : tensor, shape (batch, nodes), bool
         True for real nodes.
+    axis : int
+        Axis of the nodes in `x`.
 
     Returns
     -------
-    tensor, shape (batch, nodes, features), float
-        (sum of x + x_i) / (n + 1) in row i. Rows of padded nodes have no meaning.
+    tensor, of the shape of `x`, float
+        (sum of x + x_i) / (n + 1) for node i. What it holds for padded nodes has no meaning.
     """
-    n_real = ops.sum(ops.cast(mask, x.dtype), axis=1)[:, None, None]
-    return (ops.sum(x, axis=1, keepdims=True) + x) / (n_real + 1)
+    n_real = ops.sum(ops.cast(mask, x.dtype), axis=1)
+    n_real = ops.reshape(n_real, (-1,) + (1,) * (len(x.shape) - 1))
+    return (ops.sum(x, axis=axis, keepdims=True) + x) / (n_real + 1)
 
 
 def masked_softmax(scores, mask):
@@ -62,6 +65,12 @@ def _glorot_uniform(fan_in, fan_out):
     """Glorot's uniform initializer with explicit fans; keras would take a 3-d kernel for a convolution's."""
     limit = math.sqrt(6 / (fan_in + fan_out))
     return keras.initializers.RandomUniform(-limit, limit)
+
+
+def _product(x, matrix):
+    """Multiply each node of x, shape (batch, nodes, features), by a matrix, in one product for all nodes."""
+    features, width = matrix.shape
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, features)), matrix), (-1, ops.shape(x)[1], width))
 
 
 def _check_positive_integer(name, value):
@@ -193,39 +202,80 @@ class GraphAttention(keras.layers.Layer):
         if mask is None:
             mask = ops.ones(ops.shape(x)[:2], dtype="bool")
         x = ops.where(mask[:, :, None], x, 0)
-        neighbours = mask[:, None, None, :]  # (batch, 1, 1, j)
-        if adjacency is not None:
-            neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0)[:, None])  # (batch, 1, i, j)
-        if self.graph_convolution:
-            x = complete_graph_convolution(x, mask) if adjacency is None else ops.matmul(adjacency, x)
-
-        # Heads come before nodes, so that what follows are matrix products batched over (batch, heads).
-        weights = masked_softmax(self._scores(x), neighbours)  # (batch, heads, i, j)
+        projected, scores = self._project(x)
+        weights = self._attention_weights(scores, mask, adjacency)
         weights = self._dropout(weights, training=training)
-        h = ops.einsum("bnf,fhu->bhnu", x, self.kernel)
+        # A_hat is applied to the attention weights, which are fewer numbers than x.
+        y = self._weighted_sum(self._convolve(weights, mask, adjacency, axis=3), x, projected)
         if self.bias is not None:
-            h = h + self.bias[:, None, :]
+            bias = ops.sum(weights, axis=3, keepdims=True) * self.bias  # (batch, i, heads, units)
+            bias = bias if self.combine == "concat" else ops.mean(bias, axis=2, keepdims=True)
+            y = y + ops.reshape(bias, ops.shape(y))
+        return self.activation(y) * ops.cast(mask, y.dtype)[:, :, None]
+
+    def _project(self, x):
+        """Multiply x by W, shape (batch, nodes, num_heads * units), and by W a, shape (batch, nodes, 2 * num_heads).
+
+        The first is None if x is so narrow that it is summed over the neighbours before it is projected.
+        """
+        vectors = ops.concatenate([self.attention_self, self.attention_neighbour])
+        attention = ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1)
+        if self._is_narrow():
+            return None, _product(x, attention)
+        kernel = ops.reshape(self.kernel, (-1, self.num_heads * self.units))
+        product = _product(x, ops.concatenate([kernel, attention], axis=1))
+        return ops.split(product, [self.num_heads * self.units], axis=-1)
+
+    def _is_narrow(self):
+        return self.kernel.shape[0] < self.units
+
+    def _attention_weights(self, scores, mask, adjacency):
+        """Attention of node i to node j, shape (batch, i, num_heads, j), zero where j is not a neighbour of i.
+
+        `scores`, shape (batch, nodes, 2 * num_heads), are a . h_i and b . h_j before A_hat and the bias.
+        """
+        scores = self._convolve(scores, mask, adjacency, axis=1)
+        if self.bias is not None:
+            attention = self.attention_self + self.attention_neighbour
+            bias = ops.sum(self.bias * attention, axis=-1) + self.attention_bias
+            scores = scores + ops.pad(bias, (0, self.num_heads))
+        score_self, score_neighbour = ops.split(scores, 2, axis=-1)
+        scores = ops.elu(score_self[:, :, :, None] + ops.transpose(score_neighbour, (0, 2, 1))[:, None])
+        neighbours = mask[:, None, None, :]
+        if adjacency is not None:
+            neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0)[:, :, None, :])
+        return masked_softmax(scores, neighbours)
+
+    def _weighted_sum(self, weights, x, projected):
+        """Sum the projected neighbours of each node and join the heads, shape (batch, nodes, output features).
+
+        Where heads are concatenated, each takes its own part of a product by a matrix that is block-diagonal in the
+        heads: more products of small numbers, but nothing large has to be transposed.
+        """
+        n_nodes, heads, units = ops.shape(x)[1], self.num_heads, self.units
+        width = self.compute_output_shape(x.shape)[-1]
+        one_head = ops.eye(heads, dtype=x.dtype)
+        if projected is None:
+            summed = ops.matmul(ops.reshape(weights, (-1, n_nodes * heads, n_nodes)), x)
+            kernel = ops.transpose(self.kernel, (1, 0, 2))
+            kernel = kernel[:, :, None] * one_head[:, None, :, None] if self.combine == "concat" else kernel / heads
+            features = heads * self.kernel.shape[0]
+            return _product(ops.reshape(summed, (-1, n_nodes, features)), ops.reshape(kernel, (features, width)))
         if self.combine == "concat":
-            y = self.activation(ops.einsum("bhij,bhju->bihu", weights, h))
-            y = ops.reshape(y, (-1, ops.shape(x)[1], self.num_heads * self.units))
+            weights = weights[..., None] * one_head[:, None, :]  # (batch, i, heads, j, heads)
         else:
-            y = self.activation(ops.einsum("bhij,bhju->biu", weights, h) / self.num_heads)
-        return ops.where(mask[:, :, None], y, 0)
+            weights = ops.transpose(weights, (0, 1, 3, 2)) / heads
+        weights = ops.reshape(weights, (-1, n_nodes * (width // units), n_nodes * heads))
+        y = ops.matmul(weights, ops.reshape(projected, (-1, n_nodes * heads, units)))
+        return ops.reshape(y, (-1, n_nodes, width))
 
-    def _scores(self, x):
-        """Scores e_ij, shape (batch, num_heads, i, j), of A_hat x, shape (batch, nodes, features)."""
-        score_self = self._project(x, self.attention_self)
-        score_neighbour = self._project(x, self.attention_neighbour)
-        if self.attention_bias is not None:
-            score_self = score_self + self.attention_bias[:, None]
-        return ops.elu(score_self[:, :, :, None] + score_neighbour[:, :, None, :])
-
-    def _project(self, x, attention):
-        """Products a . h_i, shape (batch, num_heads, nodes), as (W a) . (A_hat x)_i + a . bias, without h."""
-        product = ops.einsum("bnf,fh->bhn", x, ops.einsum("fhu,hu->fh", self.kernel, attention))
-        if self.bias is not None:
-            product = product + ops.sum(self.bias * attention, axis=-1)[:, None]
-        return product
+    def _convolve(self, x, mask, adjacency, axis):
+        """Multiply x by A_hat, if there is a graph convolution, along axis 1, or from the right along axis 3."""
+        if not self.graph_convolution:
+            return x
+        if adjacency is None:
+            return complete_graph_convolution(x, mask, axis)
+        return ops.matmul(adjacency, x) if axis == 1 else ops.matmul(x, adjacency[:, None])
 
     def compute_output_shape(self, input_shape):
         """Shape of the output for x of shape `input_shape`."""

@@ -13,6 +13,7 @@ from nn.data import Batches, fit
 from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
+from utils.batches import BATCHES_A_STEP
 
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
@@ -261,9 +262,10 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         """Build the compiled teacher of given TeacherHyperparameters."""
         model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance)
         model.compile(
-            optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
+            optimizer=keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
+            jit_compile=False,  # nn.data.fit says when XLA pays
         )
         # A trial that the search goes on with finds the state of its optimizer only in one that is built.
         model.optimizer.build(model.trainable_variables)

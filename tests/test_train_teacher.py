@@ -71,7 +71,6 @@ def validation_batches(path, record, batch_size=64):
         test_split=0.2,
         max_events=None,
         seed=record["seed"],
-        in_memory=True,
     )
     return list(GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3))
 

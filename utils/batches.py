@@ -5,20 +5,27 @@ made of graphs of similar size, and each batch is padded only to its largest gra
 """
 
 import logging
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from utils.cli import UserError, progress
-from utils.data_processing import ETA, PHI, PT, GraphCreator
+from utils.data_processing import ETA, PHI, PT, SLOT_PIDS, GraphCreator, L1Events, jet_count
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.random_streams import generator, uniforms
 
 logger = logging.getLogger(__name__)
 
-CHUNKS_A_BUFFER = 32
+GRAPHS_A_BUFFER = 1 << 17
+
+# A step of the optimizer takes the mean gradient of so many batches. One of graphs of the same size would pull all
+# weights towards what that size needs; four, from the quarters of the sizes, are as good as graphs drawn at random.
+BATCHES_A_STEP = 4
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class RaggedGraphs:
     ----------
     nodes : np.ndarray, shape (n_nodes_in_all, n_features), float32
         Real nodes of all graphs, one graph after the other.
-    sizes : np.ndarray, shape (n_graphs,), int64
-        Real nodes of each graph.
+    sizes : np.ndarray, shape (n_graphs,), int16
+        Number of real nodes of each graph.
     labels : np.ndarray, shape (n_graphs, 2), float32
     """
 
@@ -45,7 +52,27 @@ class RaggedGraphs:
         Labels are zero where none are given.
         """
         real = features[:, :, PT] > 0
-        return cls(features[real], real.sum(1), np.zeros((len(real), 2), np.float32) if labels is None else labels)
+        labels = np.zeros((len(real), 2), np.float32) if labels is None else labels
+        return cls(features[real], real.sum(1, dtype=np.int16), labels)
+
+    @classmethod
+    def of_events(cls, creator: GraphCreator, events: L1Events, labels: np.ndarray) -> "RaggedGraphs":
+        """Make graphs with the features of `creator`, without the padding that it would fill in."""
+        objects = events.smeared_data[:, creator.slots]
+        event, slot = np.divmod(np.flatnonzero(objects[:, :, PT] > 0), objects.shape[1])
+        real = objects[event, slot]
+        columns = {
+            "pt": real[:, PT],
+            "eta": real[:, ETA],
+            "phi": real[:, PHI],
+            "met": events.smeared_met[event],
+            "ht": events.smeared_ht[event],
+            "pid": SLOT_PIDS[creator.slots][slot],
+        }
+        nodes = np.empty((len(real), len(creator.feature_names)), np.float32)
+        for i, name in enumerate(creator.feature_names):
+            nodes[:, i] = np.log1p(columns[name]) if name in creator.log_features else columns[name]
+        return cls(nodes, np.bincount(event, minlength=len(events)).astype(np.int16), labels)
 
     @classmethod
     def concatenate(cls, parts: "Sequence[RaggedGraphs]") -> "RaggedGraphs":
@@ -56,27 +83,33 @@ class RaggedGraphs:
         """Return the number of graphs."""
         return len(self.sizes)
 
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Index of the first node of each graph, shape (n_graphs,), int64."""
+        return np.cumsum(self.sizes) - self.sizes
+
     def take(self, rows: np.ndarray) -> "RaggedGraphs":
         """Return the graphs at some indices."""
         sizes = self.sizes[rows]
-        starts = (np.cumsum(self.sizes) - self.sizes)[rows]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return RaggedGraphs(self.nodes[np.repeat(starts, sizes) + within], sizes, self.labels[rows])
+        starts = np.cumsum(sizes) - sizes
+        nodes = np.arange(sizes.sum()) + np.repeat(self.starts[rows] - starts, sizes)
+        return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows])
 
     def padded(self) -> np.ndarray:
         """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
 
-        The number of nodes is that of the largest graph, rounded up to be even: few shapes keep compiled code few.
+        The number of nodes is that of the largest graph, at least 1.
         """
-        n_nodes = 2 * -(-int(self.sizes.max(initial=1)) // 2)
-        real = np.arange(n_nodes) < self.sizes[:, None]
+        real = np.arange(self.sizes.max(initial=1)) < self.sizes[:, None]
         features = np.zeros((*real.shape, self.nodes.shape[1]), np.float32)
         features[real] = self.nodes
         return features
 
 
 def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Divide graphs into batches of similar size, in random order and with random company.
+    """Divide graphs into batches of similar size, with random company.
+
+    The order of the batches is random, but for that of `BATCHES_A_STEP` batches each is from another quantile of sizes.
 
     Parameters
     ----------
@@ -92,7 +125,9 @@ def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Gene
     shuffled = rng.permutation(len(sizes))
     by_size = shuffled[np.argsort(sizes[shuffled], kind="stable")]
     batches = [by_size[start : start + batch_size] for start in range(0, len(by_size), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    quantiles = np.array_split(np.arange(len(batches)), BATCHES_A_STEP)
+    times = [(rng.permutation(len(quantile)) + rng.random(len(quantile))) / len(quantile) for quantile in quantiles]
+    return [batches[i] for i in np.argsort(np.concatenate(times))]
 
 
 def turned_and_mirrored(graphs: RaggedGraphs, rng: np.random.Generator) -> RaggedGraphs:
@@ -101,12 +136,14 @@ def turned_and_mirrored(graphs: RaggedGraphs, rng: np.random.Generator) -> Ragge
     Neither the objects' response nor any energy sum changes, so that each epoch sees new events that are as good as
     the generated ones.
     """
-    angle = rng.uniform(0, 2 * np.pi, len(graphs))
-    eta_sign, phi_sign = rng.choice([-1, 1], (2, len(graphs)))
-    angle, eta_sign, phi_sign = (np.repeat(values, graphs.sizes) for values in (angle, eta_sign, phi_sign))
+    turn = np.float32(2 * np.pi)
+    angle = turn * rng.random(len(graphs), np.float32)
+    signs = np.copysign(1, rng.random((2, len(graphs)), np.float32) - np.float32(0.5))
+    angle, eta_sign, phi_sign = (np.repeat(values, graphs.sizes) for values in (angle, *signs))
+    phi = phi_sign * graphs.nodes[:, PHI] + angle
     nodes = graphs.nodes.copy()
     nodes[:, ETA] *= eta_sign
-    nodes[:, PHI] = np.mod(phi_sign * nodes[:, PHI] + angle, 2 * np.pi) - np.pi
+    nodes[:, PHI] = phi - turn * np.rint(phi / turn)
     return replace(graphs, nodes=nodes)
 
 
@@ -114,6 +151,38 @@ def subset_counts(n_events: int, n_wanted: int, seed: int) -> np.ndarray:
     """Draw how many events of each chunk of a file belong to a random subset of exactly `n_wanted` events."""
     sizes = np.diff(np.append(np.arange(0, n_events, ROWS_A_CHUNK), n_events))
     return generator(seed, "subset").multivariate_hypergeometric(sizes, n_wanted, method="marginals")
+
+
+class GraphFile:
+    """Graphs in a file without a name, of which nothing stays when the program ends, in whatever way.
+
+    Parts are appended and got back by their number, as with a list; threads may read at the same time.
+
+    Parameters
+    ----------
+    folder : Path
+        Where there is space for it.
+    """
+
+    def __init__(self, folder: Path):
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 it is open as long as this object lives
+        self._places: list[tuple[int, tuple[int, ...], int]] = []
+
+    def append(self, graphs: RaggedGraphs) -> None:
+        """Write a part."""
+        self._places.append((self._file.tell(), graphs.nodes.shape, len(graphs)))
+        for array in (graphs.nodes, graphs.sizes, graphs.labels):
+            self._file.write(array.data)
+        self._file.flush()
+
+    def __getitem__(self, number: int) -> RaggedGraphs:
+        """Read a part."""
+        start, shape, n_graphs = self._places[number]
+        arrays = np.empty(shape, np.float32), np.empty(n_graphs, np.int16), np.empty((n_graphs, 2), np.float32)
+        n_read = os.preadv(self._file.fileno(), [array.data for array in arrays], start)
+        if n_read != sum(array.nbytes for array in arrays):
+            raise OSError("the temporary file of the graphs cannot be read")
+        return RaggedGraphs(*arrays)
 
 
 class TrainingGraphs:
@@ -128,8 +197,8 @@ class TrainingGraphs:
     max_events : int or None
         Size of the random subset of the file that is used; None for all.
     seed : int
-    in_memory : bool
-        Whether the graphs are kept in memory, or read again from the file when they are needed.
+    scratch : Path or None
+        Folder for a temporary file of the graphs; None keeps them in memory.
 
     Attributes
     ----------
@@ -146,52 +215,48 @@ class TrainingGraphs:
         test_split: float,
         max_events: int | None,
         seed: int,
-        in_memory: bool,
+        scratch: Path | None = None,
     ):
         self._data, self._creator, self._test_split, self._seed = data, creator, test_split, seed
         self.n_chunks = -(-data.n_events // ROWS_A_CHUNK)
         self._counts = None
         if max_events is not None and max_events < data.n_events:
             self._counts = subset_counts(data.n_events, max_events, seed)
-        self._kept: list[tuple[RaggedGraphs, RaggedGraphs]] | None = None
-        self._scan(in_memory)
+        self._parts: list[list[RaggedGraphs] | GraphFile] = [GraphFile(scratch) if scratch else [] for _ in range(2)]
+        self._read()
 
     def chunk(self, number: int, validation: bool) -> RaggedGraphs:
         """Return the training or validation graphs of a chunk of the file."""
-        if self._kept is not None:
-            return self._kept[number][validation]
-        return self._read(number)[0][validation]
+        return self._parts[validation][number]
 
-    def _read(self, number: int) -> tuple[tuple[RaggedGraphs, RaggedGraphs], tuple[int, int, int]]:
-        """Read a chunk: its training and validation graphs; its events used, without jet and without target."""
+    def _selected(self, number: int, events: L1Events) -> tuple[L1Events, np.ndarray]:
+        """Choose those events of a chunk that are used, and say which of them are for the validation."""
         start = number * ROWS_A_CHUNK
-        events = self._data.rows(start, min(start + ROWS_A_CHUNK, self._data.n_events))
         validation = uniforms(self._seed, "validation", "", start, start + len(events)) < self._test_split
-        if self._counts is not None:
-            rng = generator(self._seed, "subset", 1 + number)
-            chosen = np.sort(rng.choice(len(events), self._counts[number], replace=False))
-            events, validation = events[chosen], validation[chosen]
-        graphs = self._creator(events)
-        has_target = np.isfinite(graphs.labels[:, 0])
-        validation = validation[graphs.kept]
-        training, validating = (
-            RaggedGraphs.of(graphs.features[rows], graphs.labels[rows])
-            for rows in (has_target & ~validation, has_target & validation)
-        )
-        return (training, validating), (len(events), int((~graphs.kept).sum()), int((~has_target).sum()))
+        if self._counts is None:
+            return events, validation
+        rng = generator(self._seed, "subset", 1 + number)
+        chosen = np.sort(rng.choice(len(events), self._counts[number], replace=False))
+        return events[chosen], validation[chosen]
 
-    def _scan(self, in_memory: bool) -> None:
-        """Read the file once: count, find mean and variance of the features, keep the graphs if asked to."""
-        kept, counts, moments = [], np.zeros(5, np.int64), Moments()
+    def _read(self) -> None:
+        """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
+        counts, moments = np.zeros(5, np.int64), Moments()
         with progress(self._data.n_events, "read training events") as bar:
-            for number in range(self.n_chunks):
-                parts, (n_events, n_no_jet, n_no_target) = self._read(number)
-                counts += [n_events, n_no_jet, n_no_target, len(parts[0]), len(parts[1])]
-                moments.add(parts[0].nodes)
-                if in_memory:
-                    kept.append(parts)
-                bar.update(min(ROWS_A_CHUNK, self._data.n_events - number * ROWS_A_CHUNK))
-        self._kept = kept if in_memory else None
+            for number, chunk in enumerate(self._data.chunks(ROWS_A_CHUNK, true_objects=False)):
+                events, validation = self._selected(number, chunk)
+                labels = self._creator.labels(events)
+                has_jet = jet_count(events.smeared_data) > 0
+                used = has_jet & np.isfinite(labels[:, 0])
+                training, validating = (
+                    RaggedGraphs.of_events(self._creator, events[rows], labels[rows])
+                    for rows in (used & ~validation, used & validation)
+                )
+                moments.add(training.nodes)
+                for kept, graphs in zip(self._parts, (training, validating), strict=True):
+                    kept.append(graphs)
+                counts += [len(events), (~has_jet).sum(), (has_jet & ~used).sum(), len(training), len(validating)]
+                bar.update(len(chunk))
         n_events, n_no_jet, n_no_target, self.n_training, self.n_validation = (int(n) for n in counts)
         logger.info(
             "%s: %d of %d events used; %d without L1 jet and %d without target left out; %d train, %d validate",
@@ -236,9 +301,9 @@ class Moments:
 class GraphBatches:
     """Batches of the training or the validation graphs, an epoch at a time.
 
-    Graphs are shuffled within a buffer of 32 chunks of the file, drawn at random, so that memory is bounded whatever
-    the size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not. Those
-    of the training are turned and mirrored anew in each epoch.
+    Graphs are shuffled within a buffer, of chunks of the file drawn at random, so that memory is bounded whatever the
+    size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not. Those of
+    the training are turned and mirrored anew in each epoch.
 
     Parameters
     ----------
@@ -269,21 +334,35 @@ class GraphBatches:
         ------
         features : np.ndarray, shape (batch_size, largest graph, n_features), float32
         labels : np.ndarray, shape (batch_size, 2), float32
+            All batches are full but perhaps the last one, which has graphs of any size.
         """
         rng = generator(self._seed, "batches", int(self._validation), number)
-        chunks = iter(rng.permutation(self._graphs.n_chunks))
         left_over: list[RaggedGraphs] = []
-        while numbers := list(islice(chunks, CHUNKS_A_BUFFER)):
-            buffer = RaggedGraphs.concatenate(left_over + [self._graphs.chunk(i, self._validation) for i in numbers])
+        for chunks in self._buffers(rng):
+            buffer = RaggedGraphs.concatenate(left_over + chunks)
             rows = rng.permutation(len(buffer))
-            n_full = len(rows) if len(numbers) < CHUNKS_A_BUFFER else len(rows) - len(rows) % self._batch_size
+            n_full = len(rows) - len(rows) % self._batch_size
+            for batch in similar_size_batches(buffer.sizes[rows[:n_full]], self._batch_size, rng):
+                yield self._batch(buffer.take(rows[batch]), rng)
             left_over = [buffer.take(rows[n_full:])]
-            yield from self._batches(buffer.take(rows[:n_full]), rng)
-        yield from self._batches(left_over[0], rng)
+        if len(left_over[0]):
+            yield self._batch(left_over[0], rng)
 
-    def _batches(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for rows in similar_size_batches(graphs.sizes, self._batch_size, rng):
-            batch = graphs.take(rows)
-            if not self._validation:
-                batch = turned_and_mirrored(batch, rng)
-            yield batch.padded(), batch.labels
+    def _buffers(self, rng: np.random.Generator) -> Iterator[list[RaggedGraphs]]:
+        """Draw the chunks in random order, as many at a time as fill the buffer."""
+        chunks: list[RaggedGraphs] = []
+        n_graphs = 0
+        for number in rng.permutation(self._graphs.n_chunks):
+            chunks.append(self._graphs.chunk(number, self._validation))
+            n_graphs += len(chunks[-1])
+            if n_graphs >= GRAPHS_A_BUFFER:
+                yield chunks
+                chunks, n_graphs = [], 0
+        if chunks:
+            yield chunks
+
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Pad the graphs of a batch; turn and mirror them in the training."""
+        if not self._validation:
+            graphs = turned_and_mirrored(graphs, rng)
+        return graphs.padded(), graphs.labels

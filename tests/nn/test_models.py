@@ -75,7 +75,7 @@ class TestTeacher:
         hyperparameters = dataclasses.replace(SMALL, units=16, learning_rate=1e-2)
         model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
         features, labels = events(names, n_events=256)
-        history = model.fit(features, labels, epochs=20, batch_size=32, verbose=0).history
+        history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
         assert history["loss"][-1] < 0.2 * np.var(labels[:, 0])
         model.save(tmp_path / "teacher.keras")
         loaded = load_teacher(tmp_path / "teacher.keras")

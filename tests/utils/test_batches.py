@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from utils import batches
 from utils.batches import (
     GraphBatches,
+    GraphFile,
     Moments,
     RaggedGraphs,
     TrainingGraphs,
@@ -44,8 +45,7 @@ class TestRaggedGraphs:
         padded = ragged.padded()
         assert by_hand(padded) == by_hand(features)
         assert_array_equal(ragged.sizes, [len(nodes) for nodes in by_hand(features)])
-        assert padded.shape[1] % 2 == 0
-        assert 0 <= padded.shape[1] - ragged.sizes.max() <= 2
+        assert padded.shape[1] == max(1, *ragged.sizes)
         for graph, size in zip(padded, ragged.sizes, strict=True):
             assert (graph[:size, 0] > 0).all()
             assert not graph[size:].any()
@@ -69,8 +69,54 @@ class TestRaggedGraphs:
     def test_graphs_without_nodes_are_padded_too(self):
         ragged = RaggedGraphs.of(np.zeros((3, 18, 6), np.float32))
         assert_array_equal(ragged.sizes, [0, 0, 0])
-        assert ragged.padded().shape == (3, 2, 6)
+        assert ragged.padded().shape == (3, 1, 6)
         assert_array_equal(ragged.labels, np.zeros((3, 2)))
+
+    @pytest.mark.parametrize(
+        ("variable", "log_features"),
+        [("met", ()), ("met", ("pt", "met", "ht")), ("original_met", ("ht",)), ("ht", ("pt",))],
+    )
+    def test_of_events_are_those_of_the_padded_graphs(self, variable, log_features, random_l1_events):
+        events = random_l1_events(300)
+        events.smeared_data[::7, 3] = [5, -1, 2]
+        creator = graph_creator(variable, log_features)
+        labels = creator.labels(events)
+        found = RaggedGraphs.of_events(creator, events, labels)
+        expected = RaggedGraphs.of(creator.features(events), labels)
+        assert sorted(set(found.sizes)) == ([0, 1, 2, 3, 4, 5] if variable == "ht" else [0, 1, 2, 3, 4, 5, 6, 7, 8])
+        for name in ("nodes", "sizes", "labels"):
+            assert_array_equal(getattr(found, name), getattr(expected, name))
+            assert getattr(found, name).dtype == getattr(expected, name).dtype
+
+
+class TestGraphFile:
+    @pytest.fixture
+    def parts(self):
+        sizes = [np.array(sizes, np.int16) for sizes in ([2, 0, 3], [], [0, 0], [1])]
+        rng = np.random.default_rng(1)
+        return [
+            RaggedGraphs(rng.random((s.sum(), 5), np.float32), s, rng.random((len(s), 2), np.float32)) for s in sizes
+        ]
+
+    def test_gives_back_its_parts_in_any_order(self, parts, tmp_path):
+        kept = GraphFile(tmp_path)
+        for i, part in enumerate(parts):
+            kept.append(part)
+            for number in (*range(i, -1, -1), i):
+                for name in ("nodes", "sizes", "labels"):
+                    assert_array_equal(getattr(kept[number], name), getattr(parts[number], name))
+
+    def test_leaves_nothing_in_the_folder(self, parts, tmp_path):
+        kept = GraphFile(tmp_path)
+        kept.append(parts[0])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_that_lost_its_end_is_refused(self, parts, tmp_path):
+        kept = GraphFile(tmp_path)
+        kept.append(parts[0])
+        kept._file.truncate(100)
+        with pytest.raises(OSError, match="temporary file of the graphs cannot be read"):
+            kept[0]
 
 
 class TestSimilarSizes:
@@ -83,6 +129,15 @@ class TestSimilarSizes:
         assert lengths[1:] == [batch_size] * (len(found) - 1)
         spans = sorted((sizes[rows].min(), sizes[rows].max()) for rows in found)
         assert all(upper <= lower for (_, upper), (lower, _) in itertools.pairwise(spans))
+
+    @pytest.mark.parametrize("n_batches", [8, 20, 400])
+    def test_each_four_in_turn_are_of_the_four_quarters_of_sizes(self, n_batches):
+        sizes = np.random.default_rng(1).permutation(n_batches * 5)
+        found = similar_size_batches(sizes, 5, np.random.default_rng(2))
+        quarters = [(4 * sizes[rows] // len(sizes)).tolist() for rows in found]
+        for start in range(0, n_batches, 4):
+            assert sorted(quarters[start : start + 4]) == [[quarter] * 5 for quarter in range(4)]
+        assert len({tuple(step[0] for step in quarters[start : start + 4]) for start in range(0, n_batches, 4)}) > 1
 
     def test_order_and_company_are_random(self):
         sizes = np.repeat([1, 2, 3, 4], 50)
@@ -165,9 +220,9 @@ class TestTurnedAndMirrored:
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Read 100 events at a time, and shuffle 3 chunks together."""
+    """Read 100 events at a time, and shuffle the graphs of about 3 chunks together."""
     monkeypatch.setattr(batches, "ROWS_A_CHUNK", 100)
-    monkeypatch.setattr(batches, "CHUNKS_A_BUFFER", 3)
+    monkeypatch.setattr(batches, "GRAPHS_A_BUFFER", 180)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +247,7 @@ def data(events, write_l1, tmp_path_factory):
 
 
 def training_graphs(data, **changes):
-    settings = {"test_split": 0.2, "max_events": None, "seed": 1, "in_memory": True, **changes}
+    settings = {"test_split": 0.2, "max_events": None, "seed": 1, **changes}
     return TrainingGraphs(data, graph_creator("met", ["pt"]), **settings)
 
 
@@ -207,8 +262,8 @@ def true_met_of(epoch):
 @pytest.mark.usefixtures("small_chunks")
 class TestEpoch:
     @pytest.mark.parametrize("in_memory", [True, False])
-    def test_has_each_trainable_event_exactly_once(self, data, trainable, in_memory):
-        graphs = training_graphs(data, in_memory=in_memory)
+    def test_has_each_trainable_event_exactly_once(self, data, trainable, in_memory, tmp_path):
+        graphs = training_graphs(data, scratch=None if in_memory else tmp_path)
         parts = [true_met_of(epoch_of(graphs, validation)) for validation in (False, True)]
         assert sorted(np.concatenate(parts)) == sorted(trainable)
         assert [len(part) for part in parts] == [graphs.n_training, graphs.n_validation]
@@ -231,10 +286,10 @@ class TestEpoch:
 
     @pytest.mark.parametrize("max_events", [None, 333])
     @pytest.mark.parametrize("validation", [False, True])
-    def test_is_the_same_to_the_bit_in_memory_and_streamed(self, data, validation, max_events):
+    def test_is_the_same_to_the_bit_in_memory_and_streamed(self, data, validation, max_events, tmp_path):
         epochs = [
-            epoch_of(training_graphs(data, in_memory=in_memory, max_events=max_events), validation, number=4)
-            for in_memory in (True, False)
+            epoch_of(training_graphs(data, scratch=scratch, max_events=max_events), validation, number=4)
+            for scratch in (None, tmp_path)
         ]
         assert len(epochs[0]) == len(epochs[1]) > 1
         for (features, labels), (streamed_features, streamed_labels) in zip(*epochs, strict=True):
@@ -270,18 +325,63 @@ class TestEpoch:
     def test_pads_little(self, data):
         padded = [(features[:, :, 0] > 0) for features, _ in epoch_of(training_graphs(data), batch_size=16)]
         assert sum(real.sum() for real in padded) > 0.7 * sum(real.size for real in padded)
-        assert {real.shape[1] for real in padded} <= {2, 4, 6, 8}
+        assert all(real.shape[1] == real.sum(1).max() for real in padded)
 
 
 def test_a_file_of_several_chunks_is_read_the_same_with_any_buffer(monkeypatch, data, trainable):
-    for rows, buffer in ((1050, 32), (1049, 1), (350, 3), (210, 5), (17, 4)):
+    for rows, buffer in ((1050, 5000), (1049, 1), (350, 700), (210, 800), (17, 50)):
         monkeypatch.setattr(batches, "ROWS_A_CHUNK", rows)
-        monkeypatch.setattr(batches, "CHUNKS_A_BUFFER", buffer)
+        monkeypatch.setattr(batches, "GRAPHS_A_BUFFER", buffer)
         graphs = training_graphs(data)
         assert graphs.n_training + graphs.n_validation == len(trainable)
         found = epoch_of(graphs, batch_size=40)
         assert sorted(true_met_of(found)) == sorted(true_met_of(epoch_of(graphs, batch_size=1000)))
         assert len(found) == -(-graphs.n_training // 40)
+
+
+class NumberedGraphs:
+    """Training graphs of random sizes, numbered in their labels, in chunks of given lengths."""
+
+    def __init__(self, lengths, seed):
+        self.n_chunks, self.n_training = len(lengths), sum(lengths)
+        self.sizes = np.random.default_rng(seed).integers(1, 19, self.n_training, np.int16)
+        labels = np.repeat(np.arange(self.n_training, dtype=np.float32)[:, None], 2, axis=1)
+        rows = np.split(np.arange(self.n_training), np.cumsum(lengths)[:-1])
+        self.chunks = [
+            RaggedGraphs(np.ones((self.sizes[row].sum(), 3), np.float32), self.sizes[row], labels[row]) for row in rows
+        ]
+
+    def chunk(self, number, validation):
+        return self.chunks[number]
+
+
+class TestEndOfEpoch:
+    @given(
+        st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(any),
+        st.integers(1, 200),
+        st.integers(1, 70),
+        st.integers(0, 2**32 - 1),
+    )
+    def test_each_graph_is_there_once_whatever_the_chunks_the_buffer_and_the_batches(
+        self, lengths, buffer, batch_size, seed
+    ):
+        graphs = NumberedGraphs(lengths, seed)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(batches, "GRAPHS_A_BUFFER", buffer)
+            found = epoch_of(graphs, batch_size=batch_size, seed=seed)
+        n = sum(lengths)
+        assert len(found) == len(GraphBatches(graphs, False, batch_size, seed)) == -(-n // batch_size)
+        assert [len(labels) for _, labels in found[:-1]] == [batch_size] * (len(found) - 1)
+        assert sorted(true_met_of(found)) == list(range(n))
+        for features, labels in found:
+            assert_array_equal((features[:, :, 0] > 0).sum(1), graphs.sizes[labels[:, 1].astype(int)])
+
+    def test_the_batch_that_is_not_full_is_of_no_special_size(self):
+        graphs = NumberedGraphs([100, 90], seed=1)
+        last = [graphs.sizes[epoch_of(graphs, number=i)[-1][1][:, 1].astype(int)] for i in range(100)]
+        assert {len(sizes) for sizes in last} == {190 % 32}
+        error = graphs.sizes.std() / np.sqrt(100 * (190 % 32))
+        assert abs(np.mean(last) - graphs.sizes.mean()) < 5 * error
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -291,10 +391,10 @@ class TestParts:
         expected, width = 0.3 * len(trainable), np.sqrt(len(trainable) * 0.3 * 0.7)
         assert abs(graphs.n_validation - expected) < 5 * width
 
-    def test_do_not_depend_on_memory_or_chunks(self, data, monkeypatch):
+    def test_do_not_depend_on_memory_or_chunks(self, data, monkeypatch, tmp_path):
         first = sorted(true_met_of(epoch_of(training_graphs(data), validation=True)))
         monkeypatch.setattr(batches, "ROWS_A_CHUNK", 333)
-        assert sorted(true_met_of(epoch_of(training_graphs(data, in_memory=False), validation=True))) == first
+        assert sorted(true_met_of(epoch_of(training_graphs(data, scratch=tmp_path), validation=True))) == first
 
     def test_statistics_are_those_of_the_real_training_nodes_as_they_are_in_the_file(self, data, events):
         graphs = training_graphs(data)
