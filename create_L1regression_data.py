@@ -58,7 +58,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--chunk_size",
         type=number(int, 1),
-        default=16384,
+        default=32768,
         help="events that a worker holds at a time; no effect on the output",
     )
     args.add_argument(

@@ -28,6 +28,7 @@ EVENT_FEATURE_NAMES = (b"Pt", b"Eta", b"Phi", b"Class")
 
 N_SLOTS = 18
 MUONS, EGAMMAS, JETS = slice(0, 4), slice(4, 8), slice(8, 18)
+FIRST_EGAMMA, FIRST_JET = EGAMMAS.start, JETS.start
 PID_EMPTY, PID_MUON, PID_EGAMMA, PID_JET = 0, 1, 2, 3
 SLOT_PIDS = np.repeat([PID_MUON, PID_EGAMMA, PID_JET], [4, 4, 10])
 SLOT_NAMES = {"muons": MUONS, "egammas": EGAMMAS, "jets": JETS}
@@ -93,9 +94,16 @@ def met(objects: np.ndarray) -> np.ndarray:
     return length
 
 
+@compiled
 def ht(objects: np.ndarray) -> np.ndarray:
     """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
-    return objects[..., JETS, PT].sum(-1, dtype=np.float64).astype(np.float32)
+    total = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        pt = 0.0
+        for i in range(FIRST_JET, N_SLOTS):
+            pt += np.float64(objects[event, i, PT])
+        total[event] = pt
+    return total
 
 
 def jet_count(objects: np.ndarray) -> np.ndarray:

@@ -48,7 +48,8 @@ class GzipTable:
             )
             for name, (row, dtype) in columns.items()
         }
-        self._written, self._filled = 0, 0
+        self._columns = columns
+        self._written, self._filled, self._extent = 0, 0, 0
         self._chunk = self._empty_chunk()
         self._compressing: deque[dict[str, Future[bytes]]] = deque()
 
@@ -57,7 +58,7 @@ class GzipTable:
         return self._written + len(self._compressing) * self._rows_a_chunk + self._filled
 
     def _empty_chunk(self) -> dict[str, np.ndarray]:
-        return {name: np.empty(column.chunks, column.dtype) for name, column in self._datasets.items()}
+        return {name: np.empty((self._rows_a_chunk, *row), dtype) for name, (row, dtype) in self._columns.items()}
 
     def append(self, columns: dict[str, np.ndarray]) -> None:
         """Append rows, given by the name of the column."""
@@ -93,13 +94,14 @@ class GzipTable:
         """Write the compressed chunks in order, until so many are waiting."""
         while len(self._compressing) > waiting:
             start, self._written = self._written, self._written + self._rows_a_chunk
+            if self._written > self._extent:
+                self._extent += GROWTH * self._rows_a_chunk
+                for column in self._datasets.values():
+                    column.resize(self._extent, axis=0)
             for name, compressed in self._compressing.popleft().items():
-                column = self._datasets[name]
-                if self._written > len(column):
-                    column.resize(start + GROWTH * self._rows_a_chunk, axis=0)
-                content, place = compressed.result(), (start,) + (0,) * (column.ndim - 1)
+                content, place = compressed.result(), (start,) + (0,) * len(self._columns[name][0])
                 with phil:
-                    column.id.write_direct_chunk(place, content)
+                    self._datasets[name].id.write_direct_chunk(place, content)
 
 
 def _compressed(values: np.ndarray) -> bytes:

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from utils.cli import UserError
 from utils.compiled import compiled
-from utils.data_processing import EGAMMAS, ETA, JETS, N_SLOTS, PHI, PT
+from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
@@ -231,9 +231,6 @@ class L1Response:
         """
         leptons = [LeptonResponse(*map(float, response)) for response in (self.muons, self.egammas)]
         return _smear(objects, normals, *leptons, self.jets.numbers())
-
-
-FIRST_EGAMMA, FIRST_JET = EGAMMAS.start, JETS.start
 
 
 @compiled
