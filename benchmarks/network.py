@@ -1,8 +1,8 @@
 """Throughput of the teacher in training and prediction, against the plain implementation of the same network.
 
-Both have the same parameters and events. Ours trains on batches of events of similar size that come from memory or from
-a temporary file; the plain one, compiled by XLA as is the default of Keras and faster for it, on all slots, with the
-adjacency and the filter of each event ready in memory.
+Both have the same parameters, events and number of events a step of the optimizer. Ours trains on batches of events of
+similar size, four a step, that come from memory or from a temporary file; the plain one on all slots, with adjacency and
+filter of each event ready in memory, compiled by XLA, which is the default of Keras, and without it.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils.batches import GraphBatches, RaggedGraphs, TrainingGraphs
-from utils.cli import number
+from utils.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
+from utils.cli import comma_separated, number
 from utils.data_processing import N_SLOTS, METGraphCreator
 from utils.l1_dataset import L1Dataset
 
@@ -40,10 +40,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args = benchmark_parser(__doc__)
     args.add_argument("--data", type=Path, required=True, help="L1 regression file")
-    args.add_argument("--batch_size", type=number(int, 1), default=512, help="events a batch of the training")
+    sizes = comma_separated(number(int, BATCHES_A_STEP))
+    args.add_argument("--batch_sizes", type=sizes, default="512,2048", help="events a step of the training")
     args.add_argument("--prediction_batch_size", type=number(int, 1), default=2048, help="events a predicted batch")
-    args.add_argument("--epochs", type=number(int, 1), default=3, help="epochs of each measurement")
-    args.add_argument("--rounds", type=number(int, 1), default=5, help="measurements, of which the median is given")
+    args.add_argument("--epochs", type=number(int, 1), default=5, help="epochs of each measurement")
+    args.add_argument("--rounds", type=number(int, 1), default=2, help="measurements, of which the median is given")
     return args.parse_args(argv)
 
 
@@ -84,25 +85,29 @@ def seconds(action: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(actions: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Measure the median time of several actions that take turns, after a first run of each that compiles them."""
+def epoch_seconds(fit: Callable[..., Any], epochs: int) -> float:
+    """Measure the median wall-clock time of the epochs of a training after the first one, in which it is compiled."""
+    import keras
+
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    fit(epochs=epochs + 1, callbacks=[clock], verbose=0)
+    return float(np.median(np.diff(ends)))
+
+
+def interleaved(actions: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Take the median of what several actions measure that take turns, after a first run of each that compiles them."""
     for action in actions.values():
         action()
-    times = {name: np.empty(rounds) for name in actions}
-    for turn in range(rounds):
-        for name, action in actions.items():
-            times[name][turn] = seconds(action)
-    return {name: float(np.median(values)) for name, values in times.items()}
+    times = [[action() for action in actions.values()] for _ in range(rounds)]
+    return {name: float(time) for name, time in zip(actions, np.median(times, axis=0), strict=True)}
 
 
-def training_of(model: "keras.Model", batches: GraphBatches, epochs: int) -> Callable[[], Any]:
-    """Return what trains a teacher of ours for some epochs, each with batches of its own."""
+def fit_ours(model: "keras.Model", batches: GraphBatches, **kwargs: Any) -> None:
+    """Train a teacher as nn.data.fit does, but without validation."""
     from nn.data import as_dataset
 
-    numbers: Iterator[int] = itertools.count()
-    return lambda: model.fit(
-        as_dataset(batches, model.input_shape[-1], numbers), epochs=epochs, shuffle=False, verbose=0
-    )
+    model.fit(as_dataset(batches, model.input_shape[-1], itertools.count()), shuffle=False, **kwargs)
 
 
 def all_training_graphs(source: TrainingGraphs) -> RaggedGraphs:
@@ -125,16 +130,13 @@ class Task:
     ----------
     name : str
     actions : dict
-        What each implementation does; one of them is "plain".
-    passes : int
-        How often an action takes each event.
+        For each implementation what measures the seconds it takes for all events; one of them is "plain".
     operations : int
         Useful operations in units of those of a prediction.
     """
 
     name: str
-    actions: Mapping[str, Callable[[], Any]]
-    passes: int
+    actions: Mapping[str, Callable[[], float]]
     operations: int
 
 
@@ -157,31 +159,38 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
 
     hyperparameters = TeacherHyperparameters()
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
-    plain = build_plain_teacher(hyperparameters, *statistics, n_nodes=N_SLOTS)
     teacher = hypermodel.build_fixed(hyperparameters)
-    plain.compile(keras.optimizers.Adam.from_config(teacher.optimizer.get_config()), get_loss(LOSS), jit_compile=True)
     graphs = all_training_graphs(sources["memory"])
     features = all_slots(graphs)
     inputs = plain_inputs(features)
-    copy_weights(teacher, plain)
-    difference = np.abs(predict(teacher, features) - plain.predict(inputs, verbose=0)[:, 0]).max()
+
+    def plain_teacher(by_xla: bool) -> "keras.Model":
+        plain = build_plain_teacher(hyperparameters, *statistics, n_nodes=N_SLOTS)
+        plain.compile(keras.optimizers.Adam(hyperparameters.learning_rate), get_loss(LOSS), jit_compile=by_xla)
+        copy_weights(teacher, plain)
+        return plain
+
+    plain = {"plain": plain_teacher(by_xla=True), "plain, without XLA": plain_teacher(by_xla=False)}
+    difference = np.abs(predict(teacher, features) - plain["plain"].predict(inputs, verbose=0)[:, 0]).max()
     if difference > LARGEST_DIFFERENCE:
         raise RuntimeError(f"the corrections of the two implementations differ by up to {difference}")
 
-    trainings = {}
-    for place, by_xla in (("memory", False), ("file", False), ("memory", True)):
-        model = hypermodel.build_fixed(hyperparameters)
-        model.jit_compile = by_xla
-        batches = GraphBatches(sources[place], validation=False, batch_size=args.batch_size, seed=SEED)
-        trainings[f"ours, from {place}{', XLA' * by_xla}"] = training_of(model, batches, args.epochs)
-    fit_plain = partial(plain.fit, inputs, graphs.labels, batch_size=args.batch_size, epochs=args.epochs, verbose=0)
-    made = [Task(f"training, batches of {args.batch_size}", {**trainings, "plain": fit_plain}, args.epochs, 3)]
-    for size in (args.prediction_batch_size, args.batch_size):
-        predictions = {
-            "ours": partial(predict, teacher, features, size),
-            "plain": partial(plain.predict, inputs, batch_size=size, verbose=0),
-        }
-        made.append(Task(f"prediction, batches of {size}", predictions, 1, 1))
+    made = []
+    for size in args.batch_sizes:
+        trainings = {}
+        for place, source in sources.items():
+            batches = GraphBatches(source, validation=False, batch_size=size // BATCHES_A_STEP, seed=SEED)
+            fit = partial(fit_ours, hypermodel.build_fixed(hyperparameters), batches)
+            trainings[f"ours, from {place}"] = partial(epoch_seconds, fit, args.epochs)
+        for name, model in plain.items():
+            fit_plain = partial(model.fit, inputs, graphs.labels, batch_size=size)
+            trainings[name] = partial(epoch_seconds, fit_plain, args.epochs)
+        made.append(Task(f"training, {size} events a step", trainings, 3))
+    predictions = {"ours": partial(seconds, partial(predict, teacher, features, args.prediction_batch_size))}
+    for name, model in plain.items():
+        predict_plain = partial(model.predict, inputs, batch_size=args.prediction_batch_size, verbose=0)
+        predictions[name] = partial(seconds, predict_plain)
+    made.append(Task(f"prediction, batches of {args.prediction_batch_size}", predictions, 1))
     return made
 
 
@@ -209,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for task in tasks(args, TeacherHyperModel(creator.feature_names, mean, variance, LOSS), sources):
             times = interleaved(task.actions, args.rounds)
             for name, duration in times.items():
-                rate = task.passes * len(sizes) / duration
+                rate = len(sizes) / duration
                 rows.append(
                     {
                         "task": task.name,

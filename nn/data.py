@@ -10,9 +10,6 @@ import tensorflow as tf
 
 from utils.batches import RaggedGraphs
 
-# XLA takes about a third off the time of a batch, but compiles anew for each number of nodes, a minute in all.
-XLA_BATCHES = 30_000
-
 
 class Batches(Protocol):
     """A source of batches, such as utils.batches.GraphBatches."""
@@ -40,15 +37,13 @@ def as_dataset(batches: Batches, n_features: int, epochs: Iterator[int]) -> tf.d
 
 
 def fit(
-    model: keras.Model, training: Batches, validation: Batches, epochs: int = 1, initial_epoch: int = 0, **kwargs: Any
+    model: keras.Model, training: Batches, validation: Batches, initial_epoch: int = 0, **kwargs: Any
 ) -> keras.callbacks.History:
-    """Fit a compiled model, by XLA where it pays; what else keras' ``fit`` takes is passed on."""
+    """Fit a compiled model; what else keras' ``fit`` takes is passed on."""
     n_features = model.input_shape[-1]
-    model.jit_compile = len(training) * (epochs - initial_epoch) > XLA_BATCHES
     return model.fit(
         as_dataset(training, n_features, itertools.count(initial_epoch)),
         validation_data=as_dataset(validation, n_features, itertools.repeat(0)),
-        epochs=epochs,
         initial_epoch=initial_epoch,
         shuffle=False,
         **{**kwargs, "verbose": 0},

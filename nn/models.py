@@ -265,7 +265,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             optimizer=keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
-            jit_compile=False,  # nn.data.fit says when XLA pays
+            jit_compile=False,  # XLA compiles anew for each number of nodes, which takes longer than most trainings
         )
         # A trial that the search goes on with finds the state of its optimizer only in one that is built.
         model.optimizer.build(model.trainable_variables)
