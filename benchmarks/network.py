@@ -1,8 +1,8 @@
 """Throughput of the teacher in training and prediction, against the plain implementation of the same network.
 
 Both have the same parameters, events and number of events a step of the optimizer. Ours trains on batches of events of
-similar size, four a step, that come from memory or from a temporary file; the plain one on all slots, with adjacency and
-filter of each event ready in memory, compiled by XLA, which is the default of Keras, and without it.
+similar size, four a step, that come from memory or from a temporary file; the plain one on all slots, with adjacency
+and filter of each event ready in memory, compiled by XLA, which is the default of Keras, and without it.
 """
 
 import argparse
