@@ -1,4 +1,4 @@
-"""How batches reach a model: predictions in the order of the events, and when XLA compiles the training."""
+"""How batches reach a model: predictions in the order of the events, epochs that are counted on."""
 
 import numpy as np
 import pytest
