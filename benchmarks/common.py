@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.cli import parser
+from utils.cli import comma_separated, number, parser
 from utils.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +56,15 @@ def benchmark_parser(description: str) -> argparse.ArgumentParser:
     """Make the parser of a benchmark, which says where its JSON goes."""
     args = parser(description)
     args.add_argument("--output", type=Path, required=True, help="JSON file of the numbers and the machine")
+    return args
+
+
+def scaling_parser(description: str) -> argparse.ArgumentParser:
+    """Make the parser of a benchmark that repeats events to files of several sizes."""
+    args = benchmark_parser(description)
+    sizes = comma_separated(number(int, 1))
+    args.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
+    args.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
     return args
 
 

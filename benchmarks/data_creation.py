@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import vectorised_smearing
-from benchmarks.common import as_row, benchmark_parser, cost, project_script, report
+from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_events
 from create_L1regression_data import l1_response, parse_args
 from utils.cli import comma_separated, number
@@ -39,12 +39,9 @@ def vectorised_speed(path: Path) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Create data of several sizes."""
-    parser = benchmark_parser(__doc__ or "")
+    parser = scaling_parser(__doc__ or "")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="events files of one process")
-    sizes = comma_separated(number(int, COMPARED_EVENTS))
-    parser.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
     parser.add_argument("--workers", type=comma_separated(number(int, 1)), default="1,2", help="numbers of workers")
-    parser.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
     args = parser.parse_args(argv)
     rows = []
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:

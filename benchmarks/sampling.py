@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import as_row, benchmark_parser, cost, project_script, report
+from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
 from utils.cli import comma_separated, number
 from utils.l1_dataset import L1Dataset
@@ -12,12 +12,9 @@ from utils.l1_dataset import L1Dataset
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Sample files of several sizes."""
-    parser = benchmark_parser(__doc__ or "")
+    parser = scaling_parser(__doc__ or "")
     parser.add_argument("--data", type=Path, required=True, help="L1 regression file whose events are repeated")
-    sizes = comma_separated(number(int, 1))
-    parser.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
     parser.add_argument("--workers", type=comma_separated(number(int, 1)), default="1,2", help="numbers of workers")
-    parser.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
     args = parser.parse_args(argv)
     rows = []
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.common import as_row, benchmark_parser, cost, project_script, report
+from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
-from utils.cli import comma_separated, number
+from utils.cli import number
 from utils.data_processing import METGraphCreator
 from utils.l1_dataset import L1Dataset
 
@@ -112,19 +112,12 @@ def speed(costs: np.ndarray) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure memory for each size, then the speed."""
-    parser = benchmark_parser(__doc__ or "")
+    parser = scaling_parser(__doc__ or "")
     parser.add_argument("--data", type=Path, required=True, help="L1 regression file")
-    parser.add_argument(
-        "--events",
-        type=comma_separated(number(int, 1)),
-        default=(100_000, 1_000_000, 5_000_000, 13_500_000),
-        help="sizes of the files that are trained on, separated by commas",
-    )
     parser.add_argument("--epochs", type=number(int, 1), default=1, help="epochs of each training")
     parser.add_argument("--batch_size", type=number(int, 1), default=1024, help="events a step of the optimizer")
     parser.add_argument("--turns", type=number(int, 2), default=6, help="pairs of epochs to compare the speed")
     parser.add_argument("--turn_events", type=number(int, 1), default=300_000, help="events of the file for that")
-    parser.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
     args = parser.parse_args(argv)
     data = L1Dataset.check(args.data)
     rows = []

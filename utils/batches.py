@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError, progress
-from utils.data_processing import ETA, PHI, PT, SLOT_PIDS, GraphCreator, L1Events, jet_count
+from utils.data_processing import ETA, PHI, PT, GraphCreator, L1Events, jet_count
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.random_streams import generator, uniforms
 
@@ -58,21 +58,8 @@ class RaggedGraphs:
     @classmethod
     def of_events(cls, creator: GraphCreator, events: L1Events, labels: np.ndarray) -> "RaggedGraphs":
         """Make graphs with the features of `creator`, without the padding that it would fill in."""
-        objects = events.smeared_data[:, creator.slots]
-        event, slot = np.divmod(np.flatnonzero(objects[:, :, PT] > 0), objects.shape[1])
-        real = objects[event, slot]
-        columns = {
-            "pt": real[:, PT],
-            "eta": real[:, ETA],
-            "phi": real[:, PHI],
-            "met": events.smeared_met[event],
-            "ht": events.smeared_ht[event],
-            "pid": SLOT_PIDS[creator.slots][slot],
-        }
-        nodes = np.empty((len(real), len(creator.feature_names)), np.float32)
-        for i, name in enumerate(creator.feature_names):
-            nodes[:, i] = np.log1p(columns[name]) if name in creator.log_features else columns[name]
-        return cls(nodes, np.bincount(event, minlength=len(events)).astype(np.int16), labels)
+        real, nodes = creator.nodes(events)
+        return cls(nodes, real.sum(1, dtype=np.int16), labels)
 
     @classmethod
     def concatenate(cls, parts: "Sequence[RaggedGraphs]") -> "RaggedGraphs":

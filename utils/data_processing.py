@@ -250,21 +250,37 @@ class GraphCreator:
 
     def features(self, events: L1Events) -> np.ndarray:
         """Node features of all events given, shape (n_events, n_nodes, n_features), float32, zero where empty."""
-        objects = events.smeared_data[:, self.slots]
-        columns = {
-            "pt": objects[:, :, PT],
-            "eta": objects[:, :, ETA],
-            "phi": objects[:, :, PHI],
-            "met": events.smeared_met[:, None],
-            "ht": events.smeared_ht[:, None],
-            "pid": SLOT_PIDS[self.slots],
-        }
-        real = objects[:, :, PT] > 0
+        real, nodes = self.nodes(events)
         features = np.zeros((*real.shape, len(self.feature_names)), np.float32)
-        for i, name in enumerate(self.feature_names):
-            column = np.log1p(columns[name]) if name in self.log_features else columns[name]
-            np.copyto(features[:, :, i], column, where=real)
+        features[real] = nodes
         return features
+
+    def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
+        """Make the real nodes of all events given.
+
+        Returns
+        -------
+        real : np.ndarray, shape (n_events, n_nodes), bool
+            Which nodes are real.
+        nodes : np.ndarray, shape (n_real_nodes, n_features), float32
+            Features of the real nodes, one event after the other.
+        """
+        objects = events.smeared_data[:, self.slots]
+        real = objects[:, :, PT] > 0
+        event, slot = np.divmod(np.flatnonzero(real), real.shape[1])
+        of_node = objects[event, slot]
+        columns = {
+            "pt": of_node[:, PT],
+            "eta": of_node[:, ETA],
+            "phi": of_node[:, PHI],
+            "met": events.smeared_met[event],
+            "ht": events.smeared_ht[event],
+            "pid": SLOT_PIDS[self.slots][slot],
+        }
+        nodes = np.empty((len(event), len(self.feature_names)), np.float32)
+        for i, name in enumerate(self.feature_names):
+            nodes[:, i] = np.log1p(columns[name]) if name in self.log_features else columns[name]
+        return real, nodes
 
     def labels(self, events: L1Events) -> np.ndarray:
         """Correction and true variable [GeV] of all events given, shape (n_events, 2), float32."""
