@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,8 @@ from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, me
 from utils.events import EventsFile, check_events_files
 from utils.files import provenance, whole_folder
 from utils.l1_dataset import new_l1_file
-from utils.random_streams import normals, uniforms
+from utils.random_streams import normal_pairs, uniforms
 from utils.smearing import (
-    NORMALS_PER_EVENT,
     TABLES,
     InverseResponse,
     JetResolution,
@@ -160,35 +159,6 @@ def split(seed: int, process: str, start: int, stop: int, test_fraction: float) 
     return uniforms(seed, "split", process, start, stop) < test_fraction
 
 
-def l1_events(
-    particles: np.ndarray, weights: np.ndarray, process_id: int, response: L1Response, numbers: np.ndarray
-) -> L1Events:
-    """Compute all that an L1 regression file says of events.
-
-    Parameters
-    ----------
-    particles : np.ndarray, shape (n_events, 19, 4)
-    weights : np.ndarray, shape (n_events,)
-    process_id : int
-    response : L1Response
-    numbers : np.ndarray, shape (n_events, 28)
-        Standard normal numbers for the smearing.
-    """
-    true = event_objects(particles)
-    smeared = response.smear(true, numbers)
-    return L1Events(
-        smeared_data=smeared,
-        true_data=true,
-        smeared_met=met(smeared),
-        smeared_ht=ht(smeared),
-        true_met=met(true),
-        true_ht=ht(true),
-        original_met=particles[:, EVENT_MET, PT],
-        ids=np.full(len(true), process_id, np.int32),
-        weights=weights,
-    )
-
-
 def draw_response(response: L1Response, folder: Path) -> None:
     """Draw the jet response; the only place that needs matplotlib, whose import takes a second."""
     from utils.plotting_data import draw_jet_resolution, draw_jet_scale
@@ -264,15 +234,27 @@ def smear(
     so do the weights of the training and of the test events, each of which stand for all.
     """
     particles, weights = piece.file.rows(piece.start, piece.stop)
-    numbered = (process.name, piece.number, piece.number + len(particles))
-    numbers = normals(seed, "smearing", *numbered, NORMALS_PER_EVENT)
-    in_test = split(seed, *numbered, test_fraction)
-    events = l1_events(particles, weights, process.process_id, response, numbers)
-    train, test = (
-        replace(part, weights=part.weights * np.float32(piece.file.n_events / n_part if piece.file.weighted else 1))
-        for part, n_part in ((events[~in_test], process.n_train), (events[in_test], process.n_test))
+    in_test = split(seed, process.name, piece.number, piece.number + len(particles), test_fraction)
+    order, n_train = np.argsort(in_test, kind="stable"), len(in_test) - np.count_nonzero(in_test)
+    weights = weights[order]
+    if piece.file.weighted:
+        weights[:n_train] *= piece.file.n_events / process.n_train
+        weights[n_train:] *= piece.file.n_events / process.n_test
+    true = event_objects(particles, order)
+    numbers = normal_pairs(seed, "smearing", process.name, piece.number + order, true[:, :, PT] > 0)
+    smeared = response.smear(true, numbers)
+    events = L1Events(
+        smeared_data=smeared,
+        true_data=true,
+        smeared_met=met(smeared),
+        smeared_ht=ht(smeared),
+        true_met=met(true),
+        true_ht=ht(true),
+        original_met=particles[order, EVENT_MET, PT],
+        ids=np.full(len(order), process.process_id, np.int32),
+        weights=weights,
     )
-    return train, test
+    return events[:n_train], events[n_train:]
 
 
 @script

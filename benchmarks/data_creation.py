@@ -16,9 +16,8 @@ from benchmarks.common import as_row, cost, project_script, report, scaling_pars
 from benchmarks.repeated import write_repeated_events
 from create_L1regression_data import l1_response, parse_args
 from utils.cli import comma_separated, number
-from utils.data_processing import event_objects, ht
+from utils.data_processing import N_SLOTS, event_objects, ht
 from utils.events import EventsFile, check_events_files
-from utils.smearing import NORMALS_PER_EVENT
 
 COMPARED_EVENTS = 50_000
 
@@ -30,7 +29,7 @@ def vectorised_speed(path: Path) -> float:
     rng = np.random.default_rng(1)
     start = time.process_time()
     true = event_objects(particles)
-    smeared = vectorised_smearing.smeared(true, rng.standard_normal((len(true), NORMALS_PER_EVENT)), response)
+    smeared = vectorised_smearing.smeared(true, rng.standard_normal((len(true), N_SLOTS, 2)), response)
     for objects in (true, smeared):
         vectorised_smearing.met(objects)
         ht(objects)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import vector
 
-from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT
-from utils.smearing import CENTRAL_ETA, InverseResponse, L1Response, LeptonResponse
+from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, PHI, PT
+from utils.smearing import CENTRAL_ETA, RESOLUTION, SCALE, InverseResponse, L1Response, LeptonResponse
 
 
 def inverse_response(table: InverseResponse, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def inverse_response(table: InverseResponse, pt: np.ndarray, abs_eta: np.ndarray
 def smeared_leptons(objects: np.ndarray, normals: np.ndarray, response: LeptonResponse) -> np.ndarray:
     """Return the L1 pT of muons or e/g, shape (n_events, 4)."""
     scale = np.where(np.abs(objects[:, :, ETA]) < response.eta_edge, 1 / response.inner, 1 / response.outer)
-    return objects[:, :, PT] * scale * (1 + response.resolution * normals)
+    return objects[:, :, PT] * scale * (1 + response.resolution * normals[:, :, RESOLUTION])
 
 
 def smeared(objects: np.ndarray, normals: np.ndarray, response: L1Response) -> np.ndarray:
@@ -35,8 +35,8 @@ def smeared(objects: np.ndarray, normals: np.ndarray, response: L1Response) -> n
     jet_pt, abs_eta = np.maximum(pt[:, JETS], 1e-3), np.abs(objects[:, JETS, ETA])
     resolution = np.where(abs_eta < CENTRAL_ETA, jets.central(jet_pt), jets.forward(jet_pt))
     scale = inverse_response(jets.inverse_response, jet_pt, abs_eta)
-    scale *= jets.scale_mean + jets.scale_width * normals[:, N_SLOTS:]
-    pt[:, JETS] *= scale * (1 + jets.resolution_factor * resolution * normals[:, JETS])
+    scale *= jets.scale_mean + jets.scale_width * normals[:, JETS, SCALE]
+    pt[:, JETS] *= scale * (1 + jets.resolution_factor * resolution * normals[:, JETS, RESOLUTION])
     result = np.zeros_like(objects)
     for slots, threshold in (
         (MUONS, response.muons.threshold),

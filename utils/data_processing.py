@@ -52,41 +52,49 @@ def reconstructed(variable: str) -> str:
     return _RECONSTRUCTED[full_variable(variable)]
 
 
-def event_objects(particles: np.ndarray) -> np.ndarray:
+def event_objects(particles: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
     """Reorder the objects of events-file rows into the slots of an L1 regression file.
 
     Parameters
     ----------
     particles : np.ndarray, shape (n_events, 19, 4)
+    order : np.ndarray, shape (n_events,), optional
+        In which order the events come; without it, as they are.
 
     Returns
     -------
     np.ndarray, shape (n_events, 18, 3), float32
         pT, eta, phi; what an empty slot held of eta and phi is set to zero.
     """
-    objects = np.zeros((len(particles), N_SLOTS, 3), np.float32)
-    for slots, event_slots in ((MUONS, EVENT_MUONS), (EGAMMAS, EVENT_EGAMMAS), (JETS, EVENT_JETS)):
-        _copy_real(particles[:, event_slots], objects[:, slots])
+    return _event_objects(particles, np.arange(len(particles)) if order is None else order)
+
+
+_EVENT_SLOTS = np.r_[EVENT_MUONS, EVENT_EGAMMAS, EVENT_JETS]
+
+
+@compiled
+def _event_objects(particles: np.ndarray, order: np.ndarray) -> np.ndarray:
+    objects = np.zeros((len(order), N_SLOTS, 3), np.float32)
+    for i in range(len(order)):
+        for slot in range(N_SLOTS):
+            event, event_slot = order[i], _EVENT_SLOTS[slot]
+            if particles[event, event_slot, PT] > 0:
+                for feature in range(3):
+                    objects[i, slot, feature] = particles[event, event_slot, feature]
     return objects
 
 
 @compiled
-def _copy_real(source: np.ndarray, destination: np.ndarray) -> None:
-    for event in range(len(source)):
-        for i in range(source.shape[1]):
-            if source[event, i, PT] > 0:
-                for feature in range(3):
-                    destination[event, i, feature] = source[event, i, feature]
-
-
-@compiled
 def met(objects: np.ndarray) -> np.ndarray:
-    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
+    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32.
+
+    Sine and cosine are of single precision as the angles are, whose rounding moves the sum no less.
+    """
     length = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
         px, py = 0.0, 0.0
         for i in range(objects.shape[1]):
-            pt, phi = np.float64(objects[event, i, PT]), np.float64(objects[event, i, PHI])
+            pt, phi = np.float64(objects[event, i, PT]), objects[event, i, PHI]
             if pt > 0:
                 px += pt * np.cos(phi)
                 py += pt * np.sin(phi)

@@ -1,11 +1,12 @@
 """The response of the Level-1 trigger: how offline-like objects become L1 objects."""
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import nnls
 
 from utils.cli import UserError
@@ -14,7 +15,7 @@ from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
-NORMALS_PER_EVENT = N_SLOTS + 10
+RESOLUTION, SCALE = 0, 1  # of the two normal numbers of an object
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class InverseResponse:
             pt = np.array([float(name.removeprefix("pt_")) for name in columns])
         except ValueError:
             raise UserError(f"{path}: expected columns pt_VALUE, found {', '.join(columns)}") from None
-        low, high = table["abs_eta_min"].to_numpy(), table["abs_eta_max"].to_numpy()
+        low, high = table["abs_eta_min"], table["abs_eta_max"]
         if len(pt) == 0 or (pt <= 0).any() or (np.diff(pt) <= 0).any():
             raise UserError(f"{path}: expected columns pt_VALUE with rising values above 0, found {columns}")
         if (high <= low).any() or (low[1:] != high[:-1]).any():
             raise UserError(f"{path}: expected contiguous rising bins of absolute eta")
-        factor = table[columns].to_numpy()
+        factor = np.stack([table[name] for name in columns], axis=1)
         if (factor <= 0).any():
             raise UserError(f"{path}: expected factors above 0")
         return cls(np.append(low, high[-1]), pt, factor)
@@ -56,22 +57,22 @@ class InverseResponse:
     def __call__(self, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:
         """Return the factor for jets of true pT [GeV] and absolute eta, arrays of one shape."""
         of_a_jet = np.vectorize(_inverse_response, excluded=(0, 1, 2), otypes=[float])
-        return of_a_jet(self.eta_edges, self.pt, self.factor, pt, abs_eta)
+        return of_a_jet(self.eta_edges, np.log(self.pt), self.factor, pt, abs_eta)
 
 
 @compiled
 def _inverse_response(
-    eta_edges: np.ndarray, table_pt: np.ndarray, factors: np.ndarray, pt: float, abs_eta: float
+    eta_edges: np.ndarray, table_log_pt: np.ndarray, factors: np.ndarray, pt: float, abs_eta: float
 ) -> float:
     """Factor of one jet."""
-    eta_bin, above = 0, 0
+    eta_bin, above, log_pt = 0, 0, np.log(pt)
     while eta_bin < len(factors) - 1 and eta_edges[eta_bin + 1] <= abs_eta:
         eta_bin += 1
-    while above < len(table_pt) and table_pt[above] <= pt:
+    while above < len(table_log_pt) and table_log_pt[above] <= log_pt:
         above += 1
-    if above in (0, len(table_pt)):
+    if above in (0, len(table_log_pt)):
         return factors[eta_bin, max(above - 1, 0)]
-    share = np.log(pt / table_pt[above - 1]) / np.log(table_pt[above] / table_pt[above - 1])
+    share = (log_pt - table_log_pt[above - 1]) / (table_log_pt[above] - table_log_pt[above - 1])
     return factors[eta_bin, above - 1] + share * (factors[eta_bin, above] - factors[eta_bin, above - 1])
 
 
@@ -102,10 +103,12 @@ class JetResolution:
     @classmethod
     def read(cls, path: str | Path) -> "JetResolution":
         """Fit the points of a table with columns pt and resolution."""
-        table = _read_table(path, ("pt", "resolution"))
-        if len(table) < 3 or (table[["pt", "resolution"]] <= 0).any(axis=None):
+        columns = ("pt", "resolution")
+        table = _read_table(path, columns)
+        pt, resolution = (table[name] for name in columns)
+        if len(pt) < 3 or (pt <= 0).any() or (resolution <= 0).any():
             raise UserError(f"{path}: expected at least 3 points with pt and resolution above 0")
-        return cls.fit(table["pt"].to_numpy(float), table["resolution"].to_numpy(float))
+        return cls.fit(pt, resolution)
 
     def __call__(self, pt: np.ndarray) -> np.ndarray:
         """Return the relative resolution at a pT in GeV."""
@@ -117,23 +120,33 @@ def _jet_resolution(a: float, b: float, c: float, pt: np.ndarray | float) -> np.
     return np.sqrt(a / pt**2 + b / pt + c)
 
 
-def _read_table(path: str | Path, required: tuple[str, ...]) -> pd.DataFrame:
-    """Read a CSV file of finite numbers that has the required columns."""
+def _read_table(path: str | Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Read the columns of a CSV file of finite numbers that has the required ones."""
     try:
-        table = pd.read_csv(path)
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            names, *rows = (row for row in csv.reader(file, strict=True) if row)
+        if not rows:
+            raise UserError(f"{path}: expected at least one row")
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table ({error})") from None
-    missing = [name for name in required if name not in table]
+    missing = [name for name in required if name not in columns]
     if missing:
-        raise UserError(f"{path}: column '{missing[0]}' is missing, found {', '.join(map(str, table))}")
-    for name in table:
-        if table[name].dtype.kind not in "if" or not np.isfinite(table[name]).all():
-            raise UserError(f"{path}: column '{name}': expected finite numbers")
-    if table.empty:
-        raise UserError(f"{path}: expected at least one row")
-    return table
+        raise UserError(f"{path}: column '{missing[0]}' is missing, found {', '.join(columns)}")
+    return {name: _finite(path, name, values) for name, values in columns.items()}
+
+
+def _finite(path: str | Path, name: str, values: Sequence[str]) -> np.ndarray:
+    """Turn the values of a column into numbers."""
+    try:
+        numbers = np.array(values, float)
+        if np.isfinite(numbers).all():
+            return numbers
+    except ValueError:
+        pass
+    raise UserError(f"{path}: column '{name}': expected finite numbers")
 
 
 class LeptonResponse(NamedTuple):
@@ -191,12 +204,12 @@ class JetResponse:
         central, forward = ((float(fit.a), float(fit.b), float(fit.c)) for fit in (self.central, self.forward))
         table = self.inverse_response
         others = (self.scale_mean, self.scale_width, self.resolution_factor, self.threshold)
-        return _JetNumbers(table.eta_edges, table.pt, table.factor, central, forward, *map(float, others))
+        return _JetNumbers(table.eta_edges, np.log(table.pt), table.factor, central, forward, *map(float, others))
 
 
 class _JetNumbers(NamedTuple):
     eta_edges: np.ndarray
-    table_pt: np.ndarray
+    table_log_pt: np.ndarray
     factors: np.ndarray
     central: tuple[float, float, float]
     forward: tuple[float, float, float]
@@ -221,8 +234,8 @@ class L1Response:
         ----------
         objects : np.ndarray, shape (n_events, 18, 3), float32
             True pT [GeV], eta, phi in the slots of an L1 regression file; empty where pT = 0.
-        normals : np.ndarray, shape (n_events, 28), float32
-            Standard normal numbers: one for the resolution of each slot, one more for the scale of each jet.
+        normals : np.ndarray, shape (n_events, 18, 2), float32
+            Two standard normal numbers for each object: for its resolution, and for the scale of a jet.
 
         Returns
         -------
@@ -244,14 +257,14 @@ def _smear(
             pt, abs_eta = np.float64(objects[event, slot, PT]), abs(objects[event, slot, ETA])
             if not pt > 0:
                 continue
-            number = normals[event, slot]
+            number = normals[event, slot, RESOLUTION]
             if slot < FIRST_EGAMMA:
                 first, threshold, at_l1 = 0, muons.threshold, _smear_lepton(pt, abs_eta, number, muons)
             elif slot < FIRST_JET:
                 first, threshold, at_l1 = FIRST_EGAMMA, egammas.threshold, _smear_lepton(pt, abs_eta, number, egammas)
             else:
-                scale_number = normals[event, slot - FIRST_JET + N_SLOTS]
-                first, threshold, at_l1 = FIRST_JET, jets.threshold, _smear_jet(pt, abs_eta, number, scale_number, jets)
+                at_l1 = _smear_jet(pt, abs_eta, number, normals[event, slot, SCALE], jets)
+                first, threshold = FIRST_JET, jets.threshold
             if at_l1 > 0 and at_l1 >= threshold:
                 place = _make_room(smeared, event, first, at_l1)
                 smeared[event, place, PT] = at_l1
@@ -273,7 +286,8 @@ def _smear_jet(pt: float, abs_eta: float, number: float, scale_number: float, je
     a, b, c = jets.central if abs_eta < CENTRAL_ETA else jets.forward
     smear = 1 + jets.resolution_factor * _jet_resolution(a, b, c, pt) * number
     scale = jets.scale_mean + jets.scale_width * scale_number
-    return np.float32(pt * _inverse_response(jets.eta_edges, jets.table_pt, jets.factors, pt, abs_eta) * scale * smear)
+    inverse_response = _inverse_response(jets.eta_edges, jets.table_log_pt, jets.factors, pt, abs_eta)
+    return np.float32(pt * inverse_response * scale * smear)
 
 
 @compiled

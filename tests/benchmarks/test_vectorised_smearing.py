@@ -6,13 +6,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from benchmarks import vectorised_smearing
 from create_L1regression_data import l1_response, parse_args
 from utils.data_processing import event_objects, met
-from utils.smearing import NORMALS_PER_EVENT
 
 
 def test_both_agree(random_particles):
     response = l1_response(parse_args(["--input=QCD=x", "--train_output=y", "--test_output=z"]))
     true = event_objects(random_particles(5000))
-    normals = np.random.default_rng(1).standard_normal((len(true), NORMALS_PER_EVENT), np.float32)
+    normals = np.random.default_rng(1).standard_normal((len(true), 18, 2), np.float32)
     found, expected = response.smear(true, normals), vectorised_smearing.smeared(true, normals, response)
     assert (expected[:, :16, 0] > 0).any(axis=0).all()
     assert_array_equal(found[:, :, 0] > 0, expected[:, :, 0] > 0)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import l1_response, parse_args
 from utils.cli import UserError
-from utils.smearing import NORMALS_PER_EVENT, InverseResponse, JetResolution, JetResponse, L1Response, LeptonResponse
+from utils.smearing import RESOLUTION, SCALE, InverseResponse, JetResolution, JetResponse, L1Response, LeptonResponse
 
 N_TOYS = 40000
 
@@ -60,11 +60,11 @@ def events(n_events, *objects):
 
 
 def no_normals(n_events=1):
-    return np.zeros((n_events, NORMALS_PER_EVENT), np.float32)
+    return np.zeros((n_events, 18, 2), np.float32)
 
 
 def random_normals(n_events, seed=5):
-    return np.random.default_rng(seed).standard_normal((n_events, NORMALS_PER_EVENT), np.float32)
+    return np.random.default_rng(seed).standard_normal((n_events, 18, 2), np.float32)
 
 
 class TestJetResolution:
@@ -214,11 +214,13 @@ class TestScales:
         assert_allclose(smeared[0, first], [60 * scale, eta, 0.1 * slot], rtol=1e-6)
         assert np.count_nonzero(smeared[0, :, 0]) == 1
 
-    @pytest.mark.parametrize(("column", "slot"), [(0, 0), (4, 4), (8, 8), (18, 8), (27, 17)])
-    def test_each_slot_has_normal_numbers_of_its_own(self, column, slot, default_response):
+    @pytest.mark.parametrize(
+        ("slot", "number"), [(0, RESOLUTION), (4, RESOLUTION), (8, RESOLUTION), (8, SCALE), (17, SCALE)]
+    )
+    def test_each_slot_has_normal_numbers_of_its_own(self, slot, number, default_response):
         true = events(1, *((i, 100, 0.5) for i in range(18)))
         numbers = no_normals()
-        numbers[0, column] = -1
+        numbers[0, slot, number] = -1
         changed = default_response.smear(true, numbers)[0, :, 0] - default_response.smear(true, no_normals())[0, :, 0]
         group = slice(0, 4) if slot < 4 else slice(4, 8) if slot < 8 else slice(8, 18)
         # The one that becomes lower goes to the end of its group.
@@ -296,7 +298,7 @@ class TestOrderAndThreshold:
     def test_jets_are_in_falling_order_of_the_smeared_pt(self):
         central = JetResolution.fit(*resolution_points(0, 0, 1.0))
         numbers = no_normals()
-        numbers[0, 8:11] = [-0.5, 0.5, 0]  # 100, 60, 40 become 50, 90, 40
+        numbers[0, 8:11, RESOLUTION] = [-0.5, 0.5, 0]  # 100, 60, 40 become 50, 90, 40
         jets = ideal_jets(central=central, resolution_factor=1.0)
         smeared = ideal(jets=jets).smear(events(1, (8, 100, 1), (9, 60, 2), (10, 40, 3)), numbers)[0]
         assert_allclose(smeared[8:11], [[90, 2, 0.9], [50, 1, 0.8], [40, 3, 1.0]], rtol=1e-5)
@@ -307,7 +309,7 @@ class TestOrderAndThreshold:
         central = JetResolution.fit(*resolution_points(0, 0, 0.25))
         response = L1Response(lepton, lepton, ideal_jets(central=central, resolution_factor=1.0))
         numbers = no_normals()
-        numbers[0, slot] = -3
+        numbers[0, slot, RESOLUTION] = -3
         smeared = response.smear(events(1, (slot, 100, 1), (slot + 1, 30, -1)), numbers)[0]
         assert_allclose(smeared[slot], [30, -1, 0.1 * (slot + 1)], rtol=1e-5)
         assert np.count_nonzero(smeared[:, 0]) == 1
