@@ -49,9 +49,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="whether a share is for events with just that number of jets, or with that number and more",
     )
     args.add_argument(
-        "--sampling_var", type=checked(full_variable), help=f"variable to flatten: {', '.join(VARIABLES)}, met or ht"
+        "--sampling_var", type=checked(full_variable), help=f"variable to show: {', '.join(VARIABLES)}, met or ht"
     )
-    args.add_argument("--sampling_threshold", type=number(float, above=0), help="upper end of the flat spectrum [GeV]")
+    args.add_argument(
+        "--sampling_threshold",
+        type=number(float, above=0),
+        help="make its spectrum flat below this [GeV]; left as it is",
+    )
     args.add_argument(
         "--sampling_bins", type=number(int, 1), default=20, help="bins of the spectrum below the threshold"
     )
@@ -66,8 +70,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--workers", type=number(int, 1), default=1, help="threads that read and compress; no effect on the output"
     )
     parsed = args.parse_args(argv)
-    if (parsed.sampling_var is None) != (parsed.sampling_threshold is None):
-        args.error("--sampling_var and --sampling_threshold go together")
+    if parsed.sampling_threshold is not None and parsed.sampling_var is None:
+        args.error("--sampling_threshold needs --sampling_var")
     if parsed.discarded_output and parsed.discarded_output.resolve() == parsed.output.resolve():
         args.error("--output and --discarded_output name the same file")
     return parsed
@@ -204,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         whole_folder(args.plots) if args.plots else nullcontext() as plots,
     ):
         chunks = NumberedChunks(data, args, workers)
-        flattening = fit_flattening(args, chunks, selection) if args.sampling_var else None
+        flattening = fit_flattening(args, chunks, selection) if args.sampling_threshold else None
         tally = write_selected(args, chunks, selection, flattening, kept, discarded)
         if not tally.n_kept:
             raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")

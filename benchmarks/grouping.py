@@ -75,7 +75,7 @@ def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs
     keras.utils.set_random_seed(seed)
     hyperparameters = TeacherHyperparameters()
     moments = graphs.mean[:-1].tolist(), graphs.variance[:-1].tolist()
-    model = build_teacher(hyperparameters, METGraphCreator.feature_names, *moments)
+    model = build_teacher(hyperparameters, METGraphCreator.feature_names, *moments, log_pt=True)
     accumulation = batches_a_step if batches_a_step > 1 else None
     optimizer = keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=accumulation)
     model.compile(optimizer=optimizer, loss=get_loss("huber_1.0"))
@@ -83,7 +83,7 @@ def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs
     start = time.process_time()
     fit(model, training, validation, epochs=epochs, callbacks=[reduce_learning_rate])
     cpu = (time.process_time() - start) / epochs
-    predicted = [(np.asarray(model(features))[:, 0], labels) for features, labels in validation.epoch(0)]
+    predicted = [(np.asarray(model(features))[:, 0], labels) for features, labels, _ in validation.epoch(0)]
     correction, labels = (np.concatenate(parts) for parts in zip(*predicted, strict=True))
     return {**figures(correction, labels), "CPU of an epoch [s]": cpu}
 

@@ -152,21 +152,19 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
     """
     import keras
 
-    from benchmarks.plain_network import build_plain_teacher, copy_weights, plain_inputs
+    from benchmarks.plain_network import SAME_NETWORK, build_plain_teacher, copy_weights, plain_inputs
     from nn.data import predict
     from nn.losses import get_loss
-    from nn.models import TeacherHyperparameters
 
-    hyperparameters = TeacherHyperparameters()
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
-    teacher = hypermodel.build_fixed(hyperparameters)
+    teacher = hypermodel.build_fixed(SAME_NETWORK)
     graphs = all_training_graphs(sources["memory"])
     features = all_slots(graphs)
     inputs = plain_inputs(features)
 
     def plain_teacher(by_xla: bool) -> "keras.Model":
-        plain = build_plain_teacher(hyperparameters, *statistics, n_nodes=N_SLOTS)
-        plain.compile(keras.optimizers.Adam(hyperparameters.learning_rate), get_loss(LOSS), jit_compile=by_xla)
+        plain = build_plain_teacher(SAME_NETWORK, *statistics, n_nodes=N_SLOTS)
+        plain.compile(keras.optimizers.Adam(SAME_NETWORK.learning_rate), get_loss(LOSS), jit_compile=by_xla)
         copy_weights(teacher, plain)
         return plain
 
@@ -180,7 +178,7 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
         trainings = {}
         for place, source in sources.items():
             batches = GraphBatches(source, validation=False, batch_size=size // BATCHES_A_STEP, seed=SEED)
-            fit = partial(fit_ours, hypermodel.build_fixed(hyperparameters), batches)
+            fit = partial(fit_ours, hypermodel.build_fixed(SAME_NETWORK), batches)
             trainings[f"ours, from {place}"] = partial(epoch_seconds, fit, args.epochs)
         for name, model in plain.items():
             fit_plain = partial(model.fit, inputs, graphs.labels, batch_size=size)
@@ -200,7 +198,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
 
-    from nn.models import TeacherHyperModel, TeacherHyperparameters
+    from benchmarks.plain_network import SAME_NETWORK
+    from nn.models import TeacherHyperModel
 
     keras.utils.set_random_seed(SEED)
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
@@ -211,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         graphs = sources["memory"]
         sizes = all_training_graphs(graphs).sizes
-        operations = useful_operations(TeacherHyperparameters(), len(creator.feature_names), sizes)
+        operations = useful_operations(SAME_NETWORK, len(creator.feature_names), sizes)
         peak = peak_operations()
         mean, variance = graphs.mean[:-1].tolist(), graphs.variance[:-1].tolist()
         rows = []

@@ -14,6 +14,9 @@ from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
 from nn.models import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparameters
 from utils.data_processing import PT, normalised_adjacency
 
+# Hyperparameters of the teacher that is the same network as the plain one.
+SAME_NETWORK = TeacherHyperparameters(relative=False, residual=False, readout=0)
+
 
 class PlainGraphAttention(keras.layers.Layer):
     """Graph convolution and multi-head attention, one head after the other, masked by the adjacency.

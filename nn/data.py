@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from utils.batches import RaggedGraphs
+from utils.batches import Batch, RaggedGraphs
 
 
 class Batches(Protocol):
@@ -17,8 +17,8 @@ class Batches(Protocol):
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
 
-    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Make the batches of an epoch: features (batch, nodes, n_features), labels (batch, 2)."""
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Make the batches of an epoch: features (batch, nodes, n_features), labels (batch, 2), weights (batch,)."""
 
 
 def as_dataset(batches: Batches, n_features: int, epochs: Iterator[int]) -> tf.data.Dataset:
@@ -31,7 +31,8 @@ def as_dataset(batches: Batches, n_features: int, epochs: Iterator[int]) -> tf.d
     epochs : iterator of int
         Numbers of the epochs, of which each pass over the data set takes the next.
     """
-    signature = (tf.TensorSpec((None, None, n_features), tf.float32), tf.TensorSpec((None, 2), tf.float32))
+    shapes = (None, None, n_features), (None, 2), (None,)
+    signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
     data = tf.data.Dataset.from_generator(lambda: batches.epoch(next(epochs)), output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(4)
 

@@ -15,6 +15,8 @@ PACKAGE = "l1regression"
 # and the number itself still fits into float16.
 MASKED_SCORE = -3.0e4
 
+PT_SCALE = 40.0  # GeV, a typical jet, so that momenta are of order 1
+
 
 def complete_graph_convolution(x, mask, axis=1):
     """Multiply by the normalised adjacency of the complete graph over the real nodes, in O(nodes).
@@ -326,6 +328,75 @@ class RealNodes(keras.layers.Layer):
     def call(self, features):
         """Mask of shape (batch, nodes), bool, of `features`, shape (batch, nodes, n_features)."""
         return ops.greater(features[:, :, 0], 0)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RelativeKinematics(keras.layers.Layer):
+    """Momenta relative to the vector sum of the transverse momenta of an event, which for MET is its direction.
+
+    What it gives does not change when the event is turned around the beams or mirrored in eta, and only the sign of
+    what is across the sum changes when it is mirrored in phi.
+
+    Parameters
+    ----------
+    log_pt : bool
+        Whether the first feature is log(pT + 1), not pT.
+    """
+
+    N_FEATURES = 6
+
+    def __init__(self, log_pt: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.log_pt = log_pt
+
+    def call(self, features, mask):
+        """Compute the relative momenta.
+
+        Parameters
+        ----------
+        features : tensor, shape (batch, nodes, n_features), float
+            pT in GeV or log(pT + 1), eta, phi, and others that are not used.
+        mask : tensor, shape (batch, nodes), bool
+            True for real nodes.
+
+        Returns
+        -------
+        tensor, shape (batch, nodes, 6), float
+            |eta|; cosine and sine of the angle to the vector sum; momentum along and across the sum in units of
+            `PT_SCALE`; log((1 + pT) / (1 + length of the sum)). Zero where padded.
+        """
+        features = ops.where(mask[:, :, None], features, 0)
+        pt = ops.expm1(features[:, :, 0]) if self.log_pt else features[:, :, 0]
+        px, py = pt * ops.cos(features[:, :, 2]), pt * ops.sin(features[:, :, 2])
+        x, y = ops.sum(px, axis=1, keepdims=True), ops.sum(py, axis=1, keepdims=True)
+        length = ops.sqrt(x**2 + y**2 + keras.config.epsilon())  # whose gradient exists where the sum is 0
+        along, across = (px * x + py * y) / length, (py * x - px * y) / length
+        relative = (
+            ops.abs(features[:, :, 1]),
+            along / (pt + keras.config.epsilon()),
+            across / (pt + keras.config.epsilon()),
+            along / PT_SCALE,
+            across / PT_SCALE,
+            ops.log1p(pt) - ops.log1p(length),
+        )
+        return ops.stack(relative, axis=-1) * ops.cast(mask, features.dtype)[:, :, None]
+
+    def compute_output_shape(self, features_shape, mask_shape=None):
+        """Shape of the output for features of shape `features_shape`."""
+        return (*features_shape[:-1], self.N_FEATURES)
+
+    def get_config(self):
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "log_pt": self.log_pt}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class WithoutAngles(keras.layers.Layer):
+    """Leave out the second and third feature, eta and phi."""
+
+    def call(self, features):
+        """Take features of shape (batch, nodes, n_features) to (batch, nodes, n_features - 2)."""
+        return ops.concatenate([features[:, :, :1], features[:, :, 3:]], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -14,6 +14,9 @@ from keras import ops
 
 from nn.layers import PACKAGE
 
+# Targets far below this, which are of events without true MET, are as good as 0: 1 GeV of 20 GeV at L1.
+LOG_OFFSET = 0.05
+
 
 def target_of(labels, predictions):
     """Return the target, shape (batch, 1), of labels, shape (batch, 2), for predictions, shape (batch, 1)."""
@@ -66,10 +69,25 @@ def dice(labels, predictions, epsilon):
     return (ops.square(target - predictions) / union)[:, 0]
 
 
+def log_huber(labels, predictions, delta):
+    """Huber loss of the logarithm of the prediction over the target, each plus `LOG_OFFSET`.
+
+    A relative error costs the same whether the correction is large or small, and the tail of targets that low
+    momenta at L1 make costs little.
+    """
+    target = target_of(labels, predictions)
+    return keras.losses.huber(ops.log(target + LOG_OFFSET), ops.log(predictions + LOG_OFFSET), delta=delta)
+
+
 FUNCTIONS = {"mse": mse, "mae": mae, "mape": mape, "msle": msle}
-FUNCTIONS_OF_PARAMETER = {"huber": (huber, "delta"), "quantile": (quantile, "tau"), "dice": (dice, "epsilon")}
+FUNCTIONS_OF_PARAMETER = {
+    "huber": (huber, "delta"),
+    "log_huber": (log_huber, "delta"),
+    "quantile": (quantile, "tau"),
+    "dice": (dice, "epsilon"),
+}
 EXPECTED = (
-    "expected a loss among mse, mae, mape, msle, huber_DELTA, quantile_TAU, dice_EPSILON "
+    "expected a loss among mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU, dice_EPSILON "
     "with finite DELTA > 0, 0 < TAU < 1, EPSILON > 0"
 )
 
@@ -84,7 +102,7 @@ def find_loss(name: str) -> Callable:
     """
     if name in FUNCTIONS:
         return FUNCTIONS[name]
-    match = re.fullmatch(r"(huber|quantile|dice)_([0-9.]+(?:e[+-]?[0-9]+)?)", str(name))
+    match = re.fullmatch(r"(huber|log_huber|quantile|dice)_([0-9.]+(?:e[+-]?[0-9]+)?)", str(name))
     if match is None:
         raise ValueError(f"{EXPECTED}, received: loss={name!r}")
     kind, text = match.groups()
@@ -105,7 +123,7 @@ class TargetLoss(keras.Loss):
 
     Parameters
     ----------
-    loss : {"mse", "mae", "mape", "msle", "huber_DELTA", "quantile_TAU", "dice_EPSILON"}
+    loss : {"mse", "mae", "mape", "msle", "huber_DELTA", "log_huber_DELTA", "quantile_TAU", "dice_EPSILON"}
         Which loss, with a number in the place of the word in capitals: "huber_1.0".
     name : str, optional
         Name of the object; `loss` by default.
@@ -133,7 +151,7 @@ def get_loss(name: str) -> keras.Loss:
     Parameters
     ----------
     name : str
-        One of mse, mae, mape, msle, huber_DELTA, quantile_TAU, dice_EPSILON.
+        One of mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU, dice_EPSILON.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 
 from nn.data import Batches, fit
-from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
+from nn.layers import GraphAttention, RealNodes, RelativeKinematics, SplitPid, SumRealNodes, WithoutAngles
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
 from utils.batches import BATCHES_A_STEP
@@ -43,6 +43,12 @@ class TeacherHyperparameters:
         Fraction dropped, in [0, 1), of the attention weights and of the outputs of each attention layer.
     learning_rate : float
         Learning rate of Adam.
+    relative : bool
+        Whether the network sees momenta relative to the vector sum of the event instead of eta and phi.
+    residual : bool
+        Whether a linear map of its input is added to the output of each graph attention layer.
+    readout : int
+        Units of a dense layer after the sum over the objects; 0 for none.
     """
 
     graph_layers: int = 2
@@ -52,7 +58,10 @@ class TeacherHyperparameters:
     embedding: int = 2
     attention_dropout: float = 0.0
     dropout: float = 0.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
+    relative: bool = True
+    residual: bool = True
+    readout: int = 128
 
     def __post_init__(self) -> None:
         """Check each value.
@@ -64,6 +73,9 @@ class TeacherHyperparameters:
         """
         for name in ("graph_layers", "units", "heads", "embedding"):
             self._check(name, "a positive integer", lambda value: _is_number(value, int) and value >= 1)
+        self._check("readout", "an integer of at least 0", lambda value: _is_number(value, int) and value >= 0)
+        for name in ("relative", "residual"):
+            self._check(name, "true or false", lambda value: isinstance(value, bool))
         for name in ("attention_dropout", "dropout"):
             self._check(name, "a fraction in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
         self._check("activation", " or ".join(ACTIVATIONS), lambda value: value in ACTIVATIONS)
@@ -156,6 +168,7 @@ def build_teacher(
     feature_names: Sequence[str],
     mean: Sequence[float],
     variance: Sequence[float],
+    log_pt: bool = False,
 ) -> keras.Model:
     """Build the teacher, not compiled.
 
@@ -167,6 +180,8 @@ def build_teacher(
         Names of the input features in their order: "pt" first, "pid", if present, last.
     mean, variance : sequence of float
         Of each feature but "pid" over real objects, after whatever transformation the input has undergone.
+    log_pt : bool
+        Whether "pt" is log(pT + 1).
 
     Returns
     -------
@@ -175,6 +190,8 @@ def build_teacher(
         (batch, 1), not negative. Objects of zero pT are padding; n_objects may change from batch to batch.
     """
     _check_features(feature_names, mean, variance)
+    if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
+        raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
     regularizer = keras.regularizers.L2(L2)
 
     features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
@@ -184,15 +201,17 @@ def build_teacher(
         variance=[float(value) for value in variance],
         name="normalization",
     )
-    if "pid" in feature_names:
-        continuous, pid = SplitPid(name="split_pid")(features)
-        embedded = keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid)
-        x = keras.layers.Concatenate(name="nodes")([normalization(continuous), embedded])
-    else:
-        x = normalization(features)
+    continuous, pid = SplitPid(name="split_pid")(features) if "pid" in feature_names else (features, None)
+    nodes = [normalization(continuous)]
+    if hyperparameters.relative:
+        nodes = [WithoutAngles(name="without_angles")(nodes[0])]
+        nodes.append(RelativeKinematics(log_pt, name="relative_kinematics")(features, real))
+    if pid is not None:
+        nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
+    x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
 
     for number in range(1, hyperparameters.graph_layers + 1):
-        x = GraphAttention(
+        y = GraphAttention(
             hyperparameters.units,
             hyperparameters.heads,
             combine="average" if number == hyperparameters.graph_layers else "concat",
@@ -201,9 +220,16 @@ def build_teacher(
             kernel_regularizer=regularizer,
             name=f"graph_attention_{number}",
         )(x, mask=real)
-        x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(x)
+        if hyperparameters.residual:
+            shortcut = keras.layers.Dense(y.shape[-1], use_bias=False, name=f"shortcut_{number}")(x)
+            y = keras.layers.Add(name=f"residual_{number}")([y, shortcut])
+        x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
 
     x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
+    if hyperparameters.readout:
+        x = keras.layers.Dense(
+            hyperparameters.readout, hyperparameters.activation, kernel_regularizer=regularizer, name="readout"
+        )(x)
     correction = keras.layers.Dense(
         1,
         activation="softplus",
@@ -226,6 +252,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         Name of the loss, as for `nn.losses.get_loss`.
     metric_thresholds : sequence of float
         Thresholds in GeV on the true variable, above which the mean squared error is monitored.
+    log_features : sequence of str
+        Features that are log(x + 1).
     """
 
     def __init__(
@@ -235,12 +263,14 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         variance: Sequence[float],
         loss: str,
         metric_thresholds: Sequence[float] = (),
+        log_features: Sequence[str] = (),
     ):
         super().__init__(name="teacher")
         self.feature_names = tuple(feature_names)
         self.mean = tuple(mean)
         self.variance = tuple(variance)
         self.loss = loss
+        self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -260,7 +290,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
 
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""
-        model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance)
+        model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, "pt" in self.log_features)
         model.compile(
             optimizer=keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),

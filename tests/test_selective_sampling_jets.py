@@ -284,8 +284,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("flags", "named"),
         [
-            (["--sampling_var=met"], "--sampling_var and --sampling_threshold go together"),
-            (["--sampling_threshold=50"], "--sampling_var and --sampling_threshold go together"),
+            (["--sampling_threshold=50"], "--sampling_threshold needs --sampling_var"),
             (["--sampling_var=mht", "--sampling_threshold=50"], "--sampling_var: unknown variable 'mht'"),
             (["--sampling_var=met", "--sampling_threshold=-50"], "--sampling_threshold: expected a number above 0"),
             (["--fractions_to_keep=1,1.5"], "--fractions_to_keep: expected a number of at least 0 of at most 1"),

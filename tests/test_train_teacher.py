@@ -76,8 +76,8 @@ def validation_batches(path, record, batch_size=64):
 
 
 def predictions_and_labels(model, batches):
-    predicted = np.concatenate([np.asarray(model(features))[:, 0] for features, _ in batches])
-    return predicted.astype(np.float64), np.concatenate([labels for _, labels in batches]).astype(np.float64)
+    predicted = np.concatenate([np.asarray(model(features))[:, 0] for features, _, _ in batches])
+    return predicted.astype(np.float64), np.concatenate([labels for _, labels, _ in batches]).astype(np.float64)
 
 
 class TestOutputs:
@@ -168,7 +168,7 @@ class TestLoss:
         record = read_json(met_teacher / "training.json")
         model = models.load_teacher(met_teacher / "best_model.keras")
         batches = validation_batches(train_file, record)
-        assert sum(len(labels) for _, labels in batches) == record["n_validation"]
+        assert sum(len(labels) for _, labels, _ in batches) == record["n_validation"]
         assert record["best_val_loss"] == pytest.approx(self.huber(model, batches), rel=1e-5)
 
     def test_the_best_epoch_is_kept_when_later_ones_are_worse(self, train, train_file, tmp_path):

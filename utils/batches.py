@@ -27,6 +27,8 @@ GRAPHS_A_BUFFER = 1 << 17
 # weights towards what that size needs; four, from the quarters of the sizes, are as good as graphs drawn at random.
 BATCHES_A_STEP = 4
 
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class RaggedGraphs:
@@ -39,32 +41,37 @@ class RaggedGraphs:
     sizes : np.ndarray, shape (n_graphs,), int16
         Number of real nodes of each graph.
     labels : np.ndarray, shape (n_graphs, 2), float32
+    weights : np.ndarray, shape (n_graphs,), float32
+        What each graph counts in the loss.
     """
 
     nodes: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, labels: np.ndarray | None = None) -> "RaggedGraphs":
         """Strip the padding, any node with pT = 0, of node features, shape (n_graphs, n_nodes, n_features).
 
-        Labels are zero where none are given.
+        Labels are zero where none are given; weights are 1.
         """
         real = features[:, :, PT] > 0
         labels = np.zeros((len(real), 2), np.float32) if labels is None else labels
-        return cls(features[real], real.sum(1, dtype=np.int16), labels)
+        return cls(features[real], real.sum(1, dtype=np.int16), labels, np.ones(len(real), np.float32))
 
     @classmethod
-    def of_events(cls, creator: GraphCreator, events: L1Events, labels: np.ndarray) -> "RaggedGraphs":
+    def of_events(
+        cls, creator: GraphCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray
+    ) -> "RaggedGraphs":
         """Make graphs with the features of `creator`, without the padding that it would fill in."""
         real, nodes = creator.nodes(events)
-        return cls(nodes, real.sum(1, dtype=np.int16), labels)
+        return cls(nodes, real.sum(1, dtype=np.int16), labels, weights)
 
     @classmethod
     def concatenate(cls, parts: "Sequence[RaggedGraphs]") -> "RaggedGraphs":
         """Join parts in their order."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("nodes", "sizes", "labels")))
+        return cls(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in cls.__dataclass_fields__})
 
     def __len__(self) -> int:
         """Return the number of graphs."""
@@ -80,7 +87,7 @@ class RaggedGraphs:
         sizes = self.sizes[rows]
         starts = np.cumsum(sizes) - sizes
         nodes = np.arange(sizes.sum()) + np.repeat(self.starts[rows] - starts, sizes)
-        return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows])
+        return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows], self.weights[rows])
 
     def padded(self) -> np.ndarray:
         """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
@@ -158,14 +165,15 @@ class GraphFile:
     def append(self, graphs: RaggedGraphs) -> None:
         """Write a part."""
         self._places.append((self._file.tell(), graphs.nodes.shape, len(graphs)))
-        for array in (graphs.nodes, graphs.sizes, graphs.labels):
+        for array in (graphs.nodes, graphs.sizes, graphs.labels, graphs.weights):
             self._file.write(array.data)
         self._file.flush()
 
     def __getitem__(self, number: int) -> RaggedGraphs:
         """Read a part."""
         start, shape, n_graphs = self._places[number]
-        arrays = np.empty(shape, np.float32), np.empty(n_graphs, np.int16), np.empty((n_graphs, 2), np.float32)
+        shapes = ((shape, np.float32), (n_graphs, np.int16), ((n_graphs, 2), np.float32), (n_graphs, np.float32))
+        arrays = [np.empty(*of_array) for of_array in shapes]
         n_read = os.preadv(self._file.fileno(), [array.data for array in arrays], start)
         if n_read != sum(array.nbytes for array in arrays):
             raise OSError("the temporary file of the graphs cannot be read")
@@ -186,6 +194,8 @@ class TrainingGraphs:
     seed : int
     scratch : Path or None
         Folder for a temporary file of the graphs; None keeps them in memory.
+    weight_power : float
+        In the loss a graph counts as the weight of its event to this power, over the mean of its process.
 
     Attributes
     ----------
@@ -203,7 +213,9 @@ class TrainingGraphs:
         max_events: int | None,
         seed: int,
         scratch: Path | None = None,
+        weight_power: float = 0,
     ):
+        self._weight_power = weight_power
         self._data, self._creator, self._test_split, self._seed = data, creator, test_split, seed
         self.n_chunks = -(-data.n_events // ROWS_A_CHUNK)
         self._counts = None
@@ -229,14 +241,16 @@ class TrainingGraphs:
     def _read(self) -> None:
         """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
         counts, moments = np.zeros(5, np.int64), Moments()
+        means = self._data.mean_weights(self._weight_power)
         with progress(self._data.n_events, "read training events") as bar:
             for number, chunk in enumerate(self._data.chunks(ROWS_A_CHUNK, true_objects=False)):
                 events, validation = self._selected(number, chunk)
                 labels = self._creator.labels(events)
+                weights = events.weights**self._weight_power / np.vectorize(means.get, otypes=[np.float32])(events.ids)
                 has_jet = jet_count(events.smeared_data) > 0
                 used = has_jet & np.isfinite(labels[:, 0])
                 training, validating = (
-                    RaggedGraphs.of_events(self._creator, events[rows], labels[rows])
+                    RaggedGraphs.of_events(self._creator, events[rows], labels[rows], weights[rows])
                     for rows in (used & ~validation, used & validation)
                 )
                 moments.add(training.nodes)
@@ -309,7 +323,7 @@ class GraphBatches:
         """Return the number of batches of an epoch."""
         return -(-self.n_graphs // self._batch_size)
 
-    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def epoch(self, number: int) -> Iterator[Batch]:
         """Make the batches of an epoch.
 
         Parameters
@@ -321,6 +335,7 @@ class GraphBatches:
         ------
         features : np.ndarray, shape (batch_size, largest graph, n_features), float32
         labels : np.ndarray, shape (batch_size, 2), float32
+        weights : np.ndarray, shape (batch_size,), float32
             All batches are full but perhaps the last one, which has graphs of any size.
         """
         rng = generator(self._seed, "batches", int(self._validation), number)
@@ -348,8 +363,8 @@ class GraphBatches:
         if chunks:
             yield chunks
 
-    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
         """Pad the graphs of a batch; turn and mirror them in the training."""
         if not self._validation:
             graphs = turned_and_mirrored(graphs, rng)
-        return graphs.padded(), graphs.labels
+        return graphs.padded(), graphs.labels, graphs.weights

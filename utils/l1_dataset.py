@@ -131,6 +131,19 @@ class L1Dataset:
                 raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
         return [known[name] for name in names]
 
+    def mean_weights(self, power: float) -> dict[int, float]:
+        """Mean of the weights to a power over the events of each process that has any; 1 in files without weights."""
+        size = max(self.process_names) + 1
+        sums, counts = np.zeros(size), np.zeros(size)
+        with open_hdf5(self.path) as file:
+            for start in range(0, self.n_events, ROWS_A_CHUNK):
+                stop = min(start + ROWS_A_CHUNK, self.n_events)
+                ids = self._column(file, "ids", start, stop)
+                weights = self._column(file, "weights", start, stop).astype(np.float64) ** power
+                sums += np.bincount(ids, weights, size)
+                counts += np.bincount(ids, minlength=size)
+        return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
+
     def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
         """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
         with open_hdf5(self.path) as file:
@@ -144,24 +157,24 @@ class L1Dataset:
 
     def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
         """Read and check the rows [start, stop) of the open file."""
-        read = [name for name in OBJECTS + SUMS if true_objects or name != "true_data"]
-        columns: dict[str, Any] = {
-            name: read_rows(file[name], start, stop).astype(np.float32, copy=False) for name in read
-        }
-        columns["ids"] = read_rows(file["ids"], start, stop).astype(np.int32)
-        columns["weights"] = (
-            read_rows(file["weights"], start, stop).astype(np.float32, copy=False)
-            if self.weighted
-            else np.ones(stop - start, np.float32)
-        )
-        for name, values in columns.items():
-            event, expected = _first_wrong(values.reshape(len(values), -1), name in OBJECTS + SUMS)
-            if event < len(values):
-                self._refuse(name, start + event, EXPECTED[expected])
-        known = np.isin(columns["ids"], list(self.process_names))
-        if not known.all():
-            self._refuse("ids", start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
+        names = [name for name in (*OBJECTS, *SUMS, "ids", "weights") if true_objects or name != "true_data"]
+        columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in names}
         return L1Events(**{"true_data": None, **columns})
+
+    def _column(self, file: h5py.File, name: str, start: int, stop: int) -> np.ndarray:
+        """Read and check the rows [start, stop) of a dataset."""
+        if name == "weights" and not self.weighted:
+            return np.ones(stop - start, np.float32)
+        values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
+        if name == "ids":
+            known = np.isin(values, list(self.process_names))
+            if not known.all():
+                self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
+            return values
+        event, expected = _first_wrong(values.reshape(len(values), -1), name in OBJECTS + SUMS)
+        if event < len(values):
+            self._refuse(name, start + event, EXPECTED[expected])
+        return values
 
     def _refuse(self, name: str, event: int, expected: str) -> None:
         raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")

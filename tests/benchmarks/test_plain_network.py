@@ -10,16 +10,16 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from benchmarks.plain_network import PlainGraphAttention, build_plain_teacher, copy_weights, plain_inputs
+from benchmarks.plain_network import SAME_NETWORK, PlainGraphAttention, build_plain_teacher, copy_weights, plain_inputs
 from nn.losses import get_loss
-from nn.models import TeacherHyperparameters, build_teacher
+from nn.models import build_teacher
 
 # Inputs, weights, outputs and gradients of keras_dgl's MultiGraphAttentionCNN.
 VECTORS = np.load(Path(__file__).parents[1] / "nn" / "reference" / "keras_dgl_vectors.npz")
 CASES = [case for case in json.loads(bytes(VECTORS["meta"])) if case["graph_conv_filters"] and not case["use_bias"]]
 FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
 STATISTICS = ([0.5] * 5, [2.0] * 5)
-SMALL = TeacherHyperparameters(graph_layers=3, units=8, heads=2)
+SMALL = dataclasses.replace(SAME_NETWORK, graph_layers=3, units=8, heads=2)
 
 
 def events(n_events=40, n_objects=18, seed=0):

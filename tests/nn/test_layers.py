@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nn.layers import (
     GraphAttention,
     RealNodes,
+    RelativeKinematics,
     SplitPid,
     SumRealNodes,
     complete_graph_convolution,
@@ -336,3 +337,26 @@ def test_split_pid():
     assert_array_equal(continuous, features[..., :2])
     assert_array_equal(pid, [[3, 0]])
     assert pid.dtype == "int32"
+
+
+class TestRelativeKinematics:
+    # Momenta (30, 0) and (0, 40) GeV: their sum is 50 GeV long, at cosines of 0.6 and 0.8 to them.
+    FEATURES = np.array([[[30, -1.5, 0], [np.nan, 1, 1], [40, 0.5, np.pi / 2]]], np.float32)
+    EXPECTED = (
+        [1.5, 0.6, -0.8, 18 / 40, -24 / 40, np.log(31 / 51)],
+        [0, 0, 0, 0, 0, 0],
+        [0.5, 0.8, 0.6, 32 / 40, 24 / 40, np.log(41 / 51)],
+    )
+    MASK = np.array([[True, False, True]])
+
+    @pytest.mark.parametrize("log_pt", [False, True])
+    def test_two_perpendicular_momenta(self, log_pt):
+        features = self.FEATURES.copy()
+        if log_pt:
+            features[:, :, 0] = np.log1p(features[:, :, 0])
+        assert_allclose(RelativeKinematics(log_pt)(features, self.MASK)[0], self.EXPECTED, rtol=1e-5, atol=1e-6)
+
+    def test_is_finite_where_the_sum_is_zero_and_where_nothing_is_real(self):
+        features = np.array([[[0.0, 0, 0], [20, 1, 0], [20, 1, np.pi]]], np.float32)
+        for mask in ([[False] * 3], [[False, True, True]]):
+            assert np.isfinite(RelativeKinematics(False)(features, np.array(mask))).all()

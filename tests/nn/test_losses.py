@@ -1,4 +1,4 @@
-"""The seven losses against closed forms, in double precision by numpy."""
+"""The losses against closed forms, in double precision by numpy."""
 
 import keras
 import numpy as np
@@ -22,6 +22,8 @@ EXPECTED = {
     "msle": (np.log1p(Y) - np.log1p(P)) ** 2,
     "huber_1.0": [0.125, 1.0, 0.0, 2.0],
     "huber_2": [0.125, 1.125, 0.0, 3.0],
+    # log(1.05/1.55) and log(1.55/4.05) are within delta or beyond it, log(2.05/0.55) always beyond it.
+    "log_huber_0.5": [0.0758414, 0.5328384, 0.0, 0.3552310],
     "quantile_0.5": abs(Y - P) / 2,
     "quantile_0.9": [0.05, 1.35, 0.0, 0.25],
     "dice_1.0": 1 - (2 * Y * P + 1) / (Y**2 + P**2 + 1),
@@ -86,6 +88,8 @@ def test_config_round_trip(name):
         "huber_1e999",
         "huber_1_0",
         "huber_1.0.0",
+        "log_huber",
+        "log_1.0",
         "quantile_0",
         "quantile_1",
         "quantile_1.5",
@@ -95,12 +99,12 @@ def test_config_round_trip(name):
         None,
     ],
 )
-def test_bad_names_are_refused_with_the_seven_losses(name):
+def test_bad_names_are_refused_with_the_losses(name):
     with pytest.raises(ValueError) as error:
         get_loss(name)
     message = str(error.value)
     assert f"received: loss={name!r}" in message
-    for expected in ("mse", "mae", "mape", "msle", "huber_DELTA", "quantile_TAU", "dice_EPSILON"):
+    for expected in ("mse", "mae", "mape", "msle", "huber_DELTA", "log_huber_DELTA", "quantile_TAU", "dice_EPSILON"):
         assert expected in message
 
 

@@ -24,6 +24,7 @@ from nn.models import (
 MET_FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
 HT_FEATURES = ("pt", "eta", "phi", "ht")
 SMALL = TeacherHyperparameters(units=4, heads=2)
+PLAIN = dataclasses.replace(SMALL, relative=False, residual=False, readout=0)
 
 
 def statistics(names):
@@ -72,7 +73,7 @@ class TestTeacher:
 
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
         keras.utils.set_random_seed(1)
-        hyperparameters = dataclasses.replace(SMALL, units=16, learning_rate=1e-2)
+        hyperparameters = dataclasses.replace(SMALL, units=16, learning_rate=1e-2, relative=False)
         model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
         features, labels = events(names, n_events=256)
         history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
@@ -87,8 +88,8 @@ def test_input_is_normalised():
     """Shifted and scaled features with their own statistics give the same correction."""
     features, _ = events(HT_FEATURES)
     real = features[..., :1] > 0
-    model = build_teacher(SMALL, HT_FEATURES, [0.0] * 4, [1.0] * 4)
-    moved = build_teacher(SMALL, HT_FEATURES, [0.0, 3.0, 3.0, 3.0], [1.0, 4.0, 4.0, 4.0])
+    model = build_teacher(PLAIN, HT_FEATURES, [0.0] * 4, [1.0] * 4)
+    moved = build_teacher(PLAIN, HT_FEATURES, [0.0, 3.0, 3.0, 3.0], [1.0, 4.0, 4.0, 4.0])
     moved.set_weights(model.get_weights())
     scaled = np.where(real, features * [1, 2, 2, 2] + [0, 3, 3, 3], 0).astype(np.float32)
     assert_allclose(moved(scaled), model(features), rtol=1e-5)
@@ -103,8 +104,8 @@ def test_particle_id_matters():
 
 
 def test_architecture_follows_the_hyperparameters():
-    hyperparameters = TeacherHyperparameters(
-        graph_layers=3, units=8, heads=2, activation="relu", embedding=4, attention_dropout=0.02, dropout=0.03
+    hyperparameters = dataclasses.replace(
+        PLAIN, graph_layers=3, units=8, activation="relu", embedding=4, attention_dropout=0.02, dropout=0.03
     )
     model = teacher(MET_FEATURES, hyperparameters)
     layers = [layer for layer in model.layers if isinstance(layer, GraphAttention)]
@@ -144,8 +145,35 @@ def test_search_space(names):
     assert {one.embedding for one in drawn} == ({2, 3, 4} if "pid" in names else {2})
 
 
-def test_search_space_has_the_names_of_the_hyperparameters():
-    assert list(SEARCH_SPACE) == [field.name for field in dataclasses.fields(TeacherHyperparameters)]
+def test_search_space_has_all_hyperparameters_but_what_the_network_is_made_of():
+    names = [field.name for field in dataclasses.fields(TeacherHyperparameters)]
+    assert names == [*SEARCH_SPACE, "relative", "residual", "readout"]
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("readout", [0, 16])
+def test_number_of_parameters(residual, readout):
+    """Counted by hand: inputs are 6 relative features, pt, met, ht and 2 of the embedding, which has 4 x 2 weights."""
+    hyperparameters = TeacherHyperparameters(units=4, heads=2, residual=residual, readout=readout)
+    inputs, hidden = 6 + 3 + 2, 2 * 4
+    layers = (inputs + hidden) * hidden + 2 * 2 * hidden  # kernels, and vectors of the attention
+    shortcuts = inputs * hidden + hidden * 4 if residual else 0
+    head = (4 + 1) * readout + readout + 1 if readout else 4 + 1
+    found = teacher(MET_FEATURES, hyperparameters)
+    assert sum(int(np.prod(weight.shape)) for weight in found.trainable_weights) == 4 * 2 + layers + shortcuts + head
+
+
+@pytest.mark.parametrize("names", [MET_FEATURES, HT_FEATURES], ids=["met", "ht"])
+def test_turned_and_mirrored_events_have_the_same_correction(names):
+    features, _ = events(names)
+    angles = np.linspace(0, 6, len(features), dtype=np.float32)[:, None]
+    moved = features.copy()
+    real = features[:, :, 0] > 0
+    moved[:, :, 1] = -features[:, :, 1]
+    moved[:, :, 2] = np.where(real, features[:, :, 2] + angles, 0)
+    model = teacher(names)
+    assert_allclose(model(moved), model(features), rtol=1e-4)
+    assert np.abs(teacher(names, PLAIN)(moved) - teacher(names, PLAIN)(features)).max() > 1e-3
 
 
 def test_hypermodel_compiles_with_loss_metrics_and_learning_rate():
@@ -196,6 +224,8 @@ def test_hyperparameters_go_through_json():
         ),
         ({"dropout": 1.0}, r"hyperparameter dropout: expected a fraction in \[0, 1\), received: dropout=1.0"),
         ({"attention_dropout": None}, "received: attention_dropout=None"),
+        ({"residual": 1}, "hyperparameter residual: expected true or false, received: residual=1"),
+        ({"readout": -1}, "hyperparameter readout: expected an integer of at least 0, received: readout=-1"),
         ({"learning_rate": 0.0}, "expected a finite number > 0, received: learning_rate=0.0"),
         ({"learning_rate": float("nan")}, "received: learning_rate=nan"),
         ([1], r"expected a mapping of hyperparameters, received: \[1\]"),
@@ -213,6 +243,7 @@ def test_bad_hyperparameters_are_named(values, message):
         (("pt", "pid", "eta"), [0, 0], [1, 1], "'pid' last"),
         (("pt", "eta", "eta"), [0, 0, 0], [1, 1, 1], "different names"),
         (("pt", "eta", "pid"), [0, 0, 0], [1, 1], r"expected 2 values.*received: mean=\[0, 0, 0\]"),
+        (("pt", "phi", "eta"), [0, 0, 0], [1, 1, 1], "relative needs eta and phi after pt"),
         (("pt", "eta"), [0, 0], [1], r"expected 2 values.*received: variance=\[1\]"),
         (("pt", "eta"), [0, 0], [1, 0], "feature eta: .*received: mean=0, variance=0"),
         (("pt", "eta"), [float("nan"), 0], [1, 1], "feature pt: .*received: mean=nan"),

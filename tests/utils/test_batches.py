@@ -81,10 +81,10 @@ class TestRaggedGraphs:
         events.smeared_data[::7, 3] = [5, -1, 2]
         creator = graph_creator(variable, log_features)
         labels = creator.labels(events)
-        found = RaggedGraphs.of_events(creator, events, labels)
+        found = RaggedGraphs.of_events(creator, events, labels, np.ones(300, np.float32))
         expected = RaggedGraphs.of(creator.features(events), labels)
         assert sorted(set(found.sizes)) == ([0, 1, 2, 3, 4, 5] if variable == "ht" else [0, 1, 2, 3, 4, 5, 6, 7, 8])
-        for name in ("nodes", "sizes", "labels"):
+        for name in ("nodes", "sizes", "labels", "weights"):
             assert_array_equal(getattr(found, name), getattr(expected, name))
             assert getattr(found, name).dtype == getattr(expected, name).dtype
 
@@ -95,7 +95,13 @@ class TestGraphFile:
         sizes = [np.array(sizes, np.int16) for sizes in ([2, 0, 3], [], [0, 0], [1])]
         rng = np.random.default_rng(1)
         return [
-            RaggedGraphs(rng.random((s.sum(), 5), np.float32), s, rng.random((len(s), 2), np.float32)) for s in sizes
+            RaggedGraphs(
+                rng.random((s.sum(), 5), np.float32),
+                s,
+                rng.random((len(s), 2), np.float32),
+                rng.random(len(s), np.float32),
+            )
+            for s in sizes
         ]
 
     def test_gives_back_its_parts_in_any_order(self, parts, tmp_path):
@@ -103,7 +109,7 @@ class TestGraphFile:
         for i, part in enumerate(parts):
             kept.append(part)
             for number in (*range(i, -1, -1), i):
-                for name in ("nodes", "sizes", "labels"):
+                for name in ("nodes", "sizes", "labels", "weights"):
                     assert_array_equal(getattr(kept[number], name), getattr(parts[number], name))
 
     def test_leaves_nothing_in_the_folder(self, parts, tmp_path):
@@ -256,7 +262,7 @@ def epoch_of(graphs, validation=False, batch_size=32, seed=1, number=0):
 
 
 def true_met_of(epoch):
-    return np.concatenate([labels[:, 1] for _, labels in epoch])
+    return np.concatenate([labels[:, 1] for _, labels, _ in epoch])
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -269,19 +275,26 @@ class TestEpoch:
         assert [len(part) for part in parts] == [graphs.n_training, graphs.n_validation]
 
     def test_carries_features_and_labels_of_the_same_event(self, data, events):
-        for features, labels in epoch_of(training_graphs(data)):
+        for features, labels, _ in epoch_of(training_graphs(data)):
             for graph, (correction, true_met) in zip(features, labels, strict=True):
                 row = int(true_met) - 1
                 objects = events.smeared_data[row][events.smeared_data[row, :, 0] > 0]
                 assert_allclose(graph[graph[:, 0] > 0][:, 0], np.log(objects[:, 0] + 1), rtol=1e-6)
                 assert correction == pytest.approx(true_met / events.smeared_met[row], rel=1e-6)
 
+    @pytest.mark.parametrize("power", [0, 0.5, 1])
+    def test_weighs_an_event_by_a_power_of_its_weight_over_the_mean_of_its_process(self, data, events, power):
+        powers = events.weights.astype(float) ** power
+        expected = powers / [powers[events.ids == number].mean() for number in events.ids]
+        for _, labels, weights in epoch_of(training_graphs(data, weight_power=power)):
+            assert_allclose(weights, expected[labels[:, 1].astype(int) - 1], rtol=1e-6)
+
     @pytest.mark.parametrize("batch_size", [1, 7, 32, 300, 5000])
     def test_has_as_many_batches_as_it_says_and_all_full_but_one(self, data, batch_size):
         graphs = training_graphs(data)
         found = epoch_of(graphs, batch_size=batch_size)
         assert len(found) == len(GraphBatches(graphs, False, batch_size, 1))
-        lengths = sorted(len(labels) for _, labels in found)
+        lengths = sorted(len(labels) for _, labels, _ in found)
         assert lengths[1:] == [batch_size] * (len(found) - 1)
 
     @pytest.mark.parametrize("max_events", [None, 333])
@@ -292,7 +305,7 @@ class TestEpoch:
             for scratch in (None, tmp_path)
         ]
         assert len(epochs[0]) == len(epochs[1]) > 1
-        for (features, labels), (streamed_features, streamed_labels) in zip(*epochs, strict=True):
+        for (features, labels, _), (streamed_features, streamed_labels, _) in zip(*epochs, strict=True):
             assert_array_equal(features, streamed_features)
             assert_array_equal(labels, streamed_labels)
 
@@ -309,7 +322,7 @@ class TestEpoch:
 
         def angles(validation, number):
             batches = epoch_of(graphs, validation, number=number)
-            return {labels[i, 1]: x[i, 0, 2] for x, labels in batches for i in range(len(x))}
+            return {labels[i, 1]: x[i, 0, 2] for x, labels, _ in batches for i in range(len(x))}
 
         first, second = angles(False, 0), angles(False, 1)
         assert np.mean([first[event] == second[event] for event in first]) < 0.01
@@ -319,11 +332,11 @@ class TestEpoch:
 
     def test_mixes_events_of_all_chunks_of_a_buffer(self, data):
         graphs = training_graphs(data)
-        chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels in epoch_of(graphs, batch_size=50)]
+        chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels, _ in epoch_of(graphs, batch_size=50)]
         assert np.mean([len(chunks) for chunks in chunks_of_batches]) > 2.5
 
     def test_pads_little(self, data):
-        padded = [(features[:, :, 0] > 0) for features, _ in epoch_of(training_graphs(data), batch_size=16)]
+        padded = [(features[:, :, 0] > 0) for features, _, _ in epoch_of(training_graphs(data), batch_size=16)]
         assert sum(real.sum() for real in padded) > 0.7 * sum(real.size for real in padded)
         assert all(real.shape[1] == real.sum(1).max() for real in padded)
 
@@ -348,7 +361,13 @@ class NumberedGraphs:
         labels = np.repeat(np.arange(self.n_training, dtype=np.float32)[:, None], 2, axis=1)
         rows = np.split(np.arange(self.n_training), np.cumsum(lengths)[:-1])
         self.chunks = [
-            RaggedGraphs(np.ones((self.sizes[row].sum(), 3), np.float32), self.sizes[row], labels[row]) for row in rows
+            RaggedGraphs(
+                np.ones((self.sizes[row].sum(), 3), np.float32),
+                self.sizes[row],
+                labels[row],
+                np.ones(len(row), np.float32),
+            )
+            for row in rows
         ]
 
     def chunk(self, number, validation):
@@ -371,9 +390,9 @@ class TestEndOfEpoch:
             found = epoch_of(graphs, batch_size=batch_size, seed=seed)
         n = sum(lengths)
         assert len(found) == len(GraphBatches(graphs, False, batch_size, seed)) == -(-n // batch_size)
-        assert [len(labels) for _, labels in found[:-1]] == [batch_size] * (len(found) - 1)
+        assert [len(labels) for _, labels, _ in found[:-1]] == [batch_size] * (len(found) - 1)
         assert sorted(true_met_of(found)) == list(range(n))
-        for features, labels in found:
+        for features, labels, _ in found:
             assert_array_equal((features[:, :, 0] > 0).sum(1), graphs.sizes[labels[:, 1].astype(int)])
 
     def test_the_batch_that_is_not_full_is_of_no_special_size(self):
