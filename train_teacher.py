@@ -286,29 +286,11 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
         raise UserError(str(error)) from None
 
 
-@script
-def main(argv: Sequence[str] | None = None) -> None:
-    """Search, fit and write."""
-    args = parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    data = L1Dataset.check(args.input)
-
+def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: GraphCreator, data: L1Dataset) -> None:
+    """Train in a folder that takes the name of the output when all is done."""
     import keras
     import keras_tuner
 
-    from nn.losses import get_loss
-
-    try:
-        creator = graph_creator(args.variable, args.log_features)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    try:
-        get_loss(args.loss_function)
-    except ValueError as error:
-        raise UserError(f"--loss_function: {error}") from None
-    if args.join:
-        work_for_another(args, creator, data)
-        return
     fixed = read_hyperparameters(args.hyperparameters) if args.hyperparameters else None
     keras.utils.set_random_seed(args.seed)
     configuration = made_for(args, fixed)
@@ -317,7 +299,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
         hypermodel = build_hypermodel(args, creator, graphs)
-        command = [sys.executable, str(Path(__file__).resolve()), *(sys.argv[1:] if argv is None else argv)]
         try:
             model, history = train(args, command, hypermodel, fixed, graphs, folder)
         except (RuntimeError, keras_tuner.errors.FatalError) as error:
@@ -340,6 +321,35 @@ def main(argv: Sequence[str] | None = None) -> None:
             "made_by": provenance(args),
         }
         write_json(folder / "training.json", record)
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    """Search, fit and write."""
+    args = parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    data = L1Dataset.check(args.input)
+
+    from nn.losses import get_loss
+    from nn.search import ProcessUsedUp
+
+    try:
+        creator = graph_creator(args.variable, args.log_features)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    try:
+        get_loss(args.loss_function)
+    except ValueError as error:
+        raise UserError(f"--loss_function: {error}") from None
+    command = [sys.executable, str(Path(__file__).resolve()), *(sys.argv[1:] if argv is None else argv)]
+    try:
+        if args.join:
+            work_for_another(args, creator, data)
+        else:
+            train_and_record(args, command, creator, data)
+    except ProcessUsedUp:
+        logger.info("a new process goes on, since TensorFlow does not give back the memory of earlier trials")
+        os.execv(command[0], command)
 
 
 if __name__ == "__main__":

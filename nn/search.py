@@ -19,7 +19,7 @@ from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.trial import Trial
 
 from nn.data import Batches
-from nn.models import TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
+from nn.models import SEARCH_SPACE, TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
 from nn.resume import BestWeights, resumable_fit
 from utils.unfinished import SCRATCH
 
@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 OBJECTIVE = "val_loss"
 PROJECT = "trials"
 FAILURES_TO_GIVE_UP = 10  # from the start of the search, without a trial that comes to an end
+
+# TensorFlow keeps some 10 MB of each trial for good, whatever is cleared: a process hands over to a new one in time.
+TRIALS_A_PROCESS = 20
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,10 @@ def last_line(message: str) -> str:
     return lines[-1][:200] if lines else "unknown reason"
 
 
+class ProcessUsedUp(Exception):  # noqa: N818 no error
+    """The process has run as many trials as it may: a new one with the same command has to go on."""
+
+
 class Tuner(keras_tuner.Tuner):
     """Runs trials, each with a seed of its own, and goes on with one that was killed.
 
@@ -237,7 +244,7 @@ class Tuner(keras_tuner.Tuner):
         make_callbacks: Callable[[str], list[keras.callbacks.Callback]],
     ):
         self._settings, self._folder, self._make_callbacks = settings, folder, make_callbacks
-        self._had_trial = True
+        self._had_trial, self._n_trials = True, 0
         with contextlib.redirect_stdout(None):
             super().__init__(Oracle(settings), hypermodel, directory=folder, project_name=PROJECT)
 
@@ -255,6 +262,8 @@ class Tuner(keras_tuner.Tuner):
 
     def pre_create_trial(self) -> None:
         """Wait before asking again where there was no trial, for want of the results of other workers."""
+        if self._n_trials == TRIALS_A_PROCESS:
+            raise ProcessUsedUp
         if not self._had_trial:
             time.sleep(0.5)
         self._had_trial = False
@@ -268,6 +277,7 @@ class Tuner(keras_tuner.Tuner):
         """Record the end of a trial; it does not have to go on any more."""
         super().on_trial_end(trial)
         self._state(trial.trial_id).unlink(missing_ok=True)
+        self._n_trials += 1
         if isinstance(self.oracle, Oracle) and self.oracle.failure:
             raise self.oracle.failure
 
@@ -345,7 +355,12 @@ def results(
 
 def _row(trial: Trial) -> dict[str, Any]:
     """Describe a trial in one row of a table."""
-    values = {name.removeprefix("tuner/"): value for name, value in trial.hyperparameters.values.items()}
-    return {"trial": trial.trial_id, "status": trial.status, OBJECTIVE: trial.score, "from_trial": "", **values} | {
-        "from_trial": values.pop("trial_id", "")
+    values = trial.hyperparameters.values
+    return {
+        "trial": trial.trial_id,
+        "status": trial.status,
+        OBJECTIVE: trial.score,
+        "from_trial": values.get("tuner/trial_id", ""),
+        **{name: values[f"tuner/{name}"] for name in ("bracket", "round", "initial_epoch", "epochs")},
+        **{name: values[name] for name in SEARCH_SPACE if name in values},
     }
