@@ -74,9 +74,10 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
 
 
 def _content(partial: Path) -> list[Path]:
-    """List what the folder holds but its lock and what it was made for."""
+    """List what the folder holds but its lock and what it was made for; folders without files do not count."""
     found = [path for path in partial.iterdir() if path.name != SCRATCH]
-    return found + [path for path in (partial / SCRATCH).iterdir() if path.name not in (LOCK, MADE_FOR)]
+    found += [path for path in (partial / SCRATCH).iterdir() if path.name not in (LOCK, MADE_FOR)]
+    return [path for path in found if path.is_file() or any(inner.is_file() for inner in path.rglob("*"))]
 
 
 def _start_or_go_on(partial: Path, made_for: dict[str, Any]) -> None:
