@@ -422,6 +422,8 @@ class TestErrors:
             ("--test_split=0", "--test_split: expected a number above 0"),
             ("--use_generator=2", "--use_generator: invalid choice: 2"),
             ("--metric_thresholds=50,-1", "--metric_thresholds: expected a number of at least 0, found '-1'"),
+            ("--hyperband_iterations=0", "--hyperband_iterations: expected an integer of at least 1"),
+            ("--workers=-1", "--workers: expected an integer of at least 0"),
             ("--hyperband_factor=1", "--hyperband_factor: expected an integer of at least 2"),
             ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),
         ],
