@@ -185,7 +185,7 @@ rule selective_sampling_jets:
 
 
 rule train_teacher:
-    """Search the hyperparameters of the graph attention network and fit the best ones."""
+    """Search the hyperparameters of the graph attention network and fit the best ones; goes on with what a kill left."""
     input:
         script=script("train_teacher"),
         data="selective_{variable}/train.h5",

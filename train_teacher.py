@@ -1,13 +1,16 @@
 """Train the teacher: search the hyperparameters of the graph attention network, then fit the best ones.
 
 Reads an L1 regression file. With --hyperparameters the search is left out and the network is trained with fixed values.
+Killed at any moment, the same command goes on where it stood.
 """
 
 import argparse
 import csv
+import json
 import logging
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,17 +19,41 @@ from typing import TYPE_CHECKING, Any
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
-from utils.files import provenance, read_json, whole_folder, write_json
+from utils.files import provenance, read_json, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history
 from utils.plotting_style import save
+from utils.unfinished import MADE_FOR, SCRATCH, partial_path, unfinished_folder, wait_for_file
+from utils.worker_processes import WorkerProcesses, end_with_parent
 
 if TYPE_CHECKING:
     import keras
 
     from nn.models import TeacherHyperModel, TeacherHyperparameters
+    from nn.search import Hyperband
 
 logger = logging.getLogger("train_teacher")
+
+# Flags on which neither the search nor its trials depend: the final fit has its own, others say where and by whom.
+NO_PART_OF_THE_SEARCH = (
+    "output",
+    "input",
+    "use_generator",
+    "final_epochs",
+    "patience",
+    "workers",
+    "chief_host",
+    "join",
+)
+
+# Modules on which the numbers of a training depend.
+CODE = Path(__file__).parent
+MODULES = (
+    *sorted((CODE / "nn").glob("*.py")),
+    *(CODE / "utils" / f"{name}.py" for name in ("batches", "data_processing", "l1_dataset", "random_streams")),
+)
+
+SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -76,9 +103,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--hyperband_factor", type=number(int, 2), default=3, help="by which each round has fewer, longer trials"
     )
+    args.add_argument("--hyperband_iterations", type=number(int, 1), default=1, help="times that Hyperband is run")
+    args.add_argument(
+        "--workers",
+        type=number(int, 0),
+        default=1,
+        help="processes of the search, each with a trial at a time; 0: only those that join it",
+    )
+    args.add_argument(
+        "--chief_host", help="name of this machine by which processes on others can join the search; none can"
+    )
+    args.add_argument(
+        "--join",
+        metavar="NAME",
+        help="work for the search that a process with the same flags but this one has begun or will begin; each that "
+        "joins needs a name of its own",
+    )
     args.add_argument("--hyperparameters", type=Path, help="JSON file of fixed hyperparameters: no search")
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
-    return args.parse_args(argv)
+    found = args.parse_args(argv)
+    if found.hyperparameters and (found.join or found.chief_host):
+        args.error("--hyperparameters leaves out the search: there is nothing to join")
+    return found
 
 
 def read_hyperparameters(path: Path) -> "TeacherHyperparameters":
@@ -94,7 +140,7 @@ def read_hyperparameters(path: Path) -> "TeacherHyperparameters":
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows as CSV; the columns are those of all rows, in the order in which they appear."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.DictWriter(file, columns)
         table.writeheader()
         table.writerows(rows)
@@ -117,8 +163,71 @@ def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: Tr
     )
 
 
+def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
+    """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
+    made_by = provenance(args)
+    flags = {name: value for name, value in made_by["arguments"].items() if name not in NO_PART_OF_THE_SEARCH}
+    return {
+        **{f"--{name}": value for name, value in flags.items()},
+        "--hyperparameters": asdict(fixed) if fixed else None,
+        "--input": sha256_of(args.input),
+        "code": sha256_of(*MODULES),
+        "versions": {name: made_by["versions"][name] for name in ("keras", "keras_tuner", "numpy", "tensorflow")},
+    }
+
+
+def batches_of(args: argparse.Namespace, graphs: TrainingGraphs) -> tuple[GraphBatches, GraphBatches]:
+    """Make the batches of the training and those of the validation."""
+    training = GraphBatches(
+        graphs,
+        validation=False,
+        batch_size=math.ceil(min(args.batch_size, graphs.n_training) / BATCHES_A_STEP),
+        seed=args.seed,
+    )
+    return training, GraphBatches(graphs, validation=True, batch_size=args.batch_size, seed=args.seed)
+
+
+def hyperband_of(args: argparse.Namespace) -> "Hyperband":
+    """Return the settings of the search."""
+    from nn.search import Hyperband
+
+    return Hyperband(args.max_epochs, args.hyperband_factor, args.hyperband_iterations, args.seed)
+
+
+def search(
+    args: argparse.Namespace,
+    command: Sequence[str],
+    hypermodel: "TeacherHyperModel",
+    training: GraphBatches,
+    validation: GraphBatches,
+    folder: Path,
+) -> "TeacherHyperparameters":
+    """Search hyperparameters, here or in worker processes that are told to join by the command of this one."""
+    from nn.many import Chief
+    from nn.training import search_results, tuner
+
+    if not (folder / "trials.csv").exists():  # otherwise a run that was killed later has come to the end of the search
+        hyperband = tuner(hypermodel, hyperband_of(args), folder, len(training))
+        if args.workers == 1 and not args.chief_host:
+            hyperband.search(training, validation)
+        else:
+            chief = Chief(hyperband.oracle, args.chief_host or "127.0.0.1", folder)
+            commands = {f"worker{i}": [*command, f"--join=worker{i}"] for i in range(1, args.workers + 1)}
+            threads = max(1, len(os.sched_getaffinity(0)) // max(1, args.workers))
+            environment = {"TF_NUM_INTRAOP_THREADS": os.environ.get("TF_NUM_INTRAOP_THREADS", str(threads))}
+            workers = WorkerProcesses(commands, folder / "workers", environment)
+            try:
+                chief.wait(workers)
+            finally:
+                workers.stop()
+    hyperparameters, trials = search_results(hypermodel, hyperband_of(args), folder)
+    write_table(folder / "trials.csv", trials)
+    return hyperparameters
+
+
 def train(
     args: argparse.Namespace,
+    command: Sequence[str],
     hypermodel: "TeacherHyperModel",
     hyperparameters: "TeacherHyperparameters | None",
     graphs: TrainingGraphs,
@@ -127,21 +236,13 @@ def train(
     """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
     import keras
 
-    from nn.training import final_fit, search
+    from nn.training import final_fit
 
-    training = GraphBatches(
-        graphs,
-        validation=False,
-        batch_size=math.ceil(min(args.batch_size, graphs.n_training) / BATCHES_A_STEP),
-        seed=args.seed,
-    )
-    validation = GraphBatches(graphs, validation=True, batch_size=args.batch_size, seed=args.seed)
+    training, validation = batches_of(args, graphs)
     if hyperparameters is None:
-        hyperparameters, trials = search(
-            hypermodel, training, validation, args.max_epochs, args.hyperband_factor, args.seed, folder
-        )
-        write_table(folder / "trials.csv", trials)
+        hyperparameters = search(args, command, hypermodel, training, validation, folder)
     logger.info("final fit with %s", hyperparameters)
+    keras.backend.clear_session()
     keras.utils.set_random_seed(args.seed)
     model = hypermodel.build_fixed(hyperparameters)
     history = final_fit(model, training, validation, args.final_epochs, args.patience, folder)
@@ -156,35 +257,51 @@ def train(
     return model, history
 
 
-@script
-def main(argv: Sequence[str] | None = None) -> None:
-    """Search, fit and write."""
-    args = parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    data = L1Dataset.check(args.input)
+def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Dataset) -> None:
+    """Join the search that another process has begun."""
+    import grpc
+    import keras_tuner
 
-    import keras
+    from nn.many import chief_file, join
+    from nn.training import tuner
 
-    from nn.losses import get_loss
-
+    end_with_parent()
+    folder = partial_path(args.output)
+    if not wait_for_file(chief_file(folder), SECONDS_FOR_THE_CHIEF):
+        raise UserError(f"{folder}: no search to join after {SECONDS_FOR_THE_CHIEF} s")
+    address = join(args.join, folder)
+    found, expected = read_json(folder / SCRATCH / MADE_FOR), made_for(args, None)
+    changed = sorted(key for key in expected if found.get(key) != json.loads(json.dumps(expected[key])))
+    if changed:
+        raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
+    scratch = folder / SCRATCH if args.use_generator else None
+    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
+    training, validation = batches_of(args, graphs)
+    hypermodel = build_hypermodel(args, creator, graphs)
     try:
-        creator = graph_creator(args.variable, args.log_features)
-    except ValueError as error:
+        tuner(hypermodel, hyperband_of(args), folder, len(training)).search(training, validation)
+    except grpc.RpcError as error:
+        raise UserError(f"the chief of the search at {address} does not answer: {error.code().name}") from None
+    except keras_tuner.errors.FatalError as error:
         raise UserError(str(error)) from None
-    try:
-        get_loss(args.loss_function)
-    except ValueError as error:
-        raise UserError(f"--loss_function: {error}") from None
+
+
+def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: GraphCreator, data: L1Dataset) -> None:
+    """Train in a folder that takes the name of the output when all is done."""
+    import keras
+    import keras_tuner
+
     fixed = read_hyperparameters(args.hyperparameters) if args.hyperparameters else None
     keras.utils.set_random_seed(args.seed)
+    configuration = made_for(args, fixed)
 
-    with whole_folder(args.output) as folder:
-        scratch = folder if args.use_generator else None
+    with unfinished_folder(args.output, configuration) as folder:
+        scratch = folder / SCRATCH if args.use_generator else None
         graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
         hypermodel = build_hypermodel(args, creator, graphs)
         try:
-            model, history = train(args, hypermodel, fixed, graphs, folder)
-        except RuntimeError as error:
+            model, history = train(args, command, hypermodel, fixed, graphs, folder)
+        except (RuntimeError, keras_tuner.errors.FatalError) as error:
             raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
         record = {
             "variable": creator.variable,
@@ -199,9 +316,40 @@ def main(argv: Sequence[str] | None = None) -> None:
             "best_val_loss": min(history["val_loss"]),
             "seed": args.seed,
             "parameters": model.count_params(),
+            "data": {"events": data.n_events, "sha256": configuration["--input"]},
+            "code": {"sha256": configuration["code"]},
             "made_by": provenance(args),
         }
         write_json(folder / "training.json", record)
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    """Search, fit and write."""
+    args = parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    data = L1Dataset.check(args.input)
+
+    from nn.losses import get_loss
+    from nn.search import ProcessUsedUp
+
+    try:
+        creator = graph_creator(args.variable, args.log_features)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    try:
+        get_loss(args.loss_function)
+    except ValueError as error:
+        raise UserError(f"--loss_function: {error}") from None
+    command = [sys.executable, str(Path(__file__).resolve()), *(sys.argv[1:] if argv is None else argv)]
+    try:
+        if args.join:
+            work_for_another(args, creator, data)
+        else:
+            train_and_record(args, command, creator, data)
+    except ProcessUsedUp:
+        logger.info("a new process goes on, since TensorFlow does not give back the memory of earlier trials")
+        os.execv(command[0], command)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,20 @@
 
 import logging
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
-import keras_tuner
 
-from nn.data import Batches, fit
-from nn.models import TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
+from nn.data import Batches
+from nn.models import TeacherHyperModel, TeacherHyperparameters
+from nn.resume import resumable_fit
+from nn.search import OBJECTIVE, PROJECT, Hyperband, Tuner, results
 from utils.cli import progress
+from utils.unfinished import SCRATCH
 
 logger = logging.getLogger(__name__)
-
-OBJECTIVE = "val_loss"
 
 
 class ProgressLog(keras.callbacks.Callback):
@@ -39,29 +40,6 @@ class ProgressLog(keras.callbacks.Callback):
         logger.info("%s, epoch %d: %s", self.name, epoch + 1, figures)
 
 
-class _LoggedHyperband(keras_tuner.Hyperband):
-    """Hyperband that logs what it does."""
-
-    def on_trial_begin(self, trial: Any) -> None:
-        """Log the hyperparameters of a trial."""
-        super().on_trial_begin(trial)
-        logger.info("trial %s: %s", trial.trial_id, trial.hyperparameters.values)
-
-    def on_trial_end(self, trial: Any) -> None:
-        """Log the score of a trial and the best so far."""
-        super().on_trial_end(trial)
-        best = self.oracle.get_best_trials(1)
-        if best:
-            logger.info(
-                "trial %s: %s; best so far: trial %s with %s %.5g",
-                trial.trial_id,
-                trial.status.lower(),
-                best[0].trial_id,
-                OBJECTIVE,
-                best[0].score,
-            )
-
-
 def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
     """Reduce the learning rate when the validation loss does not fall, and stop when that does not help."""
     return [
@@ -70,75 +48,48 @@ def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
     ]
 
 
-def search(
-    hypermodel: TeacherHyperModel,
-    training: Batches,
-    validation: Batches,
-    max_epochs: int,
-    factor: int,
-    seed: int,
-    folder: Path,
-) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
-    """Search hyperparameters with Hyperband (Li et al. 2018, arXiv:1603.06560) for the lowest validation loss.
+def tuner(hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path, n_batches: int) -> Tuner:
+    """Make the tuner of a search, which goes on with what is in the folder.
 
     Parameters
     ----------
     hypermodel : TeacherHyperModel
-    training, validation : Batches
-    max_epochs : int
-        Epochs of the longest trials.
-    factor : int
-        By which each round has fewer trials of more epochs.
-    seed : int
+    settings : Hyperband
     folder : Path
         Where the trials and their TensorBoard logs are kept.
-
-    Returns
-    -------
-    TeacherHyperparameters
-        Those of the best trial.
-    list of dict
-        For each trial its id, status, score, epochs, and hyperparameters.
-
-    Raises
-    ------
-    RuntimeError
-        If no trial came to an end.
+    n_batches : int
+        Batches of an epoch.
     """
-    tuner = _LoggedHyperband(
-        hypermodel,
-        objective=OBJECTIVE,
-        max_epochs=max_epochs,
-        factor=factor,
-        seed=seed,
-        directory=folder,
-        project_name="trials",
-        overwrite=True,
-    )
-    callbacks = [
-        ProgressLog("search", len(training)),
-        keras.callbacks.EarlyStopping(OBJECTIVE, patience=3),
-        keras.callbacks.TensorBoard(folder / "tensorboard" / "search"),
-    ]
-    tuner.search(training, validation, callbacks=callbacks, verbose=0)
-    trials = [_trial_row(trial) for trial in tuner.oracle.trials.values()]
-    best = tuner.get_best_hyperparameters(1)
-    if not best:
-        raise RuntimeError(f"none of the {len(trials)} trials of the search came to an end")
-    return sample_hyperparameters(best[0], hypermodel.feature_names), trials
+
+    def callbacks(name: str) -> list[keras.callbacks.Callback]:
+        return [
+            ProgressLog(name, n_batches),
+            keras.callbacks.EarlyStopping(OBJECTIVE, patience=3),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.TensorBoard(folder / "tensorboard" / "search", write_graph=False),
+        ]
+
+    return Tuner(hypermodel, settings, folder, callbacks)
 
 
-def _trial_row(trial: Any) -> dict[str, Any]:
-    """Describe a trial in one row of a table."""
-    values = {name.removeprefix("tuner/"): value for name, value in trial.hyperparameters.values.items()}
-    values.pop("trial_id", None)
-    return {"trial": trial.trial_id, "status": trial.status, OBJECTIVE: trial.score, **values}
+def search_results(
+    hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path
+) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
+    """Return what a search has found, as `nn.search.results`; of one without result nothing is kept."""
+    try:
+        return results(folder, settings, hypermodel)
+    except RuntimeError:
+        shutil.rmtree(folder / PROJECT)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        raise
 
 
 def final_fit(
     model: keras.Model, training: Batches, validation: Batches, max_epochs: int, patience: int, folder: Path
 ) -> dict[str, list[float]]:
     """Fit a compiled model until the validation loss no longer falls, and keep its best weights.
+
+    A call for the same that was killed is gone on with.
 
     Parameters
     ----------
@@ -159,13 +110,18 @@ def final_fit(
     RuntimeError
         If the loss was not a number.
     """
+    state, logs = folder / SCRATCH / f"final_{max_epochs}_{patience}.npz", folder / "tensorboard" / "final"
+    if not state.exists():
+        shutil.rmtree(logs, ignore_errors=True)
     callbacks = [
         *stopping_callbacks(patience),
         ProgressLog("final fit", len(training)),
-        keras.callbacks.TensorBoard(folder / "tensorboard" / "final"),
+        keras.callbacks.TensorBoard(logs),
         keras.callbacks.TerminateOnNaN(),
     ]
-    history = fit(model, training, validation, epochs=max_epochs, callbacks=callbacks).history
+    history = resumable_fit(model, training, validation, max_epochs, callbacks, state).history
     if not all(math.isfinite(value) for value in (*history["loss"], *history.get("val_loss", [math.nan]))):
+        state.unlink()
+        shutil.rmtree(logs)
         raise RuntimeError("the loss is not a finite number: lower the learning rate or choose another loss")
     return {name: [float(value) for value in values] for name, values in history.items()}

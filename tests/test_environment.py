@@ -13,7 +13,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-LIBRARIES = {"yaml": "pyyaml", "tensorflow": "tensorflow-cpu"}  # modules whose distribution has another name
+LIBRARIES = {
+    "grpc": "grpcio",
+    "yaml": "pyyaml",
+    "tensorflow": "tensorflow-cpu",
+}  # modules whose distribution has another name
 
 
 def lines(name):

@@ -1,15 +1,18 @@
 """Training of the teacher: outputs that agree with each other and with an evaluation of their own, repeatability."""
 
 import csv
+import hashlib
 import json
+import logging
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import train_teacher
-from nn import models
+from nn import models, search
 from train_teacher import main
 from utils.batches import GraphBatches, TrainingGraphs
 from utils.data_processing import graph_creator
@@ -103,6 +106,8 @@ class TestOutputs:
         assert record["feature_names"] == ["pt", "eta", "phi", "met", "ht", "pid"]
         assert record["seed"] == 1
         assert record["made_by"]["arguments"]["input"] == str(train_file)
+        assert record["data"]["sha256"] == hashlib.sha256(train_file.read_bytes()).hexdigest()
+        assert {"python", "keras", "keras_tuner", "numpy", "tensorflow"} <= set(record["made_by"]["versions"])
         embedding, first, second, output = 4 * 3, (5 + 3) * 8 + 2 * 8, 8 * 8 + 2 * 8, 4 + 1
         assert record["parameters"] == embedding + first + second + output
 
@@ -274,6 +279,57 @@ class TestSearch:
         assert len(read_table(folder / "history.csv")) == 3
 
 
+class TestFailingTrials:
+    """Trials of a search whose fits are replaced; that of the final model is not."""
+
+    @pytest.fixture
+    def run(self, train_file, tmp_path, monkeypatch):
+        def run(fits, code, *flags):
+            fits = iter(fits)
+
+            def fit(*args, **kwargs):
+                history = keras.callbacks.History()
+                history.history = next(fits)()
+                return history
+
+            monkeypatch.setattr(search, "resumable_fit", fit)
+            monkeypatch.setitem(models.SEARCH_SPACE, "graph_layers", ("Int", {"min_value": 1, "max_value": 1}))
+            output = tmp_path / "teacher"
+            words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300", *flags]
+            assert main(words) == code
+            return output
+
+        return run
+
+    @staticmethod
+    def loss_of(*values):
+        return lambda: {"loss": [1.0] * len(values), "val_loss": list(values)}
+
+    @staticmethod
+    def out_of_memory():
+        raise MemoryError("no more")
+
+    def test_are_marked_and_the_search_goes_on(self, run):
+        fits = [self.loss_of(0.5, float("nan")), self.out_of_memory, self.loss_of(0.3, 0.4), self.loss_of(0.2)]
+        folder = run(fits, 0, "--final_epochs=1")
+        trials = read_table(folder / "trials.csv")
+        assert [row["status"] for row in trials] == ["FAILED", "FAILED", "COMPLETED", "COMPLETED"]
+        assert [row["val_loss"] for row in trials[2:]] == ["0.3", "0.2"]
+        assert str(read_json(folder / "best_hyperparameters.json")["learning_rate"]) == trials[3]["learning_rate"]
+
+    def test_that_are_all_there_are_end_the_search_in_one_line(self, run, capfd):
+        folder = run([self.out_of_memory] * 4, 1)
+        error = capfd.readouterr().err.splitlines()[-1]
+        assert error.startswith("error: the training failed: none of the 4 trials of the search came to an end")
+        assert error.endswith("MemoryError: no more")
+        assert list(folder.parent.iterdir()) == []
+
+    def test_of_two_iterations_are_twice_as_many(self, run, caplog):
+        caplog.set_level(logging.INFO)
+        run([self.out_of_memory] * 8, 1, "--hyperband_iterations=2")
+        assert "bracket 2 of 2, round 1 of 1: 8 of at most 10 trials done" in caplog.text
+
+
 class TestErrors:
     @pytest.fixture
     def error(self, error_of, train_file, hyperparameters, tmp_path):
@@ -366,6 +422,8 @@ class TestErrors:
             ("--test_split=0", "--test_split: expected a number above 0"),
             ("--use_generator=2", "--use_generator: invalid choice: 2"),
             ("--metric_thresholds=50,-1", "--metric_thresholds: expected a number of at least 0, found '-1'"),
+            ("--hyperband_iterations=0", "--hyperband_iterations: expected an integer of at least 1"),
+            ("--workers=-1", "--workers: expected an integer of at least 0"),
             ("--hyperband_factor=1", "--hyperband_factor: expected an integer of at least 2"),
             ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),
         ],

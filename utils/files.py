@@ -1,8 +1,10 @@
 """Files that are whole or absent: atomic output, checked HDF5 input, and where an output comes from."""
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
+import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,9 +39,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
+def replaceable_folder(path: str | Path) -> Path:
+    """Return the absolute path of a folder that may be written or replaced, without links, and make its parent.
 
     A folder with content that was not made here is never replaced: a :class:`UserError` says so.
     """
@@ -49,6 +50,16 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     if path.is_dir() and any(path.iterdir()) and not (path / FOLDER_MARK).exists():
         raise UserError(f"{path}: the folder has files that are not from here and would be lost; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
+
+    The folder has to be one that :func:`replaceable_folder` accepts.
+    """
+    path = replaceable_folder(path)
     temporary = path.with_name(f".part.{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -99,7 +110,18 @@ def provenance(args: argparse.Namespace) -> dict[str, Any]:
         for name in TRACKED_LIBRARIES
         if name in sys.modules
     }
+    versions["python"] = platform.python_version()
     return {"arguments": _plain(dict(sorted(vars(args).items()))), "versions": versions}
+
+
+def sha256_of(*paths: str | Path) -> str:
+    """Return the SHA-256 of the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager

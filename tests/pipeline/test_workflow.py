@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
+import psutil
 import pytest
+from numpy.testing import assert_array_equal
 
 from nn.models import load_teacher
 
@@ -22,17 +25,21 @@ TRAINED = {**SELECTED, "train_teacher": 1}
 ANALYSED = {**TRAINED, "analyze_results_teacher": 1}
 
 
-def snakemake(folder, *words, code=ROOT, config=()):
-    """Run snakemake in a folder, with the quick configuration and changes to it."""
+def call(folder, *words, code=ROOT, config=()):
+    """Return the arguments for subprocess to call snakemake in a folder, with the quick configuration and changes."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", code / "Snakefile", "--configfile", QUICK, *config]
-    return subprocess.run(
-        [str(word) for word in [*command, "--cores", 1, "--nocolor", *words]],
-        cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return {
+        "args": [str(word) for word in [*command, "--cores", 1, "--nocolor", *words]],
+        "cwd": folder,
+        "env": {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
+
+
+def snakemake(folder, *words, code=ROOT, config=()):
+    return subprocess.run(**call(folder, *words, code=code, config=config))
 
 
 def jobs(run):
@@ -247,3 +254,33 @@ def read(path):
     """Return the contents of an L1 regression file that can be compared."""
     with h5py.File(path) as file:
         return {name: values[()].tobytes() for name, values in file.items()}
+
+
+class TestKilled:
+    """After all others, since it replaces a result."""
+
+    def test_a_training_goes_on_with_the_same_command(self, finished, code):
+        teacher, log = finished / "output" / "teacher_true_ht", finished / "output" / "logs/train_teacher/true_ht.log"
+        expected = load_teacher(teacher / "best_model.keras").get_weights()
+        log.unlink()
+        with subprocess.Popen(**call(finished, "--force", "teacher_true_ht", code=code)) as run:
+            while "final fit, epoch 2: 0 of" not in (log.read_text() if log.exists() else ""):
+                assert run.poll() is None
+                time.sleep(0.02)
+            (script,) = [
+                process
+                for process in psutil.Process(run.pid).children(recursive=True)
+                if process.cmdline()[1:2] == [str(code / "train_teacher.py")]
+            ]
+            script.kill()
+            run.communicate()
+        assert run.returncode != 0
+        assert not teacher.exists()
+        assert teacher.with_name("teacher_true_ht.partial").is_dir()
+        again = snakemake(finished, "--rerun-incomplete", "teacher_true_ht", code=code)
+        assert jobs(again) == {"train_teacher": 1}
+        assert "goes on with what an earlier run has done" in log.read_text()
+        assert re.search(r"final fit, epoch \d", log.read_text()).group() == "final fit, epoch 2"
+        assert not teacher.with_name("teacher_true_ht.partial").exists()
+        for one, other in zip(load_teacher(teacher / "best_model.keras").get_weights(), expected, strict=True):
+            assert_array_equal(one, other)

@@ -1,0 +1,147 @@
+"""Work that goes on where it stood when its process was killed: a folder beside the output keeps what is done.
+
+The folder has the name of the output with `.partial` at its end, and takes the output's name when the work is whole.
+What is of use only until then is kept in its subfolder `SCRATCH`.
+"""
+
+import fcntl
+import io
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from utils.cli import UserError
+from utils.files import FOLDER_MARK, read_json, replaceable_folder, write_json
+
+logger = logging.getLogger(__name__)
+
+SCRATCH = ".scratch"
+LOCK = "lock"
+MADE_FOR = "made_for.json"
+
+
+def partial_path(output: str | Path) -> Path:
+    """Return where the unfinished content of an output folder is kept."""
+    path = Path(output).resolve()
+    return path.with_name(f"{path.name}.partial")
+
+
+@contextmanager
+def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterator[Path]:
+    """Give a folder that outlives the process and takes the name of the output when the block ends without an error.
+
+    One process at a time may use it. After an error, or a kill, it stays with all that is in it, and the next call for
+    the same output goes on with it; one without any content is removed.
+
+    Parameters
+    ----------
+    output : str or Path
+        As for `utils.files.whole_folder`.
+    made_for : mapping
+        All that the work depends on, as JSON. What was begun for something else is removed, and the log says so.
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    UserError
+        If another process uses the folder, or the output is not from here.
+    """
+    output = replaceable_folder(output)
+    partial = partial_path(output)
+    lock = _locked(partial)
+    try:
+        _start_or_go_on(partial, json.loads(json.dumps(made_for)))
+        yield partial
+        (partial / FOLDER_MARK).touch()
+        shutil.rmtree(output, ignore_errors=True)
+        partial.replace(output)
+        shutil.rmtree(output / SCRATCH)
+    finally:
+        if partial.is_dir() and not _content(partial):
+            shutil.rmtree(partial)
+        lock.close()
+
+
+def _content(partial: Path) -> list[Path]:
+    """List what the folder holds but its lock and what it was made for; folders without files do not count."""
+    found = [path for path in partial.iterdir() if path.name != SCRATCH]
+    found += [path for path in (partial / SCRATCH).iterdir() if path.name not in (LOCK, MADE_FOR)]
+    return [path for path in found if path.is_file() or any(inner.is_file() for inner in path.rglob("*"))]
+
+
+def _start_or_go_on(partial: Path, made_for: dict[str, Any]) -> None:
+    """Keep what was begun for the same, or remove it."""
+    path = partial / SCRATCH / MADE_FOR
+    before = read_json(path) if path.exists() else {}
+    content = _content(partial)
+    if before == made_for and content:
+        logger.info("%s: goes on with what an earlier run has done", partial)
+        return
+    if content:
+        changed = sorted(key for key in {*before, *made_for} if before.get(key) != made_for.get(key))
+        logger.info("%s: was begun with another %s; all starts anew", partial, ", ".join(changed))
+    for found in content:
+        shutil.rmtree(found) if found.is_dir() else found.unlink()
+    write_json(path, made_for)
+
+
+def _locked(partial: Path) -> IO[str]:
+    """Open the lock of a folder and hold it until the file is closed or the process ends, in whatever way."""
+    path = partial / SCRATCH / LOCK
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UserError(f"{partial}: another process is at work in this folder; wait for it, or end it") from None
+        except OSError as error:
+            logger.warning("%s: this file system has no locks (%s): take care to start one process only", path, error)
+        # The process that held the lock may have finished and removed the file in the meantime.
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+        file.close()
+
+
+def write_state(path: Path, record: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:
+    """Write a JSON record and arrays in one file that is whole, old or new, whenever the process is killed."""
+    content = io.BytesIO()
+    np.savez(content, np.array(json.dumps(record)), *arrays)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]] | None:
+    """Read what :func:`write_state` wrote; None where there is nothing."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as content:
+        record, *arrays = (content[f"arr_{i}"] for i in range(len(content.files)))
+    return json.loads(str(record)), arrays
+
+
+def wait_for_file(path: Path, seconds: float) -> bool:
+    """Wait until a file is there; False if it does not come."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
