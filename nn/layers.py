@@ -75,6 +75,13 @@ def _product(x, matrix):
     return ops.reshape(ops.matmul(ops.reshape(x, (-1, features)), matrix), (-1, ops.shape(x)[1], width))
 
 
+def _without_padding(x, mask):
+    """Set padded nodes of x, shape (batch, nodes, features), to zero; without a mask all are real, as in that made."""
+    if mask is None:
+        mask = ops.ones(ops.shape(x)[:2], dtype="bool")
+    return ops.where(mask[:, :, None], x, 0), mask
+
+
 def _check_positive_integer(name, value):
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"expected a positive integer, received: {name}={value!r}")
@@ -201,9 +208,7 @@ class GraphAttention(keras.layers.Layer):
         tensor, shape (batch, nodes, num_heads * units or units), float
             Zero in the rows of padded nodes.
         """
-        if mask is None:
-            mask = ops.ones(ops.shape(x)[:2], dtype="bool")
-        x = ops.where(mask[:, :, None], x, 0)
+        x, mask = _without_padding(x, mask)
         projected, scores = self._project(x)
         weights = self._attention_weights(scores, mask, adjacency)
         weights = self._dropout(weights, training=training)
@@ -214,6 +219,24 @@ class GraphAttention(keras.layers.Layer):
             bias = bias if self.combine == "concat" else ops.mean(bias, axis=2, keepdims=True)
             y = y + ops.reshape(bias, ops.shape(y))
         return self.activation(y) * ops.cast(mask, y.dtype)[:, :, None]
+
+    def attention(self, x, mask=None, adjacency=None):
+        """Compute the attention weights by which the layer sums over the neighbours, without dropout.
+
+        Parameters
+        ----------
+        x, mask, adjacency
+            As for `call`.
+
+        Returns
+        -------
+        tensor, shape (batch, num_heads, nodes, nodes), float
+            Element (i, j) of a head is the attention of node i to node j. The rows of nodes with a neighbour sum to
+            1; rows and columns of padded nodes are zero.
+        """
+        x, mask = _without_padding(x, mask)
+        weights = ops.transpose(self._attention_weights(self._project(x)[1], mask, adjacency), (0, 2, 1, 3))
+        return ops.where(mask[:, None, :, None], weights, 0)
 
     def _project(self, x):
         """Multiply x by W, shape (batch, nodes, num_heads * units), and by W a, shape (batch, nodes, 2 * num_heads).
