@@ -21,7 +21,7 @@ from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
 from utils.files import provenance, read_json, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
-from utils.plotting_data import draw_history
+from utils.plotting_data import draw_history, draw_trials
 from utils.plotting_style import save
 from utils.unfinished import MADE_FOR, SCRATCH, partial_path, unfinished_folder, wait_for_file
 from utils.worker_processes import WorkerProcesses, end_with_parent
@@ -222,6 +222,7 @@ def search(
                 workers.stop()
     hyperparameters, trials = search_results(hypermodel, hyperband_of(args), folder)
     write_table(folder / "trials.csv", trials)
+    save(draw_trials(trials)[0], folder / "trials")
     return hyperparameters
 
 

@@ -256,6 +256,10 @@ class TestSearch:
         assert {row["status"] for row in trials} == {"COMPLETED"}
         assert len({row["trial"] for row in trials}) == 5
 
+    def test_trials_are_drawn(self, folder):
+        assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / "trials.pdf").exists()
+
     def test_hyperparameters_are_in_the_space_and_the_best_are_kept(self, folder):
         trials = read_table(folder / "trials.csv")
         for row in trials:
