@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from utils import plotting
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
@@ -35,9 +36,11 @@ from utils.evaluation import (
     evaluate_signal,
     predict_events,
 )
+from utils.event_display import choose_events, event_displays
 from utils.files import provenance, read_json, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.performance import Estimate
+from utils.plotting_attention import draw_attention
 from utils.plotting_style import Drawing, save
 
 logger = logging.getLogger("analyze_results_teacher")
@@ -123,12 +126,21 @@ def check_output(args: argparse.Namespace) -> None:
             raise UserError(f"--output {args.output}: is replaced as a whole, but {path} is in it")
 
 
-def load_predictor(model_dir: Path) -> Callable[[np.ndarray], np.ndarray]:
+@dataclass(frozen=True)
+class Teacher:
+    """What the evaluation asks of a model: of features, the correction and, for each layer, the attention."""
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    attention: Callable[[np.ndarray], list[np.ndarray]]
+
+
+def load_model(model_dir: Path) -> Teacher:
     """Load the model; the only place that needs keras, whose import takes seconds and logs much."""
     path = model_dir / MODEL_FILE
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from nn.attention import attention_of
     from nn.data import predict
     from nn.models import load_teacher
 
@@ -136,7 +148,7 @@ def load_predictor(model_dir: Path) -> Callable[[np.ndarray], np.ndarray]:
         model = load_teacher(path)
     except Exception as error:  # a damaged file fails in many ways
         raise UserError(f"{path}: not a readable model ({error})") from None
-    return functools.partial(predict, model)
+    return Teacher(functools.partial(predict, model), functools.partial(attention_of, model))
 
 
 def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
@@ -148,12 +160,11 @@ def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
 
 
 def predict(
-    args: argparse.Namespace, training: Training, data: L1Dataset, processes: dict[str, int]
+    args: argparse.Namespace, training: Training, teacher: Teacher, data: L1Dataset, processes: dict[str, int]
 ) -> dict[str, Predictions]:
     """Predict the correction of all events of the processes, and say how many there are."""
-    predictor = load_predictor(args.model_dir)
     events = _read(data, args.chunk_size)
-    predictions = predict_events(events, list(processes.values()), training.creator, predictor)
+    predictions = predict_events(events, list(processes.values()), training.creator, teacher.predict)
     if (predictions.weight < 0).any():
         raise UserError(f"{data.path}: dataset 'weights': expected none below 0")
     logger.info("%d of %d events are of the processes named", len(predictions), data.n_events)
@@ -214,10 +225,10 @@ def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, even
     )
 
 
-def figures(results: Results) -> dict[str, Callable[[], Drawing]]:
+def figures(results: Results) -> dict[str, Callable[[], tuple[Figure, Any]]]:
     """Name the plots, the same for MET and HT, and say how each is drawn."""
     variable, above = results.variable, BINNINGS[results.variable].response_above
-    plots: dict[str, Callable[[], Drawing]] = {}
+    plots: dict[str, Callable[[], tuple[Figure, Any]]] = {}
 
     def plot(stem: str, draw: Callable[..., Drawing], *args: Any) -> None:
         plots[stem] = functools.partial(draw, *args)
@@ -241,6 +252,29 @@ def figures(results: Results) -> dict[str, Callable[[], Drawing]]:
             stem = f"turn_on_at_{100 * efficiency:g}_percent_{name}"
             plot(stem, plotting.draw_turn_on_at_equal_rate, at_rate, efficiency, variable, name, background)
         plot(f"roc_{name}", plotting.draw_roc, signal.roc, signal.working_points, variable, name, background)
+    return plots
+
+
+def attention_figures(
+    training: Training,
+    teacher: Teacher,
+    data: L1Dataset,
+    processes: dict[str, int],
+    events: dict[str, Predictions],
+    background: BackgroundResult,
+) -> dict[str, Callable[[], tuple[Figure, Any]]]:
+    """Name the plots of the attention in two events of each process, and say how each is drawn.
+
+    The events are chosen by `choose_events` with the threshold on the corrected value that lets the least background
+    pass.
+    """
+    threshold = float(background.threshold_rows[CORRECTED][0].max())
+    plots: dict[str, Callable[[], tuple[Figure, Any]]] = {}
+    for name, process_id in processes.items():
+        chosen = choose_events(events[name], threshold)
+        displays = event_displays(data, process_id, chosen, events[name], training.creator, teacher.attention)
+        for i, display in enumerate(displays, start=1):
+            plots[f"attention_{name}_{i}"] = functools.partial(draw_attention, display)
     return plots
 
 
@@ -361,11 +395,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = L1Dataset.check(args.data)
     names = (*args.signal_names, *args.bg_names)
     processes = dict(zip(names, data.ids_of(names), strict=True))
-    events = predict(args, training, data, processes)
+    teacher = load_model(args.model_dir)
+    events = predict(args, training, teacher, data, processes)
     results = evaluate(args, training, data, events)
     text = summary(results)
     with whole_folder(args.output) as folder:
-        plots = figures(results)
+        plots = figures(results) | attention_figures(training, teacher, data, processes, events, results.background)
         with progress(len(plots), "draw", "plots") as bar:
             for stem, draw in plots.items():
                 save(draw()[0], folder / stem)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import analyze_results_teacher
-from analyze_results_teacher import load_predictor, main
+from analyze_results_teacher import Teacher, load_model, main
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
 from utils.files import whole_folder
 from utils.l1_dataset import new_l1_file
@@ -69,8 +69,15 @@ def perfect(features):
     return features[:, 8 if features.shape[1] == 18 else 0, 1]
 
 
+def equal_attention(features):
+    """Return what a network of one layer with two heads would that attends to all nodes alike."""
+    real = (features[:, :, PT] > 0).astype(np.float32)
+    weights = real[:, :, None] * real[:, None, :] / real.sum(axis=1)[:, None, None]
+    return [np.stack([weights, weights], axis=1)]
+
+
 def use(monkeypatch, correct):
-    monkeypatch.setattr(analyze_results_teacher, "load_predictor", lambda model_dir: correct)
+    monkeypatch.setattr(analyze_results_teacher, "load_model", lambda model_dir: Teacher(correct, equal_attention))
 
 
 @pytest.fixture
@@ -253,6 +260,29 @@ def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, mo
 
 
 @pytest.mark.usefixtures("no_plots")
+def test_attention_is_drawn_for_two_events_of_each_process(
+    model_dir, write_l1, random_l1_events, tmp_path, monkeypatch
+):
+    """The events are chosen with the threshold of the lowest background efficiency, wherever it is named."""
+    thresholds = []
+
+    def choose(predictions, threshold):
+        thresholds.append(threshold)
+        return choose_events(predictions, threshold)
+
+    choose_events = analyze_results_teacher.choose_events
+    monkeypatch.setattr(analyze_results_teacher, "choose_events", choose)
+    use(monkeypatch, lambda features: np.full(len(features), 0.5))
+    several_jets = write_l1(tmp_path / "several_jets.h5", random_l1_events(300))
+    assert main(arguments(model_dir, several_jets, "--background_efficiencies", "0.1,0.02,0.05")) == 0
+    names = {path.name for path in (model_dir.parent / "plots").glob("[!.]*")} - {"summary.txt", "results.json"}
+    stems = [f"attention_{name}_{i}" for name in ("QCD", "W") for i in (1, 2)]
+    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
+    points = results_of(model_dir)["signals"]["W"]["working_points"]
+    assert thresholds == [points["thresholds"]["corrected"]["value"][1]] * 2
+
+
+@pytest.mark.usefixtures("no_plots")
 def test_flags_that_agree_with_the_training_are_accepted(model_dir, data, monkeypatch):
     use(monkeypatch, perfect)
     flags = ("--variable", "met", "--log_features", "met,pt", "--loss_function", "huber_1.0")
@@ -365,7 +395,7 @@ def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypat
     assert sorted(path.name for path in output.parent.iterdir()) == ["model", "plots"]
 
 
-def test_a_teacher_is_loaded_and_predicts(model_dir, random_l1_events):
+def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, random_l1_events):
     from nn.models import TeacherHyperparameters, build_teacher
 
     creator = graph_creator("true_ht")
@@ -374,7 +404,9 @@ def test_a_teacher_is_loaded_and_predicts(model_dir, random_l1_events):
     model.save(model_dir / "best_model.keras")
     features = creator(random_l1_events(50)).features
     expected = model.predict_on_batch(features)[:, 0]
-    assert load_predictor(model_dir)(features) == pytest.approx(expected, rel=1e-4)
+    teacher = load_model(model_dir)
+    assert teacher.predict(features) == pytest.approx(expected, rel=1e-4)
+    assert [layer.shape for layer in teacher.attention(features)] == [(len(features), 1, 10, 10)] * 2
 
 
 def test_a_model_that_cannot_be_read_is_named(model_dir, data, error_of):

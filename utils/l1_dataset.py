@@ -1,7 +1,7 @@
 """L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -154,6 +154,31 @@ class L1Dataset:
         """Read the events [start, stop); ``true_data`` only if asked for."""
         with open_hdf5(self.path) as file:
             return self._rows(file, start, stop, true_objects)
+
+    def rows_of(self, process_id: int, indices: Sequence[int]) -> list[int]:
+        """Find the rows of some events of a process, given by their place among its events, from 0.
+
+        Parameters
+        ----------
+        process_id : int
+        indices : sequence of int
+
+        Returns
+        -------
+        list of int
+            The row of each, in the order of `indices`.
+        """
+        found: dict[int, int] = {}
+        n_before = 0
+        with open_hdf5(self.path) as file:
+            for start in range(0, self.n_events, ROWS_A_CHUNK):
+                if len(found) == len(set(indices)):
+                    break
+                ids = self._column(file, "ids", start, min(start + ROWS_A_CHUNK, self.n_events))
+                rows = start + np.flatnonzero(ids == process_id)
+                found |= {i: int(rows[i - n_before]) for i in indices if n_before <= i < n_before + len(rows)}
+                n_before += len(rows)
+        return [found[i] for i in indices]
 
     def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
         """Read and check the rows [start, stop) of the open file."""

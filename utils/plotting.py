@@ -69,7 +69,7 @@ def _name_in_legend(ax: Axes, quantity: str, label: str) -> None:
     ax.plot([], [], label=label, **{**LOOKS[quantity].marks, **LOOKS[quantity].curve})
 
 
-def _label(quantity: str, variable: str) -> str:
+def quantity_label(quantity: str, variable: str) -> str:
     """Name of the baseline, corrected or true quantity in a legend."""
     names = {
         BASELINE: f"L1 {SYMBOLS[variable]}",
@@ -143,7 +143,7 @@ def draw_spectra(
     for quantity, content in spectra.items():
         width = np.diff(content.edges)
         look = LOOKS[quantity]
-        ax.stairs(content.values / width, content.edges, label=_label(quantity, variable), **look.curve)
+        ax.stairs(content.values / width, content.edges, label=quantity_label(quantity, variable), **look.curve)
         ax.errorbar(content.centres, content.values / width, content.errors / width, fmt="none", color=look.colour)
     symbol = SYMBOLS[variable]
     density = np.concatenate([content.values / np.diff(content.edges) for content in spectra.values()])
@@ -177,7 +177,7 @@ def draw_response(
     for quantity, result in response.items():
         content, look = result.histogram, LOOKS[quantity]
         total = content.values.sum()
-        _name_in_legend(ax, quantity, f"{_label(quantity, variable)}{_core_text(result.core)}")
+        _name_in_legend(ax, quantity, f"{quantity_label(quantity, variable)}{_core_text(result.core)}")
         share, error = _share(content.values, total), _share(content.errors, total)
         ax.errorbar(content.centres, share, error, **look.points)
         highest = max(highest, np.max(share + error))
@@ -235,7 +235,7 @@ def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.
     """Draw values in bins of the true variable, with errors and the width of the bins."""
     for quantity, (edges, estimate) in results.items():
         centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
-        label = _label(quantity, variable)
+        label = quantity_label(quantity, variable)
         ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **LOOKS[quantity].points)
     ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=edges[[0, -1]])
     ax.legend()
@@ -246,9 +246,9 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     """Draw the turn-on curves of one threshold with their fits, and the step that the true quantity would make."""
     fig, ax = start(ax, process)
     for quantity, curve in curves.items():
-        _draw_turn_on_curve(ax, curve, quantity, _label(quantity, variable))
+        _draw_turn_on_curve(ax, curve, quantity, quantity_label(quantity, variable))
     threshold = next(iter(curves.values())).threshold
-    _draw_step(ax, threshold, curve.edges, _label(TRUE, variable))
+    _draw_step(ax, threshold, curve.edges, quantity_label(TRUE, variable))
     _set_turn_on_axes(ax, curve.edges, variable)
     ax.legend(title=f"Threshold {threshold:g} GeV", alignment="left", loc="upper left")
     return fig, ax
@@ -266,7 +266,7 @@ def draw_turn_on_at_equal_rate(
     """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass."""
     fig, ax = start(ax, process)
     for quantity, curve in curves.items():
-        label = f"{_label(quantity, variable)} > {curve.threshold:.0f} GeV"
+        label = f"{quantity_label(quantity, variable)} > {curve.threshold:.0f} GeV"
         if quantity == TRUE:
             _draw_step(ax, curve.threshold, curve.edges, label)
         else:
@@ -332,7 +332,7 @@ def draw_rates(
         height = result.efficiency if luminosity is None else result.rate
         shown = height.value > 0
         x, y, error, look = result.thresholds[shown], height.value[shown], height.error[shown], LOOKS[quantity]
-        ax.plot(x, y, label=_label(quantity, variable), **look.curve)
+        ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
         ax.fill_between(x, np.maximum(y - error, y * 1e-3), y + error, color=look.colour, alpha=0.25, linewidth=0)
     ax.set(
         xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]",
@@ -363,7 +363,7 @@ def draw_roc(
     fig, ax = start(ax, f"{signal} against {background}")
     for quantity, curve in roc.items():
         look = LOOKS[quantity]
-        _name_in_legend(ax, quantity, f"{_label(quantity, variable)}, area {_with_error(curve.area)}")
+        _name_in_legend(ax, quantity, f"{quantity_label(quantity, variable)}, area {_with_error(curve.area)}")
         ax.plot(curve.background_efficiency, curve.signal_efficiency, **look.curve)
         efficiency = points.efficiency[quantity]
         ax.errorbar(points.background_efficiency, efficiency.value, efficiency.error, **look.points)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, cast
+from typing import ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,6 +16,7 @@ from utils.files import whole_file
 mpl.use("agg")
 
 Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
 Drawing = tuple[Figure, Axes]
 
 TRUE_SYMBOLS = {
@@ -32,11 +33,11 @@ COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
-def in_style(draw: Callable[Arguments, Drawing]) -> Callable[Arguments, Drawing]:
+def in_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
     """Draw in the style of CMS, whatever style is set outside."""
 
     @functools.wraps(draw)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawing:
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
         with plt.style.context(mplhep.style.CMS):
             return draw(*args, **kwargs)
 

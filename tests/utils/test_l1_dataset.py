@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from utils import l1_dataset
 from utils.cli import UserError
 from utils.data_processing import L1Events
 from utils.l1_dataset import L1Dataset, new_l1_file
@@ -196,3 +197,14 @@ class TestBadFiles:
             file["smeared_data"][3, 8, 1:] = [-4.0, -3.0]
             file["weights"][3] = -2.0
         assert L1Dataset.check(path).rows(3, 4).weights[0] == -2
+
+
+def test_rows_of_a_process_are_found_by_their_place_among_its_events(write_l1, random_l1_events, tmp_path, monkeypatch):
+    monkeypatch.setattr(l1_dataset, "ROWS_A_CHUNK", 7)
+    events = random_l1_events(50)
+    data = L1Dataset.check(write_l1(tmp_path / "l1.h5", events))
+    for process_id in (1, 2):
+        rows = np.flatnonzero(events.ids == process_id)
+        indices = [len(rows) - 1, 0, 3, 3]
+        assert data.rows_of(process_id, indices) == rows[indices].tolist()
+    assert data.rows_of(1, []) == []
