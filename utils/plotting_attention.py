@@ -25,7 +25,7 @@ KINDS = {
     PID_EGAMMA: (r"e/$\gamma$", "s", COLOURS[1]),
     PID_MUON: ("Muon", "^", COLOURS[3]),
 }
-AREA_A_GEV = 4.0  # of a marker, in square points
+AREA_A_GEV = 6.0  # of a marker, in square points
 PT_IN_LEGEND = 50.0  # GeV
 LEAST_SPAN = 0.05  # of the scale on either side of an equal share, so that rounding does not look like a choice
 WIDTHS = (0.5, 7.0)  # of lines, in points, at the ends of the scale
@@ -99,7 +99,7 @@ class Scale:
 def draw_attention(display: EventDisplay, axes: Sequence[Axes] | None = None) -> tuple[Figure, Sequence[Axes]]:
     """Draw the attention in an event, a panel for each layer, averaged over the heads of the layer.
 
-    The half of a line next to an object shows how much that object attends to the other one, the edge of its marker
+    The half of a line next to an object shows how much that object attends to the other one, the ring around it
     how much it attends to itself, in units of an equal share. The scale is the same in all panels.
 
     Parameters
@@ -148,20 +148,15 @@ def _draw_layer(ax: Axes, display: EventDisplay, attention: np.ndarray, scale: S
                 zorder=2,
             )
         )
+    diameters = np.sqrt(AREA_A_GEV * objects[:, PT])
+    with_rings = diameters + 2 * scale.widths(np.diag(attention))
     for (kind, (_, marker, colour)), turn in product(KINDS.items(), TURNS):
         of_kind = display.pids == kind
-        ax.scatter(
-            objects[of_kind, ETA],
-            objects[of_kind, PHI] + turn,
-            AREA_A_GEV * objects[of_kind, PT],
-            marker=marker,
-            color=colour,
-            edgecolors="black",
-            linewidths=scale.widths(np.diag(attention)[of_kind]).tolist(),
-            zorder=3,
-        )
-    for quantity, phi in display.directions.items():
-        ax.axhline(phi, zorder=1, **LOOKS[quantity].curve)
+        eta, phi = objects[of_kind, ETA], objects[of_kind, PHI] + turn
+        ax.scatter(eta, phi, with_rings[of_kind] ** 2, marker=marker, color="black", linewidths=0, zorder=3)
+        ax.scatter(eta, phi, diameters[of_kind] ** 2, marker=marker, color=colour, edgecolors="white", zorder=4)
+    for quantity, direction in display.directions.items():
+        ax.axhline(direction, zorder=1, **LOOKS[quantity].curve)
     eta_range = max(LEAST_ETA_RANGE, 1.1 * np.abs(objects[:, ETA]).max())
     ax.set(xlabel=r"$\eta$", xlim=(-eta_range, eta_range), ylim=(-np.pi, np.pi))
     ax.set_yticks(np.pi * np.linspace(-1, 1, 5), [r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$"])

@@ -98,10 +98,13 @@ def test_objects_have_the_shape_of_their_kind_and_the_area_of_their_momentum():
     display = display_of()
     _, axes = draw_attention(display)
     points = [scatter for scatter in drawn(axes[0], PathCollection) if len(scatter.get_offsets())]
-    assert len(points) == 3 * 3  # three kinds, drawn once more on either side
-    jets = points[1]
-    assert jets.get_offsets().data.tolist() == display.objects[2:, 1:].tolist()
+    assert len(points) == 2 * 3 * 3  # rings and objects of three kinds, drawn once more on either side
+    rings, jets = points[2:4]
+    assert jets.get_offsets().data.tolist() == rings.get_offsets().data.tolist() == display.objects[2:, 1:].tolist()
     assert jets.get_sizes() == pytest.approx(AREA_A_GEV * display.objects[2:, 0])
+    relative = [relative_attention(layer) for layer in display.attention]
+    widths = (np.sqrt(rings.get_sizes()) - np.sqrt(jets.get_sizes())) / 2
+    assert widths == pytest.approx(Scale.of(relative).widths(np.diag(relative[0])[2:]))
     assert len({marker for _, marker, _ in KINDS.values()}) == len({colour for _, _, colour in KINDS.values()}) == 3
 
 
