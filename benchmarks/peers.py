@@ -78,6 +78,7 @@ class Training:
 
 
 Predictor = Callable[[np.ndarray], np.ndarray]
+Figures = dict[str, dict[str, Any]]  # estimates by process and name
 
 
 @dataclass(frozen=True)
@@ -227,12 +228,10 @@ PEERS: dict[str, Callable[[Training], Peer]] = {
 }
 
 
-def figures(
-    events: dict[str, Predictions], binning: Binning, edges: np.ndarray, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Evaluate corrected events of each process: estimates by process and name of the figure."""
+def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray, seed: int) -> Figures:
+    """Evaluate corrected events of each process."""
     background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, seed)
-    found: dict[str, dict[str, Any]] = {}
+    found: Figures = {}
     for name, predictions in events.items():
         corrected, true = predictions.scores[CORRECTED], predictions.true
         response = np.divide(corrected, true, where=true > 0, out=np.full(len(true), np.nan))
