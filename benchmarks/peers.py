@@ -134,12 +134,13 @@ def event_features(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
         angle between the leading jets.
     """
     pt, eta, phi = features[:, :, PT], features[:, :, ETA], features[:, :, PHI]
-    pid = features[:, :, -1] if "pid" in creator.feature_names else np.where(pt > 0, PID_JET, 0)
+    has_pid = "pid" in creator.feature_names
+    pid = features[:, :, -1] if has_pid else np.where(pt > 0, PID_JET, 0)
     px, py = pt * np.cos(phi), pt * np.sin(phi)
     met_phi = np.arctan2(py.sum(1), px.sum(1))[:, None]
     to_met = np.abs(np.angle(np.exp(1j * (phi - met_phi))))
     columns = [np.hypot(px.sum(1), py.sum(1)), features[:, :, creator.feature_names.index("ht")].max(1)]
-    for kind in (PID_MUON, PID_EGAMMA, PID_JET):
+    for kind in (PID_MUON, PID_EGAMMA, PID_JET) if has_pid else (PID_JET,):
         of_kind = pid == kind
         kind_pt = np.where(of_kind, pt, 0)
         x, y = (px * of_kind).sum(1), (py * of_kind).sum(1)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from benchmarks.peers import Training, build_deep_sets, calibration, event_features, event_sum, table_rows
 from nn.models import TeacherHyperModel, TeacherHyperparameters
 from utils.batches import RaggedGraphs
-from utils.data_processing import METGraphCreator
+from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.performance import Estimate
 
 
@@ -28,6 +28,12 @@ def test_features_of_a_muon_and_two_jets():
     expected += [2, 170, 30, 100 * 0.6 - 70 * 0.6]  # jets
     expected += [100, 70, np.nan, np.nan, 2.0, 0.5, np.nan, np.nan, to_x, np.pi - to_x, np.nan, np.nan, np.pi]
     assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_features_of_jets_alone():
+    features = np.array([[[100, -2.0, 0, 170], [70, 0.5, np.pi, 170]]], np.float32)
+    (found,) = event_features(features, HTGraphCreator())
+    assert_allclose(found, [30, 170, 2, 170, 30, 30, 100, 70, 2.0, 0.5, 0, np.pi, np.pi], rtol=1e-5, atol=1e-4)
 
 
 def test_features_know_neither_order_nor_turn():
