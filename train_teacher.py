@@ -70,8 +70,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument(
         "--loss_function",
-        default="huber_1.0",
-        help="mse, mae, mape, msle, huber_DELTA, quantile_TAU or dice_EPSILON, with a number for the last word",
+        default="log_huber_3.0",
+        help="mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU or dice_EPSILON, with a number for the "
+        "last word",
+    )
+    args.add_argument(
+        "--weight_power",
+        type=number(float, 0),
+        default=1.0,
+        help="an event counts in the loss as its weight to this power, over the mean of its process; 0: all the same",
     )
     args.add_argument(
         "--metric_thresholds",
@@ -160,6 +167,7 @@ def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: Tr
         graphs.variance[continuous].tolist(),
         args.loss_function,
         args.metric_thresholds,
+        creator.log_features,
     )
 
 
@@ -276,7 +284,7 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
     if changed:
         raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
     scratch = folder / SCRATCH if args.use_generator else None
-    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
+    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
     training, validation = batches_of(args, graphs)
     hypermodel = build_hypermodel(args, creator, graphs)
     try:
@@ -298,7 +306,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
 
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
-        graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch)
+        graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
         hypermodel = build_hypermodel(args, creator, graphs)
         try:
             model, history = train(args, command, hypermodel, fixed, graphs, folder)
@@ -308,6 +316,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
             "variable": creator.variable,
             "log_features": creator.log_features,
             "loss_function": args.loss_function,
+            "weight_power": args.weight_power,
             "metric_thresholds": args.metric_thresholds,
             "feature_names": creator.feature_names,
             "mean": hypermodel.mean,

@@ -59,25 +59,25 @@ def figures(correction: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs: int, seed: int) -> dict[str, float]:
-    """Train a teacher of default hyperparameters and return its figures on the validation events.
+    """Train the teacher as the plain network is, and return its figures on the validation events.
 
     A step of the optimizer takes the mean gradient of `batches_a_step` batches that together have `batch_size` events.
     """
     import keras
 
+    from benchmarks.plain_network import SAME_NETWORK
     from nn.data import fit
     from nn.losses import get_loss
-    from nn.models import TeacherHyperparameters, build_teacher
+    from nn.models import build_teacher
     from nn.training import stopping_callbacks
 
     training = GraphBatches(graphs, validation=False, batch_size=batch_size // batches_a_step, seed=seed)
     validation = GraphBatches(graphs, validation=True, batch_size=batch_size, seed=seed)
     keras.utils.set_random_seed(seed)
-    hyperparameters = TeacherHyperparameters()
     moments = graphs.mean[:-1].tolist(), graphs.variance[:-1].tolist()
-    model = build_teacher(hyperparameters, METGraphCreator.feature_names, *moments, log_pt=True)
+    model = build_teacher(SAME_NETWORK, METGraphCreator.feature_names, *moments)
     accumulation = batches_a_step if batches_a_step > 1 else None
-    optimizer = keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=accumulation)
+    optimizer = keras.optimizers.Adam(SAME_NETWORK.learning_rate, gradient_accumulation_steps=accumulation)
     model.compile(optimizer=optimizer, loss=get_loss("huber_1.0"))
     reduce_learning_rate, _ = stopping_callbacks(PATIENCE)
     start = time.process_time()

@@ -15,7 +15,7 @@ from nn.models import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparame
 from utils.data_processing import PT, normalised_adjacency
 
 # Hyperparameters of the teacher that is the same network as the plain one.
-SAME_NETWORK = TeacherHyperparameters(relative=False, residual=False, readout=0)
+SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=0)
 
 
 class PlainGraphAttention(keras.layers.Layer):

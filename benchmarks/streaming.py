@@ -78,7 +78,8 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
         For each turn, from memory and streamed, wall-clock and CPU time in microseconds an event.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from nn.models import TeacherHyperModel, TeacherHyperparameters
+    from benchmarks.plain_network import SAME_NETWORK
+    from nn.models import TeacherHyperModel
 
     data, creator = L1Dataset.check(path), METGraphCreator(LOG_FEATURES)
     kept, streamed = (
@@ -87,7 +88,7 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
     )
     moments = kept.mean[:-1].tolist(), kept.variance[:-1].tolist()
     hypermodel = TeacherHyperModel(creator.feature_names, *moments, "huber_1.0")
-    model = hypermodel.build_fixed(TeacherHyperparameters())
+    model = hypermodel.build_fixed(SAME_NETWORK)
     sources = [Epochs(model, graphs, batch_size) for graphs in (kept, streamed)]
     costs = []
     for turn in range(1 + turns):

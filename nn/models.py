@@ -163,6 +163,52 @@ def _check_features(feature_names: Sequence[str], mean: Sequence[float], varianc
             raise ValueError(f"feature {name}: expected finite mean and variance > 0, received: mean={m}, variance={v}")
 
 
+def node_inputs(
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    mean: Sequence[float],
+    variance: Sequence[float],
+    log_pt: bool,
+) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
+    """Begin a network: its input, which nodes are real, and what it knows of each node. Arguments: `build_teacher`."""
+    _check_features(feature_names, mean, variance)
+    if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
+        raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
+    features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
+    real = RealNodes(name="real_nodes")(features)
+    normalization = keras.layers.Normalization(
+        mean=[float(value) for value in mean],
+        variance=[float(value) for value in variance],
+        name="normalization",
+    )
+    continuous, pid = SplitPid(name="split_pid")(features) if "pid" in feature_names else (features, None)
+    nodes = [normalization(continuous)]
+    if hyperparameters.relative:
+        nodes = [WithoutAngles(name="without_angles")(nodes[0])]
+        nodes.append(RelativeKinematics(log_pt, name="relative_kinematics")(features, real))
+    if pid is not None:
+        nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
+    x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
+    return features, real, x
+
+
+def correction_of(x: keras.KerasTensor, hyperparameters: TeacherHyperparameters) -> keras.KerasTensor:
+    """End a network: from what it knows of the event, shape (batch, width), to the correction, shape (batch, 1)."""
+    regularizer = keras.regularizers.L2(L2)
+    if hyperparameters.readout:
+        x = keras.layers.Dense(
+            hyperparameters.readout, hyperparameters.activation, kernel_regularizer=regularizer, name="readout"
+        )(x)
+    return keras.layers.Dense(
+        1,
+        activation="softplus",
+        bias_initializer=keras.initializers.Constant(SOFTPLUS_INVERSE_OF_ONE),
+        kernel_regularizer=regularizer,
+        dtype="float32",
+        name="correction",
+    )(x)
+
+
 def build_teacher(
     hyperparameters: TeacherHyperparameters,
     feature_names: Sequence[str],
@@ -189,27 +235,9 @@ def build_teacher(
         From `features`, shape (batch, n_objects, n_features), float32, to the correction factor, shape
         (batch, 1), not negative. Objects of zero pT are padding; n_objects may change from batch to batch.
     """
-    _check_features(feature_names, mean, variance)
-    if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
-        raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
     regularizer = keras.regularizers.L2(L2)
 
-    features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
-    real = RealNodes(name="real_nodes")(features)
-    normalization = keras.layers.Normalization(
-        mean=[float(value) for value in mean],
-        variance=[float(value) for value in variance],
-        name="normalization",
-    )
-    continuous, pid = SplitPid(name="split_pid")(features) if "pid" in feature_names else (features, None)
-    nodes = [normalization(continuous)]
-    if hyperparameters.relative:
-        nodes = [WithoutAngles(name="without_angles")(nodes[0])]
-        nodes.append(RelativeKinematics(log_pt, name="relative_kinematics")(features, real))
-    if pid is not None:
-        nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
-    x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
-
+    features, real, x = node_inputs(hyperparameters, feature_names, mean, variance, log_pt)
     for number in range(1, hyperparameters.graph_layers + 1):
         y = GraphAttention(
             hyperparameters.units,
@@ -226,19 +254,7 @@ def build_teacher(
         x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
 
     x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
-    if hyperparameters.readout:
-        x = keras.layers.Dense(
-            hyperparameters.readout, hyperparameters.activation, kernel_regularizer=regularizer, name="readout"
-        )(x)
-    correction = keras.layers.Dense(
-        1,
-        activation="softplus",
-        bias_initializer=keras.initializers.Constant(SOFTPLUS_INVERSE_OF_ONE),
-        kernel_regularizer=regularizer,
-        dtype="float32",
-        name="correction",
-    )(x)
-    return keras.Model(features, correction, name="teacher")
+    return keras.Model(features, correction_of(x, hyperparameters), name="teacher")
 
 
 class TeacherHyperModel(keras_tuner.HyperModel):
@@ -291,15 +307,19 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""
         model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, "pt" in self.log_features)
+        self.compile(model, hyperparameters.learning_rate)
+        return model
+
+    def compile(self, model: keras.Model, learning_rate: float) -> None:
+        """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
         model.compile(
-            optimizer=keras.optimizers.Adam(hyperparameters.learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
+            optimizer=keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
             jit_compile=False,  # XLA compiles anew for each number of nodes, which takes longer than most trainings
         )
         # A trial that the search goes on with finds the state of its optimizer only in one that is built.
         model.optimizer.build(model.trainable_variables)
-        return model
 
 
 def load_teacher(path: str | Path) -> keras.Model:

@@ -74,6 +74,7 @@ def validation_batches(path, record, batch_size=64):
         test_split=0.2,
         max_events=None,
         seed=record["seed"],
+        weight_power=record["weight_power"],
     )
     return list(GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3))
 
@@ -101,15 +102,17 @@ class TestOutputs:
         record = read_json(met_teacher / "training.json")
         assert record["variable"] == "true_met"
         assert record["log_features"] == ["pt", "met", "ht"]
-        assert record["loss_function"] == "huber_1.0"
+        assert record["loss_function"] == "log_huber_3.0"
+        assert record["weight_power"] == 1.0
         assert record["metric_thresholds"] == [20, 60]
         assert record["feature_names"] == ["pt", "eta", "phi", "met", "ht", "pid"]
         assert record["seed"] == 1
         assert record["made_by"]["arguments"]["input"] == str(train_file)
         assert record["data"]["sha256"] == hashlib.sha256(train_file.read_bytes()).hexdigest()
         assert {"python", "keras", "keras_tuner", "numpy", "tensorflow"} <= set(record["made_by"]["versions"])
-        embedding, first, second, output = 4 * 3, (5 + 3) * 8 + 2 * 8, 8 * 8 + 2 * 8, 4 + 1
-        assert record["parameters"] == embedding + first + second + output
+        embedding, first, second = 4 * 3, (9 + 3) * 8 + 2 * 8, 8 * 8 + 2 * 8
+        shortcuts, readout, output = (9 + 3) * 8 + 8 * 4, (4 + 1) * 128, 128 + 1
+        assert record["parameters"] == embedding + first + second + shortcuts + readout + output
 
     def test_record_the_events_and_the_moments_of_the_file(self, met_teacher, train_file):
         record = read_json(met_teacher / "training.json")
@@ -141,20 +144,22 @@ class TestOutputs:
             "graph_attention_1",
             "graph_attention_2",
         ]
-        assert model.get_layer("graph_attention_1").kernel.shape == (5 + 3, 2, 4)
+        assert model.get_layer("graph_attention_1").kernel.shape == (9 + 3, 2, 4)
         assert model.get_layer("graph_attention_2").kernel.shape == (8, 2, 4)
         assert model.get_layer("pid_embedding").output_dim == 3
 
 
 class TestLoss:
-    def huber(self, model, batches):
+    def log_huber(self, model, batches):
         """Return the mean Huber loss by numpy, with 5e-6 of the squares of kernels and attention vectors."""
         predicted, labels = predictions_and_labels(model, batches)
-        error = np.abs(labels[:, 0] - predicted)
-        losses = np.where(error < 1, error**2 / 2, error - 0.5)
+        weights = np.concatenate([weights for _, _, weights in batches]).astype(np.float64)
+        error = np.abs(np.log((labels[:, 0] + 0.05) / (predicted + 0.05)))
+        losses = weights * np.where(error < 3, error**2 / 2, 3 * (error - 1.5))
         penalised = ("kernel", "attention_self", "attention_neighbour")
-        kernels = [weight.numpy() for weight in model.weights if weight.path.split("/")[-1] in penalised]
-        assert len(kernels) == 3 + 3 + 1
+        paths = {weight.path: weight.numpy() for weight in model.weights if "shortcut" not in weight.path}
+        kernels = [values for path, values in paths.items() if path.split("/")[-1] in penalised]
+        assert len(kernels) == 3 + 3 + 1 + 1
         return losses.mean() + 5e-6 * sum((kernel.astype(np.float64) ** 2).sum() for kernel in kernels)
 
     @pytest.mark.parametrize(
@@ -167,14 +172,14 @@ class TestLoss:
         model = models.load_teacher(folder / "best_model.keras")
         batches = validation_batches(train_file, record)
         assert record["feature_names"] == list(graph_creator(variable).feature_names)
-        assert record["best_val_loss"] == pytest.approx(self.huber(model, batches), rel=1e-5)
+        assert record["best_val_loss"] == pytest.approx(self.log_huber(model, batches), rel=1e-5)
 
     def test_best_one_is_that_of_the_saved_model_on_the_validation_events(self, met_teacher, train_file):
         record = read_json(met_teacher / "training.json")
         model = models.load_teacher(met_teacher / "best_model.keras")
         batches = validation_batches(train_file, record)
         assert sum(len(labels) for _, labels, _ in batches) == record["n_validation"]
-        assert record["best_val_loss"] == pytest.approx(self.huber(model, batches), rel=1e-5)
+        assert record["best_val_loss"] == pytest.approx(self.log_huber(model, batches), rel=1e-5)
 
     def test_the_best_epoch_is_kept_when_later_ones_are_worse(self, train, train_file, tmp_path):
         (tmp_path / "wild.json").write_text(json.dumps({**TINY, "learning_rate": 0.5}))
@@ -185,7 +190,7 @@ class TestLoss:
         assert len(losses) == min(8, best + 1 + 3)
         record = read_json(folder / "training.json")
         model = models.load_teacher(folder / "best_model.keras")
-        assert losses[best] == pytest.approx(self.huber(model, validation_batches(train_file, record)), rel=1e-5)
+        assert losses[best] == pytest.approx(self.log_huber(model, validation_batches(train_file, record)), rel=1e-5)
 
     def test_metrics_are_the_squared_errors_above_thresholds_in_gev(self, met_teacher, train_file):
         history = read_table(met_teacher / "history.csv")
@@ -222,13 +227,14 @@ class TestRepeatability:
     def test_the_same_seed_gives_the_same_weights_in_memory_or_streamed(self, first, train):
         self.check_same(train(*self.FLAGS, "--use_generator=1"), first)
 
-    def test_prepared_files_without_weights_train_the_same(self, first, train, train_file, tmp_path):
+    def test_prepared_files_without_weights_train_as_if_all_counted_the_same(self, train, train_file, tmp_path):
         plain = tmp_path / "plain.h5"
         with h5py.File(train_file) as source, h5py.File(plain, "w") as copy:
             for name in source:
                 if name != "weights":
                     copy[name] = source[name][:]
-        self.check_same(train(*self.FLAGS, f"--input={plain}"), first)
+        same = train(*self.FLAGS, "--weight_power=0")
+        self.check_same(train(*self.FLAGS, f"--input={plain}"), same)
 
     def test_another_seed_gives_others(self, first, train):
         other = train(*self.FLAGS, "--seed=2")
@@ -268,7 +274,7 @@ class TestSearch:
             assert 1e-4 <= float(row["learning_rate"]) <= 1e-2
         best = min(trials, key=lambda row: float(row["val_loss"]))
         for name, value in read_json(folder / "best_hyperparameters.json").items():
-            assert str(value) == best[name]
+            assert str(value) == best.get(name, str(getattr(models.TeacherHyperparameters(), name)))
 
     def test_best_hyperparameters_can_be_given_to_the_next_training(self, folder, train):
         again = train(*MET_FLAGS, "--max_events=300", f"--hyperparameters={folder / 'best_hyperparameters.json'}")

@@ -92,8 +92,16 @@ class TestCheck:
             ("create_L1regression_data.processes.Z", 3, "create_L1regression_data.processes.Z: 3 is not of type"),
             ("selective_sampling_jets.fractions_to_keep", [1, 1.5], "selective_sampling_jets.fractions_to_keep.1: 1.5"),
             ("selective_sampling_jets.mode", "=", "selective_sampling_jets.mode: '=' is not one of"),
-            ("selective_sampling_jets.sampling_threshold.true_met", -5, "sampling_threshold.true_met: -5 is less than"),
-            ("selective_sampling_jets.sampling_threshold.met", 5, "selective_sampling_jets.sampling_threshold: 'met'"),
+            (
+                "selective_sampling_jets.sampling_threshold",
+                {"true_met": -5},
+                "sampling_threshold.true_met: -5 is less than",
+            ),
+            (
+                "selective_sampling_jets.sampling_threshold",
+                {"met": 5},
+                "selective_sampling_jets.sampling_threshold: 'met'",
+            ),
             ("selective_sampling_jets.sampling_threshold", 20, "selective_sampling_jets.sampling_threshold: 20"),
             ("train_teacher.log_features.true_met", ["eta"], "train_teacher.log_features.true_met.0: 'eta' is not one"),
             ("train_teacher.metric_thresholds.true_ht", [-1], "train_teacher.metric_thresholds.true_ht.0: -1 is less"),

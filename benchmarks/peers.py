@@ -1,0 +1,325 @@
+"""How good is the teacher? Compare it with what a physicist would try first, on the same events, over several seeds.
+
+All peers learn the same correction from the same events with the same weights in the loss, are tested on events that
+none has seen, and leave an event without a jet at L1 as it is. A seed divides and smears the events and trains anew.
+"""
+
+import argparse
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.common import benchmark_parser, cost, project_script, report
+from utils.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
+from utils.cli import checked, comma_separated, number
+from utils.data_processing import (
+    ETA,
+    PHI,
+    PID_EGAMMA,
+    PID_JET,
+    PID_MUON,
+    PT,
+    GraphCreator,
+    full_variable,
+    graph_creator,
+)
+from utils.evaluation import (
+    BINNINGS,
+    CORRECTED,
+    Binning,
+    Predictions,
+    evaluate_background,
+    evaluate_signal,
+    predict_events,
+)
+from utils.l1_dataset import L1Dataset
+from utils.performance import Estimate, binned_response
+
+if TYPE_CHECKING:
+    import keras
+
+BACKGROUND = "QCD"
+WORKING_POINTS = (0.05, 0.01, 0.005)
+TEST_FRACTION, VALIDATION = 0.5, 0.1
+LOSS = "log_huber_3.0"
+CALIBRATION_BINS = 40
+LEADING_OBJECTS = 4
+LOG_FEATURES = {"true_met": ("pt", "met", "ht"), "true_ht": ("pt", "ht")}
+RESPONSE_EDGES = {"true_met": (20, 40, 60, 100, 200), "true_ht": (50, 100, 200, 400, 800)}
+EPOCHS, PATIENCE, BATCH_SIZE = 25, 6, 256
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the peers learn from: graphs of one file, with plain features and with those of the networks."""
+
+    data: L1Dataset
+    seed: int
+    weight_power: float
+    creator: GraphCreator
+
+    def graphs(self, creator: GraphCreator) -> TrainingGraphs:
+        """Return graphs with the features of a creator."""
+        return TrainingGraphs(self.data, creator, VALIDATION, None, self.seed, weight_power=self.weight_power)
+
+    def all_graphs(self) -> RaggedGraphs:
+        """Return all graphs with plain features, for peers that need no validation events."""
+        graphs = self.graphs(self.creator)
+        return RaggedGraphs.concatenate(
+            [graphs.chunk(i, validation) for i in range(graphs.n_chunks) for validation in (False, True)]
+        )
+
+
+Predictor = Callable[[np.ndarray], np.ndarray]
+Figures = dict[str, dict[str, Any]]  # estimates by process and name
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A trained peer: how it wants its graphs, and its correction of their features (n_graphs, n_nodes, n_features)."""
+
+    creator: GraphCreator
+    predict: Predictor
+
+
+def uncorrected(training: Training) -> Peer:
+    """Leave everything as L1 has it."""
+    return Peer(training.creator, lambda features: np.ones(len(features), np.float32))
+
+
+def event_sum(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
+    """Return what is corrected, MET or HT at L1 [GeV], of plain features, shape (n_graphs,)."""
+    return features[:, :, creator.feature_names.index("ht" if creator.variable == "true_ht" else "met")].max(1)
+
+
+def calibration(training: Training) -> Peer:
+    """Correct L1's MET or HT by itself: mean true over mean L1 value in bins of equal numbers of events."""
+    graphs = training.all_graphs()
+    reco, true = event_sum(graphs.padded(), training.creator), graphs.labels[:, 1]
+    edges = np.quantile(reco, np.linspace(0, 1, CALIBRATION_BINS + 1))
+    bins = np.clip(np.searchsorted(edges, reco, side="right") - 1, 0, CALIBRATION_BINS - 1)
+    sums, sums_true, sums_reco = (
+        np.bincount(bins, graphs.weights * values, CALIBRATION_BINS) for values in (np.ones(len(reco)), true, reco)
+    )
+    centres, factor = sums_reco / sums, sums_true / sums_reco
+
+    def predict(features: np.ndarray) -> np.ndarray:
+        return np.interp(event_sum(features, training.creator), centres, factor).astype(np.float32)
+
+    return Peer(training.creator, predict)
+
+
+def event_features(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
+    """Describe events by sums over objects of each kind and by the leading ones, for trees.
+
+    Parameters
+    ----------
+    features : np.ndarray, shape (n_graphs, n_nodes, n_features)
+        Plain features: pT [GeV], eta, phi and others, zero where empty.
+    creator : GraphCreator
+        Which made them.
+
+    Returns
+    -------
+    np.ndarray, shape (n_graphs, n)
+        MET of the objects given, HT; for each kind of object the number, scalar sum, length of the vector sum and its
+        part along MET; pT, |eta| and angle to MET of the leading objects of each kind, NaN where there is none; the
+        angle between the leading jets.
+    """
+    pt, eta, phi = features[:, :, PT], features[:, :, ETA], features[:, :, PHI]
+    has_pid = "pid" in creator.feature_names
+    pid = features[:, :, -1] if has_pid else np.where(pt > 0, PID_JET, 0)
+    px, py = pt * np.cos(phi), pt * np.sin(phi)
+    met_phi = np.arctan2(py.sum(1), px.sum(1))[:, None]
+    to_met = np.abs(np.angle(np.exp(1j * (phi - met_phi))))
+    columns = [np.hypot(px.sum(1), py.sum(1)), features[:, :, creator.feature_names.index("ht")].max(1)]
+    for kind in (PID_MUON, PID_EGAMMA, PID_JET) if has_pid else (PID_JET,):
+        of_kind = pid == kind
+        kind_pt = np.where(of_kind, pt, 0)
+        x, y = (px * of_kind).sum(1), (py * of_kind).sum(1)
+        columns += [of_kind.sum(1), kind_pt.sum(1), np.hypot(x, y), (kind_pt * np.cos(to_met)).sum(1)]
+        leading = np.argsort(-kind_pt, axis=1, kind="stable")[:, : LEADING_OBJECTS if kind == PID_JET else 1]
+        there = np.take_along_axis(of_kind, leading, 1)
+        for values in (pt, np.abs(eta), to_met):
+            columns += list(np.where(there, np.take_along_axis(values, leading, 1), np.nan).T)
+        if kind == PID_JET and leading.shape[1] > 1:
+            first, second = np.take_along_axis(phi, leading, 1)[:, :2].T
+            columns.append(np.where(there[:, 1], np.abs(np.angle(np.exp(1j * (first - second)))), np.nan))
+    return np.stack(columns, axis=1)
+
+
+def trees(training: Training) -> Peer:
+    """Boost trees on event features, with the squared error of the logarithm of the correction."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    from nn.losses import LOG_OFFSET
+
+    graphs = training.all_graphs()
+    model = HistGradientBoostingRegressor(
+        max_iter=300, learning_rate=0.06, min_samples_leaf=200, random_state=training.seed
+    )
+    target = np.log(graphs.labels[:, 0] + LOG_OFFSET)
+    model.fit(event_features(graphs.padded(), training.creator), target, graphs.weights)
+
+    def predict(features: np.ndarray) -> np.ndarray:
+        logarithm = model.predict(event_features(features, training.creator))
+        return np.maximum(np.exp(logarithm) - LOG_OFFSET, 0).astype(np.float32)
+
+    return Peer(training.creator, predict)
+
+
+def network(training: Training, deep_sets: bool) -> Peer:
+    """Train the teacher with its default hyperparameters, or a DeepSets network of the same inputs and size."""
+    import keras
+
+    from nn.data import fit, predict
+    from nn.models import TeacherHyperModel, TeacherHyperparameters
+    from nn.training import stopping_callbacks
+
+    creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
+    graphs = training.graphs(creator)
+    continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
+    mean, variance = graphs.mean[continuous].tolist(), graphs.variance[continuous].tolist()
+    hyperparameters = TeacherHyperparameters()
+    hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, LOSS, log_features=creator.log_features)
+    keras.utils.set_random_seed(training.seed)
+    if deep_sets:
+        model = build_deep_sets(hypermodel)
+        hypermodel.compile(model, hyperparameters.learning_rate)
+    else:
+        model = hypermodel.build_fixed(hyperparameters)
+    batches = GraphBatches(graphs, False, BATCH_SIZE // BATCHES_A_STEP, training.seed)
+    validation = GraphBatches(graphs, True, BATCH_SIZE, training.seed)
+    fit(model, batches, validation, epochs=EPOCHS, callbacks=stopping_callbacks(PATIENCE))
+    return Peer(creator, lambda features: predict(model, features))
+
+
+def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "keras.Model":
+    """Build a network of the teacher's inputs, sum and readout whose objects do not know of each other before the sum.
+
+    Zaheer et al. 2017, arXiv:1703.06114. The defaults give as many parameters as the teacher's.
+    """
+    import keras
+
+    from nn.layers import SumRealNodes
+    from nn.models import TeacherHyperparameters, correction_of, node_inputs
+
+    hyperparameters = TeacherHyperparameters()
+    log_pt = "pt" in hypermodel.log_features
+    moments = hypermodel.mean, hypermodel.variance
+    features, real, x = node_inputs(hyperparameters, hypermodel.feature_names, *moments, log_pt)
+    for _ in range(layers):
+        x = keras.layers.Dense(units, hyperparameters.activation)(x)
+    return keras.Model(features, correction_of(SumRealNodes()(x, mask=real), hyperparameters))
+
+
+PEERS: dict[str, Callable[[Training], Peer]] = {
+    "L1": uncorrected,
+    "calibration": calibration,
+    "trees": trees,
+    "DeepSets": lambda training: network(training, deep_sets=True),
+    "teacher": lambda training: network(training, deep_sets=False),
+}
+
+
+def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray, seed: int) -> Figures:
+    """Evaluate corrected events of each process."""
+    background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, seed)
+    found: Figures = {}
+    for name, predictions in events.items():
+        corrected, true = predictions.scores[CORRECTED], predictions.true
+        response = np.divide(corrected, true, where=true > 0, out=np.full(len(true), np.nan))
+        rng = np.random.default_rng([seed, len(found)])
+        resolution = binned_response(true, response, predictions.weight, edges, rng)
+        found[name] = {
+            f"{of} {low:g}-{high:g}": Estimate(estimate.value[i], estimate.error[i])
+            for of, estimate in (("resolution", resolution.half_width), ("median", resolution.median))
+            for i, (low, high) in enumerate(itertools.pairwise(edges))
+        }
+        if name != BACKGROUND:
+            signal = evaluate_signal(predictions, background, binning, WORKING_POINTS, seed, name)
+            found[name]["area"] = signal.roc[CORRECTED].area
+            points = signal.working_points
+            for of, estimate in (("efficiency", points.efficiency[CORRECTED]), ("gap closed", points.gap_closed)):
+                for i, efficiency in enumerate(WORKING_POINTS):
+                    found[name][f"{of} {100 * efficiency:g}%"] = Estimate(estimate.value[i], estimate.error[i])
+    return found
+
+
+def compare(args: argparse.Namespace, seed: int, folder: Path) -> dict[str, Figures]:
+    """Divide, smear, train all peers and evaluate them with one seed: figures by peer, process and name."""
+    train, test, selected = (folder / f"{name}.h5" for name in ("train", "test", "selected"))
+    inputs = [f"--input={text}" for text in args.input]
+    outputs = ("--train_output", train, "--test_output", test)
+    flags = (f"--seed={seed}", f"--test_fraction={TEST_FRACTION}")
+    cost(project_script("create_L1regression_data.py", *inputs, *outputs, *flags))
+    sampling = [f"--sampling_var={args.variable}", f"--sampling_threshold={args.flat}"] if args.flat else []
+    processes = f"--processes={','.join(args.processes)}"
+    files = ("--input", train, "--output", selected)
+    cost(project_script("selective_sampling_jets.py", *files, processes, *sampling, f"--seed={seed}"))
+    training = Training(L1Dataset.check(selected), seed, args.weight_power, graph_creator(args.variable))
+    data = L1Dataset.check(test)
+    found = {}
+    for name in args.peers:
+        peer = PEERS[name](training)
+        chunks = data.chunks(1 << 16, true_objects=False)
+        predictions = predict_events(chunks, list(data.process_names), peer.creator, peer.predict)
+        events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
+        edges = np.array(RESPONSE_EDGES[args.variable], float)
+        found[name] = figures(events, BINNINGS[args.variable], edges, seed)
+    return found
+
+
+def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
+    """Average over the seeds.
+
+    The error is that of one test sample, which the seeds mostly share; the spread is the standard deviation of the
+    seeds, from the division and the smearing of the events and from the training.
+    """
+    first = next(iter(seeds[0].values()))
+    rows = []
+    keys = ((process, name) for process, of_process in first.items() for name in of_process)
+    for (process, name), peer in itertools.product(keys, seeds[0]):
+        estimates = [seed[peer][process][name] for seed in seeds]
+        values = np.array([float(estimate.value) for estimate in estimates])
+        rows.append(
+            {
+                "process": process,
+                "figure": name,
+                "peer": peer,
+                "mean": float(values.mean()),
+                "error": math.sqrt(np.mean([float(estimate.error) ** 2 for estimate in estimates])),
+                "spread": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
+            }
+        )
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compare the peers with each seed."""
+    parser = benchmark_parser(__doc__ or "")
+    parser.add_argument("--input", action="append", required=True, metavar="NAME=FILES", help="events of a process")
+    parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
+    parser.add_argument("--processes", type=comma_separated(str), default="QCD,W", help="of the training")
+    parser.add_argument("--flat", type=number(float, above=0), help="flatten the spectrum below this [GeV]")
+    parser.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as of train_teacher.py")
+    parser.add_argument("--peers", type=comma_separated(str), default=",".join(PEERS), help="which of the peers")
+    parser.add_argument("--seeds", type=number(int, 1), default=3, help="how many")
+    args = parser.parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    found = []
+    for seed in range(1, 1 + args.seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(compare(args, seed, Path(folder)))
+    report(args, table_rows(found))
+
+
+if __name__ == "__main__":
+    main()
