@@ -41,6 +41,7 @@ def strategy_of(n_devices: int) -> tf.distribute.Strategy:
     """
     if n_devices == 1:
         return tf.distribute.get_strategy()
+    tf.get_logger().setLevel("WARNING")  # each exchange between devices is told otherwise
     return tf.distribute.MirroredStrategy(devices_for_training(n_devices))
 
 
@@ -53,7 +54,7 @@ class DividedAdam(keras.optimizers.Adam):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         """Exchange the gradients outside of any condition; what to do with them is decided on each device."""
-        grads = [ops.convert_to_tensor(gradient) for gradient in grads]
+        grads = [tf.convert_to_tensor(gradient) for gradient in grads]
         self._backend_update_step(grads, trainable_variables, self.learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
