@@ -112,6 +112,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument("--hyperband_iterations", type=number(int, 1), default=1, help="times that Hyperband is run")
     args.add_argument(
+        "--devices",
+        type=number(int, 1),
+        default=1,
+        help="GPUs of this machine over which each batch is divided",
+    )
+    args.add_argument(
         "--workers",
         type=number(int, 0),
         default=1,
@@ -168,6 +174,7 @@ def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: Tr
         args.loss_function,
         args.metric_thresholds,
         creator.log_features,
+        args.devices,
     )
 
 
@@ -340,6 +347,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     data = L1Dataset.check(args.input)
 
+    from nn.devices import strategy_of
     from nn.losses import get_loss
     from nn.search import ProcessUsedUp
 
@@ -351,6 +359,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         get_loss(args.loss_function)
     except ValueError as error:
         raise UserError(f"--loss_function: {error}") from None
+    try:
+        strategy_of(args.devices)
+    except ValueError as error:
+        raise UserError(f"--devices: {error}") from None
     command = [sys.executable, str(Path(__file__).resolve()), *(sys.argv[1:] if argv is None else argv)]
     try:
         if args.join:

@@ -10,6 +10,7 @@ import keras
 import keras_tuner
 
 from nn.data import Batches, fit
+from nn.devices import DividedAdam, DividedModel, strategy_of
 from nn.layers import GraphAttention, RealNodes, RelativeKinematics, SplitPid, SumRealNodes, WithoutAngles
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
@@ -270,6 +271,13 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         Thresholds in GeV on the true variable, above which the mean squared error is monitored.
     log_features : sequence of str
         Features that are log(x + 1).
+    devices : int
+        Devices over which each batch is divided.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer devices.
     """
 
     def __init__(
@@ -280,6 +288,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         loss: str,
         metric_thresholds: Sequence[float] = (),
         log_features: Sequence[str] = (),
+        devices: int = 1,
     ):
         super().__init__(name="teacher")
         self.feature_names = tuple(feature_names)
@@ -288,6 +297,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         self.loss = loss
         self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
+        self._strategy = strategy_of(devices)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
@@ -306,14 +316,20 @@ class TeacherHyperModel(keras_tuner.HyperModel):
 
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""
-        model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, "pt" in self.log_features)
-        self.compile(model, hyperparameters.learning_rate)
+        with self._strategy.scope():
+            model = build_teacher(
+                hyperparameters, self.feature_names, self.mean, self.variance, "pt" in self.log_features
+            )
+            if self._strategy.num_replicas_in_sync > 1:
+                model = DividedModel(model.input, model.output, name=model.name)
+            self.compile(model, hyperparameters.learning_rate)
         return model
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
+        adam = DividedAdam if isinstance(model, DividedModel) else keras.optimizers.Adam
         model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
+            optimizer=adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
             jit_compile=False,  # XLA compiles anew for each number of nodes, which takes longer than most trainings

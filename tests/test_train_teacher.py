@@ -360,6 +360,9 @@ class TestErrors:
         assert message.startswith("error: --loss_function: expected a loss among mse, mae, mape")
         assert f"'{loss}'" in message
 
+    def test_more_devices_than_there_are(self, error):
+        assert error("--devices=99").startswith("error: --devices: expected 99 GPUs, found ")
+
     def test_unknown_variable(self, error):
         assert "unknown variable 'mht', expected one of true_met" in error("--variable=mht")
 
@@ -433,6 +436,7 @@ class TestErrors:
             ("--use_generator=2", "--use_generator: invalid choice: 2"),
             ("--metric_thresholds=50,-1", "--metric_thresholds: expected a number of at least 0, found '-1'"),
             ("--hyperband_iterations=0", "--hyperband_iterations: expected an integer of at least 1"),
+            ("--devices=0", "--devices: expected an integer of at least 1"),
             ("--workers=-1", "--workers: expected an integer of at least 0"),
             ("--hyperband_factor=1", "--hyperband_factor: expected an integer of at least 2"),
             ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),

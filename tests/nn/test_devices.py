@@ -1,0 +1,73 @@
+"""Training on several devices: as on one, for batches of any size, and gone on with after a kill."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from nn.data import predict
+from nn.devices import DividedAdam, strategy_of
+from nn.models import load_teacher
+
+ROOT = Path(__file__).parents[2]
+RTOL = 1e-4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Fits on one device, and on two with an interruption."""
+    folder = tmp_path_factory.mktemp("devices")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", "TF_NUM_INTRAOP_THREADS": "1"}
+    script = Path(__file__).with_name("two_devices.py")
+    done = subprocess.run([sys.executable, script, folder], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_losses_and_metrics_are_those_of_one_device(folder):
+    one, two = (json.loads((folder / f"history_{n}.json").read_text()) for n in (1, 2))
+    assert set(one) == {"loss", "val_loss", "mse_above_0.5", "val_mse_above_0.5"} == set(two)
+    assert len(set(one["loss"])) == 3
+    for name, values in one.items():
+        assert_allclose(two[name], values, rtol=RTOL)
+
+
+def test_weights_and_state_of_adam_are_those_of_one_device(folder):
+    with np.load(folder / "weights_1.npz") as one, np.load(folder / "weights_2.npz") as two:
+        assert one.files == two.files
+        for name in one.files:
+            assert one[name].dtype == two[name].dtype
+            if one[name].dtype == np.float32:
+                assert_allclose(two[name], one[name], rtol=RTOL, atol=RTOL * np.abs(one[name]).max())
+
+
+def test_a_model_trained_on_two_devices_is_loaded_on_one(folder):
+    one, two = (load_teacher(folder / f"model_{n}.keras") for n in (1, 2))
+    rng = np.random.default_rng(4)
+    features = rng.integers(1, 4, (20, 5, 5)).astype(np.float32)
+    assert_allclose(predict(two, features), predict(one, features), rtol=RTOL)
+    batch = features, rng.exponential(1, (20, 2)).astype(np.float32), rng.exponential(1, 20).astype(np.float32)
+    for _ in range(4):
+        assert_allclose(two.train_on_batch(*batch), one.train_on_batch(*batch), rtol=RTOL)
+    assert_allclose(predict(two, features), predict(one, features), rtol=RTOL)
+
+
+@pytest.mark.parametrize("accumulation", [None, 2])
+def test_divided_adam_is_adam_on_one_device(accumulation):
+    adams = [cls(0.1, gradient_accumulation_steps=accumulation) for cls in (DividedAdam, keras.optimizers.Adam)]
+    variables = [keras.Variable([1.0, -2.0]) for _ in adams]
+    for gradient in ([1.0, 2.0], [0.0, -3.0], [5.0, 1.0], [2.0, 2.0]):
+        for adam, variable in zip(adams, variables, strict=True):
+            adam.apply([keras.ops.array(gradient)], [variable])
+        assert_allclose(variables[0], variables[1], rtol=1e-6)
+
+
+def test_more_devices_than_there_are():
+    with pytest.raises(ValueError, match="expected 99 GPUs, found "):
+        strategy_of(99)
