@@ -45,12 +45,7 @@ def random_columns(n_events, seed=1):
     found = {}
     for kind, most in zip(KINDS, (8, 12, 12), strict=True):
         sizes = rng.integers(0, most + 1, n_events)
-        events = [
-            list(
-                zip(rng.integers(0, 300, n), rng.integers(-50, 50, n), rng.integers(0, kind.phi_steps, n), strict=True)
-            )
-            for n in sizes
-        ]
+        events = [rng.integers((0, -50, 0), (300, 50, kind.phi_steps), (size, 3)) for size in sizes]
         found |= columns(kind.prefix, events)
     sums = rng.integers(0, 900, (2, n_events))
     return {**found, "MET_Et": pa.array(sums[0], pa.int32()), "HT_Et": pa.array(sums[1], pa.int32())}
