@@ -29,6 +29,7 @@ from utils.performance import (
 )
 from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 
+RATIO_RANGE = (0.02, 50)
 SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_ht": r"$H_T$"}
 
 
@@ -379,10 +380,12 @@ def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None 
     for quantity, ratio in result.ratios.items():
         look = LOOKS[quantity]
         panel.plot(rates.thresholds, ratio.value, **look.curve)
-        low, high = np.maximum(ratio.value - ratio.error, 0), ratio.value + ratio.error
+        low, high = np.maximum(ratio.value - ratio.error, ratio.value * 1e-3), ratio.value + ratio.error
         panel.fill_between(rates.thresholds, low, high, color=look.colour, alpha=0.25, linewidth=0)
     panel.axhline(1, **LOOKS[BASELINE].curve)
-    panel.set(xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel="Ratio to\nL1 objects", ylim=(0, 2))
+    panel.set(
+        xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel="Ratio to\nL1 objects", yscale="log", ylim=RATIO_RANGE
+    )
     panel.yaxis.label.set_size("small")
     return fig, ax
 

@@ -17,6 +17,7 @@ in phi, muons of 0.0870/8 and 2 pi/576. An energy sum is in such steps where its
 it holds floats.
 """
 
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ class ZeroBiasData:
         folder = Path(folder)
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder")
-        paths = sorted(folder.rglob("*.parquet"))
+        paths = sorted(map(Path, glob.glob(f"{glob.escape(str(folder))}/**/*.parquet", recursive=True)))
         if not paths:
             raise UserError(f"{folder}: expected Parquet files, *.parquet, in it or its folders, found none")
         reference = REFERENCES[reconstructed]

@@ -197,6 +197,13 @@ class TestReading:
         assert data.n_events == 33
         assert np.array_equal(np.concatenate([part.reference for part in data.chunks(100)]), np.concatenate(expected))
 
+    def test_links_to_folders_on_another_disk_are_followed_and_hidden_files_are_not_read(self, tmp_path):
+        write_folders(tmp_path / "disk" / "train", random_columns(10))
+        (tmp_path / "[zerobias]" / "train").mkdir(parents=True)
+        (tmp_path / "[zerobias]" / "391000").symlink_to(tmp_path / "disk")
+        write(tmp_path / "[zerobias]" / "391000" / "train" / "jets" / ".part.parquet", random_columns(3))
+        assert len(read(tmp_path / "[zerobias]")[0]) == 10
+
     @pytest.mark.parametrize("layout", [write_folders, write_flat])
     def test_both_layouts_hold_the_same(self, tmp_path, layout):
         layout(tmp_path, random_columns(30))
