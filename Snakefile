@@ -67,7 +67,7 @@ def events_files(process, source):
 
 
 def user_file(section, key):
-    """A file that the configuration names, relative to where snakemake was started; nothing where it names none."""
+    """A file or folder that the configuration names, relative to where snakemake was started; nothing where it names none."""
     value = config[section].get(key)
     return [START / value] if value else []
 
@@ -222,6 +222,7 @@ rule analyze_results_teacher:
         script=script("analyze_results_teacher"),
         data="l1_regression/test.h5",
         model="teacher_{variable}",
+        zero_bias=user_file("analyze_results_teacher", "zero_bias"),
     output:
         report(
             directory("plots_teacher_{variable}"),
@@ -240,7 +241,10 @@ rule analyze_results_teacher:
         mem_mb=4000,
         runtime=240,
     params:
-        flags=lambda wildcards: flags(config["analyze_results_teacher"], wildcards.variable),
+        flags=lambda wildcards, input: flags(
+            {**config["analyze_results_teacher"], "zero_bias": next(iter(input.zero_bias), None)},
+            wildcards.variable,
+        ),
         seed=config["seed"],
     shell:
         "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"

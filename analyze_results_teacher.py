@@ -2,13 +2,15 @@
 
 Takes the output folder of the training and an L1 regression file of events it did not see, applies the correction to
 the MET or HT of Level-1, and compares the two and the true value. Events without a prediction stay, uncorrected.
-Writes plots (PDF and PNG), summary.txt and results.json.
+With zero-bias events of CMS it also gives the rates that data have. Writes plots (PDF and PNG), summary.txt and
+results.json.
 """
 
 import argparse
 import functools
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,16 +26,19 @@ from utils.evaluation import (
     BASELINE,
     BINNINGS,
     CORRECTED,
+    REFERENCE,
     TRUE,
     BackgroundResult,
     Counts,
     Predictions,
     ProcessResult,
     SignalResult,
+    ZeroBiasResult,
     count,
     evaluate_background,
     evaluate_process,
     evaluate_signal,
+    evaluate_zero_bias,
     predict_events,
 )
 from utils.event_display import choose_events, event_displays
@@ -42,10 +47,12 @@ from utils.l1_dataset import L1Dataset
 from utils.performance import Estimate
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import Drawing, save
+from utils.zero_bias import PROCESS_ID, ZeroBiasData
 
 logger = logging.getLogger("analyze_results_teacher")
 
 MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
+Predictor = Callable[[np.ndarray], np.ndarray]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,6 +76,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="background efficiencies at which the signal efficiencies are compared",
     )
     args.add_argument("--luminosity", type=positive, default=2e34, help="for the rates, in cm^-2 s^-1")
+    args.add_argument("--zero_bias", type=Path, help="folder of zero-bias events of CMS, for their rates")
+    args.add_argument(
+        "--colliding_bunches",
+        type=number(int, 1, 3564),
+        default=2448,
+        help="pairs of bunches that collide in CMS, for the rates of zero-bias events; a parameter of the LHC fill",
+    )
     args.add_argument("--variable", type=checked(full_variable), help="as trained: true_met, true_ht or original_met")
     args.add_argument("--log_features", type=names, help="as trained: features that the network takes as log(x+1)")
     args.add_argument("--loss_function", help="as trained")
@@ -121,8 +135,8 @@ def _as_set(value: str | Sequence[str]) -> set[str]:
 def check_output(args: argparse.Namespace) -> None:
     """Refuse an output folder whose replacement would remove an input."""
     output = args.output.resolve()
-    for path in (args.model_dir / MODEL_FILE, args.data):
-        if output in path.resolve().parents:
+    for path in (args.model_dir / MODEL_FILE, args.data, *([args.zero_bias] if args.zero_bias else [])):
+        if output in (path.resolve(), *path.resolve().parents):
             raise UserError(f"--output {args.output}: is replaced as a whole, but {path} is in it")
 
 
@@ -183,9 +197,45 @@ def predict(
     return of_process
 
 
+def zero_bias_rates(
+    args: argparse.Namespace, training: Training, predictor: Predictor, data: ZeroBiasData
+) -> ZeroBiasResult:
+    """Predict the correction of zero-bias events, and find the rates."""
+    variable, binning = training.creator.variable, BINNINGS[training.creator.variable]
+    references: list[np.ndarray] = []
+    saturated: Counter[str] = Counter()
+
+    def read() -> Iterator[L1Events]:
+        with progress(data.n_events, "predict zero bias") as bar:
+            for chunk in data.chunks(args.chunk_size):
+                references.append(chunk.reference)
+                saturated.update(chunk.n_saturated)
+                yield chunk.events
+                bar.update(len(chunk.events))
+
+    predictions = predict_events(read(), [PROCESS_ID], training.creator, predictor)
+    result = evaluate_zero_bias(
+        predictions,
+        np.concatenate(references),
+        dict(saturated),
+        binning,
+        args.inclusive_thresholds or binning.inclusive_thresholds,
+        args.colliding_bunches,
+    )
+    logger.info(
+        "zero bias: %d events; %d without a jet and %d without an L1 %s keep their uncorrected value; saturated: %s",
+        result.counts.events,
+        result.counts.without_jet,
+        result.counts.without_target,
+        "HT" if variable == "true_ht" else "MET",
+        ", ".join(f"{number} {name}" for name, number in saturated.items()),
+    )
+    return result
+
+
 @dataclass(frozen=True)
 class Results:
-    """All results; `luminosity` is None where weights are no cross sections."""
+    """All results; `luminosity` is None where weights are no cross sections, `zero_bias` where no such events are."""
 
     variable: str
     background_name: str
@@ -194,9 +244,16 @@ class Results:
     processes: dict[str, ProcessResult]
     background: BackgroundResult
     signals: dict[str, SignalResult]
+    zero_bias: ZeroBiasResult | None
 
 
-def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, events: dict[str, Predictions]) -> Results:
+def evaluate(
+    args: argparse.Namespace,
+    training: Training,
+    data: L1Dataset,
+    events: dict[str, Predictions],
+    zero_bias: ZeroBiasResult | None,
+) -> Results:
     """Evaluate each process, the background, and each signal against it."""
     variable = training.creator.variable
     binning = BINNINGS[variable]
@@ -222,6 +279,7 @@ def evaluate(args: argparse.Namespace, training: Training, data: L1Dataset, even
         processes,
         background,
         signals,
+        zero_bias,
     )
 
 
@@ -246,6 +304,8 @@ def figures(results: Results) -> dict[str, Callable[[], tuple[Figure, Any]]]:
             plot(f"turn_on_{curves[0].threshold:g}_{name}", plotting.draw_turn_on, of_threshold, *of)
     background = results.background_name
     plot("rate", plotting.draw_rates, results.background.rates, variable, background, results.luminosity)
+    if results.zero_bias:
+        plot("rate_zero_bias", plotting.draw_zero_bias_rates, results.zero_bias, variable)
     for name, signal in results.signals.items():
         for i, efficiency in enumerate(signal.working_points.background_efficiency):
             at_rate = {quantity: at_rates[i] for quantity, at_rates in signal.turn_on.items()}
@@ -295,6 +355,7 @@ def numbers(args: argparse.Namespace, training: Training, results: Results) -> d
             "working_points": {quantity: asdict(rates) for quantity, rates in background.at_working_points.items()},
         },
         "signals": {name: asdict(signal) for name, signal in results.signals.items()},
+        "zero_bias": asdict(results.zero_bias) if results.zero_bias else None,
         "made_by": provenance(args),
     }
 
@@ -372,6 +433,32 @@ def _signal_table(signal: SignalResult) -> str:
     return _columns(rows)
 
 
+def _interval(value: float, low: float, high: float, digits: int) -> str:
+    """Write a number and its interval."""
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(value) else "-"
+
+
+def _zero_bias_text(result: ZeroBiasResult, variable: str) -> str:
+    """Write the thresholds at fixed rates of zero-bias events, and the rates at fixed thresholds."""
+    names = {BASELINE: "L1", CORRECTED: "corrected", REFERENCE: f"CMS {'HT' if variable == 'true_ht' else 'MET'}"}
+    at_rates = [("rate [kHz]", *(f"{name} > [GeV]" for name in names.values()))]
+    for i, rate in enumerate(result.at_rates[BASELINE].rates):
+        found = [result.at_rates[quantity] for quantity in names]
+        at_rates.append((f"{rate:g}", *(_interval(of.value[i], of.low[i], of.high[i], 1) for of in found)))
+    at_thresholds = [("threshold [GeV]", *(f"rate, {name} [kHz]" for name in names.values()))]
+    for i, threshold in enumerate(result.at_thresholds[BASELINE].thresholds):
+        rates = [result.at_thresholds[quantity] for quantity in names]
+        at_thresholds.append((f"{threshold:g}", *(_interval(of.value[i], of.low[i], of.high[i], 2) for of in rates)))
+    saturated = ", ".join(f"{number} {name}" for name, number in result.n_saturated.items())
+    heading = (
+        f"Rates of {result.counts.events} zero-bias events of CMS, for {result.colliding_bunches} colliding bunches\n"
+        "L1: sum of the objects that the network takes; CMS: the sum of the trigger itself. Intervals of 68.27%.\n"
+        f"{result.counts.without_jet} events without a jet and {result.counts.without_target} without an L1 sum keep "
+        f"their uncorrected value. Saturated: {saturated}."
+    )
+    return "\n\n".join((heading, _columns(at_rates), _columns(at_thresholds)))
+
+
 def summary(results: Results) -> str:
     """Write the improvement of the signal efficiency at fixed background efficiencies."""
     parts = [
@@ -383,6 +470,8 @@ def summary(results: Results) -> str:
         _background_table(results),
     ]
     parts += [f"{name}\n{_signal_table(signal)}" for name, signal in results.signals.items()]
+    if results.zero_bias:
+        parts.append(_zero_bias_text(results.zero_bias, results.variable))
     return "\n\n".join(parts) + "\n"
 
 
@@ -395,9 +484,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = L1Dataset.check(args.data)
     names = (*args.signal_names, *args.bg_names)
     processes = dict(zip(names, data.ids_of(names), strict=True))
+    crossings = ZeroBiasData.check(args.zero_bias, reconstructed(training.creator.variable)) if args.zero_bias else None
     teacher = load_model(args.model_dir)
     events = predict(args, training, teacher, data, processes)
-    results = evaluate(args, training, data, events)
+    zero_bias = zero_bias_rates(args, training, teacher.predict, crossings) if crossings else None
+    results = evaluate(args, training, data, events, zero_bias)
     text = summary(results)
     with whole_folder(args.output) as folder:
         plots = figures(results) | attention_figures(training, teacher, data, processes, events, results.background)

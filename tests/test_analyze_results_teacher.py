@@ -7,6 +7,8 @@ from pathlib import Path
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import analyze_results_teacher
@@ -341,6 +343,8 @@ def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, er
         ("--background_efficiencies", "5", "at most 1"),
         ("--inclusive_thresholds", "100,-1", "at least 0"),
         ("--luminosity", "0", "above 0"),
+        ("--colliding_bunches", "0", "at least 1"),
+        ("--colliding_bunches", "3565", "at most 3564"),
         ("--variable", "mett", "unknown variable 'mett'"),
     ],
 )
@@ -348,6 +352,81 @@ def test_wrong_usage_is_named(model_dir, data, usage_error_of, flag, value, mess
     error = usage_error_of(main, arguments(model_dir, data, flag, value))
     assert flag in error
     assert message in error
+
+
+N_CROSSINGS = 5000
+
+
+@pytest.fixture(scope="module")
+def crossings(tmp_path_factory):
+    """Zero-bias events of one jet, or none, along x; the sums of CMS are twice the jet."""
+    folder = tmp_path_factory.mktemp("zerobias")
+    rng = np.random.default_rng(1)
+    steps = rng.exponential(100, N_CROSSINGS).astype(np.int16)
+    jets = pa.array([[step] for step in steps], pa.list_(pa.int16()))
+    zeros = pa.array([[0]] * N_CROSSINGS, pa.list_(pa.int16()))
+    none = pa.array([[]] * N_CROSSINGS, pa.list_(pa.int16()))
+    columns = {"jets_jetIEt": jets, "jets_jetIEta": zeros, "jets_jetIPhi": zeros}
+    columns |= dict.fromkeys(("egIEt", "egIEta", "egIPhi", "muonIEt", "muonIEtaAtVtx", "muonIPhiAtVtx"), none)
+    columns |= {"MET_Et": pa.array(steps.astype(np.float32)), "HT_Et": pa.array(2 * steps)}
+    (folder / "data").mkdir()
+    pq.write_table(pa.table(columns), folder / "data" / "train-0.parquet")
+    return folder, np.where(steps >= 40, steps / 2, 0)
+
+
+@pytest.mark.parametrize(("variable", "name"), [("true_met", "MET"), ("true_ht", "HT")])
+def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypatch, caplog, variable, name):
+    caplog.set_level("INFO")
+    folder, sums = crossings
+    use(monkeypatch, lambda features: np.full(len(features), 0.5))
+    figures = analyze_results_teacher.figures
+    monkeypatch.setattr(
+        analyze_results_teacher, "figures", lambda results: {"rate_zero_bias": figures(results)["rate_zero_bias"]}
+    )
+    model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
+    flags = ["--zero_bias", str(folder), "--colliding_bunches", "100", "--inclusive_thresholds", "30,45"]
+    assert main(arguments(model_dir, data, *flags, "--chunk_size", "999")) == 0
+    output = tmp_path / "plots"
+    assert {"rate_zero_bias.pdf", "rate_zero_bias.png"} <= {path.name for path in output.iterdir()}
+
+    found = results_of(model_dir)["zero_bias"]
+    assert found["counts"]["events"] == N_CROSSINGS
+    assert found["counts"]["without_jet"] == np.sum(sums == 0)
+    assert found["n_saturated"] == {f"{name}_Et": 0, "muons": 0, "egammas": 0, "jets": 0}
+    khz = 100 * 11.2455
+    for quantity, scale in (("baseline", 1), ("corrected", 0.5)):
+        expected = [khz * np.mean(scale * sums > threshold) for threshold in (30, 45)]
+        assert found["at_thresholds"][quantity]["value"] == pytest.approx(expected)
+        lowest = found["at_rates"][quantity]["value"][2]
+        assert np.mean(scale * sums > lowest) <= 10 / khz < np.mean(scale * sums >= lowest)
+    assert found["rates"]["reference"]["n_events"][1] > found["rates"]["baseline"]["n_events"][1]
+
+    lines = (output / "summary.txt").read_text().splitlines()
+    heading = next(i for i, line in enumerate(lines) if line.startswith("Rates of"))
+    assert lines[heading] == f"Rates of {N_CROSSINGS} zero-bias events of CMS, for 100 colliding bunches"
+    assert f"CMS {name} > [GeV]" in lines[heading + 4]
+    of_10_khz = lines[heading + 7].split()
+    assert of_10_khz[:2] == ["10", f"{found['at_rates']['baseline']['value'][2]:.1f}"]
+    assert f"zero bias: {N_CROSSINGS} events" in caplog.text
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_without_zero_bias_events_there_is_nothing_of_them(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    assert main(arguments(model_dir, data)) == 0
+    assert results_of(model_dir)["zero_bias"] is None
+    assert "zero-bias" not in (model_dir.parent / "plots" / "summary.txt").read_text()
+
+
+def test_zero_bias_events_that_cannot_be_used_stop_before_anything_is_predicted(model_dir, data, tmp_path, error_of):
+    missing = tmp_path / "none"
+    assert f"{missing}: no such folder" in error_of(main, arguments(model_dir, data, "--zero_bias", missing))
+    missing.mkdir()
+    (missing / "a.parquet").write_bytes(b"PAR1")
+    error = error_of(main, arguments(model_dir, data, "--zero_bias", missing))
+    assert f"{missing / 'a.parquet'}: not a readable Parquet file" in error
+    flags = ["--zero_bias", model_dir.parent / "plots" / "data"]
+    assert "is replaced as a whole, but" in error_of(main, arguments(model_dir, data, *flags))
 
 
 def test_missing_files_are_named(model_dir, data, tmp_path, error_of):

@@ -15,18 +15,24 @@ from utils.data_processing import GraphCreator, L1Events, jet_count, reconstruct
 from utils.performance import (
     BinnedResponse,
     CoreFit,
+    CrossingRates,
+    Estimate,
     Histogram,
     Histogram2D,
     Ranking,
     Rates,
+    RateThresholds,
     Roc,
     TurnOn,
     WorkingPoints,
     background_thresholds,
     binned_response,
+    crossing_rates,
+    crossing_thresholds,
     fit_core,
     histogram,
     histogram_2d,
+    rate_ratios,
     rates,
     roc_curve,
     signal_efficiencies,
@@ -35,6 +41,8 @@ from utils.performance import (
 )
 
 BASELINE, CORRECTED, TRUE = "baseline", "corrected", "true"
+REFERENCE = "reference"
+FIXED_RATES = (100.0, 30.0, 10.0, 3.0, 1.0)  # kHz
 LOWEST_BACKGROUND, N_ROC_POINTS = 1e-4, 400
 GRAPHS_A_BLOCK = 65536
 
@@ -418,4 +426,76 @@ def evaluate_signal(
             {quantity: rows[0] for quantity, rows in thresholds.items()},
             binning.turn_on,
         ),
+    )
+
+
+@dataclass(frozen=True)
+class ZeroBiasResult:
+    """Rates of zero-bias events; of the baseline, the corrected quantity and, as a reference, the sum of CMS itself.
+
+    Attributes
+    ----------
+    colliding_bunches : int
+    counts : Counts
+    n_saturated : dict of str to int
+        Objects and energy sums whose energy is the largest that their integers can express.
+    rates : dict of str to CrossingRates
+        Against thresholds over the range of the spectrum.
+    ratios : dict of str to Estimate
+        Of the rates of the corrected quantity and of the reference to that of the baseline, at the same thresholds.
+    at_rates : dict of str to RateThresholds
+        Thresholds at fixed rates.
+    at_thresholds : dict of str to CrossingRates
+        At the thresholds of the turn-on curves.
+    """
+
+    colliding_bunches: int
+    counts: Counts
+    n_saturated: dict[str, int]
+    rates: dict[str, CrossingRates]
+    ratios: dict[str, Estimate[np.ndarray]]
+    at_rates: dict[str, RateThresholds]
+    at_thresholds: dict[str, CrossingRates]
+
+
+def evaluate_zero_bias(
+    predictions: Predictions,
+    reference: np.ndarray,
+    n_saturated: dict[str, int],
+    binning: Binning,
+    thresholds: Sequence[float],
+    colliding_bunches: int,
+) -> ZeroBiasResult:
+    """Find the rates of zero-bias events before and after the correction.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of events of equal weight, without true values.
+    reference : np.ndarray, shape (n_events,), float32
+        Energy sum of CMS, in GeV.
+    n_saturated : dict of str to int
+    binning : Binning
+    thresholds : sequence of float
+        Of the turn-on curves, in GeV.
+    colliding_bunches : int
+    """
+    scores = predictions.scores
+    quantities = {BASELINE: scores[BASELINE], CORRECTED: scores[CORRECTED], REFERENCE: reference}
+    rankings = {name: Ranking.of(values, predictions.weight) for name, values in quantities.items()}
+
+    def rates_at(at: np.ndarray) -> dict[str, CrossingRates]:
+        return {name: crossing_rates(ranking, at, colliding_bunches) for name, ranking in rankings.items()}
+
+    return ZeroBiasResult(
+        colliding_bunches,
+        count(predictions),
+        n_saturated,
+        rates_at(binning.spectrum),
+        {
+            name: rate_ratios(quantities[name], quantities[BASELINE], binning.spectrum)
+            for name in (CORRECTED, REFERENCE)
+        },
+        {name: crossing_thresholds(ranking, FIXED_RATES, colliding_bunches) for name, ranking in rankings.items()},
+        rates_at(np.asarray(thresholds, np.float64)),
     )

@@ -18,7 +18,18 @@ import numpy as np
 from utils.cli import UserError
 
 FOLDER_MARK = ".l1_regression"
-TRACKED_LIBRARIES = ("awkward", "fastjet", "h5py", "keras", "keras_tuner", "numpy", "pythia8mc", "scipy", "tensorflow")
+TRACKED_LIBRARIES = (
+    "awkward",
+    "fastjet",
+    "h5py",
+    "keras",
+    "keras_tuner",
+    "numpy",
+    "pyarrow",
+    "pythia8mc",
+    "scipy",
+    "tensorflow",
+)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ MIN_EVENTS_FOR_WIDTH = 10
 N_FIT_BINS = 200
 CM2_IN_PB = 1e-36
 KHZ_IN_HZ = 1e-3
+REVOLUTION_FREQUENCY = 11245.5  # Hz, of protons in the LHC (LHC Design Report, CERN-2004-003, 2004)
 ROUNDING = 1e-12
 
 Value = TypeVar("Value", float, np.ndarray)
@@ -549,6 +550,106 @@ def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float) -> Rates:
         Estimate(fraction, np.sqrt(variance) / total),
         Estimate(passed * in_khz, np.sqrt(squares) * in_khz),
     )
+
+
+# Rates of zero-bias events
+
+
+@dataclass(frozen=True)
+class CrossingRates:
+    """Rates above thresholds of a sample of bunch crossings, in kHz, with their intervals.
+
+    Attributes
+    ----------
+    thresholds, n_events, value, low, high : np.ndarray, shape (n,)
+    """
+
+    thresholds: np.ndarray
+    n_events: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True)
+class RateThresholds:
+    """Thresholds at fixed rates, with their intervals; NaN where less than one event may pass.
+
+    Attributes
+    ----------
+    rates : np.ndarray, shape (n,)
+        In kHz.
+    value, low, high : np.ndarray, shape (n,)
+    """
+
+    rates: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def crossing_rate(colliding_bunches: int) -> float:
+    """How often bunches cross, in kHz: each pair once a turn."""
+    return colliding_bunches * REVOLUTION_FREQUENCY * KHZ_IN_HZ
+
+
+def crossing_rates(ranking: Ranking, thresholds: np.ndarray, colliding_bunches: int) -> CrossingRates:
+    """Rate above thresholds: the share of random crossings that pass, times the rate of crossings.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Crossings of equal weight. Each is one event, however many collisions are in it, so that the rate cannot exceed
+        that of the crossings.
+    thresholds : np.ndarray, shape (n,)
+    colliding_bunches : int
+    """
+    total, n_events = len(ranking.values), ranking.n_above(thresholds)
+    low, high = clopper_pearson(n_events, np.full_like(n_events, total))
+    khz = crossing_rate(colliding_bunches)
+    return CrossingRates(np.asarray(thresholds, np.float64), n_events, n_events / total * khz, low * khz, high * khz)
+
+
+def crossing_thresholds(ranking: Ranking, rates_khz: Sequence[float], colliding_bunches: int) -> RateThresholds:
+    """Lowest thresholds at which the rate is at most a given one.
+
+    The interval spans the thresholds that pass as many events as the ends of the interval of Clopper and Pearson of the
+    number that may pass, as order statistics have it.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Crossings of equal weight.
+    rates_khz : sequence of float
+    colliding_bunches : int
+    """
+    wanted, total = np.asarray(rates_khz, np.float64), len(ranking.values)
+    share = np.minimum(wanted / crossing_rate(colliding_bunches), 1)
+    few, most = clopper_pearson(share * total, np.full(len(share), total, np.float64))
+    value, low, high = (
+        np.where(share * total < 1, np.nan, ranking.thresholds(fraction)) for fraction in (share, most, few)
+    )
+    return RateThresholds(wanted, value, low, high)
+
+
+def rate_ratios(numerator: np.ndarray, denominator: np.ndarray, thresholds: np.ndarray) -> Estimate[np.ndarray]:
+    """Ratio of the numbers of the same events that two quantities let pass at the same thresholds.
+
+    Its error is that of Poisson numbers of which n_both are common, to first order: relative variance
+    1/n_1 + 1/n_2 - 2 n_both/(n_1 n_2).
+
+    Parameters
+    ----------
+    numerator, denominator : np.ndarray, shape (n_events,)
+    thresholds : np.ndarray, shape (n,)
+    """
+    n_numerator, n_denominator, n_both = (
+        len(values) - np.searchsorted(np.sort(values), thresholds, side="right")
+        for values in (numerator, denominator, np.minimum(numerator, denominator))
+    )
+    ratio = _ratio(n_numerator, n_denominator)
+    variance = _ratio(n_numerator + n_denominator - 2 * n_both, n_numerator * n_denominator)
+    return Estimate(ratio, ratio * np.sqrt(variance))
 
 
 # ROC curves and working points

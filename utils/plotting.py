@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from mpl_toolkits.axes_grid1 import make_axes_locatable
 
-from utils.evaluation import BASELINE, CORRECTED, LOWEST_BACKGROUND, TRUE, Response
+from utils.evaluation import BASELINE, CORRECTED, LOWEST_BACKGROUND, REFERENCE, TRUE, Response, ZeroBiasResult
 from utils.performance import (
     BinnedResponse,
     CoreFit,
@@ -28,6 +29,7 @@ from utils.performance import (
 )
 from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 
+RATIO_RANGE = (0.02, 50)
 SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_ht": r"$H_T$"}
 
 
@@ -61,6 +63,7 @@ LOOKS = {
     BASELINE: Look(COLOURS[2], "--", "o", "none"),
     CORRECTED: Look(COLOURS[0], "-", "s", "full"),
     TRUE: Look("black", ":", "^", "none"),
+    REFERENCE: Look(COLOURS[4], "-.", "D", "none"),
 }
 
 
@@ -70,11 +73,12 @@ def _name_in_legend(ax: Axes, quantity: str, label: str) -> None:
 
 
 def quantity_label(quantity: str, variable: str) -> str:
-    """Name of the baseline, corrected or true quantity in a legend."""
+    """Name of the baseline, corrected or true quantity, or of the reference, in a legend."""
     names = {
         BASELINE: f"L1 {SYMBOLS[variable]}",
         CORRECTED: f"Corrected {SYMBOLS[variable]}",
         TRUE: TRUE_SYMBOLS[variable],
+        REFERENCE: f"CMS {SYMBOLS[variable]}",
     }
     return names[quantity]
 
@@ -348,6 +352,42 @@ def _power_of_ten(number: float) -> str:
     """Write a large number for a label."""
     mantissa, exponent = f"{number:.3e}".split("e")
     return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$"
+
+
+@in_style
+def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None = None) -> Drawing:
+    """Draw the rates of zero-bias events against the threshold, and below their ratios to that of the baseline.
+
+    Parameters
+    ----------
+    result : ZeroBiasResult
+    variable : str
+    ax : Axes, optional
+        Of which the lower part becomes the panel of the ratios.
+    """
+    fig, ax = start(ax, f"{result.colliding_bunches} colliding bunches", "CMS zero-bias data")
+    of_objects = f"{SYMBOLS[variable]} of L1 objects"
+    for quantity, rates in result.rates.items():
+        shown, look = rates.n_events > 0, LOOKS[quantity]
+        x = rates.thresholds[shown]
+        label = of_objects if quantity == BASELINE else quantity_label(quantity, variable)
+        ax.plot(x, rates.value[shown], label=label, **look.curve)
+        ax.fill_between(x, rates.low[shown], rates.high[shown], color=look.colour, alpha=0.25, linewidth=0)
+    ax.set(ylabel="Rate [kHz]", xlim=rates.thresholds[[0, -1]], yscale="log")
+    ax.tick_params(labelbottom=False)
+    ax.legend()
+    panel = make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax)
+    for quantity, ratio in result.ratios.items():
+        look = LOOKS[quantity]
+        panel.plot(rates.thresholds, ratio.value, **look.curve)
+        low, high = np.maximum(ratio.value - ratio.error, ratio.value * 1e-3), ratio.value + ratio.error
+        panel.fill_between(rates.thresholds, low, high, color=look.colour, alpha=0.25, linewidth=0)
+    panel.axhline(1, **LOOKS[BASELINE].curve)
+    panel.set(
+        xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel="Ratio to\nL1 objects", yscale="log", ylim=RATIO_RANGE
+    )
+    panel.yaxis.label.set_size("small")
+    return fig, ax
 
 
 @in_style

@@ -44,12 +44,12 @@ def in_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
     return wrapped
 
 
-def start(ax: Axes | None, right: str) -> Drawing:
-    """Return a figure and axes with the labels that every plot has: that it is simulation, and of what."""
+def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
+    """Return a figure and axes with the labels that every plot has: that it is simulation, or data, and of what."""
     if ax is None:
         fig, ax = plt.subplots()
         fig.subplots_adjust(**MARGINS)
-    mplhep.cms.label(exp="", llabel="Simulation", rlabel=right, ax=ax)
+    mplhep.cms.label(exp="", llabel=left, rlabel=right, ax=ax)
     return cast(Figure, ax.get_figure(root=True)), ax
 
 

@@ -86,6 +86,15 @@ class TestPlan:
         assert jobs(run) == {**SELECTED, "generate_events": 3}
         assert str(tmp_path / "data" / "a.h5") in run.stdout
 
+    def test_of_zero_bias_events_of_the_user_takes_the_folder_from_where_it_was_started(self, tmp_path):
+        (tmp_path / "own.yaml").write_text("analyze_results_teacher: {zero_bias: zerobias}\n")
+        arguments = "--dry-run", "--printshellcmds", "plots_teacher_true_met"
+        assert "MissingInputException" in snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"]).stdout
+        (tmp_path / "zerobias").mkdir()
+        run = snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"])
+        assert jobs(run) == ANALYSED
+        assert f"--zero_bias={tmp_path / 'zerobias'}" in run.stdout
+
     def test_of_an_unknown_variable_is_refused(self, tmp_path):
         run = snakemake(tmp_path, "--dry-run", "plots_selective_mht")
         assert run.returncode != 0

@@ -55,6 +55,7 @@ class TestCheck:
             ("generate_events.processes.Mine", {"events": 10, "settings": ["HardQCD:all = on"]}),
             ("selective_sampling_jets.fractions_to_keep", [1, 0.5, 0]),
             ("analyze_results_teacher.inclusive_thresholds", {"true_ht": [200]}),
+            ("analyze_results_teacher.zero_bias", "data/zerobias"),
         ],
     )
     def test_other_values_are_allowed(self, config, key, value):
@@ -110,6 +111,8 @@ class TestCheck:
             ("train_teacher.use_generator", "yes", "train_teacher.use_generator: 'yes' is not one of"),
             ("analyze_results_teacher.inclusive_thresholds.true_met", [-1], "inclusive_thresholds.true_met.0: -1"),
             ("analyze_results_teacher.background_efficiencies", [0.5, 1], "background_efficiencies.1: 1 is greater"),
+            ("analyze_results_teacher.zero_bias", ["a", "b"], "analyze_results_teacher.zero_bias: "),
+            ("analyze_results_teacher.colliding_bunches", 4000, "colliding_bunches: 4000 is greater than the maximum"),
             ("analyze_results_teacher.luminosity", "2e34", "analyze_results_teacher.luminosity: '2e34' is not of type"),
         ],
     )

@@ -10,12 +10,14 @@ from utils.evaluation import (
     BASELINE,
     BINNINGS,
     CORRECTED,
+    REFERENCE,
     TRUE,
     Predictions,
     count,
     evaluate_background,
     evaluate_process,
     evaluate_signal,
+    evaluate_zero_bias,
     predict_events,
 )
 
@@ -176,3 +178,24 @@ def test_errors_follow_the_seed_and_the_name(rng):
     for other in (other_seed, other_name):
         assert np.array_equal(first.value, other.value, equal_nan=True)
         assert not np.array_equal(first.error, other.error, equal_nan=True)
+
+
+def test_zero_bias_events_are_ranked_by_each_quantity(rng):
+    reco = rng.exponential(30, 20_000)
+    events = predictions(np.nan, reco, 0.5, jets=rng.integers(0, 2, len(reco)))
+    reference = (0.8 * reco).astype(np.float32)
+    result = evaluate_zero_bias(events, reference, {"jets": 3}, BINNING, (40, 60), 2000)
+    assert (result.colliding_bunches, result.n_saturated) == (2000, {"jets": 3})
+    assert result.counts.without_jet == np.sum(events.jets == 0)
+    for name, scale in ((BASELINE, 1), (CORRECTED, 0.5), (REFERENCE, 0.8)):
+        values = np.float32(scale) * events.reco
+        assert result.rates[name].n_events.tolist() == [np.sum(values > edge) for edge in BINNING.spectrum]
+        assert result.at_thresholds[name].n_events.tolist() == [np.sum(values > threshold) for threshold in (40, 60)]
+        at_rates = result.at_rates[name]
+        assert at_rates.rates.tolist() == [100, 30, 10, 3, 1]
+        assert at_rates.value[:4] == pytest.approx(scale * result.at_rates[BASELINE].value[:4])
+        assert np.isnan(at_rates.value[4])  # 1 kHz of 22 MHz is 0.9 of 20,000 events
+    for name in (CORRECTED, REFERENCE):
+        of_name, of_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
+        some = of_baseline > 0
+        assert result.ratios[name].value[some] == pytest.approx(of_name[some] / of_baseline[some])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from utils import plotting
-from utils.evaluation import BASELINE, BINNINGS, CORRECTED, TRUE, Predictions, evaluate_process
+from utils.evaluation import BASELINE, BINNINGS, CORRECTED, TRUE, Predictions, evaluate_process, evaluate_zero_bias
 from utils.performance import (
     BinnedResponse,
     Estimate,
@@ -98,7 +98,7 @@ def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
 def test_quantities_differ_without_colour():
     looks = list(plotting.LOOKS.values())
     for attribute in ("line", "marker", "colour"):
-        assert len({getattr(look, attribute) for look in looks}) == len(looks) == 3
+        assert len({getattr(look, attribute) for look in looks}) == len(looks) == 4
 
 
 @pytest.mark.parametrize(("weighted", "unit"), [(True, "[pb / GeV]"), (False, "Events / GeV")])
@@ -168,6 +168,25 @@ def test_rates_are_in_khz_or_fractions_without_cross_sections(luminosity, height
     assert (band.min(), band.max()) == pytest.approx((0.9 * height, 1.1 * height))
     assert ax.get_ylabel().startswith(unit)
     assert any("cm" in text.get_text() for text in ax.texts) == (luminosity is not None)
+
+
+def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
+    rng = np.random.default_rng(1)
+    reco = rng.exponential(40, 2000).astype(np.float32)
+    nothing = np.full_like(reco, np.nan)
+    predictions = Predictions(nothing, reco, np.full_like(reco, 0.5), nothing * 0 + 1, nothing, np.ones(2000, np.int8))
+    result = evaluate_zero_bias(predictions, reco * 0.8, {}, BINNINGS["true_met"], (100,), 2000)
+    fig, ax = plotting.draw_zero_bias_rates(result, "true_met")
+    for line, rates in zip(ax.lines, result.rates.values(), strict=True):
+        shown = rates.n_events > 0
+        assert line.get_xydata() == pytest.approx(np.stack([rates.thresholds, rates.value], axis=1)[shown])
+    assert legend(ax) == ["$p_T^{miss}$ of L1 objects", "Corrected $p_T^{miss}$", "CMS $p_T^{miss}$"]
+    texts = [text.get_text() for text in ax.texts]
+    assert "Simulation" not in texts
+    assert {"CMS zero-bias data", "2000 colliding bunches"} <= set(texts)
+    (panel,) = (other for other in fig.axes if other is not ax)
+    for line, ratio in zip(panel.lines, result.ratios.values(), strict=False):
+        assert line.get_ydata() == pytest.approx(ratio.value, nan_ok=True)
 
 
 def test_roc_shows_curves_working_points_and_areas():
