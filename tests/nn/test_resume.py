@@ -21,7 +21,7 @@ class Noise:
         rng = np.random.default_rng(number)
         for _ in range(len(self)):
             features = rng.normal(size=(8, rng.integers(1, 5), 2)).astype(np.float32)
-            yield features, rng.normal(size=(8, 2)).astype(np.float32)
+            yield features, rng.normal(size=(8, 2)).astype(np.float32), np.ones(8, np.float32)
 
 
 class Killed(BaseException):
