@@ -5,7 +5,6 @@ Killed at any moment, the same command goes on where it stood.
 """
 
 import argparse
-import csv
 import json
 import logging
 import math
@@ -15,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
@@ -152,11 +153,8 @@ def read_hyperparameters(path: Path) -> "TeacherHyperparameters":
 
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows as CSV; the columns are those of all rows, in the order in which they appear."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)
+    with whole_file(path) as temporary:
+        pd.DataFrame(rows, dtype=object).to_csv(temporary, index=False)
 
 
 def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: TrainingGraphs) -> "TeacherHyperModel":
