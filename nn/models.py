@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import keras_tuner
 
-from nn.data import Batches, fit
 from nn.devices import DividedAdam, DividedModel, strategy_of
 from nn.layers import GraphAttention, RealNodes, RelativeKinematics, SplitPid, SumRealNodes, WithoutAngles
 from nn.losses import get_loss
@@ -302,17 +301,6 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
         return self.build_fixed(sample_hyperparameters(hp, self.feature_names))
-
-    def fit(
-        self,
-        hp: keras_tuner.HyperParameters,
-        model: keras.Model,
-        training: Batches,
-        validation: Batches,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Fit the model of a trial; the batches are the same in each trial."""
-        return fit(model, training, validation, **kwargs)
 
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""

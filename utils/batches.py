@@ -241,12 +241,12 @@ class TrainingGraphs:
     def _read(self) -> None:
         """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
         counts, moments = np.zeros(5, np.int64), Moments()
-        means = self._data.mean_weights(self._weight_power)
+        relative_weights = self._data.relative_weights(self._weight_power)
         with progress(self._data.n_events, "read training events") as bar:
             for number, chunk in enumerate(self._data.chunks(ROWS_A_CHUNK, true_objects=False)):
                 events, validation = self._selected(number, chunk)
                 labels = self._creator.labels(events)
-                weights = events.weights**self._weight_power / np.vectorize(means.get, otypes=[np.float32])(events.ids)
+                weights = relative_weights(events)
                 has_jet = jet_count(events.smeared_data) > 0
                 used = has_jet & np.isfinite(labels[:, 0])
                 training, validating = (

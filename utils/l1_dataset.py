@@ -1,7 +1,7 @@
 """L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -131,18 +131,28 @@ class L1Dataset:
                 raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
         return [known[name] for name in names]
 
-    def mean_weights(self, power: float) -> dict[int, float]:
-        """Mean of the weights to a power over the events of each process that has any; 1 in files without weights."""
-        size = max(self.process_names) + 1
-        sums, counts = np.zeros(size), np.zeros(size)
-        with open_hdf5(self.path) as file:
-            for start in range(0, self.n_events, ROWS_A_CHUNK):
-                stop = min(start + ROWS_A_CHUNK, self.n_events)
-                ids = self._column(file, "ids", start, stop)
-                weights = self._column(file, "weights", start, stop).astype(np.float64) ** power
-                sums += np.bincount(ids, weights, size)
-                counts += np.bincount(ids, minlength=size)
-        return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
+    def relative_weights(self, power: float) -> Callable[[L1Events], np.ndarray]:
+        """Return what gives the weights of events to a power, over the mean of their process, shape (n,), float32.
+
+        A :class:`UserError` says which process has weights below 0, or none above.
+        """
+        ids = np.array(sorted(self.process_names))
+        sums, counts = np.zeros(len(ids)), np.zeros(len(ids))
+        if power > 0:
+            with open_hdf5(self.path) as file:
+                for start in range(0, self.n_events, ROWS_A_CHUNK):
+                    stop = min(start + ROWS_A_CHUNK, self.n_events)
+                    process = np.searchsorted(ids, self._column(file, "ids", start, stop))
+                    weights = self._column(file, "weights", start, stop)
+                    if (weights < 0).any():
+                        self._refuse("weights", start + int(np.argmax(weights < 0)), "a weight of at least 0")
+                    sums += np.bincount(process, weights.astype(np.float64) ** power, len(ids))
+                    counts += np.bincount(process, minlength=len(ids))
+            for i in np.flatnonzero((counts > 0) & (sums == 0)):
+                name = self.process_names[ids[i]]
+                raise UserError(f"{self.path}: dataset 'weights': process '{name}' has none above 0")
+        means = np.divide(sums, counts, out=np.ones(len(ids)), where=counts > 0).astype(np.float32)
+        return lambda events: events.weights**power / means[np.searchsorted(ids, events.ids)]
 
     def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
         """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
