@@ -346,6 +346,7 @@ def evaluate_background(
     background_efficiencies: Sequence[float],
     luminosity: float | None,
     seed: int,
+    colliding_bunches: int = 2448,
 ) -> BackgroundResult:
     """Find the rates and the thresholds of the background, all its processes together.
 
@@ -357,6 +358,7 @@ def evaluate_background(
     luminosity : float or None
         In cm^-2 s^-1; None where weights are not cross sections, so that there are no rates.
     seed : int
+    colliding_bunches : int
     """
     scores, weight = predictions.scores, predictions.weight
     luminosity = np.nan if luminosity is None else luminosity
@@ -364,8 +366,8 @@ def evaluate_background(
     efficiencies = np.asarray(background_efficiencies)
     rows = background_thresholds(scores, weight, rankings, efficiencies, _rng(seed, "background"))
     return BackgroundResult(
-        {name: rates(ranking, binning.spectrum, luminosity) for name, ranking in rankings.items()},
-        {name: rates(ranking, rows[name][0], luminosity) for name, ranking in rankings.items()},
+        {name: rates(ranking, binning.spectrum, luminosity, colliding_bunches) for name, ranking in rankings.items()},
+        {name: rates(ranking, rows[name][0], luminosity, colliding_bunches) for name, ranking in rankings.items()},
         rows,
         rankings,
     )

@@ -36,6 +36,7 @@ CM2_IN_PB = 1e-36
 KHZ_IN_HZ = 1e-3
 REVOLUTION_FREQUENCY = 11245.5  # Hz, of protons in the LHC (LHC Design Report, CERN-2004-003, 2004)
 ROUNDING = 1e-12
+LARGEST_KEY = 2**62  # of a group of events, in int64
 
 Value = TypeVar("Value", float, np.ndarray)
 
@@ -513,7 +514,7 @@ class Rates:
     efficiency : Estimate
         Weighted fraction of the events, with its binomial error.
     rate : Estimate
-        In kHz; the error is that of the sum of weights.
+        Of crossings, in kHz; the error is that of the sum of weights.
     """
 
     thresholds: np.ndarray
@@ -522,12 +523,11 @@ class Rates:
     rate: Estimate[np.ndarray]
 
 
-def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float) -> Rates:
+def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float, colliding_bunches: int) -> Rates:
     """Rate and efficiency above thresholds.
 
-    The rate is the luminosity times the cross section of the events that pass. It is the rate of the generated process
-    alone and of single collisions: it does not know that bunches cross at 40 MHz at most, which a total of the order
-    of that rate would not heed.
+    The rate is that of crossings in which at least one collision passes, see :func:`rate_of_crossings`, and its error
+    that of the cross section to first order. It is the rate of the generated process alone.
 
     Parameters
     ----------
@@ -535,21 +535,88 @@ def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float) -> Rates:
         Events with weights in pb, adding up to the cross section of the process.
     thresholds : np.ndarray, shape (n,)
     luminosity : float
-        In cm^-2 s^-1.
+        In cm^-2 s^-1; NaN where it is not known, or weights are not in pb: the rates are NaN.
+    colliding_bunches : int
+
+    Returns
+    -------
+    Rates
+        Without events, or weights, the rate is 0 and the efficiency NaN.
     """
-    in_khz = luminosity * CM2_IN_PB * KHZ_IN_HZ
     n_events = ranking.n_above(thresholds)
     (passed, total), (squares, total_squares) = (
         (sums[n_events], sums[-1]) for sums in map(ranking.sums, (False, True))
     )
-    fraction = passed / total
+    fraction = _ratio(passed, total)
     variance = (1 - fraction) ** 2 * squares + fraction**2 * np.maximum(total_squares - squares, 0)
+    rate = rate_of_crossings(passed, luminosity, colliding_bunches)
+    # The derivative by the cross section is the rate of collisions per pb, in crossings in which no other one passes.
+    no_other = np.exp(-collision_rate(passed, luminosity) / crossing_rate(colliding_bunches))
     return Rates(
         np.asarray(thresholds, np.float64),
         n_events,
-        Estimate(fraction, np.sqrt(variance) / total),
-        Estimate(passed * in_khz, np.sqrt(squares) * in_khz),
+        Estimate(fraction, _ratio(np.sqrt(variance), total)),
+        Estimate(rate, collision_rate(np.sqrt(squares), luminosity) * no_other),
     )
+
+
+def crossing_rate(colliding_bunches: int) -> float:
+    """How often bunches cross, in kHz: each pair once a turn."""
+    return colliding_bunches * REVOLUTION_FREQUENCY * KHZ_IN_HZ
+
+
+def collision_rate(cross_section: np.ndarray, luminosity: float) -> np.ndarray:
+    """How often collisions of a cross section in pb happen at a luminosity in cm^-2 s^-1, in kHz."""
+    return cross_section * (luminosity * CM2_IN_PB * KHZ_IN_HZ)
+
+
+def rate_of_crossings(cross_section: np.ndarray, luminosity: float, colliding_bunches: int) -> np.ndarray:
+    """Rate of the crossings with at least one collision that passes, in kHz.
+
+    The number of such collisions in a crossing is a Poisson number of mean mu, the rate of collisions over that of
+    crossings: R = n_b f_rev (1 - exp(-mu)), mu = L sigma / (n_b f_rev). It is L sigma for a small cross section, and
+    never more than the rate of crossings. This assumes that collisions are independent and all bunches equal, and that
+    each collision is judged on its own: the sums that overlapping collisions make together are not in it.
+
+    Parameters
+    ----------
+    cross_section : np.ndarray, shape (n,)
+        Of the collisions that pass, in pb.
+    luminosity : float
+        In cm^-2 s^-1, of all bunches together.
+    colliding_bunches : int
+    """
+    crossings = crossing_rate(colliding_bunches)
+    return -crossings * np.expm1(-collision_rate(cross_section, luminosity) / crossings)
+
+
+def efficiencies_of_rates(
+    rates_khz: Sequence[float], cross_section: float, luminosity: float, colliding_bunches: int
+) -> np.ndarray:
+    """Fractions of the events that give fixed rates: the inverse of :func:`rate_of_crossings`.
+
+    A threshold at a fixed rate is a threshold at this background efficiency.
+
+    Parameters
+    ----------
+    rates_khz : sequence of float
+        At least 0.
+    cross_section : float
+        Of all events, in pb.
+    luminosity : float
+        In cm^-2 s^-1; NaN, for unknown, gives NaN.
+    colliding_bunches : int
+
+    Returns
+    -------
+    np.ndarray, shape (n_rates,)
+        1 for rates that all events together do not exceed.
+    """
+    wanted, crossings = np.asarray(rates_khz, np.float64), crossing_rate(colliding_bunches)
+    everything = rate_of_crossings(np.asarray(cross_section), luminosity, colliding_bunches)
+    below = np.where(wanted < everything, wanted, 0)
+    fraction = _ratio(-crossings * np.log1p(-below / crossings), collision_rate(np.asarray(cross_section), luminosity))
+    return np.where(wanted >= everything, 1, np.minimum(fraction, 1))
 
 
 # Rates of zero-bias events
@@ -586,11 +653,6 @@ class RateThresholds:
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-
-def crossing_rate(colliding_bunches: int) -> float:
-    """How often bunches cross, in kHz: each pair once a turn."""
-    return colliding_bunches * REVOLUTION_FREQUENCY * KHZ_IN_HZ
 
 
 def crossing_rates(ranking: Ranking, thresholds: np.ndarray, colliding_bunches: int) -> CrossingRates:
@@ -728,17 +790,25 @@ class _Groups:
     def of(
         cls, scores: Mapping[str, np.ndarray], weights: np.ndarray, thresholds: Mapping[str, np.ndarray]
     ) -> "_Groups":
-        """Group events by thresholds that rise, shape (n_thresholds,) for each quantity."""
-        shape = [1 + len(thresholds[name]) for name in scores]
-        number = np.zeros(len(weights), np.int64)
-        for (name, values), n_bins in zip(scores.items(), shape, strict=True):
+        """Group events by thresholds that rise, shape (n_thresholds,) for each quantity.
+
+        The key of a group has the number of thresholds passed on each quantity as its digits. Before it could exceed
+        an integer, the keys so far are numbered in their order, at most one for each event.
+        """
+        number, n_numbers = np.zeros(len(weights), np.int64), 1
+        for name, values in scores.items():
+            n_bins = 1 + len(thresholds[name])
+            if n_numbers * n_bins > LARGEST_KEY:
+                occurring, number = np.unique(number, return_inverse=True)
+                n_numbers = len(occurring)
             number *= n_bins
             number += np.searchsorted(thresholds[name], values)
+            n_numbers *= n_bins
         order = np.argsort(number)
         number, weights = number[order], weights[order].astype(np.float64)
         first = np.flatnonzero(np.diff(number, prepend=-1))
         return cls(
-            dict(zip(scores, np.unravel_index(number[first], shape), strict=True)),
+            {name: np.searchsorted(thresholds[name], values[order[first]]) for name, values in scores.items()},
             {name: len(thresholds[name]) for name in scores},
             np.add.reduceat(weights, first),
             np.add.reduceat(weights**2, first),

@@ -344,7 +344,7 @@ def test_threshold_does_not_depend_on_the_scale_of_the_weights(sample, allowed, 
 
 def test_rates_of_hand_computed_events():
     values, weights = np.array([10, 20, 20, 30]), np.array([4.0, 1, 2, 3])
-    result = rates(Ranking.of(values, weights), np.array([0, 20, 30]), 2e34)
+    result = rates(Ranking.of(values, weights), np.array([0, 20, 30]), 2e34, 2448)
     # 1 pb at 2e34 cm^-2 s^-1 is 0.02 Hz.
     assert result.rate.value == pytest.approx([2e-4, 0.6e-4, 0])
     assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 0])
@@ -354,7 +354,7 @@ def test_rates_of_hand_computed_events():
 
 
 def test_efficiency_of_all_events_has_no_error(rng):
-    result = rates(Ranking.of(np.ones(1000), rng.lognormal(0, 1, 1000)), np.array([0]), 2e34)
+    result = rates(Ranking.of(np.ones(1000), rng.lognormal(0, 1, 1000)), np.array([0]), 2e34, 2448)
     assert (result.efficiency.value, result.efficiency.error) == (pytest.approx([1]), pytest.approx([0], abs=1e-7))
 
 
