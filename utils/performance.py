@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
-from scipy.special import erf
+from scipy.special import erf, ndtri
 from scipy.stats import beta
 
 ONE_SIGMA = math.erf(1 / math.sqrt(2))
@@ -210,13 +210,21 @@ class TurnOnFit:
     Attributes
     ----------
     plateau : Estimate
+        At most 1; at that bound its error is larger than the spread.
     midpoint, width : Estimate
         In the unit of the true variable; NaN, with the plateau, where the data do not determine them.
+    chi2, n_degrees : float
+        Pearson's chi-squared, and what it is on average if the curve is an error function: one for each bin in which
+        the fit does not take a larger variance, and a part of one in the others, less 3 parameters. Where chi2 is much
+        the larger the rise is of another shape; the plateau is then one that suits the bins of many events, and may be
+        far below the efficiencies at large true values.
     """
 
     plateau: Estimate[float]
     midpoint: Estimate[float]
     width: Estimate[float]
+    chi2: float
+    n_degrees: float
 
 
 @dataclass(frozen=True)
@@ -277,10 +285,23 @@ class _TrueBins:
         """Sum other weights of the same events in each bin."""
         return _sums(self.bins, len(self.total), weights)
 
+    def of_filled(self, *sums: np.ndarray) -> tuple[np.ndarray, ...]:
+        """For the bins with events: means of the true variable, effective numbers of events, and fractions of sums."""
+        filled = self.total > 0
+        total = self.total[filled]
+        return self.mean[filled], total**2 / self.squares[filled], *(of_one[filled] / total for of_one in sums)
+
 
 def error_function(x: np.ndarray, plateau: float, midpoint: float, width: float) -> np.ndarray:
     """Efficiency of a sharp threshold on a quantity with a Gaussian resolution."""
     return plateau / 2 * (1 + erf((x - midpoint) / (math.sqrt(2) * width)))
+
+
+def _derivatives(x: np.ndarray, plateau: float, midpoint: float, width: float) -> np.ndarray:
+    """Of the error function by its parameters, shape (n, 3)."""
+    pull = (x - midpoint) / width
+    slope = plateau * np.exp(-(pull**2) / 2) / (math.sqrt(2 * math.pi) * width)
+    return np.stack([error_function(x, 1, midpoint, width), -slope, -slope * pull], axis=1)
 
 
 def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float) -> TurnOnFit:
@@ -290,10 +311,7 @@ def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float)
     effective counts and of the fitted curve (Fisher scoring), so that bins in which all or none pass count in full;
     it is that of an efficiency of 1% at least, so that tails that are not Gaussian do not rule.
     """
-    filled = events.total > 0
-    total, x = events.total[filled], events.mean[filled]
-    y = passed[filled] / total
-    n_effective = total**2 / events.squares[filled]
+    x, n_effective, y = events.of_filled(passed)
     if len(x) < 4 or y.min() == y.max():
         return _no_turn_on()
     # The area above a rising curve is its midpoint; the two ends stand for what lies beyond the events.
@@ -305,22 +323,147 @@ def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float)
         with warnings.catch_warnings():
             warnings.simplefilter("error", OptimizeWarning)
             for _ in range(8):
-                expected = np.clip(error_function(x, *parameters), 0.01, 0.99)
-                sigma = np.sqrt(expected * (1 - expected) / n_effective)
+                sigma = np.sqrt(_fit_variance(error_function(x, *parameters)) / n_effective)
                 parameters, covariance = curve_fit(
-                    error_function, x, y, parameters, sigma, absolute_sigma=True, bounds=bounds
+                    error_function, x, y, parameters, sigma, absolute_sigma=True, bounds=bounds, jac=_derivatives
                 )
     except (RuntimeError, OptimizeWarning):
         return _no_turn_on()
     errors = np.sqrt(np.diag(covariance))
     if not (0 < errors[1] < high - low and errors[2] > 0):
         return _no_turn_on()
-    return TurnOnFit(*(Estimate(float(value), float(error)) for value, error in zip(parameters, errors, strict=True)))
+    expected = error_function(x, *parameters)
+    variance = _fit_variance(expected)
+    plateau, midpoint, width = map(Estimate, parameters.tolist(), errors.tolist())
+    return TurnOnFit(
+        plateau,
+        midpoint,
+        width,
+        chi2=float(np.sum((y - expected) ** 2 * n_effective / variance)),
+        n_degrees=float(np.sum(expected * (1 - expected) / variance) - len(parameters)),
+    )
+
+
+def _fit_variance(expected: np.ndarray) -> np.ndarray:
+    """Variance that the fit takes for one event to pass or not."""
+    expected = np.clip(expected, 0.01, 0.99)
+    return expected * (1 - expected)
 
 
 def _no_turn_on() -> TurnOnFit:
     unknown = Estimate(math.nan, math.nan)
-    return TurnOnFit(unknown, unknown, unknown)
+    return TurnOnFit(unknown, unknown, unknown, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class TurnOnGain:
+    """What a quantity changes in the turn-on of a baseline: its fit minus that of the baseline, of the same events.
+
+    Attributes
+    ----------
+    midpoint, at_95_percent : Estimate
+        True values at which the curves reach 50% and 95% of their plateaus, in the unit of the true variable. Below 0
+        the quantity turns on earlier.
+    width : Estimate
+        In the same unit; below 0 the quantity turns on more sharply.
+    plateau : Estimate
+        Above 0 more events pass far above the threshold. Its error is too large where plateaus are at their bound of 1.
+    """
+
+    midpoint: Estimate[float]
+    at_95_percent: Estimate[float]
+    width: Estimate[float]
+    plateau: Estimate[float]
+
+
+# Midpoint, true value at 95% of the plateau, width and plateau from plateau, midpoint and width.
+_POINTS_OF_FIT = np.array([[0, 1, 0], [0, 1, ndtri(0.95)], [0, 0, 1], [1, 0, 0]])
+
+
+def turn_on_gains(
+    true: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    thresholds: Mapping[str, Sequence[float]],
+    edges: np.ndarray,
+    baseline: str = "baseline",
+) -> dict[str, list[TurnOnGain]]:
+    """Compare the turn-on curves of several quantities with that of a baseline, fit by fit as :func:`turn_on_curves`.
+
+    The errors know that the curves are of the same events: see :func:`_turn_on_gain`.
+
+    Parameters
+    ----------
+    true, weights : np.ndarray, shape (n_events,)
+    scores : mapping of str to np.ndarray, shape (n_events,)
+        The quantities, the baseline among them.
+    thresholds : mapping of str to sequence of float
+        As many for each quantity: those at the same place are compared, for example those of equal rate.
+    edges : np.ndarray, shape (n_bins + 1,)
+        The fit is between the first and the last.
+    baseline : str
+
+    Returns
+    -------
+    dict of str to list of TurnOnGain
+        For each quantity but the baseline; NaN where one of the fits is not determined.
+    """
+    events = _TrueBins.of(true, weights, np.linspace(edges[0], edges[-1], N_FIT_BINS + 1))
+
+    def fitted(passes: np.ndarray) -> tuple[TurnOnFit, np.ndarray]:
+        passed = events.sums_of(weights * passes)
+        return _fit_turn_on(events, passed, edges[0], edges[-1]), passed
+
+    gains: dict[str, list[TurnOnGain]] = {name: [] for name in thresholds if name != baseline}
+    for i, threshold in enumerate(thresholds[baseline]):
+        passes_before = scores[baseline] > threshold
+        before = fitted(passes_before)
+        for name, of_name in gains.items():
+            passes = scores[name] > thresholds[name][i]
+            both = events.sums_of(weights * (passes & passes_before))
+            of_name.append(_turn_on_gain(events, before, fitted(passes), both))
+    return gains
+
+
+def _turn_on_gain(
+    events: _TrueBins,
+    before: tuple[TurnOnFit, np.ndarray],
+    after: tuple[TurnOnFit, np.ndarray],
+    passed_both: np.ndarray,
+) -> TurnOnGain:
+    """Difference of two fits, each given with what passes, and its errors.
+
+    To first order a fit is linear in the fractions y that pass in the bins, theta = A y with A = (J^T W J)^-1 J^T W,
+    J its derivatives and W its weights, so that the covariance of two fits is A_1 C A_2^T. C is diagonal, the mean of
+    (pass_1 - f_1) (pass_2 - f_2) in a bin over its effective number of events, where f are the fitted curves and pass
+    is 1 or 0 (White, Econometrica 48 (1980) 817). With A_1 = A_2 and C_12 = C_11 the error of a quantity compared with
+    itself is 0.
+    """
+    fits = before[0], after[0]
+    x, n_effective, both, *y = events.of_filled(passed_both, before[1], after[1])
+    if any(math.isnan(fit.midpoint.value) for fit in fits):
+        return TurnOnGain(*[Estimate(math.nan, math.nan)] * len(_POINTS_OF_FIT))
+    points, curves, a = zip(*(_linear_fit(x, n_effective, fit) for fit in fits), strict=True)
+
+    def covariance(i: int, j: int, passing: np.ndarray) -> np.ndarray:
+        products = passing - curves[i] * y[j] - curves[j] * y[i] + curves[i] * curves[j]
+        return np.sum(a[i] * a[j] * (products / n_effective), axis=1)
+
+    variance = covariance(0, 0, y[0]) + covariance(1, 1, y[1]) - 2 * covariance(0, 1, both)
+    errors = np.sqrt(np.maximum(variance, 0))
+    return TurnOnGain(*map(Estimate, (points[1] - points[0]).tolist(), errors.tolist()))
+
+
+def _linear_fit(x: np.ndarray, n_effective: np.ndarray, fit: TurnOnFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of a fit, shape (4,), the fitted curve, shape (n_bins,), and how the points follow the fractions in bins.
+
+    The last has shape (4, n_bins): the pseudo-inverse of the derivatives over the errors, over the errors.
+    """
+    parameters = np.array([fit.plateau.value, fit.midpoint.value, fit.width.value])
+    curve = error_function(x, *parameters)
+    sigma = np.sqrt(_fit_variance(curve) / n_effective)
+    follows = np.linalg.pinv(_derivatives(x, *parameters) / sigma[:, None]) / sigma
+    return _POINTS_OF_FIT @ parameters, curve, _POINTS_OF_FIT @ follows
 
 
 # Response and resolution
