@@ -32,8 +32,8 @@ from utils.data_processing import (
 )
 from utils.evaluation import (
     BINNINGS,
-    CORRECTED,
     Binning,
+    Model,
     Predictions,
     evaluate_background,
     evaluate_signal,
@@ -45,7 +45,7 @@ from utils.performance import Estimate, binned_response
 if TYPE_CHECKING:
     import keras
 
-BACKGROUND = "QCD"
+BACKGROUND, PEER = "QCD", "peer"
 WORKING_POINTS = (0.05, 0.01, 0.005)
 TEST_FRACTION, VALIDATION = 0.5, 0.1
 LOSS = "log_huber_3.0"
@@ -231,10 +231,10 @@ PEERS: dict[str, Callable[[Training], Peer]] = {
 
 def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray, seed: int) -> Figures:
     """Evaluate corrected events of each process."""
-    background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, seed)
+    background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, (), seed)
     found: Figures = {}
     for name, predictions in events.items():
-        corrected, true = predictions.scores[CORRECTED], predictions.true
+        corrected, true = predictions.scores[PEER], predictions.true
         response = np.divide(corrected, true, where=true > 0, out=np.full(len(true), np.nan))
         rng = np.random.default_rng([seed, len(found)])
         resolution = binned_response(true, response, predictions.weight, edges, rng)
@@ -244,10 +244,10 @@ def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray,
             for i, (low, high) in enumerate(itertools.pairwise(edges))
         }
         if name != BACKGROUND:
-            signal = evaluate_signal(predictions, background, binning, WORKING_POINTS, seed, name)
-            found[name]["area"] = signal.roc[CORRECTED].area
+            signal = evaluate_signal(predictions, background, binning, seed, name)
+            found[name]["area"] = signal.roc[PEER].area
             points = signal.working_points
-            for of, estimate in (("efficiency", points.efficiency[CORRECTED]), ("gap closed", points.gap_closed)):
+            for of, estimate in (("efficiency", points.efficiency[PEER]), ("gap closed", points.gap_closed[PEER])):
                 for i, efficiency in enumerate(WORKING_POINTS):
                     found[name][f"{of} {100 * efficiency:g}%"] = Estimate(estimate.value[i], estimate.error[i])
     return found
@@ -270,7 +270,8 @@ def compare(args: argparse.Namespace, seed: int, folder: Path) -> dict[str, Figu
     for name in args.peers:
         peer = PEERS[name](training)
         chunks = data.chunks(1 << 16, true_objects=False)
-        predictions = predict_events(chunks, list(data.process_names), peer.creator, peer.predict)
+        model = Model(peer.creator.features, peer.predict)
+        predictions = predict_events(chunks, list(data.process_names), args.variable, {PEER: model})
         events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
         edges = np.array(RESPONSE_EDGES[args.variable], float)
         found[name] = figures(events, BINNINGS[args.variable], edges, seed)

@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
-from analyze_results_teacher import Teacher, load_model, main
+from analyze_results_teacher import Loaded, load_model, main, read_training
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
+from utils.evaluation import Model
 from utils.files import whole_folder
 from utils.l1_dataset import new_l1_file
 
@@ -23,12 +25,18 @@ PROCESSES = {1: "QCD", 2: "W", 3: "empty"}
 PLOTS_OF_PROCESS = (
     "target_prediction",
     "target_vs_prediction",
+    "correction_vs_sum",
+    "correction_vs_jets",
     "spectrum",
     "response",
+    "response_slices",
     "resolution",
     "median_response",
     "turn_on_90.5",
 )
+
+ALLOWED = ("5_percent", "1_percent", "0.5_percent", "100_kHz", "30_kHz")
+ROOT = Path(analyze_results_teacher.__file__).parent
 
 
 def make_events(rng, process_id, n, scale, weight):
@@ -79,7 +87,10 @@ def equal_attention(features):
 
 
 def use(monkeypatch, correct):
-    monkeypatch.setattr(analyze_results_teacher, "load_model", lambda model_dir: Teacher(correct, equal_attention))
+    def load(training):
+        return Loaded(Model(training.creator.features, correct), equal_attention)
+
+    monkeypatch.setattr(analyze_results_teacher, "load_model", load)
 
 
 @pytest.fixture
@@ -118,17 +129,18 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
         "events": N_W,
         "without_jet": N_WITHOUT_JET,
         "without_target": N_WITHOUT_TARGET,
-        "weight": pytest.approx(4e4),
+        "sum_of_weights": {"value": pytest.approx(4e4), "unit": "pb"},
     }
     assert (
         f"W: {N_W} events; {N_WITHOUT_JET} without a jet at L1 and {N_WITHOUT_TARGET} without a target" in caplog.text
     )
-    assert [curve["threshold"] for curve in results["processes"]["W"]["turn_on"]["corrected"]] == [90.5]
-    assert results["log_features"] == ["pt", "met"]
-    assert results["luminosity"] == 2e34
-    # 7e8 pb at 2e34 cm^-2 s^-1 are 14 MHz, less the events without an L1 sum.
+    assert [curve["threshold"]["value"] for curve in results["processes"]["W"]["turn_on"]["teacher"]] == [90.5]
+    assert results["models"]["teacher"]["log_features"] == ["pt", "met"]
+    assert results["luminosity"] == {"value": 2e34, "unit": "cm^-2 s^-1"}
+    # 7e8 pb at 2e34 cm^-2 s^-1 are 14 MHz, less the events without an L1 sum, of crossings of 2448 bunches.
+    crossings = 2448 * 11.2455
     assert results["background"]["rates"]["baseline"]["rate"]["value"][0] == pytest.approx(
-        14e3 * (1 - N_WITHOUT_TARGET / N_QCD)
+        crossings * (1 - np.exp(-14e3 * (1 - N_WITHOUT_TARGET / N_QCD) / crossings))
     )
     assert results["made_by"]["arguments"]["seed"] == 1
 
@@ -137,19 +149,19 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
 def test_a_correction_by_a_constant_changes_nothing_at_equal_rate(model_dir, data, monkeypatch):
     def halved(chunks, *args):
         predictions = predict_events(chunks, *args)
-        return replace(predictions, correction=np.full_like(predictions.correction, 0.5))
+        return replace(predictions, corrections={"teacher": np.full(len(predictions), 0.5, np.float32)})
 
     predict_events = analyze_results_teacher.predict_events
     monkeypatch.setattr(analyze_results_teacher, "predict_events", halved)
     use(monkeypatch, lambda features: np.ones(len(features)))
     assert main(arguments(model_dir, data)) == 0
-    signal = results_of(model_dir)["signals"]["W"]
-    for baseline, corrected, efficiency in zip(
-        signal["turn_on"]["baseline"], signal["turn_on"]["corrected"], (0.05, 0.01, 0.005), strict=True
-    ):
-        assert corrected["threshold"] == pytest.approx(baseline["threshold"] / 2, rel=1e-6), efficiency
+    points = results_of(model_dir)["signals"]["W"]["working_points"]
+    assert len(points) == 5
+    for point in points:
+        baseline, corrected = (point["turn_on"][quantity] for quantity in ("baseline", "teacher"))
+        assert corrected["threshold"]["value"] == pytest.approx(baseline["threshold"]["value"] / 2, rel=1e-6)
         assert corrected["efficiency"] == baseline["efficiency"]
-    assert signal["working_points"]["gain"]["value"] == [0, 0, 0]
+        assert point["models"]["teacher"]["gain"]["value"] == 0
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -157,10 +169,12 @@ def test_a_perfect_correction_closes_the_gap_but_for_events_it_cannot_correct(mo
     use(monkeypatch, perfect)
     assert main(arguments(model_dir, data)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
-    assert points["background_efficiency"] == [0.05, 0.01, 0.005]
-    assert points["gain"]["value"][0] > 3 * points["gain"]["error"][0]
-    assert points["gap_closed"]["value"][0] == pytest.approx(1, abs=0.2)
-    resolution = results_of(model_dir)["processes"]["W"]["resolution"]["corrected"]
+    assert [point["background_efficiency"] for point in points[:3]] == [0.05, 0.01, 0.005]
+    assert [point["fixed_rate"] for point in points] == [None] * 3 + [{"value": x, "unit": "kHz"} for x in (100, 30)]
+    gains = points[0]["models"]["teacher"]
+    assert gains["gain"]["value"] > 3 * gains["gain"]["error"]
+    assert gains["gap_closed"]["value"] == pytest.approx(1, abs=0.2)
+    resolution = results_of(model_dir)["processes"]["W"]["resolution"]["teacher"]
     assert resolution["median"]["value"][2] == pytest.approx(1)
     assert resolution["half_width"]["value"][2] == pytest.approx(0, abs=1e-6)
 
@@ -171,7 +185,8 @@ def test_no_correction_gains_exactly_nothing(model_dir, data, monkeypatch):
     assert main(arguments(model_dir, data)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
     for name, value in (("gain", 0), ("ratio", 1), ("gap_closed", 0)):
-        assert points[name] == {"value": [value] * 3, "error": [0] * 3}
+        for point in points:
+            assert point["models"]["teacher"][name] == {"value": value, "error": 0, "unit": "1", "events": N_W}
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -179,9 +194,9 @@ def test_events_without_a_prediction_keep_their_uncorrected_value(model_dir, dat
     """If all with a prediction are corrected to 0, only those without a jet pass."""
     use(monkeypatch, lambda features: np.zeros(len(features)))
     assert main(arguments(model_dir, data)) == 0
-    rates = results_of(model_dir)["background"]["rates"]["corrected"]
-    assert rates["thresholds"][0] == 0
-    assert rates["n_events"][0] == N_WITHOUT_JET
+    rates = results_of(model_dir)["background"]["rates"]["teacher"]
+    assert rates["threshold"]["value"][0] == 0
+    assert rates["rate"]["events"][0] == N_WITHOUT_JET
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -192,21 +207,72 @@ def test_the_numbers_do_not_depend_on_chunks_and_follow_the_seed(model_dir, data
         assert main(arguments(model_dir, data, *more)) == 0
         found.append(results_of(model_dir)["signals"]["W"])
     assert found[0] == found[1]
-    assert found[0]["working_points"]["gain"]["value"] == found[2]["working_points"]["gain"]["value"]
-    assert found[0]["working_points"]["gain"]["error"] != found[2]["working_points"]["gain"]["error"]
+    first, other_seed = (of["working_points"][0]["models"]["teacher"]["gain"] for of in (found[0], found[2]))
+    assert first["value"] == other_seed["value"]
+    assert first["error"] != other_seed["error"]
 
 
 @pytest.mark.usefixtures("no_plots")
 def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
     use(monkeypatch, perfect)
-    assert main(arguments(model_dir, data, "--background_efficiencies", "0.02")) == 0
+    assert main(arguments(model_dir, data, "--background_efficiencies", "0.02", "--fixed_rates", "90")) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
     lines = (model_dir.parent / "plots" / "summary.txt").read_text().splitlines()
-    row = lines[lines.index("W") + 2].split()
-    assert row[0] == "2.000%"
-    baseline, gain = points["efficiency"]["baseline"], points["gain"]
-    assert row[1:4] == [f"{100 * baseline['value'][0]:.2f}", "+-", f"{100 * baseline['error'][0]:.2f}"]
-    assert row[10:13] == [f"{100 * gain['value'][0]:.2f}", "+-", f"{100 * gain['error'][0]:.2f}"]
+    start = lines.index("W")
+    for i, (point, allowed) in enumerate(zip(points, ("2.000%", "90"), strict=True)):
+        row = lines[start + 2 + i].removesuffix("kHz").split()
+        assert row[0] == allowed
+        baseline, gain = point["signal_efficiency"]["baseline"], point["models"]["teacher"]["gain"]
+        expected = [f"{100 * baseline['value']:.2f}", "+-", f"{100 * baseline['error']:.2f}"]
+        assert expected == [word for word in row if word != "kHz"][1:4]
+        row = [word for word in lines[start + 6 + i].split() if word != "kHz"]
+        assert row[:2] == [allowed, "teacher"]
+        assert row[2:5] == [f"{100 * gain['value']:.2f}", "+-", f"{100 * gain['error']:.2f}"]
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatch):
+    """The first is compared with itself, the second with it; each has its own inputs."""
+    student = write_training(tmp_path / "student_model", log_features=[])
+
+    def load(training):
+        logarithm = "pt" in training.creator.log_features
+
+        def correct(features):
+            assert features[:, 8, 0].max() == pytest.approx(np.log1p(30) if logarithm else 30)
+            return perfect(features) if logarithm else np.ones(len(features))
+
+        return Loaded(Model(training.creator.features, correct), None)
+
+    monkeypatch.setattr(analyze_results_teacher, "load_model", load)
+    assert main(arguments(model_dir, data, f"--model=student={student}")) == 0
+    results = results_of(model_dir)
+    assert list(results["models"]) == ["teacher", "student"]
+    for point in results["signals"]["W"]["working_points"]:
+        assert list(point["signal_efficiency"]) == ["baseline", "teacher", "student", "true"]
+        assert point["models"]["teacher"]["kept"]["value"] == 1
+        assert point["models"]["student"]["kept"]["value"] == 0
+        assert point["signal_efficiency"]["student"] == point["signal_efficiency"]["baseline"]
+    assert "gain / that of teacher [%]" in (tmp_path / "plots" / "summary.txt").read_text()
+
+
+def test_models_of_different_variables_are_refused(model_dir, data, tmp_path, error_of):
+    other = write_training(tmp_path / "other", variable="original_met")
+    error = error_of(main, arguments(model_dir, data, "--model", f"other={other}"))
+    assert f"{other / 'training.json'}: a model for original_met cannot be compared with one for true_met" in error
+
+
+def test_results_follow_their_schema(model_dir, data, crossings, monkeypatch, no_plots):
+    use(monkeypatch, perfect)
+    schema = json.loads((ROOT / "docs" / "results.schema.json").read_text())
+    validator = Draft202012Validator(schema)
+    for more in ([], ["--zero_bias", str(crossings[0])]):
+        assert main(arguments(model_dir, data, *more)) == 0
+        results = results_of(model_dir)
+        validator.validate(results)
+    del results["signals"]["W"]["working_points"][0]["thresholds"]["baseline"]["unit"]
+    with pytest.raises(ValidationError, match="'unit' is a required property"):
+        validator.validate(results)
 
 
 @pytest.mark.parametrize(("variable", "n_nodes"), [("true_met", 18), ("true_ht", 10)])
@@ -230,8 +296,13 @@ def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n
     assert drawn == [
         *(f"{plot}_{process}" for process in ("W", "QCD") for plot in PLOTS_OF_PROCESS),
         "rate",
-        *(f"turn_on_at_{percent}_percent_W" for percent in ("5", "1", "0.5")),
+        *(f"turn_on_at_{allowed}_W" for allowed in ALLOWED),
         "roc_W",
+        "resolution_all",
+        "median_response_all",
+        "turn_on_90.5_all",
+        *(f"turn_on_at_{allowed}_all" for allowed in ALLOWED),
+        "roc_all",
     ]
     assert results_of(model_dir)["variable"] == variable
 
@@ -243,7 +314,7 @@ def test_thresholds_suit_the_variable(data, tmp_path, monkeypatch, variable, thr
     model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
     assert main(arguments(model_dir, data)) == 0
     turn_on = results_of(model_dir)["processes"]["W"]["turn_on"]["baseline"]
-    assert [curve["threshold"] for curve in turn_on] == thresholds
+    assert [curve["threshold"]["value"] for curve in turn_on] == thresholds
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -257,7 +328,8 @@ def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, mo
     results = results_of(model_dir)
     assert results["luminosity"] is None
     assert set(results["background"]["rates"]["baseline"]["rate"]["value"]) == {None}
-    assert results["processes"]["QCD"]["counts"]["weight"] == N_QCD
+    assert results["processes"]["QCD"]["counts"]["sum_of_weights"] == {"value": N_QCD, "unit": "1"}
+    assert len(results["signals"]["W"]["working_points"]) == 3
     assert "kHz" not in (model_dir.parent / "plots" / "summary.txt").read_text()
 
 
@@ -268,20 +340,20 @@ def test_attention_is_drawn_for_two_events_of_each_process(
     """The events are chosen with the threshold of the lowest background efficiency, wherever it is named."""
     thresholds = []
 
-    def choose(predictions, threshold):
+    def choose(predictions, model, threshold):
         thresholds.append(threshold)
-        return choose_events(predictions, threshold)
+        return choose_events(predictions, model, threshold)
 
     choose_events = analyze_results_teacher.choose_events
     monkeypatch.setattr(analyze_results_teacher, "choose_events", choose)
     use(monkeypatch, lambda features: np.full(len(features), 0.5))
     several_jets = write_l1(tmp_path / "several_jets.h5", random_l1_events(300))
-    assert main(arguments(model_dir, several_jets, "--background_efficiencies", "0.1,0.02,0.05")) == 0
+    assert main(arguments(model_dir, several_jets, "--background_efficiencies", "0.1,0.02,0.05", "--fixed_rates=")) == 0
     names = {path.name for path in (model_dir.parent / "plots").glob("[!.]*")} - {"summary.txt", "results.json"}
     stems = [f"attention_{name}_{i}" for name in ("QCD", "W") for i in (1, 2)]
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
     points = results_of(model_dir)["signals"]["W"]["working_points"]
-    assert thresholds == [points["thresholds"]["corrected"]["value"][1]] * 2
+    assert thresholds == [points[1]["thresholds"]["teacher"]["value"]] * 2
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -343,6 +415,11 @@ def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, er
         ("--background_efficiencies", "5", "at most 1"),
         ("--inclusive_thresholds", "100,-1", "at least 0"),
         ("--luminosity", "0", "above 0"),
+        ("--fixed_rates", "10,0", "above 0"),
+        ("--model", "student", "expected NAME=FOLDER"),
+        ("--model", "true=folder", "none of baseline, true, reference"),
+        ("--model", "my model=folder", "letters, digits"),
+        ("--model", "teacher=folder", "'teacher' is named twice"),
         ("--colliding_bunches", "0", "at least 1"),
         ("--colliding_bunches", "3565", "at most 3564"),
         ("--variable", "mett", "unknown variable 'mett'"),
@@ -392,21 +469,21 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
     found = results_of(model_dir)["zero_bias"]
     assert found["counts"]["events"] == N_CROSSINGS
     assert found["counts"]["without_jet"] == np.sum(sums == 0)
-    assert found["n_saturated"] == {f"{name}_Et": 0, "muons": 0, "egammas": 0, "jets": 0}
+    assert found["saturated"] == {f"{name}_Et": 0, "muons": 0, "egammas": 0, "jets": 0}
     khz = 100 * 11.2455
-    for quantity, scale in (("baseline", 1), ("corrected", 0.5)):
+    for quantity, scale in (("baseline", 1), ("teacher", 0.5)):
         expected = [khz * np.mean(scale * sums > threshold) for threshold in (30, 45)]
-        assert found["at_thresholds"][quantity]["value"] == pytest.approx(expected)
-        lowest = found["at_rates"][quantity]["value"][2]
+        assert found["at_thresholds"][quantity]["rate"]["value"] == pytest.approx(expected)
+        lowest = found["at_rates"][quantity]["threshold"]["value"][2]
         assert np.mean(scale * sums > lowest) <= 10 / khz < np.mean(scale * sums >= lowest)
-    assert found["rates"]["reference"]["n_events"][1] > found["rates"]["baseline"]["n_events"][1]
+    assert found["rates"]["reference"]["rate"]["events"][1] > found["rates"]["baseline"]["rate"]["events"][1]
 
     lines = (output / "summary.txt").read_text().splitlines()
     heading = next(i for i, line in enumerate(lines) if line.startswith("Rates of"))
     assert lines[heading] == f"Rates of {N_CROSSINGS} zero-bias events of CMS, for 100 colliding bunches"
     assert f"CMS {name} > [GeV]" in lines[heading + 4]
     of_10_khz = lines[heading + 7].split()
-    assert of_10_khz[:2] == ["10", f"{found['at_rates']['baseline']['value'][2]:.1f}"]
+    assert of_10_khz[:2] == ["10", f"{found['at_rates']['baseline']['threshold']['value'][2]:.1f}"]
     assert f"zero bias: {N_CROSSINGS} events" in caplog.text
 
 
@@ -440,7 +517,7 @@ def test_missing_files_are_named(model_dir, data, tmp_path, error_of):
 
 def test_predictions_that_are_no_numbers_are_refused(model_dir, data, monkeypatch, error_of):
     use(monkeypatch, lambda features: np.full(len(features), np.nan))
-    assert "the model predicts no finite number" in error_of(main, arguments(model_dir, data))
+    assert "model 'teacher' predicts no finite number" in error_of(main, arguments(model_dir, data))
 
 
 def test_weights_below_0_are_refused(model_dir, data, tmp_path, monkeypatch, error_of):
@@ -480,11 +557,12 @@ def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, rand
     creator = graph_creator("true_ht")
     small = TeacherHyperparameters(units=4, heads=1, graph_layers=2)
     model = build_teacher(small, creator.feature_names, [50, 0, 0, 100], [900, 4, 3, 5000])
-    model.save(model_dir / "best_model.keras")
     features = creator(random_l1_events(50)).features
     expected = model.predict_on_batch(features)[:, 0]
-    teacher = load_model(model_dir)
-    assert teacher.predict(features) == pytest.approx(expected, rel=1e-4)
+    training = read_training(write_training(model_dir, variable="true_ht", log_features=[]))
+    model.save(model_dir / "best_model.keras")
+    teacher = load_model(training)
+    assert teacher.model.predict(features) == pytest.approx(expected, rel=1e-4)
     assert [layer.shape for layer in teacher.attention(features)] == [(len(features), 1, 10, 10)] * 2
 
 
@@ -495,5 +573,4 @@ def test_a_model_that_cannot_be_read_is_named(model_dir, data, error_of):
 def test_the_script_does_not_import_keras():
     """So that --help and usage errors come at once."""
     code = "import sys, analyze_results_teacher; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
-    root = Path(analyze_results_teacher.__file__).parent
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

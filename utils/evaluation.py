@@ -1,17 +1,23 @@
 """What a correction does to the events of each process, and to a trigger: from predictions to frozen results.
 
+A quantity is what a trigger may cut on: the sum of L1 itself (the baseline), that sum times the correction of a model,
+by the model's name, and the true value as the ideal.
+
 Objects of events are read, used and forgotten. Exact thresholds and areas under ROC curves need all events in order,
-so that 21 bytes of each event stay, and those of the background take up to 100 bytes more while they are evaluated.
+so that 17 bytes of each event and 4 for each model stay, and those of the background take up to 100 bytes more while
+they are evaluated.
 """
 
+import math
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from utils.cli import UserError
-from utils.data_processing import GraphCreator, L1Events, jet_count, reconstructed
+from utils.data_processing import L1Events, jet_count, reconstructed
 from utils.performance import (
     BinnedResponse,
     CoreFit,
@@ -24,11 +30,13 @@ from utils.performance import (
     RateThresholds,
     Roc,
     TurnOn,
+    TurnOnGain,
     WorkingPoints,
     background_thresholds,
     binned_response,
     crossing_rates,
     crossing_thresholds,
+    efficiencies_of_rates,
     fit_core,
     histogram,
     histogram_2d,
@@ -37,14 +45,15 @@ from utils.performance import (
     roc_curve,
     signal_efficiencies,
     turn_on_curves,
+    turn_on_gains,
     working_points,
 )
 
-BASELINE, CORRECTED, TRUE = "baseline", "corrected", "true"
-REFERENCE = "reference"
-FIXED_RATES = (100.0, 30.0, 10.0, 3.0, 1.0)  # kHz
+BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
+NO_MODELS = (BASELINE, TRUE, REFERENCE)  # names of the quantities that are not those of a model
+ZERO_BIAS_RATES = (100.0, 30.0, 10.0, 3.0, 1.0)  # kHz
 LOWEST_BACKGROUND, N_ROC_POINTS = 1e-4, 400
-GRAPHS_A_BLOCK = 65536
+EVENTS_A_BLOCK = 65536
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Binning:
         Edges: of spectra; of the true variable in turn-on curves and for the resolution.
     ratio : np.ndarray
         Edges for responses and corrections.
+    slices : np.ndarray
+        Edges of the true variable between which the response is shown.
     inclusive_thresholds : tuple of float
         Thresholds of the turn-on curves unless others are asked for.
     response_above : float
@@ -67,6 +78,7 @@ class Binning:
     turn_on: np.ndarray
     resolution: np.ndarray
     ratio: np.ndarray
+    slices: np.ndarray
     inclusive_thresholds: tuple[float, ...]
     response_above: float
 
@@ -81,6 +93,7 @@ _MET = Binning(
     turn_on=_edges((0, 200, 10), (200, 300, 20)),
     resolution=_edges((0, 120, 10), (120, 200, 20), (200, 300, 50)),
     ratio=_edges((0, 3, 0.05)),
+    slices=np.array([20.0, 40.0, 60.0, 100.0, 200.0]),
     inclusive_thresholds=(100, 120, 150),
     response_above=40,
 )
@@ -89,10 +102,28 @@ _HT = Binning(
     turn_on=_edges((0, 600, 25), (600, 1000, 50)),
     resolution=_edges((0, 400, 40), (400, 1000, 100)),
     ratio=_edges((0, 3, 0.05)),
+    slices=np.array([50.0, 100.0, 200.0, 320.0, 600.0]),
     inclusive_thresholds=(200, 320, 450),
     response_above=100,
 )
 BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
+JET_MULTIPLICITY = np.arange(12) - 0.5  # edges: 0 to 10 jets
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the evaluation asks of a model.
+
+    Attributes
+    ----------
+    inputs : callable
+        Takes L1Events, gives what the model sees of each, an array of which the first axis is that of the events.
+    predict : callable
+        Takes inputs of n events, gives their corrections, shape (n,).
+    """
+
+    inputs: Callable[[L1Events], np.ndarray]
+    predict: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -103,8 +134,8 @@ class Predictions:
     ----------
     true, reco : np.ndarray, shape (n_events,), float32
         The true variable and what L1 has of it, in GeV.
-    correction : np.ndarray, shape (n_events,), float32
-        The prediction of true/reco; 1 where there is none.
+    corrections : dict of str to np.ndarray, shape (n_events,), float32
+        The prediction of true/reco of each model; 1 where there is none.
     weight : np.ndarray, shape (n_events,), float32
         In pb, or 1 in files without weights.
     process_id : np.ndarray, shape (n_events,), int32
@@ -114,7 +145,7 @@ class Predictions:
 
     true: np.ndarray
     reco: np.ndarray
-    correction: np.ndarray
+    corrections: dict[str, np.ndarray]
     weight: np.ndarray
     process_id: np.ndarray
     jets: np.ndarray
@@ -125,14 +156,23 @@ class Predictions:
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Predictions":
         """Return some of the events: a slice, a mask or indices."""
-        return Predictions(**{name: values[rows] for name, values in vars(self).items()})
+        return self.combine([self], lambda columns: columns[0][rows])
 
     @classmethod
     def concatenate(cls, parts: "Sequence[Predictions]") -> "Predictions":
         """Join parts in their order; a single one is not copied."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+        return parts[0] if len(parts) == 1 else cls.combine(parts, np.concatenate)
+
+    @classmethod
+    def combine(
+        cls, parts: "Sequence[Predictions]", combine: Callable[[list[np.ndarray]], np.ndarray]
+    ) -> "Predictions":
+        """Make each column of the columns of all parts."""
+        corrections = {name: combine([part.corrections[name] for part in parts]) for name in parts[0].corrections}
+        others = [name for name in vars(parts[0]) if name != "corrections"]
+        return cls(
+            corrections=corrections, **{name: combine([getattr(part, name) for part in parts]) for name in others}
+        )
 
     @property
     def predicted(self) -> np.ndarray:
@@ -140,60 +180,85 @@ class Predictions:
         return (self.jets > 0) & (self.reco > 0)
 
     @property
+    def measured(self) -> dict[str, np.ndarray]:
+        """The quantities that a trigger has, in GeV: that of L1 itself and those of the models."""
+        corrected = {name: self.reco * correction for name, correction in self.corrections.items()}
+        return {BASELINE: self.reco, **corrected}
+
+    @property
     def scores(self) -> dict[str, np.ndarray]:
-        """The quantities a trigger may cut on, in GeV: L1's own, the corrected one and, as the ideal, the true one."""
-        return {BASELINE: self.reco, CORRECTED: self.reco * self.correction, TRUE: self.true}
+        """All quantities, in GeV: those that a trigger has and, as the ideal, the true one."""
+        return {**self.measured, TRUE: self.true}
+
+
+class _Corrections:
+    """Corrections of a model, of events that come in chunks.
+
+    A network rounds differently in other company, so that it sees blocks of as many events whatever the chunks.
+    """
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._waiting: list[np.ndarray] = []
+        self._found: list[np.ndarray] = []
+
+    def add(self, events: L1Events) -> None:
+        """Take the events of a chunk that are to be predicted."""
+        self._waiting.append(self._model.inputs(events))
+        while sum(map(len, self._waiting)) >= EVENTS_A_BLOCK:
+            inputs = np.concatenate(self._waiting)
+            self._found.append(self._model.predict(inputs[:EVENTS_A_BLOCK]))
+            self._waiting = [inputs[EVENTS_A_BLOCK:]]
+
+    def all(self) -> np.ndarray:
+        """Return the corrections of all events, when there are no more."""
+        inputs = np.concatenate(self._waiting)
+        if len(inputs):
+            self._found.append(self._model.predict(inputs))
+        return np.concatenate([np.zeros(0, np.float32), *self._found])
 
 
 def predict_events(
-    chunks: Iterable[L1Events],
-    process_ids: Collection[int],
-    creator: GraphCreator,
-    predict: Callable[[np.ndarray], np.ndarray],
+    chunks: Iterable[L1Events], process_ids: Collection[int], variable: str, models: Mapping[str, Model]
 ) -> Predictions:
     """Predict the correction of all events of some processes.
 
     An event without a jet at L1 has no graph, and one whose L1 sum is 0 nothing to correct: both stay, uncorrected.
-    The network sees blocks of as many graphs whatever the chunks, since it rounds differently in other company.
 
     Parameters
     ----------
     chunks : iterable of L1Events
     process_ids : collection of int
-    creator : GraphCreator
-    predict : callable
-        Takes features of shape (n_graphs, n_nodes, n_features), gives corrections of shape (n_graphs,).
+    variable : str
+        The true variable.
+    models : mapping of str to Model
+        The models by their names.
     """
     wanted = list(process_ids)
     parts: list[Predictions] = []
-    corrections: list[np.ndarray] = []
-    waiting: list[np.ndarray] = []
+    corrections = {name: _Corrections(model) for name, model in models.items()}
     for events in chunks:
         events = events[np.isin(events.ids, wanted)]
-        parts.append(_uncorrected(events, creator.variable))
-        waiting.append(creator.features(events[parts[-1].predicted]))
-        while sum(map(len, waiting)) >= GRAPHS_A_BLOCK:
-            features = np.concatenate(waiting)
-            corrections.append(predict(features[:GRAPHS_A_BLOCK]))
-            waiting = [features[GRAPHS_A_BLOCK:]]
-    features = np.concatenate(waiting)
-    if len(features):
-        corrections.append(predict(features))
+        parts.append(_uncorrected(events, variable, list(models)))
+        to_predict = events[parts[-1].predicted]
+        for of_model in corrections.values():
+            of_model.add(to_predict)
     predictions = Predictions.concatenate(parts)
-    if corrections:
-        predictions.correction[predictions.predicted] = np.concatenate(corrections)
-    n_not_finite = np.sum(~np.isfinite(predictions.correction))
-    if n_not_finite:
-        raise UserError(f"the model predicts no finite number for {n_not_finite} events")
+    for name, of_model in corrections.items():
+        correction = predictions.corrections[name]
+        correction[predictions.predicted] = of_model.all()
+        n_not_finite = np.sum(~np.isfinite(correction))
+        if n_not_finite:
+            raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")
     return predictions
 
 
-def _uncorrected(events: L1Events, variable: str) -> Predictions:
+def _uncorrected(events: L1Events, variable: str, models: Sequence[str]) -> Predictions:
     """Return what the evaluation keeps of events, before they are corrected."""
     return Predictions(
         getattr(events, variable),
         getattr(events, reconstructed(variable)),
-        np.ones(len(events), np.float32),
+        {name: np.ones(len(events), np.float32) for name in models},
         events.weights,
         events.ids,
         jet_count(events.smeared_data).astype(np.int8),
@@ -242,19 +307,26 @@ class Response:
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What the correction does to the events of a process.
+    """What the corrections do to the events of a process.
 
     Attributes
     ----------
     counts : Counts
-    target, prediction : Histogram
-        Of true/reco and of its prediction, of events that have both.
-    target_prediction : Histogram2D
-        Both, of the same events.
+    target : Histogram
+        Of true/reco, of events with a prediction.
+    prediction : dict of str to Histogram
+        Of the corrections of each model, of the same events.
+    target_prediction : dict of str to Histogram2D
+        Of target and correction, of the same events.
+    correction_in_reco, correction_in_jets : dict of str to BinnedResponse
+        Median and width of the target, named as the ideal, and of the corrections of the same events, in bins of the
+        L1 sum and of the number of jets at L1.
     spectra : dict of str to Histogram
-        Of the baseline, corrected and true quantity.
+        Of all quantities.
     response : dict of str to Response
-        Of the baseline and the corrected quantity, for true values above ``Binning.response_above``.
+        Of the measured quantities, for true values above ``Binning.response_above``.
+    response_slices : dict of str to list of Histogram
+        Of the same, for true values between each two of ``Binning.slices``.
     resolution : dict of str to BinnedResponse
         Of the same, in bins of the true variable.
     turn_on : dict of str to list of TurnOn
@@ -263,10 +335,13 @@ class ProcessResult:
 
     counts: Counts
     target: Histogram
-    prediction: Histogram
-    target_prediction: Histogram2D
+    prediction: dict[str, Histogram]
+    target_prediction: dict[str, Histogram2D]
+    correction_in_reco: dict[str, BinnedResponse]
+    correction_in_jets: dict[str, BinnedResponse]
     spectra: dict[str, Histogram]
     response: dict[str, Response]
+    response_slices: dict[str, list[Histogram]]
     resolution: dict[str, BinnedResponse]
     turn_on: dict[str, list[TurnOn]]
 
@@ -279,7 +354,7 @@ def _rng(seed: int, name: str) -> np.random.Generator:
 def evaluate_process(
     predictions: Predictions, binning: Binning, thresholds: Sequence[float], seed: int, name: str
 ) -> ProcessResult:
-    """Evaluate the correction on the events of one process.
+    """Evaluate the corrections on the events of one process.
 
     Parameters
     ----------
@@ -291,31 +366,88 @@ def evaluate_process(
     name : str
         Of the process.
     """
-    true, weight, scores = predictions.true, predictions.weight, predictions.scores
-    predicted = predictions.predicted
-    target, prediction = true[predicted] / predictions.reco[predicted], predictions.correction[predicted]
-    has_response = true > 0
+    predicted = predictions[predictions.predicted]
+    target, of_models = predicted.true / predicted.reco, predicted.corrections
+
+    def in_bins_of(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
+        return {
+            quantity: binned_response(values, correction, predicted.weight, edges, _rng(seed, name))
+            for quantity, correction in {TRUE: target, **of_models}.items()
+        }
+
+    true, weight = predictions.true, predictions.weight
     responses = {
-        quantity: np.divide(scores[quantity], true, out=np.full_like(true, np.nan), where=has_response)
-        for quantity in (BASELINE, CORRECTED)
+        quantity: np.divide(values, true, out=np.full_like(true, np.nan), where=true > 0)
+        for quantity, values in predictions.measured.items()
     }
-    shown = true > binning.response_above
-    histograms = {
-        quantity: histogram(response[shown], weight[shown], binning.ratio) for quantity, response in responses.items()
-    }
+
+    def response_between(low: float, high: float) -> dict[str, Histogram]:
+        shown = (true > low) & (true <= high)
+        return {
+            quantity: histogram(response[shown], weight[shown], binning.ratio)
+            for quantity, response in responses.items()
+        }
+
+    slices = [response_between(low, high) for low, high in pairwise(binning.slices)]
     return ProcessResult(
         counts=count(predictions),
-        target=histogram(target, weight[predicted], binning.ratio),
-        prediction=histogram(prediction, weight[predicted], binning.ratio),
-        target_prediction=histogram_2d(target, prediction, weight[predicted], binning.ratio, binning.ratio),
-        spectra={quantity: histogram(values, weight, binning.spectrum) for quantity, values in scores.items()},
-        response={quantity: Response(content, fit_core(content)) for quantity, content in histograms.items()},
+        target=histogram(target, predicted.weight, binning.ratio),
+        prediction={
+            model: histogram(correction, predicted.weight, binning.ratio) for model, correction in of_models.items()
+        },
+        target_prediction={
+            model: histogram_2d(target, correction, predicted.weight, binning.ratio, binning.ratio)
+            for model, correction in of_models.items()
+        },
+        correction_in_reco=in_bins_of(predicted.reco, binning.resolution),
+        correction_in_jets=in_bins_of(predicted.jets, JET_MULTIPLICITY),
+        spectra={
+            quantity: histogram(values, weight, binning.spectrum) for quantity, values in predictions.scores.items()
+        },
+        response={
+            quantity: Response(content, fit_core(content))
+            for quantity, content in response_between(binning.response_above, np.inf).items()
+        },
+        response_slices={quantity: [of_slice[quantity] for of_slice in slices] for quantity in responses},
         resolution={
             quantity: binned_response(true, response, weight, binning.resolution, _rng(seed, name))
             for quantity, response in responses.items()
         },
-        turn_on=turn_on_curves(true, scores, weight, dict.fromkeys(responses, thresholds), binning.turn_on),
+        turn_on=turn_on_curves(
+            true, predictions.measured, weight, dict.fromkeys(responses, thresholds), binning.turn_on
+        ),
     )
+
+
+@dataclass(frozen=True)
+class Beams:
+    """What makes a rate of a cross section.
+
+    Attributes
+    ----------
+    luminosity : float
+        In cm^-2 s^-1.
+    colliding_bunches : int
+        Pairs of bunches that collide in the experiment.
+    """
+
+    luminosity: float
+    colliding_bunches: int
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What of the background may pass.
+
+    Attributes
+    ----------
+    background_efficiency : float
+    rate : float or None
+        In kHz, where it is this that was asked for.
+    """
+
+    background_efficiency: float
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -324,17 +456,23 @@ class BackgroundResult:
 
     Attributes
     ----------
+    allowed : list of Allowed
+        At each working point.
     rates : dict of str to Rates
-        Against thresholds over the range of the spectrum, for the baseline, corrected and true quantity.
+        Of all quantities, against thresholds over the range of the spectrum.
+    ratios : dict of str to Estimate
+        Of the rates of the models to that of the baseline, at the same thresholds.
     at_working_points : dict of str to Rates
-        At the thresholds of the fixed background efficiencies; what ties and single events leave of them.
+        At the thresholds of the working points; what ties and single events leave of them.
     threshold_rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         These thresholds and their bootstrap replicas.
     rankings : dict of str to Ranking
         The events, 8 bytes each, in the order of each quantity.
     """
 
+    allowed: list[Allowed]
     rates: dict[str, Rates]
+    ratios: dict[str, Estimate[np.ndarray]]
     at_working_points: dict[str, Rates]
     threshold_rows: dict[str, np.ndarray]
     rankings: dict[str, Ranking]
@@ -344,7 +482,8 @@ def evaluate_background(
     predictions: Predictions,
     binning: Binning,
     background_efficiencies: Sequence[float],
-    luminosity: float | None,
+    beams: Beams | None,
+    fixed_rates: Sequence[float],
     seed: int,
     colliding_bunches: int = 2448,
 ) -> BackgroundResult:
@@ -355,19 +494,41 @@ def evaluate_background(
     predictions : Predictions
     binning : Binning
     background_efficiencies : sequence of float
-    luminosity : float or None
-        In cm^-2 s^-1; None where weights are not cross sections, so that there are no rates.
+        Of the first working points.
+    beams : Beams or None
+        None where weights are not cross sections, so that there are no rates.
+    fixed_rates : sequence of float
+        In kHz, of more working points where there are rates.
     seed : int
     colliding_bunches : int
     """
     scores, weight = predictions.scores, predictions.weight
-    luminosity = np.nan if luminosity is None else luminosity
     rankings = {name: Ranking.of(values, weight) for name, values in scores.items()}
-    efficiencies = np.asarray(background_efficiencies)
-    rows = background_thresholds(scores, weight, rankings, efficiencies, _rng(seed, "background"))
+    allowed = [Allowed(efficiency) for efficiency in background_efficiencies]
+    luminosity, bunches = (beams.luminosity, beams.colliding_bunches) if beams else (math.nan, 1)
+    if beams:
+        cross_section = float(weight.sum(dtype=np.float64))
+        efficiencies = efficiencies_of_rates(fixed_rates, cross_section, luminosity, bunches)
+        allowed += [Allowed(*of_rate) for of_rate in zip(efficiencies.tolist(), fixed_rates, strict=True)]
+    rows = background_thresholds(
+        scores,
+        weight,
+        rankings,
+        np.array([point.background_efficiency for point in allowed]),
+        _rng(seed, "background"),
+    )
+
+    def rates_at(thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
+        return {name: rates(rankings[name], of_name, luminosity, bunches) for name, of_name in thresholds.items()}
+
     return BackgroundResult(
-        {name: rates(ranking, binning.spectrum, luminosity, colliding_bunches) for name, ranking in rankings.items()},
-        {name: rates(ranking, rows[name][0], luminosity, colliding_bunches) for name, ranking in rankings.items()},
+        allowed,
+        rates_at(dict.fromkeys(rankings, binning.spectrum)),
+        {
+            name: rate_ratios(scores[name], predictions.reco, weight, binning.spectrum)
+            for name in predictions.corrections
+        },
+        rates_at({name: of_name[0] for name, of_name in rows.items()}),
         rows,
         rankings,
     )
@@ -375,29 +536,27 @@ def evaluate_background(
 
 @dataclass(frozen=True)
 class SignalResult:
-    """What the correction does for a signal against the background.
+    """What the corrections do for a signal against the background.
 
     Attributes
     ----------
     roc : dict of str to Roc
-        Of the baseline, corrected and true quantity, at points at equal distances on a logarithmic axis.
+        Of all quantities, at points at equal distances on a logarithmic axis.
     working_points : WorkingPoints
     turn_on : dict of str to list of TurnOn
-        Of the baseline, corrected and true quantity, at the thresholds of each background efficiency: at equal rate.
+        Of all quantities, at the thresholds of each working point: at equal rate.
+    turn_on_gain : dict of str to list of TurnOnGain
+        Of the models over the baseline, at each working point.
     """
 
     roc: dict[str, Roc]
     working_points: WorkingPoints
     turn_on: dict[str, list[TurnOn]]
+    turn_on_gain: dict[str, list[TurnOnGain]]
 
 
 def evaluate_signal(
-    signal: Predictions,
-    background: BackgroundResult,
-    binning: Binning,
-    background_efficiencies: Sequence[float],
-    seed: int,
-    name: str,
+    signal: Predictions, background: BackgroundResult, binning: Binning, seed: int, name: str
 ) -> SignalResult:
     """Compare a signal with the background.
 
@@ -405,9 +564,7 @@ def evaluate_signal(
     ----------
     signal : Predictions
     background : BackgroundResult
-        At the same background efficiencies.
     binning : Binning
-    background_efficiencies : sequence of float
     seed : int
     name : str
         Of the signal.
@@ -415,25 +572,29 @@ def evaluate_signal(
     scores, thresholds = signal.scores, background.threshold_rows
     shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
     efficiencies = signal_efficiencies(scores, signal.weight, thresholds, _rng(seed, name))
+    allowed = np.array([point.background_efficiency for point in background.allowed])
+    at_points = {quantity: rows[0] for quantity, rows in thresholds.items()}
     return SignalResult(
         {
             quantity: roc_curve(Ranking.of(values, signal.weight), background.rankings[quantity], shown)
             for quantity, values in scores.items()
         },
-        working_points(np.asarray(background_efficiencies), thresholds, efficiencies, BASELINE, CORRECTED, TRUE),
-        turn_on_curves(
+        working_points(allowed, thresholds, efficiencies, BASELINE, TRUE),
+        turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on),
+        turn_on_gains(
             signal.true,
-            scores,
+            signal.measured,
             signal.weight,
-            {quantity: rows[0] for quantity, rows in thresholds.items()},
+            {quantity: at_points[quantity] for quantity in signal.measured},
             binning.turn_on,
+            BASELINE,
         ),
     )
 
 
 @dataclass(frozen=True)
 class ZeroBiasResult:
-    """Rates of zero-bias events; of the baseline, the corrected quantity and, as a reference, the sum of CMS itself.
+    """Rates of zero-bias events, of the measured quantities and, as a reference, of the sum of CMS itself.
 
     Attributes
     ----------
@@ -444,7 +605,7 @@ class ZeroBiasResult:
     rates : dict of str to CrossingRates
         Against thresholds over the range of the spectrum.
     ratios : dict of str to Estimate
-        Of the rates of the corrected quantity and of the reference to that of the baseline, at the same thresholds.
+        Of the rates of the models and of the reference to that of the baseline, at the same thresholds.
     at_rates : dict of str to RateThresholds
         Thresholds at fixed rates.
     at_thresholds : dict of str to CrossingRates
@@ -468,7 +629,7 @@ def evaluate_zero_bias(
     thresholds: Sequence[float],
     colliding_bunches: int,
 ) -> ZeroBiasResult:
-    """Find the rates of zero-bias events before and after the correction.
+    """Find the rates of zero-bias events before and after the corrections.
 
     Parameters
     ----------
@@ -482,8 +643,7 @@ def evaluate_zero_bias(
         Of the turn-on curves, in GeV.
     colliding_bunches : int
     """
-    scores = predictions.scores
-    quantities = {BASELINE: scores[BASELINE], CORRECTED: scores[CORRECTED], REFERENCE: reference}
+    quantities = {**predictions.measured, REFERENCE: reference}
     rankings = {name: Ranking.of(values, predictions.weight) for name, values in quantities.items()}
 
     def rates_at(at: np.ndarray) -> dict[str, CrossingRates]:
@@ -495,9 +655,48 @@ def evaluate_zero_bias(
         n_saturated,
         rates_at(binning.spectrum),
         {
-            name: rate_ratios(quantities[name], quantities[BASELINE], binning.spectrum)
-            for name in (CORRECTED, REFERENCE)
+            name: rate_ratios(values, predictions.reco, predictions.weight, binning.spectrum)
+            for name, values in quantities.items()
+            if name != BASELINE
         },
-        {name: crossing_thresholds(ranking, FIXED_RATES, colliding_bunches) for name, ranking in rankings.items()},
+        {name: crossing_thresholds(ranking, ZERO_BIAS_RATES, colliding_bunches) for name, ranking in rankings.items()},
         rates_at(np.asarray(thresholds, np.float64)),
     )
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of an evaluation.
+
+    Attributes
+    ----------
+    variable : str
+        The true variable.
+    models : list of str
+        Their names; the first one is the model that single plots are of.
+    background_names : list of str
+    beams : Beams or None
+        None where weights are no cross sections.
+    n_events : int
+        In the file.
+    processes : dict of str to ProcessResult
+    background : BackgroundResult
+    signals : dict of str to SignalResult
+    zero_bias : ZeroBiasResult or None
+        None without such events.
+    """
+
+    variable: str
+    models: list[str]
+    background_names: list[str]
+    beams: Beams | None
+    n_events: int
+    processes: dict[str, ProcessResult]
+    background: BackgroundResult
+    signals: dict[str, SignalResult]
+    zero_bias: ZeroBiasResult | None
+
+    @property
+    def background_name(self) -> str:
+        """Name of all background processes together."""
+        return "+".join(self.background_names)

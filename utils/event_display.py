@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.data_processing import PHI, PT, SLOT_PIDS, GraphCreator
-from utils.evaluation import BASELINE, CORRECTED, TRUE, Predictions
+from utils.evaluation import BASELINE, TRUE, Predictions
 from utils.l1_dataset import L1Dataset
 
 LEAST_JETS = 3  # of an event that is shown: with fewer there is little to attend to
@@ -31,7 +31,7 @@ class EventDisplay:
     attention : list of np.ndarray, each of shape (n_heads, n_objects, n_objects), float32
         Of each layer; element (i, j) is the attention of object i to object j.
     sums : dict of str to float
-        The baseline, corrected and true value of the variable in GeV.
+        The value of the variable, in GeV, for each quantity.
     directions : dict of str to float
         Azimuth of the baseline and true MET, as far as there is one.
     """
@@ -46,7 +46,7 @@ class EventDisplay:
     directions: Mapping[str, float]
 
 
-def choose_events(predictions: Predictions, threshold: float) -> dict[str, int]:
+def choose_events(predictions: Predictions, model: str, threshold: float) -> dict[str, int]:
     """Choose two events of a process that show what the correction is for, the same each time.
 
     Of the events with a prediction and at least three jets at L1 these are the one whose value the correction lowers
@@ -57,6 +57,8 @@ def choose_events(predictions: Predictions, threshold: float) -> dict[str, int]:
     ----------
     predictions : Predictions
         Of one process.
+    model : str
+        Which of the corrections.
     threshold : float
         On the corrected value, in GeV.
 
@@ -69,16 +71,16 @@ def choose_events(predictions: Predictions, threshold: float) -> dict[str, int]:
     chosen: dict[str, int] = {}
     if len(rows):
         scores = predictions[rows].scores
-        lowered = int(np.argmax(scores[BASELINE] - scores[CORRECTED]))
+        lowered = int(np.argmax(scores[BASELINE] - scores[model]))
         chosen[LOWERED_MOST] = int(rows[lowered])
         rows = np.delete(rows, lowered)
     if len(rows):
         scores = predictions[rows].scores
-        above = scores[CORRECTED] > threshold
+        above = scores[model] > threshold
         if above.any():
             chosen[KEPT] = int(rows[np.argmax(np.where(above, scores[TRUE], -1))])
         else:
-            chosen[HIGHEST] = int(rows[np.argmax(scores[CORRECTED])])
+            chosen[HIGHEST] = int(rows[np.argmax(scores[model])])
     return chosen
 
 

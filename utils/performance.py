@@ -837,24 +837,33 @@ def crossing_thresholds(ranking: Ranking, rates_khz: Sequence[float], colliding_
     return RateThresholds(wanted, value, low, high)
 
 
-def rate_ratios(numerator: np.ndarray, denominator: np.ndarray, thresholds: np.ndarray) -> Estimate[np.ndarray]:
-    """Ratio of the numbers of the same events that two quantities let pass at the same thresholds.
+def rate_ratios(
+    numerator: np.ndarray, denominator: np.ndarray, weights: np.ndarray, thresholds: np.ndarray
+) -> Estimate[np.ndarray]:
+    """Ratio of the rates of two quantities of the same events at the same thresholds.
 
-    Its error is that of Poisson numbers of which n_both are common, to first order: relative variance
-    1/n_1 + 1/n_2 - 2 n_both/(n_1 n_2).
+    Its error is, to first order, that of sums of weights of Poisson numbers of events, of which those that pass both
+    are common: relative variance Q_1/S_1^2 + Q_2/S_2^2 - 2 Q_both/(S_1 S_2), S being sums of weights, Q of their
+    squares.
 
     Parameters
     ----------
-    numerator, denominator : np.ndarray, shape (n_events,)
+    numerator, denominator, weights : np.ndarray, shape (n_events,)
     thresholds : np.ndarray, shape (n,)
+
+    Returns
+    -------
+    Estimate
+        The error is NaN where nothing passes the one, both are where nothing passes the other.
     """
-    n_numerator, n_denominator, n_both = (
-        len(values) - np.searchsorted(np.sort(values), thresholds, side="right")
-        for values in (numerator, denominator, np.minimum(numerator, denominator))
+    rankings = [Ranking.of(values, weights) for values in (numerator, denominator, np.minimum(numerator, denominator))]
+    sums, squares = (
+        [ranking.sums(squared)[ranking.n_above(thresholds)] for ranking in rankings] for squared in (False, True)
     )
-    ratio = _ratio(n_numerator, n_denominator)
-    variance = _ratio(n_numerator + n_denominator - 2 * n_both, n_numerator * n_denominator)
-    return Estimate(ratio, ratio * np.sqrt(variance))
+    ratio = _ratio(sums[0], sums[1])
+    variance = _ratio(squares[0], sums[0] ** 2) + _ratio(squares[1], sums[1] ** 2)
+    variance -= 2 * _ratio(squares[2], sums[0] * sums[1])
+    return Estimate(ratio, ratio * np.sqrt(np.maximum(variance, 0)))
 
 
 # ROC curves and working points
@@ -1056,37 +1065,39 @@ def signal_efficiencies(
 class WorkingPoints:
     """Signal efficiencies at fixed background efficiencies, and what a correction gains.
 
-    All errors contain the statistics of the signal and, through the thresholds, of the background; those of the last
-    three also that the quantities are of the same events.
+    All errors contain the statistics of the signal and, through the thresholds, of the background; those of the gains
+    also that the quantities are of the same events.
 
     Attributes
     ----------
     background_efficiency : np.ndarray, shape (n_points,)
     thresholds, efficiency : dict of str to Estimate, shape (n_points,)
         For each quantity.
-    gain : Estimate
-        Difference of the corrected and the baseline efficiency.
-    ratio : Estimate
-        Corrected over baseline.
-    gap_closed : Estimate
+    gain : dict of str to Estimate
+        For each model: difference of its efficiency and that of the baseline.
+    ratio : dict of str to Estimate
+        Its efficiency over that of the baseline.
+    gap_closed : dict of str to Estimate
         Gain over the difference between the ideal and the baseline efficiency.
+    kept : dict of str to Estimate
+        Gain over that of the first model.
     """
 
     background_efficiency: np.ndarray
     thresholds: dict[str, Estimate[np.ndarray]]
     efficiency: dict[str, Estimate[np.ndarray]]
-    gain: Estimate[np.ndarray]
-    ratio: Estimate[np.ndarray]
-    gap_closed: Estimate[np.ndarray]
+    gain: dict[str, Estimate[np.ndarray]]
+    ratio: dict[str, Estimate[np.ndarray]]
+    gap_closed: dict[str, Estimate[np.ndarray]]
+    kept: dict[str, Estimate[np.ndarray]]
 
 
 def working_points(
     background_efficiency: np.ndarray,
     thresholds: Mapping[str, np.ndarray],
     efficiencies: Mapping[str, np.ndarray],
-    baseline: str = "baseline",
-    corrected: str = "corrected",
-    ideal: str = "true",
+    baseline: str,
+    ideal: str,
 ) -> WorkingPoints:
     """Put together what :func:`background_thresholds` and :func:`signal_efficiencies` found.
 
@@ -1094,15 +1105,19 @@ def working_points(
     ----------
     background_efficiency : np.ndarray, shape (n_points,)
     thresholds, efficiencies : mapping of str to np.ndarray, shape (1 + n_replicas, n_points)
-    baseline, corrected, ideal : str
-        Keys of the quantities to compare.
+    baseline, ideal : str
+        Keys of the quantities to compare with; all others are models.
     """
-    before, after, best = (efficiencies[name] for name in (baseline, corrected, ideal))
+    before, best = efficiencies[baseline], efficiencies[ideal]
+    models = {name: after for name, after in efficiencies.items() if name not in (baseline, ideal)}
+    gains = {name: after - before for name, after in models.items()}
+    first = next(iter(gains.values()))
     return WorkingPoints(
         np.asarray(background_efficiency),
         {name: estimate_of_rows(rows) for name, rows in thresholds.items()},
         {name: estimate_of_rows(rows) for name, rows in efficiencies.items()},
-        estimate_of_rows(after - before),
-        estimate_of_rows(_ratio(after, before)),
-        estimate_of_rows(_ratio(after - before, best - before)),
+        {name: estimate_of_rows(gain) for name, gain in gains.items()},
+        {name: estimate_of_rows(_ratio(after, before)) for name, after in models.items()},
+        {name: estimate_of_rows(_ratio(gain, best - before)) for name, gain in gains.items()},
+        {name: estimate_of_rows(_ratio(gain, first)) for name, gain in gains.items()},
     )

@@ -14,9 +14,8 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT
-from utils.evaluation import BASELINE, CORRECTED, TRUE
 from utils.event_display import EventDisplay
-from utils.plotting import LOOKS, quantity_label
+from utils.plotting_quantities import LOOKS, quantity_label
 from utils.plotting_style import COLOURS, in_style, start
 
 # Name, marker and colour of each kind of object.
@@ -172,7 +171,7 @@ def _add_legends(ax: Axes, display: EventDisplay, scale: Scale) -> None:
             label=f"{quantity_label(quantity, display.variable)}: {display.sums[quantity]:.0f} GeV",
             **(LOOKS[quantity].curve if quantity in display.directions else {"linestyle": "none"}),
         )
-        for quantity in (BASELINE, CORRECTED, TRUE)
+        for quantity in display.sums
     ]
     size = np.sqrt(AREA_A_GEV * PT_IN_LEGEND)
     kinds = [

@@ -9,9 +9,10 @@ from utils.data_processing import METGraphCreator
 from utils.evaluation import (
     BASELINE,
     BINNINGS,
-    CORRECTED,
     REFERENCE,
     TRUE,
+    Beams,
+    Model,
     Predictions,
     count,
     evaluate_background,
@@ -20,9 +21,11 @@ from utils.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
+from utils.performance import Ranking, rates
 
 BINNING = BINNINGS["true_met"]
 EFFICIENCIES = (0.1, 0.02)
+BEAMS = Beams(2e34, 2448)
 
 
 @pytest.fixture
@@ -34,7 +37,8 @@ def predictions(true, reco, correction=1, weight=1, jets=1):
     """Predictions of one process; numbers stand for all events."""
     columns = np.broadcast_arrays(true, reco, correction, weight, 1, jets)
     kinds = (np.float32, np.float32, np.float32, np.float32, np.int32, np.int8)
-    return Predictions(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+    true, reco, correction, *others = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
+    return Predictions(true, reco, {"teacher": correction}, *others)
 
 
 def random_predictions(rng, n_events, scale, weight=1):
@@ -45,6 +49,11 @@ def random_predictions(rng, n_events, scale, weight=1):
 
 def first_eta(features):
     return features[:, 8, 1]
+
+
+def predict(chunks, process_ids, predictor):
+    """Predict with one model that takes graphs."""
+    return predict_events(chunks, process_ids, "true_met", {"teacher": Model(METGraphCreator().features, predictor)})
 
 
 # Predictions
@@ -60,7 +69,7 @@ def test_corrected_is_the_l1_quantity_times_the_correction():
     scores = predictions([10, 20], [20, 30], [0.5, 2]).scores
     assert {name: values.tolist() for name, values in scores.items()} == {
         BASELINE: [20, 30],
-        CORRECTED: [10, 60],
+        "teacher": [10, 60],
         TRUE: [10, 20],
     }
 
@@ -68,12 +77,12 @@ def test_corrected_is_the_l1_quantity_times_the_correction():
 def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_events):
     events = random_l1_events(500)
     events.smeared_met[::7] = 0
-    found = predict_events([events], [2], METGraphCreator(), first_eta)
+    found = predict([events], [2], first_eta)
     expected = events[events.ids == 2]
     correction = np.ones(len(expected))
     predicted = (expected.smeared_data[:, 8, 0] > 0) & (expected.smeared_met > 0)
     correction[predicted] = expected.smeared_data[predicted, 8, 1]
-    assert found.correction.tolist() == correction.tolist()
+    assert found.corrections["teacher"].tolist() == correction.tolist()
     assert found.predicted.tolist() == predicted.tolist()
     for name, column in (("true", "true_met"), ("reco", "smeared_met"), ("weight", "weights"), ("process_id", "ids")):
         assert getattr(found, name).tolist() == getattr(expected, column).tolist()
@@ -82,33 +91,34 @@ def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_e
 @pytest.mark.parametrize("size", [1, 77, 300])
 def test_predictions_depend_neither_on_true_objects_nor_on_chunks(random_l1_events, monkeypatch, size):
     """Nor do those of a network that sees which graphs are in its company."""
-    monkeypatch.setattr(evaluation, "GRAPHS_A_BLOCK", 50)
+    monkeypatch.setattr(evaluation, "EVENTS_A_BLOCK", 50)
 
-    def predict(features):
+    def predictor(features):
         n_graphs.append(len(features))
         return first_eta(features) + features.mean()
 
     events = replace(random_l1_events(300), true_data=None)
     n_graphs: list[int] = []
-    of_all = predict_events([events], [1, 2], METGraphCreator(), predict)
+    of_all = predict([events], [1, 2], predictor)
     assert set(n_graphs[:-1]) == {50}
     assert sum(n_graphs) == of_all.predicted.sum()
     chunks = [events[start : start + size] for start in range(0, 300, size)]
-    of_chunks = predict_events(chunks, [1, 2], METGraphCreator(), predict)
-    assert all(np.array_equal(getattr(of_all, name), getattr(of_chunks, name)) for name in vars(of_all))
+    of_chunks = predict(chunks, [1, 2], predictor)
+    assert repr(of_all) == repr(of_chunks)
+    assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
 
 
 def test_events_that_need_no_prediction_do_not_reach_the_network(random_l1_events):
     events = random_l1_events(20)
     events.smeared_met[:] = 0
-    found = predict_events([events], [1, 2], METGraphCreator(), lambda features: pytest.fail("was called"))
-    assert found.correction.tolist() == [1] * 20
+    found = predict([events], [1, 2], lambda features: pytest.fail("was called"))
+    assert found.corrections["teacher"].tolist() == [1] * 20
 
 
 def test_predictions_that_are_no_numbers_are_counted(random_l1_events):
     events = random_l1_events(50)
     with pytest.raises(UserError, match=r"no finite number for \d+ events"):
-        predict_events([events], [1, 2], METGraphCreator(), lambda features: first_eta(features) + np.inf)
+        predict([events], [1, 2], lambda features: first_eta(features) + np.inf)
 
 
 # Results
@@ -116,8 +126,9 @@ def test_predictions_that_are_no_numbers_are_counted(random_l1_events):
 
 def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng):
     events = random_predictions(rng, 5000, 40)
-    result = evaluate_process(replace(events, correction=np.full(5000, 0.5, np.float32)), BINNING, (30,), 1, "W")
-    before, after = result.resolution[BASELINE], result.resolution[CORRECTED]
+    halved = replace(events, corrections={"half": np.full(5000, 0.5, np.float32)})
+    result = evaluate_process(halved, BINNING, (30,), 1, "W")
+    before, after = result.resolution[BASELINE], result.resolution["half"]
     assert after.median.value == pytest.approx(before.median.value / 2, nan_ok=True)
     assert after.resolution.value == pytest.approx(before.resolution.value, nan_ok=True)
     assert after.resolution.error == pytest.approx(before.resolution.error, nan_ok=True)
@@ -125,15 +136,15 @@ def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng)
 
 def test_target_and_prediction_are_of_the_same_events(rng):
     result = evaluate_process(random_predictions(rng, 3000, 40, 2), BINNING, (30,), 1, "W")
-    inside = result.target_prediction.values
-    assert 0 < inside.sum() <= min(result.target.values.sum(), result.prediction.values.sum())
+    inside, prediction = result.target_prediction["teacher"].values, result.prediction["teacher"].values
+    assert 0 < inside.sum() <= min(result.target.values.sum(), prediction.sum())
     assert (inside.sum(1) <= result.target.values).all()
-    assert (inside.sum(0) <= result.prediction.values).all()
+    assert (inside.sum(0) <= prediction).all()
 
 
 def test_background_efficiencies_are_at_most_those_asked_for(rng):
     events = random_predictions(rng, 4000, 20, rng.lognormal(0, 1, 4000))
-    result = evaluate_background(events, BINNING, EFFICIENCIES, 2e34, 1)
+    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (), 1)
     for name, values in events.scores.items():
         for threshold, efficiency in zip(result.threshold_rows[name][0], EFFICIENCIES, strict=True):
             passed = events.weight[values > threshold].sum() / events.weight.sum()
@@ -143,11 +154,46 @@ def test_background_efficiencies_are_at_most_those_asked_for(rng):
         ]
 
 
+def test_working_points_at_fixed_rates_let_pass_at_most_these_rates(rng):
+    events = random_predictions(rng, 4000, 20, 1e4)
+    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (300.0, 30.0, 1e9), 1)
+    assert [point.rate for point in result.allowed] == [None, None, 300, 30, 1e9]
+    for name, at_points in result.at_working_points.items():
+        assert (at_points.rate.value[2:] <= [300, 30, 1e9]).all()
+        one_more = Ranking.of(events.scores[name], events.weight).values[at_points.n_events[2:4]]
+        below = rates(result.rankings[name], np.nextafter(one_more, -np.inf), BEAMS.luminosity, BEAMS.colliding_bunches)
+        assert (below.rate.value > [300, 30]).all()
+        assert at_points.n_events[4] == 4000
+    assert [point.rate for point in evaluate_background(events, BINNING, EFFICIENCIES, None, (30.0,), 1).allowed] == [
+        None,
+        None,
+    ]
+
+
+def test_several_models_are_compared_with_the_same_events(rng):
+    """A model twice as large as another gains the same at equal rate, to the bit and whatever else there is."""
+    signal, background = (random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20)))
+    both = [
+        replace(events, corrections={"one": events.corrections["teacher"], "two": 2 * events.corrections["teacher"]})
+        for events in (signal, background)
+    ]
+    against = evaluate_background(both[1], BINNING, EFFICIENCIES, BEAMS, (), 1)
+    points = evaluate_signal(both[0], against, BINNING, 1, "W").working_points
+    for of in (points.gain, points.gap_closed):
+        assert of["two"].value.tolist() == of["one"].value.tolist()
+        assert of["two"].error.tolist() == of["one"].error.tolist()
+    for kept in points.kept.values():
+        assert (kept.value.tolist(), kept.error.tolist()) == ([1, 1], [0, 0])
+    alone = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
+    of_one = evaluate_signal(signal, alone, BINNING, 1, "W").working_points
+    assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
+
+
 def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
     events = random_predictions(rng, 2000, 20)
-    background = evaluate_background(events, BINNING, EFFICIENCIES, None, 1)
-    result = evaluate_signal(events, background, BINNING, EFFICIENCIES, 1, "W")
-    for name in (BASELINE, CORRECTED, TRUE):
+    background = evaluate_background(events, BINNING, EFFICIENCIES, None, (), 1)
+    result = evaluate_signal(events, background, BINNING, 1, "W")
+    for name in (BASELINE, "teacher", TRUE):
         assert result.roc[name].area.value == pytest.approx(0.5)
         assert result.roc[name].signal_efficiency == pytest.approx(result.roc[name].background_efficiency)
         assert result.working_points.efficiency[name].value == pytest.approx(EFFICIENCIES)
@@ -157,11 +203,11 @@ def test_no_number_depends_on_the_order_of_the_events(rng):
     """Not even errors, although they are made with random numbers; weights of 1 leave no rounding."""
 
     def results(signal, background):
-        against = evaluate_background(background, BINNING, EFFICIENCIES, 2e34, 1)
+        against = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
         return (
             evaluate_process(signal, BINNING, (30,), 1, "W").resolution,
             against.at_working_points,
-            evaluate_signal(signal, against, BINNING, EFFICIENCIES, 1, "W").working_points,
+            evaluate_signal(signal, against, BINNING, 1, "W").working_points,
         )
 
     samples = [random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20))]
@@ -187,7 +233,7 @@ def test_zero_bias_events_are_ranked_by_each_quantity(rng):
     result = evaluate_zero_bias(events, reference, {"jets": 3}, BINNING, (40, 60), 2000)
     assert (result.colliding_bunches, result.n_saturated) == (2000, {"jets": 3})
     assert result.counts.without_jet == np.sum(events.jets == 0)
-    for name, scale in ((BASELINE, 1), (CORRECTED, 0.5), (REFERENCE, 0.8)):
+    for name, scale in ((BASELINE, 1), ("teacher", 0.5), (REFERENCE, 0.8)):
         values = np.float32(scale) * events.reco
         assert result.rates[name].n_events.tolist() == [np.sum(values > edge) for edge in BINNING.spectrum]
         assert result.at_thresholds[name].n_events.tolist() == [np.sum(values > threshold) for threshold in (40, 60)]
@@ -195,7 +241,7 @@ def test_zero_bias_events_are_ranked_by_each_quantity(rng):
         assert at_rates.rates.tolist() == [100, 30, 10, 3, 1]
         assert at_rates.value[:4] == pytest.approx(scale * result.at_rates[BASELINE].value[:4])
         assert np.isnan(at_rates.value[4])  # 1 kHz of 22 MHz is 0.9 of 20,000 events
-    for name in (CORRECTED, REFERENCE):
+    for name in ("teacher", REFERENCE):
         of_name, of_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
         some = of_baseline > 0
         assert result.ratios[name].value[some] == pytest.approx(of_name[some] / of_baseline[some])

@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 
 from utils.data_processing import graph_creator
-from utils.evaluation import BASELINE, CORRECTED, TRUE, Predictions
+from utils.evaluation import BASELINE, TRUE, Predictions
 from utils.event_display import HIGHEST, KEPT, LOWERED_MOST, choose_events, event_displays, met_direction
 from utils.l1_dataset import L1Dataset
 
 
 def predictions_of(true, reco, correction, jets=None):
     n = len(true)
-    columns = (np.asarray(column, np.float32) for column in (true, reco, correction, np.ones(n)))
-    return Predictions(*columns, np.ones(n, np.int32), np.asarray([3] * n if jets is None else jets, np.int8))
+    true, reco, correction, weight = (np.asarray(column, np.float32) for column in (true, reco, correction, np.ones(n)))
+    jets = np.asarray([3] * n if jets is None else jets, np.int8)
+    return Predictions(true, reco, {"teacher": correction}, weight, np.ones(n, np.int32), jets)
 
 
 def test_the_event_lowered_most_and_the_highest_that_is_kept_are_chosen():
@@ -19,18 +20,18 @@ def test_the_event_lowered_most_and_the_highest_that_is_kept_are_chosen():
         reco=[100, 100, 100, 100, 100, 100],
         correction=[0.5, 0.8, 0.9, 0.6, 0.1, 0.2],
     )
-    assert choose_events(predictions, 70) == {LOWERED_MOST: 4, KEPT: 1}
-    assert choose_events(predictions, 200) == {LOWERED_MOST: 4, HIGHEST: 2}
+    assert choose_events(predictions, "teacher", 70) == {LOWERED_MOST: 4, KEPT: 1}
+    assert choose_events(predictions, "teacher", 200) == {LOWERED_MOST: 4, HIGHEST: 2}
 
 
 def test_an_event_is_chosen_once_and_the_first_of_equal_ones():
-    assert choose_events(predictions_of([90], [100], [0.8]), 70) == {LOWERED_MOST: 0}
-    assert choose_events(predictions_of([90] * 3, [100] * 3, [0.8] * 3), 70) == {LOWERED_MOST: 0, KEPT: 1}
+    assert choose_events(predictions_of([90], [100], [0.8]), "teacher", 70) == {LOWERED_MOST: 0}
+    assert choose_events(predictions_of([90] * 3, [100] * 3, [0.8] * 3), "teacher", 70) == {LOWERED_MOST: 0, KEPT: 1}
 
 
 def test_events_of_few_jets_or_without_prediction_are_not_chosen():
-    assert choose_events(predictions_of([90, 90], [100, 0], [0.1, 0.1], jets=[2, 5]), 0) == {}
-    assert choose_events(predictions_of([], [], []), 0) == {}
+    assert choose_events(predictions_of([90, 90], [100, 0], [0.1, 0.1], jets=[2, 5]), "teacher", 0) == {}
+    assert choose_events(predictions_of([], [], []), "teacher", 0) == {}
 
 
 def test_met_is_opposite_to_the_sum_of_the_objects():
@@ -74,6 +75,6 @@ def test_displays_hold_the_events_of_the_file(write_l1, random_l1_events, tmp_pa
             np.full((1, *[len(display.objects)] * 2), value).tolist() for value in (1, 2)
         ]
         assert display.sums == pytest.approx(
-            {BASELINE: reco[index], CORRECTED: reco[index] / 2, TRUE: getattr(events, variable)[row]}
+            {BASELINE: reco[index], "teacher": reco[index] / 2, TRUE: getattr(events, variable)[row]}
         )
         assert set(display.directions) == directions

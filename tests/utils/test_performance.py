@@ -443,7 +443,7 @@ def points_of(rng, signal, background, efficiencies, scale=1.0):
     rankings = {name: Ranking.of(values, weights) for name, values in background.items()}
     thresholds = background_thresholds(background, weights, rankings, efficiencies, rng)
     found = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
-    return working_points(efficiencies, thresholds, found)
+    return working_points(efficiencies, thresholds, found, "baseline", "true")
 
 
 def test_working_points_of_gaussians_and_their_errors(rng):
@@ -456,9 +456,9 @@ def test_working_points_of_gaussians_and_their_errors(rng):
         (lambda result: result.efficiency["baseline"], before),
         (lambda result: result.efficiency["corrected"], after),
         (lambda result: result.efficiency["true"], best),
-        (lambda result: result.gain, after - before),
-        (lambda result: result.ratio, after / before),
-        (lambda result: result.gap_closed, (after - before) / (best - before)),
+        (lambda result: result.gain["corrected"], after - before),
+        (lambda result: result.ratio["corrected"], after / before),
+        (lambda result: result.gap_closed["corrected"], (after - before) / (best - before)),
     ):
         values, errors = (
             np.array([getattr(quantity(result), name) for result in results]) for name in ("value", "error")
@@ -473,7 +473,7 @@ def test_working_points_of_gaussians_and_their_errors(rng):
 def test_errors_of_a_gain_know_that_the_events_are_the_same(rng):
     points = points_of(rng, *samples_of_a_correction(rng, 2000, 4000), np.array([0.1, 0.05]))
     unpaired = np.hypot(points.efficiency["baseline"].error, points.efficiency["corrected"].error)
-    assert (points.gain.error < 0.8 * unpaired).all()
+    assert (points.gain["corrected"].error < 0.8 * unpaired).all()
 
 
 def test_perfect_and_missing_corrections(rng):
@@ -482,7 +482,7 @@ def test_perfect_and_missing_corrections(rng):
         corrected = [{**scores, "corrected": scores[correction]} for scores in (signal, background)]
         points = points_of(rng, *corrected, np.array([0.1]))
         assert points.efficiency["corrected"].value == points.efficiency[correction].value
-        assert (points.gap_closed.value, points.gap_closed.error) == ([gap], [0])
+        assert (points.gap_closed["corrected"].value, points.gap_closed["corrected"].error) == ([gap], [0])
 
 
 def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
@@ -494,9 +494,10 @@ def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
 
 def test_ratio_to_a_signal_that_never_passes_is_unknown(rng):
     rows = {"baseline": np.zeros((4, 1)), "corrected": np.ones((4, 1)), "true": np.zeros((4, 1))}
-    points = working_points(np.array([0.1]), rows, rows)
-    assert np.isnan([points.ratio.value, points.ratio.error, points.gap_closed.value]).all()
-    assert points.gain.value == [1]
+    points = working_points(np.array([0.1]), rows, rows, "baseline", "true")
+    ratio = points.ratio["corrected"]
+    assert np.isnan([ratio.value, ratio.error, points.gap_closed["corrected"].value]).all()
+    assert points.gain["corrected"].value == [1]
 
 
 def test_bin_index_puts_edges_into_the_bin_above():
@@ -534,7 +535,7 @@ class TestZeroBiasRates:
         assert crossing_rates(self.RANKING, found.value[:2], 2000).n_events.tolist() == [10, 1]
 
     def test_ratio_of_a_quantity_to_itself_is_one_without_an_error(self):
-        found = rate_ratios(self.VALUES, self.VALUES, np.array([0, 90, 100]))
+        found = rate_ratios(self.VALUES, self.VALUES, np.ones(100), np.array([0, 90, 100]))
         assert found.value == pytest.approx([1, 1, np.nan], nan_ok=True)
         assert found.error == pytest.approx([0, 0, np.nan], nan_ok=True)
 
@@ -542,9 +543,15 @@ class TestZeroBiasRates:
         # 40 pass the one, 50 the other, 30 of them both.
         one, other = np.zeros(100), np.zeros(100)
         one[:40], other[10:60] = 1, 1
-        found = rate_ratios(one, other, np.array([0.5]))
+        found = rate_ratios(one, other, np.ones(100), np.array([0.5]))
         assert found.value == pytest.approx([0.8])
         assert found.error == pytest.approx([0.8 * np.sqrt(1 / 40 + 1 / 50 - 2 * 30 / 2000)])
+
+    def test_a_weight_counts_as_in_the_rates(self):
+        one, other, weights = np.array([2.0, 2, 0]), np.array([2.0, 0, 2]), np.array([3.0, 5, 2])
+        found = rate_ratios(one, other, weights, np.array([1.0]))
+        assert found.value == pytest.approx([8 / 5])
+        assert found.error == pytest.approx([1.6 * np.sqrt(34 / 64 + 13 / 25 - 2 * 9 / 40)])
 
     def test_errors_and_intervals_are_as_wide_as_the_spread(self):
         """Of 300 samples of 5,000 crossings of two correlated quantities."""
@@ -553,7 +560,7 @@ class TestZeroBiasRates:
         for _ in range(300):
             first = rng.exponential(10, 5000)
             second = first * rng.normal(1, 0.3, 5000)
-            ratio = rate_ratios(second, first, np.array([30.0]))
+            ratio = rate_ratios(second, first, np.ones(5000), np.array([30.0]))
             ratios.append(ratio.value[0])
             errors.append(ratio.error[0])
             found = crossing_thresholds(Ranking.of(first, np.ones(5000)), [0.01 * crossing_rate(1)], 1)

@@ -2,8 +2,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils import plotting
-from utils.evaluation import BASELINE, BINNINGS, CORRECTED, TRUE, Predictions, evaluate_process, evaluate_zero_bias
+from utils import plotting_overview, plotting_process, plotting_trigger
+from utils.evaluation import (
+    BASELINE,
+    BINNINGS,
+    TRUE,
+    Allowed,
+    BackgroundResult,
+    Beams,
+    Predictions,
+    evaluate_process,
+    evaluate_zero_bias,
+)
 from utils.performance import (
     BinnedResponse,
     Estimate,
@@ -11,9 +21,11 @@ from utils.performance import (
     Histogram2D,
     Rates,
     Roc,
+    TurnOnGain,
     WorkingPoints,
     error_function,
 )
+from utils.plotting_quantities import LOOKS, looks, quantity_label
 
 EDGES = np.array([0.0, 10, 30])
 
@@ -46,7 +58,7 @@ def process_result(n_events=4000):
     predictions = Predictions(
         true,
         reco,
-        np.full(n_events, 0.8, np.float32),
+        {"teacher": np.full(n_events, 0.8, np.float32), "student": np.full(n_events, 0.9, np.float32)},
         np.full(n_events, 2, np.float32),
         np.ones(n_events, np.int32),
         np.ones(n_events, np.int8),
@@ -57,7 +69,7 @@ def process_result(n_events=4000):
 def test_given_axes_are_used_and_the_style_stays_inside():
     before = dict(plt.rcParams)
     own, axes = plt.subplots(1, 2)
-    fig, ax = plotting.draw_turn_on(turn_on(process_result()), "true_met", "W", axes[1])
+    fig, ax = plotting_process.draw_turn_on(turn_on(process_result()), "true_met", "W", axes[1])
     assert fig is own
     assert ax is axes[1]
     assert not axes[0].lines
@@ -65,7 +77,7 @@ def test_given_axes_are_used_and_the_style_stays_inside():
 
 
 def test_every_plot_says_simulation_and_the_process():
-    _, ax = plotting.draw_turn_on(turn_on(process_result()), "true_met", "W")
+    _, ax = plotting_process.draw_turn_on(turn_on(process_result()), "true_met", "W")
     texts = [text.get_text() for text in ax.texts]
     assert "Simulation" in texts
     assert "W" in texts
@@ -77,7 +89,7 @@ def turn_on(result):
 
 def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
     curves = turn_on(process_result())
-    _, ax = plotting.draw_turn_on(curves, "true_met", "W")
+    _, ax = plotting_process.draw_turn_on(curves, "true_met", "W")
     for i, curve in enumerate(curves.values()):
         x, y = points_of(ax, i)
         assert x == pytest.approx((curve.edges[1:] + curve.edges[:-1]) / 2)
@@ -96,15 +108,21 @@ def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
 
 
 def test_quantities_differ_without_colour():
-    looks = list(plotting.LOOKS.values())
+    found = list(looks([*LOOKS, "a", "b", "c", "d"]).values())
     for attribute in ("line", "marker", "colour"):
-        assert len({getattr(look, attribute) for look in looks}) == len(looks) == 4
+        assert len({getattr(look, attribute) for look in found}) == len(found) == 7
+
+
+def test_models_have_their_looks_by_their_order_and_their_names_in_legends():
+    assert looks(["a", BASELINE, "b"]) == {**looks(["a", "b"]), BASELINE: LOOKS[BASELINE]}
+    assert looks(["b", "a"])["b"] == looks(["a", "b"])["a"]
+    assert quantity_label("student", "true_ht") == "Student $H_T$"
 
 
 @pytest.mark.parametrize(("weighted", "unit"), [(True, "[pb / GeV]"), (False, "Events / GeV")])
 def test_spectra_are_densities(weighted, unit):
     content = Histogram(EDGES, np.array([20.0, 10]), np.array([2.0, 1]))
-    _, ax = plotting.draw_spectra({BASELINE: content, TRUE: content}, "true_ht", "W", weighted)
+    _, ax = plotting_process.draw_spectra({BASELINE: content, TRUE: content}, "true_ht", "W", weighted)
     assert [patch.get_data().values.tolist() for patch in ax.patches] == [[2, 0.5]] * 2
     assert lengths_of_errors(ax, 0) == pytest.approx([0.4, 0.1])
     assert ax.get_yscale() == "log"
@@ -115,14 +133,16 @@ def test_spectra_are_densities(weighted, unit):
 def test_target_and_prediction_are_shares():
     target = Histogram(EDGES, np.array([20.0, 60]), np.zeros(2))
     prediction = Histogram(EDGES, np.array([5.0, 0]), np.zeros(2))
-    _, ax = plotting.draw_target_prediction(target, prediction, "original_met", "W")
+    _, ax = plotting_process.draw_target_prediction(target, {"teacher": prediction}, "original_met", "W")
     assert [patch.get_data().values.tolist() for patch in ax.patches] == [[0.25, 0.75], [1, 0]]
-    assert legend(ax) == ["Target", "Prediction"]
+    assert legend(ax) == ["Target", "Prediction, teacher"]
     assert ax.get_xlabel() == "Original $p_T^{miss}$ / L1 $p_T^{miss}$"
 
 
 def test_target_is_along_x_and_prediction_along_y():
-    _, ax = plotting.draw_target_vs_prediction(Histogram2D(EDGES, EDGES, np.array([[1.0, 3], [0, 4]])), "true_met", "W")
+    _, ax = plotting_process.draw_target_vs_prediction(
+        Histogram2D(EDGES, EDGES, np.array([[1.0, 3], [0, 4]])), "true_met", "W", "teacher"
+    )
     shown = ax.collections[0].get_array()
     assert shown.filled(0).tolist() == [[1 / 8, 0], [3 / 8, 4 / 8]]
     assert shown.mask[0, 1]
@@ -130,7 +150,7 @@ def test_target_is_along_x_and_prediction_along_y():
 
 def test_response_shows_shares_and_fits():
     result = process_result()
-    _, ax = plotting.draw_response(result.response, 40, "true_met", "W")
+    _, ax = plotting_process.draw_response(result.response, 40, "true_met", "W")
     for i, response in enumerate(result.response.values()):
         content, core = response.histogram, response.core
         assert points_of(ax, i)[1] == pytest.approx(content.values / content.values.sum())
@@ -143,44 +163,50 @@ def test_response_shows_shares_and_fits():
 
 
 @pytest.mark.parametrize(
-    ("draw", "shown"), [(plotting.draw_resolution, "resolution"), (plotting.draw_median_response, "median")]
+    ("draw", "shown"),
+    [(plotting_process.draw_resolution, "resolution"), (plotting_process.draw_median_response, "median")],
 )
 def test_quantities_in_bins_are_drawn_with_errors(draw, shown):
     estimates = {
         name: Estimate(np.array([i, np.nan]), np.array([0.1 * i, np.nan]))
         for i, name in enumerate(("median", "half_width", "resolution"), start=1)
     }
-    _, ax = draw({CORRECTED: BinnedResponse(EDGES, np.array([20, 0]), **estimates)}, "true_met", "W")
+    _, ax = draw({"teacher": BinnedResponse(EDGES, np.array([20, 0]), **estimates)}, "true_met", "W")
     x, y = points_of(ax, 0)
     assert x.tolist() == [5, 20]
     assert y[0] == estimates[shown].value[0]
     assert lengths_of_errors(ax, 0)[0] == pytest.approx(2 * estimates[shown].error[0])
 
 
-@pytest.mark.parametrize(("luminosity", "height", "unit"), [(2e34, 50, "Rate [kHz]"), (None, 0.5, "Fraction of")])
-def test_rates_are_in_khz_or_fractions_without_cross_sections(luminosity, height, unit):
+@pytest.mark.parametrize(("beams", "height", "unit"), [(Beams(2e34, 2448), 50, "Rate [kHz]"), (None, 0.5, "Fraction")])
+def test_rates_are_in_khz_or_fractions_without_cross_sections(beams, height, unit):
+    thresholds = np.array([0.0, 100])
     rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
-    _, ax = plotting.draw_rates(
-        {BASELINE: Rates(np.array([0.0, 100]), np.array([5, 0]), fraction, rate)}, "true_met", "QCD", luminosity
-    )
+    of_quantity = Rates(thresholds, np.array([5, 0]), fraction, rate)
+    ratio = Estimate(np.array([0.5, np.nan]), np.array([0.1, np.nan]))
+    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {})
+    fig, ax = plotting_trigger.draw_rates(result, beams, "true_met", "QCD")
     assert ax.lines[0].get_xydata().tolist() == [[0, height]]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((0.9 * height, 1.1 * height))
     assert ax.get_ylabel().startswith(unit)
-    assert any("cm" in text.get_text() for text in ax.texts) == (luminosity is not None)
+    assert any("cm" in text.get_text() for text in ax.texts) == (beams is not None)
+    (panel,) = (other for other in fig.axes if other is not ax)
+    assert panel.lines[0].get_ydata() == pytest.approx([0.5, np.nan], nan_ok=True)
 
 
 def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
     rng = np.random.default_rng(1)
     reco = rng.exponential(40, 2000).astype(np.float32)
     nothing = np.full_like(reco, np.nan)
-    predictions = Predictions(nothing, reco, np.full_like(reco, 0.5), nothing * 0 + 1, nothing, np.ones(2000, np.int8))
+    halved = {"teacher": np.full_like(reco, 0.5)}
+    predictions = Predictions(nothing, reco, halved, np.ones_like(reco), nothing, np.ones(2000, np.int8))
     result = evaluate_zero_bias(predictions, reco * 0.8, {}, BINNINGS["true_met"], (100,), 2000)
-    fig, ax = plotting.draw_zero_bias_rates(result, "true_met")
+    fig, ax = plotting_trigger.draw_zero_bias_rates(result, "true_met")
     for line, rates in zip(ax.lines, result.rates.values(), strict=True):
         shown = rates.n_events > 0
         assert line.get_xydata() == pytest.approx(np.stack([rates.thresholds, rates.value], axis=1)[shown])
-    assert legend(ax) == ["$p_T^{miss}$ of L1 objects", "Corrected $p_T^{miss}$", "CMS $p_T^{miss}$"]
+    assert legend(ax) == ["$p_T^{miss}$ of L1 objects", "Teacher $p_T^{miss}$", "CMS $p_T^{miss}$"]
     texts = [text.get_text() for text in ax.texts]
     assert "Simulation" not in texts
     assert {"CMS zero-bias data", "2000 colliding bunches"} <= set(texts)
@@ -192,8 +218,8 @@ def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
 def test_roc_shows_curves_working_points_and_areas():
     x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
     estimate = Estimate(np.array([0.25]), np.array([0.02]))
-    points = WorkingPoints(np.array([0.01]), {}, {CORRECTED: estimate}, estimate, estimate, estimate)
-    _, ax = plotting.draw_roc({CORRECTED: Roc(x, y, Estimate(0.7123, 0.0101))}, points, "true_met", "W", "QCD")
+    points = WorkingPoints(np.array([0.01]), {}, {"teacher": estimate}, {}, {}, {}, {})
+    _, ax = plotting_trigger.draw_roc({"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}, points, "true_met", "W", "QCD")
     curve = next(line for line in ax.lines if len(line.get_xdata()) == 3)
     assert curve.get_xydata().tolist() == [[0, 0], [0.01, 0.3], [1, 1]]
     assert points_of(ax, 0).tolist() == [[0.01], [0.25]]
@@ -202,18 +228,84 @@ def test_roc_shows_curves_working_points_and_areas():
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "title"), [(Allowed(0.01), "1% of QCD"), (Allowed(0.0123, 100.0), "100 kHz of QCD")]
+)
+def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(allowed, title):
+    curves = turn_on(process_result())
+    known, unknown = Estimate(-12.3, 1.04), Estimate(np.nan, np.nan)
+    gains = {"teacher": TurnOnGain(known, known, known, known), "student": TurnOnGain(*[unknown] * 4)}
+    _, ax = plotting_trigger.draw_turn_on_at_equal_rate(
+        curves, gains, allowed, Beams(2e34, 2448), "true_met", "W", "QCD"
+    )
+    assert ax.get_legend().get_title().get_text() == title
+    of_quantity = {
+        "baseline": "L1 $p_T^{miss}$ > 100 GeV",
+        "teacher": "Teacher $p_T^{miss}$ > 100 GeV,\nmidpoint moved by -12.3 $\\pm$ 1.0 GeV",
+        "student": "Student $p_T^{miss}$ > 100 GeV",
+    }
+    fits = {name: curves[name].fit for name in of_quantity}
+    assert legend(ax) == [
+        f"{text}, fit $\\chi^2$/n {fits[name].chi2 / fits[name].n_degrees:.1f}" for name, text in of_quantity.items()
+    ]
+    assert any("cm" in text.get_text() for text in ax.texts) == (allowed.rate is not None)
+
+
+def test_corrections_show_medians_and_bands():
+    estimates = [Estimate(np.array([i, np.nan]), np.array([0.1, np.nan])) for i in (1.0, 0.25, 0.25)]
+    result = BinnedResponse(EDGES, np.array([20, 0]), *estimates)
+    _, ax = plotting_process.draw_correction({TRUE: result, "teacher": result}, "Number of L1 jets", "true_met", "W")
+    assert points_of(ax, 0)[1] == pytest.approx([1, np.nan], nan_ok=True)
+    assert [patch.get_data().values[0] for patch in ax.patches] == [0.75, 1.25] * 2
+    assert legend(ax)[1:] == ["Target", "Prediction, teacher"]
+
+
+def test_slices_have_a_panel_each_with_shares_of_their_own():
+    contents = [Histogram(EDGES, np.array([i, 3.0 * i]), np.zeros(2)) for i in (1, 2, 4, 5)]
+    edges = np.array([20.0, 40, 60, 100, 200])
+    _, axes = plotting_process.draw_response_slices({BASELINE: contents}, edges, "true_met", "W")
+    for ax, low, high in zip(axes, edges[:-1], edges[1:], strict=True):
+        assert ax.patches[0].get_data().values.tolist() == [0.25, 0.75]
+        title = ax.get_legend().get_title().get_text()
+        assert title.startswith(f"{low:g} <")
+        assert title.endswith(f"< {high:g} GeV")
+
+
+def test_overviews_show_each_process_before_and_after():
+    results = {"QCD": process_result(2000), "W": process_result(3000)}
+    resolutions = {name: result.resolution for name, result in results.items()}
+    for draw, of in (
+        (plotting_overview.draw_all_resolutions, "resolution"),
+        (plotting_overview.draw_all_median_responses, "median"),
+    ):
+        _, ax = draw(resolutions, "student", "true_met")
+        expected = [getattr(resolutions[name][q], of).value for q in (BASELINE, "student") for name in results]
+        for i, values in enumerate(expected):
+            assert points_of(ax, i)[1] == pytest.approx(values, nan_ok=True)
+        assert legend(ax) == ["QCD", "W", "Student $p_T^{miss}$", "L1 $p_T^{miss}$"]
+    curves = {name: turn_on(result) for name, result in results.items()}
+    _, ax = plotting_overview.draw_all_turn_ons(curves, "student", "Threshold 100 GeV", "true_met")
+    assert points_of(ax, 3)[1] == pytest.approx(curves["W"]["student"].efficiency.value, nan_ok=True)
+    x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
+    rocs = {"W": {BASELINE: Roc(x, y / 2, Estimate(0.6, 0.1)), "student": Roc(x, y, Estimate(0.7, 0.1))}}
+    _, ax = plotting_overview.draw_all_rocs(rocs, "student", "true_met", "QCD")
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [(y / 2).tolist(), y.tolist()]
+
+
 def test_a_process_with_nothing_to_show_can_be_drawn():
     """No prediction, all true values 0: plots are empty, and no warning or error comes."""
     nothing = np.zeros(3, np.float32)
-    predictions = Predictions(nothing, nothing, nothing + 1, nothing + 1, nothing, nothing)
+    predictions = Predictions(nothing, nothing, {"teacher": nothing + 1}, nothing + 1, nothing, nothing)
     result = evaluate_process(predictions, BINNINGS["true_ht"], (100,), 1, "W")
     of = ("true_ht", "W")
     for fig, _ in (
-        plotting.draw_target_prediction(result.target, result.prediction, *of),
-        plotting.draw_target_vs_prediction(result.target_prediction, *of),
-        plotting.draw_spectra(result.spectra, *of, True),
-        plotting.draw_response(result.response, 40, *of),
-        plotting.draw_resolution(result.resolution, *of),
-        plotting.draw_turn_on(turn_on(result), *of),
+        plotting_process.draw_target_prediction(result.target, result.prediction, *of),
+        plotting_process.draw_target_vs_prediction(result.target_prediction["teacher"], *of, "teacher"),
+        plotting_process.draw_spectra(result.spectra, *of, True),
+        plotting_process.draw_response(result.response, 40, *of),
+        plotting_process.draw_response_slices(result.response_slices, BINNINGS["true_ht"].slices, *of),
+        plotting_process.draw_correction(result.correction_in_jets, "Number of L1 jets", *of),
+        plotting_process.draw_resolution(result.resolution, *of),
+        plotting_process.draw_turn_on(turn_on(result), *of),
     ):
         fig.canvas.draw()

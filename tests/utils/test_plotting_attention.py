@@ -6,7 +6,7 @@ from matplotlib.legend import Legend
 from numpy.testing import assert_allclose
 
 from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
-from utils.evaluation import BASELINE, CORRECTED, TRUE
+from utils.evaluation import BASELINE, TRUE
 from utils.event_display import EventDisplay
 from utils.plotting_attention import AREA_A_GEV, KINDS, WIDTHS, Scale, draw_attention, half_lines, relative_attention
 
@@ -30,7 +30,7 @@ def display_of(n_layers=2, n_heads=3, directions=None, attention=None):
         objects,
         np.array([PID_MUON, PID_EGAMMA, PID_JET, PID_JET]),
         list(attention),
-        {BASELINE: 85.4, CORRECTED: 30.2, TRUE: 12.0},
+        {BASELINE: 85.4, "teacher": 30.2, TRUE: 12.0},
         {BASELINE: 1.0, TRUE: -2.0} if directions is None else directions,
     )
 
@@ -120,7 +120,7 @@ def test_what_is_drawn_is_explained_with_the_sums_of_the_event():
     sums, kinds, attention = legends(axes[-1]).items()
     assert sums == (
         "Lowered most",
-        ["L1 $p_T^{miss}$: 85 GeV", "Corrected $p_T^{miss}$: 30 GeV", r"True $p_T^{miss}$: 12 GeV"],
+        ["L1 $p_T^{miss}$: 85 GeV", "Teacher $p_T^{miss}$: 30 GeV", r"True $p_T^{miss}$: 12 GeV"],
     )
     assert kinds[1] == ["Jet", r"e/$\gamma$", "Muon"]
     assert attention[1][1] == "1.00"

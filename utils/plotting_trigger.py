@@ -1,0 +1,174 @@
+"""Drawing of what the corrections do to a trigger: turn-on curves at equal rate, rates and ROC curves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
+from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
+from utils.plotting_process import draw_step, draw_turn_on_curve, set_turn_on_axes
+from utils.plotting_quantities import LOOKS, SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
+from utils.plotting_style import COLOURS, Drawing, in_style, start
+
+RATIO_RANGE = (0.02, 50)
+
+
+def allowed_text(allowed: Allowed, background: str) -> str:
+    """Write what of the background may pass."""
+    if allowed.rate is None:
+        return f"{100 * allowed.background_efficiency:g}% of {background}"
+    return f"{allowed.rate:g} kHz of {background}"
+
+
+def beams_text(beams: Beams) -> str:
+    """Write the luminosity for a label."""
+    mantissa, exponent = f"{beams.luminosity:.3e}".split("e")
+    return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
+
+
+@in_style
+def draw_turn_on_at_equal_rate(
+    curves: Mapping[str, TurnOn],
+    gains: Mapping[str, TurnOnGain],
+    allowed: Allowed,
+    beams: Beams | None,
+    variable: str,
+    process: str,
+    background: str,
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass.
+
+    The legend says by how much the true value moves at which half of the plateau is reached.
+    """
+    luminosity = "" if beams is None or allowed.rate is None else f", {beams_text(beams)}"
+    fig, ax = start(ax, f"{process}{luminosity}")
+    for quantity, look in looks(curves).items():
+        curve = curves[quantity]
+        label = f"{quantity_label(quantity, variable)} > {curve.threshold:.0f} GeV"
+        if quantity == TRUE:
+            draw_step(ax, curve.threshold, curve.edges, label)
+        else:
+            draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
+    set_turn_on_axes(ax, curve.edges, variable)
+    ax.legend(title=allowed_text(allowed, background), alignment="left", loc="upper left")
+    return fig, ax
+
+
+def _gain_text(gain: TurnOnGain | None) -> str:
+    """Write for a legend how the midpoint of the turn-on differs from that of the baseline."""
+    if gain is None or not np.isfinite(gain.midpoint.value):
+        return ""
+    return f",\nmidpoint moved by {with_error(gain.midpoint)} GeV"
+
+
+@in_style
+def draw_rates(
+    result: BackgroundResult, beams: Beams | None, variable: str, background: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the rate of the background against the threshold, and below the ratios to that of the baseline.
+
+    Parameters
+    ----------
+    result : BackgroundResult
+    beams : Beams or None
+        None where the weights are not cross sections, for the fraction of the events in place of kHz.
+    variable, background : str
+    ax : Axes, optional
+        Of which the lower part becomes the panel of the ratios.
+    """
+    fig, ax = start(ax, background if beams is None else f"{background}, {beams_text(beams)}")
+    for quantity, look in looks(result.rates).items():
+        rates = result.rates[quantity]
+        height = rates.efficiency if beams is None else rates.rate
+        shown = height.value > 0
+        x, y, error = rates.thresholds[shown], height.value[shown], height.error[shown]
+        ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
+        draw_band(ax, x, y - error, y + error, look)
+    ax.set(
+        ylabel="Fraction of background" if beams is None else "Rate [kHz]",
+        xlim=rates.thresholds[[0, -1]],
+        yscale="log",
+    )
+    ax.legend()
+    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1")
+    return fig, ax
+
+
+@in_style
+def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None = None) -> Drawing:
+    """Draw the rates of zero-bias events against the threshold, and below their ratios to that of the baseline.
+
+    Parameters
+    ----------
+    result : ZeroBiasResult
+    variable : str
+    ax : Axes, optional
+        Of which the lower part becomes the panel of the ratios.
+    """
+    fig, ax = start(ax, f"{result.colliding_bunches} colliding bunches", "CMS zero-bias data")
+    of_objects = f"{SYMBOLS[variable]} of L1 objects"
+    for quantity, look in looks(result.rates).items():
+        rates = result.rates[quantity]
+        shown = rates.n_events > 0
+        x = rates.thresholds[shown]
+        label = of_objects if quantity == BASELINE else quantity_label(quantity, variable)
+        ax.plot(x, rates.value[shown], label=label, **look.curve)
+        draw_band(ax, x, rates.low[shown], rates.high[shown], look)
+    ax.set(ylabel="Rate [kHz]", xlim=rates.thresholds[[0, -1]], yscale="log")
+    ax.legend()
+    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1 objects")
+    return fig, ax
+
+
+def _add_ratios(
+    ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], variable: str, label: str
+) -> None:
+    """Draw ratios in a panel below axes, which share its horizontal axis."""
+    ax.tick_params(labelbottom=False)
+    panel = make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax)
+    for quantity, look in looks(ratios).items():
+        ratio = ratios[quantity]
+        panel.plot(thresholds, ratio.value, **look.curve)
+        draw_band(panel, thresholds, ratio.value - ratio.error, ratio.value + ratio.error, look)
+    panel.axhline(1, **LOOKS[BASELINE].curve)
+    panel.set(xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel=label, yscale="log", ylim=RATIO_RANGE)
+    panel.yaxis.label.set_size("small")
+
+
+@in_style
+def draw_roc(
+    roc: Mapping[str, Roc],
+    points: WorkingPoints,
+    variable: str,
+    signal: str,
+    background: str,
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the signal efficiency against the background efficiency, with the working points and their errors."""
+    fig, ax = start(ax, f"{signal} against {background}")
+    for quantity, look in looks(roc).items():
+        curve = roc[quantity]
+        name_in_legend(ax, look, f"{quantity_label(quantity, variable)}, area {with_error(curve.area)}")
+        ax.plot(curve.background_efficiency, curve.signal_efficiency, **look.curve)
+        efficiency = points.efficiency[quantity]
+        ax.errorbar(points.background_efficiency, efficiency.value, efficiency.error, **look.points)
+    set_roc_axes(ax)
+    return fig, ax
+
+
+def set_roc_axes(ax: Axes) -> None:
+    """Label the axes of ROC curves and draw what no separation would be."""
+    diagonal = np.geomspace(LOWEST_BACKGROUND, 1)
+    ax.plot(diagonal, diagonal, color=COLOURS[4], linestyle="-.", linewidth=1.5, label="No separation")
+    ax.set(
+        xlabel="Background efficiency",
+        ylabel="Signal efficiency",
+        xscale="log",
+        xlim=(LOWEST_BACKGROUND, 1),
+        yscale="log",
+        ylim=(LOWEST_BACKGROUND, 1),
+    )
+    ax.legend(loc="lower right")

@@ -1,0 +1,267 @@
+"""The results of an evaluation as the content of results.json, of which docs/results.schema.json is the schema.
+
+Every number stands beside its unit, its error or the ends of its interval of one standard deviation, and the number of
+events behind it: `events` where they are counted, `effective_events`, (sum of w)^2 / sum of w^2, where they are
+weighed. Values in bins or at thresholds are lists.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from utils.data_processing import reconstructed
+from utils.evaluation import BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
+from utils.performance import (
+    BinnedResponse,
+    CrossingRates,
+    Estimate,
+    Histogram,
+    Rates,
+    RateThresholds,
+    TurnOn,
+    TurnOnFit,
+    TurnOnGain,
+)
+
+FORMAT = 2
+GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
+
+Tree = dict[str, Any]
+Number = float | np.ndarray
+
+
+def _estimate(estimate: Estimate, unit: str, **events: Number) -> Tree:
+    """Put a number beside its error, its unit and the events behind it, `events` or `effective_events`."""
+    return {"value": estimate.value, "error": estimate.error, "unit": unit, **events}
+
+
+def _interval(result: Any, unit: str, **events: Number) -> Tree:
+    """Put a number beside the ends of its interval."""
+    return {"value": result.value, "low": result.low, "high": result.high, "unit": unit, **events}
+
+
+def _at(estimate: Estimate[np.ndarray], i: int) -> Estimate[float]:
+    """Take one of several estimates."""
+    return Estimate(float(estimate.value[i]), float(estimate.error[i]))
+
+
+def _effective(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Effective numbers of events, of sums of weights and their errors."""
+    return np.divide(sums**2, errors**2, out=np.zeros_like(sums), where=errors > 0)
+
+
+def _histogram(content: Histogram, unit: str, unit_of_content: str) -> Tree:
+    sums = Estimate(content.values, content.errors)
+    effective = _effective(content.values, content.errors)
+    return {
+        "edges": {"value": content.edges, "unit": unit},
+        "content": _estimate(sums, unit_of_content, effective_events=effective),
+    }
+
+
+def _binned(result: BinnedResponse, unit: str) -> Tree:
+    names = ("median", "half_width", "resolution")
+    values = {name: _estimate(getattr(result, name), ONE, effective_events=result.n_effective) for name in names}
+    return {"edges": {"value": result.edges, "unit": unit}, **values}
+
+
+def _fit(fit: TurnOnFit, effective_events: float) -> Tree:
+    events = {"effective_events": effective_events}
+    return {
+        "plateau": _estimate(fit.plateau, ONE, **events),
+        "midpoint": _estimate(fit.midpoint, GEV, **events),
+        "width": _estimate(fit.width, GEV, **events),
+        "chi2": fit.chi2,
+        "degrees_of_freedom": fit.n_degrees,
+    }
+
+
+def _turn_on(curve: TurnOn) -> Tree:
+    efficiency = curve.efficiency
+    return {
+        "threshold": {"value": curve.threshold, "unit": GEV},
+        "edges": {"value": curve.edges, "unit": GEV},
+        "efficiency": _interval(efficiency, ONE, effective_events=efficiency.n_effective),
+        "fit": _fit(curve.fit, float(efficiency.n_effective.sum())),
+    }
+
+
+def _turn_on_gain(gain: TurnOnGain, effective_events: float) -> Tree:
+    events = {"effective_events": effective_events}
+    return {
+        "midpoint": _estimate(gain.midpoint, GEV, **events),
+        "at_95_percent": _estimate(gain.at_95_percent, GEV, **events),
+        "width": _estimate(gain.width, GEV, **events),
+        "plateau": _estimate(gain.plateau, ONE, **events),
+    }
+
+
+def _counts(counts: Counts, weighted: bool) -> Tree:
+    return {
+        "events": counts.events,
+        "without_jet": counts.without_jet,
+        "without_target": counts.without_target,
+        "sum_of_weights": {"value": counts.weight, "unit": PB if weighted else ONE},
+    }
+
+
+def _process(process: ProcessResult, weighted: bool) -> Tree:
+    sums = PB if weighted else ONE
+    responses = {}
+    for quantity, response in process.response.items():
+        content = response.histogram
+        effective = float(_effective(content.values.sum(), np.sqrt(np.sum(content.errors**2))))
+        responses[quantity] = {
+            "histogram": _histogram(content, ONE, sums),
+            "core": {
+                "mean": _estimate(response.core.mean, ONE, effective_events=effective),
+                "sigma": _estimate(response.core.sigma, ONE, effective_events=effective),
+                "range": {"value": [response.core.low, response.core.high], "unit": ONE},
+            },
+        }
+    return {
+        "counts": _counts(process.counts, weighted),
+        "target": _histogram(process.target, ONE, sums),
+        "prediction": {model: _histogram(content, ONE, sums) for model, content in process.prediction.items()},
+        "correction_in_l1_sum": {name: _binned(result, GEV) for name, result in process.correction_in_reco.items()},
+        "correction_in_jets": {name: _binned(result, ONE) for name, result in process.correction_in_jets.items()},
+        "spectra": {quantity: _histogram(content, GEV, sums) for quantity, content in process.spectra.items()},
+        "response": responses,
+        "resolution": {quantity: _binned(result, GEV) for quantity, result in process.resolution.items()},
+        "turn_on": {quantity: [_turn_on(curve) for curve in curves] for quantity, curves in process.turn_on.items()},
+    }
+
+
+def _rates(rates: Rates) -> Tree:
+    return {
+        "threshold": {"value": rates.thresholds, "unit": GEV},
+        "efficiency": _estimate(rates.efficiency, ONE, events=rates.n_events),
+        "rate": _estimate(rates.rate, KHZ, events=rates.n_events),
+    }
+
+
+def _background(result: BackgroundResult, names: Sequence[str]) -> Tree:
+    points = result.at_working_points
+    return {
+        "processes": list(names),
+        "working_points": [
+            {
+                "background_efficiency": allowed.background_efficiency,
+                "fixed_rate": None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ},
+                "passing": {
+                    quantity: {
+                        "efficiency": _estimate(_at(rates.efficiency, i), ONE, events=rates.n_events[i]),
+                        "rate": _estimate(_at(rates.rate, i), KHZ, events=rates.n_events[i]),
+                    }
+                    for quantity, rates in points.items()
+                },
+            }
+            for i, allowed in enumerate(result.allowed)
+        ],
+        "rates": {quantity: _rates(rates) for quantity, rates in result.rates.items()},
+        "rate_ratios": {
+            model: _estimate(ratio, ONE, events=result.rates[model].n_events) for model, ratio in result.ratios.items()
+        },
+    }
+
+
+def _signal(signal: SignalResult, background: BackgroundResult, events: int) -> Tree:
+    points, behind = signal.working_points, {"events": events}
+    gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
+    return {
+        "roc": {
+            quantity: {
+                "background_efficiency": roc.background_efficiency,
+                "signal_efficiency": roc.signal_efficiency,
+                "area": _estimate(roc.area, ONE, **behind),
+            }
+            for quantity, roc in signal.roc.items()
+        },
+        "working_points": [
+            {
+                "background_efficiency": allowed.background_efficiency,
+                "fixed_rate": None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ},
+                "thresholds": {
+                    quantity: _estimate(
+                        _at(thresholds, i), GEV, events=background.at_working_points[quantity].n_events[i]
+                    )
+                    for quantity, thresholds in points.thresholds.items()
+                },
+                "signal_efficiency": {
+                    quantity: _estimate(_at(efficiency, i), ONE, **behind)
+                    for quantity, efficiency in points.efficiency.items()
+                },
+                "models": {
+                    model: {
+                        **{name: _estimate(_at(of[model], i), ONE, **behind) for name, of in gains.items()},
+                        "turn_on": _turn_on_gain(
+                            of_model[i], float(signal.turn_on[model][i].efficiency.n_effective.sum())
+                        ),
+                    }
+                    for model, of_model in signal.turn_on_gain.items()
+                },
+                "turn_on": {quantity: _turn_on(curves[i]) for quantity, curves in signal.turn_on.items()},
+            }
+            for i, allowed in enumerate(background.allowed)
+        ],
+    }
+
+
+def _crossing_rates(rates: CrossingRates) -> Tree:
+    return {
+        "threshold": {"value": rates.thresholds, "unit": GEV},
+        "rate": _interval(rates, KHZ, events=rates.n_events),
+    }
+
+
+def _rate_thresholds(result: RateThresholds, events: int) -> Tree:
+    return {"rate": {"value": result.rates, "unit": KHZ}, "threshold": _interval(result, GEV, events=events)}
+
+
+def _zero_bias(result: ZeroBiasResult) -> Tree:
+    return {
+        "colliding_bunches": result.colliding_bunches,
+        "counts": _counts(result.counts, weighted=False),
+        "saturated": result.n_saturated,
+        "rates": {quantity: _crossing_rates(rates) for quantity, rates in result.rates.items()},
+        "rate_ratios": {
+            quantity: _estimate(ratio, ONE, events=result.rates[quantity].n_events)
+            for quantity, ratio in result.ratios.items()
+        },
+        "at_rates": {
+            quantity: _rate_thresholds(found, result.counts.events) for quantity, found in result.at_rates.items()
+        },
+        "at_thresholds": {quantity: _crossing_rates(rates) for quantity, rates in result.at_thresholds.items()},
+    }
+
+
+def numbers(results: Results, trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
+    """Put all numbers into the structure of results.json.
+
+    Parameters
+    ----------
+    results : Results
+    trainings : mapping of str to dict
+        What the training of each model recorded.
+    made_by : dict
+        As of `utils.files.provenance`.
+    """
+    beams, weighted = results.beams, results.beams is not None
+    return {
+        "format": FORMAT,
+        "variable": results.variable,
+        "reconstructed": reconstructed(results.variable),
+        "models": dict(trainings),
+        "luminosity": {"value": beams.luminosity, "unit": "cm^-2 s^-1"} if beams else None,
+        "colliding_bunches": beams.colliding_bunches if beams else None,
+        "events": results.n_events,
+        "processes": {name: _process(process, weighted) for name, process in results.processes.items()},
+        "background": _background(results.background, results.background_names),
+        "signals": {
+            name: _signal(signal, results.background, results.processes[name].counts.events)
+            for name, signal in results.signals.items()
+        },
+        "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
+        "made_by": made_by,
+    }

@@ -1,0 +1,144 @@
+"""The results of an evaluation as text: tables of counts, thresholds, rates and signal efficiencies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from utils.evaluation import (
+    BASELINE,
+    REFERENCE,
+    Allowed,
+    Counts,
+    Results,
+    SignalResult,
+    ZeroBiasResult,
+)
+from utils.performance import Estimate
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of text as right-aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _entry(estimate: Estimate[np.ndarray], i: int, digits: int, scale: float = 1) -> str:
+    """Write a number and its error."""
+    value, error = scale * estimate.value[i], scale * estimate.error[i]
+    return f"{value:.{digits}f} +- {error:.{digits}f}" if np.isfinite(value) else "-"
+
+
+def _count_table(processes: dict[str, Counts]) -> str:
+    """Write how many events there are of each process."""
+    rows = [("process", "events", "no jet at L1", "no target", "sum of weights")]
+    rows += [
+        (name, str(counts.events), str(counts.without_jet), str(counts.without_target), f"{counts.weight:.5g}")
+        for name, counts in processes.items()
+    ]
+    return _columns(rows)
+
+
+def _allowed_text(allowed: Allowed) -> str:
+    """Write what of the background may pass."""
+    return f"{allowed.background_efficiency:.3%}" if allowed.rate is None else f"{allowed.rate:g} kHz"
+
+
+def _background_table(results: Results) -> str:
+    """Write the thresholds at the working points and what passes them."""
+    background = results.background
+    passing = background.at_working_points
+    thresholds = next(iter(results.signals.values())).working_points.thresholds
+    rows = [
+        (
+            "background",
+            *(f"{quantity} > [GeV]" for quantity in passing),
+            *(f"events, {quantity}" for quantity in passing),
+            *(("rate, baseline [kHz]",) if results.beams else ()),
+        )
+    ]
+    for i, allowed in enumerate(background.allowed):
+        rows.append(
+            (
+                _allowed_text(allowed),
+                *(_entry(thresholds[quantity], i, 1) for quantity in passing),
+                *(str(rates.n_events[i]) for rates in passing.values()),
+                *((_entry(passing[BASELINE].rate, i, 1),) if results.beams else ()),
+            )
+        )
+    return _columns(rows)
+
+
+def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
+    """Write the signal efficiencies at the working points and what the models gain."""
+    points, first = signal.working_points, next(iter(signal.turn_on_gain))
+    efficiencies: list[tuple[str, ...]] = [("background", *(f"{quantity} [%]" for quantity in points.efficiency))]
+    gains: list[tuple[str, ...]] = [
+        ("background", "model", "gain [%]", "model/baseline", "gap closed [%]", "midpoint moved by [GeV]")
+    ]
+    compared = len(points.gain) > 1
+    if compared:
+        gains[0] += (f"gain / that of {first} [%]",)
+    for i, point in enumerate(allowed):
+        text = _allowed_text(point)
+        efficiencies.append((text, *(_entry(of, i, 2, 100) for of in points.efficiency.values())))
+        for model in points.gain:
+            midpoint = signal.turn_on_gain[model][i].midpoint
+            row = (
+                text,
+                model,
+                _entry(points.gain[model], i, 2, 100),
+                _entry(points.ratio[model], i, 3),
+                _entry(points.gap_closed[model], i, 1, 100),
+                _entry(Estimate(np.array([midpoint.value]), np.array([midpoint.error])), 0, 1),
+            )
+            gains.append((*row, _entry(points.kept[model], i, 1, 100)) if compared else row)
+    return f"{_columns(efficiencies)}\n\n{_columns(gains)}"
+
+
+def _interval(value: float, low: float, high: float, digits: int) -> str:
+    """Write a number and its interval."""
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(value) else "-"
+
+
+def _zero_bias_text(result: ZeroBiasResult, variable: str) -> str:
+    """Write the thresholds at fixed rates of zero-bias events, and the rates at fixed thresholds."""
+    named = {BASELINE: "L1", REFERENCE: f"CMS {'HT' if variable == 'true_ht' else 'MET'}"}
+    names = {quantity: named.get(quantity, quantity) for quantity in result.at_rates}
+    at_rates = [("rate [kHz]", *(f"{name} > [GeV]" for name in names.values()))]
+    for i, rate in enumerate(result.at_rates[BASELINE].rates):
+        found = [result.at_rates[quantity] for quantity in names]
+        at_rates.append((f"{rate:g}", *(_interval(of.value[i], of.low[i], of.high[i], 1) for of in found)))
+    at_thresholds = [("threshold [GeV]", *(f"rate, {name} [kHz]" for name in names.values()))]
+    for i, threshold in enumerate(result.at_thresholds[BASELINE].thresholds):
+        rates = [result.at_thresholds[quantity] for quantity in names]
+        at_thresholds.append((f"{threshold:g}", *(_interval(of.value[i], of.low[i], of.high[i], 2) for of in rates)))
+    saturated = ", ".join(f"{number} {name}" for name, number in result.n_saturated.items())
+    heading = (
+        f"Rates of {result.counts.events} zero-bias events of CMS, for {result.colliding_bunches} colliding bunches\n"
+        "L1: sum of the objects that the network takes; CMS: the sum of the trigger itself. Intervals of 68.27%.\n"
+        f"{result.counts.without_jet} events without a jet and {result.counts.without_target} without an L1 sum keep "
+        f"their uncorrected value. Saturated: {saturated}."
+    )
+    return "\n\n".join((heading, _columns(at_rates), _columns(at_thresholds)))
+
+
+def summary(results: Results) -> str:
+    """Write the improvement of the signal efficiency at fixed background efficiencies."""
+    parts = [
+        f"Signal efficiency at fixed background: {results.variable}, background {results.background_name}",
+        f"baseline: L1; {', '.join(results.models)}: L1 times the prediction; true: the ideal. Gap closed:\n"
+        "the gain over what the ideal would gain. Midpoint: true value at which half of the plateau of the turn-on is\n"
+        "reached. Errors: one standard deviation, with the statistics of signal and background and, in what compares\n"
+        "two quantities, with the correlation of those of the same events.",
+        _count_table({name: process.counts for name, process in results.processes.items()}),
+        _background_table(results),
+    ]
+    if results.beams:
+        parts[1] += (
+            f"\nRates: at {results.beams.luminosity:g} cm^-2 s^-1, {results.beams.colliding_bunches} colliding bunches."
+        )
+    allowed = results.background.allowed
+    parts += [f"{name}\n{_signal_tables(signal, allowed)}" for name, signal in results.signals.items()]
+    if results.zero_bias:
+        parts.append(_zero_bias_text(results.zero_bias, results.variable))
+    return "\n\n".join(parts) + "\n"
