@@ -381,14 +381,11 @@ def evaluate_process(
         for quantity, values in predictions.measured.items()
     }
 
-    def response_between(low: float, high: float) -> dict[str, Histogram]:
+    def response_between(low: float, high: float, edges: np.ndarray) -> dict[str, Histogram]:
         shown = (true > low) & (true <= high)
-        return {
-            quantity: histogram(response[shown], weight[shown], binning.ratio)
-            for quantity, response in responses.items()
-        }
+        return {quantity: histogram(response[shown], weight[shown], edges) for quantity, response in responses.items()}
 
-    slices = [response_between(low, high) for low, high in pairwise(binning.slices)]
+    slices = [response_between(low, high, binning.ratio[::2]) for low, high in pairwise(binning.slices)]
     return ProcessResult(
         counts=count(predictions),
         target=histogram(target, predicted.weight, binning.ratio),
@@ -406,7 +403,7 @@ def evaluate_process(
         },
         response={
             quantity: Response(content, fit_core(content))
-            for quantity, content in response_between(binning.response_above, np.inf).items()
+            for quantity, content in response_between(binning.response_above, np.inf, binning.ratio).items()
         },
         response_slices={quantity: [of_slice[quantity] for of_slice in slices] for quantity in responses},
         resolution={

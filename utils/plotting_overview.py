@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from utils.evaluation import BASELINE
 from utils.performance import BinnedResponse, Roc, TurnOn
-from utils.plotting_process import draw_points, draw_turn_on_curve, set_turn_on_axes
+from utils.plotting_process import draw_points, draw_turn_on_curve, known_range, set_turn_on_axes
 from utils.plotting_quantities import SYMBOLS, Look, quantity_label
 from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting_trigger import set_roc_axes
@@ -49,7 +49,8 @@ def _draw_in_bins(
         for name, look in process_looks(results, quantity).items():
             result = results[name][quantity]
             draw_points(ax, result.edges, getattr(result, of), look, None)
-    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=result.edges[[0, -1]])
+    values = [getattr(result, of).value for of_process in results.values() for result in of_process.values()]
+    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(result.edges, *values))
     _add_legend(ax, results, model, variable, None, "best")
     return fig, ax
 

@@ -165,7 +165,7 @@ def draw_response_slices(
     n_columns = 2
     n_rows = -(-(len(edges) - 1) // n_columns)
     fig, panels = plt.subplots(n_rows, n_columns, figsize=(10, 1 + 4.5 * n_rows), sharex=True, squeeze=False)
-    fig.subplots_adjust(left=0.1, right=0.97, bottom=0.1, top=0.94, hspace=0.08, wspace=0.2)
+    fig.subplots_adjust(left=0.13, right=0.97, bottom=0.1, top=0.94, hspace=0.08, wspace=0.25)
     axes = list(panels.flat)
     mplhep.cms.label(exp="", llabel="Simulation", rlabel="", ax=axes[0], fontsize=18)
     axes[1].set_title(process, loc="right", fontsize=18)
@@ -221,12 +221,19 @@ def draw_points(ax: Axes, edges: np.ndarray, estimate: Estimate[np.ndarray], loo
     ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **look.points)
 
 
+def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
+    """Range of the bins up to the last one in which one of several values is known."""
+    known = np.flatnonzero(np.isfinite(values).any(axis=0))
+    return edges[0], edges[known[-1] + 1] if len(known) else edges[-1]
+
+
 def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.ndarray]]], variable: str) -> None:
     """Draw values in bins of the true variable."""
     for quantity, look in looks(results).items():
         edges, estimate = results[quantity]
         draw_points(ax, edges, estimate, look, quantity_label(quantity, variable))
-    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=edges[[0, -1]])
+    shown = known_range(edges, *(estimate.value for _, estimate in results.values()))
+    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=shown)
     ax.legend()
 
 
@@ -257,7 +264,7 @@ def draw_correction(
     ax.set(
         xlabel=against,
         ylabel=f"{TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
-        xlim=result.edges[[0, -1]],
+        xlim=known_range(result.edges, *(result.median.value for result in corrections.values())),
         ylim=(0, 1.4 * ax.get_ylim()[1]),
     )
     ax.legend()
@@ -285,7 +292,7 @@ def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -
         name_in_legend(ax, look, label + _quality_text(fit))
     draw_points(ax, curve.edges, Estimate(value, errors), look, None)
     if np.isfinite(fit.midpoint.value):
-        x = np.linspace(curve.edges[0], curve.edges[-1], 400)
+        x = np.linspace(*known_range(curve.edges, value), 400)
         ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
 
 

@@ -12,7 +12,8 @@ from utils.plotting_process import draw_step, draw_turn_on_curve, set_turn_on_ax
 from utils.plotting_quantities import LOOKS, SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import COLOURS, Drawing, in_style, start
 
-RATIO_RANGE = (0.02, 50)
+RATIO_RANGE = (1e-3, 20)
+LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
 def allowed_text(allowed: Allowed, background: str) -> str:
@@ -80,6 +81,7 @@ def draw_rates(
         Of which the lower part becomes the panel of the ratios.
     """
     fig, ax = start(ax, background if beams is None else f"{background}, {beams_text(beams)}")
+    highest = 0.0
     for quantity, look in looks(result.rates).items():
         rates = result.rates[quantity]
         height = rates.efficiency if beams is None else rates.rate
@@ -87,12 +89,14 @@ def draw_rates(
         x, y, error = rates.thresholds[shown], height.value[shown], height.error[shown]
         ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
         draw_band(ax, x, y - error, y + error, look)
+        highest = max(highest, y.max(initial=0))
     ax.set(
         ylabel="Fraction of background" if beams is None else "Rate [kHz]",
         xlim=rates.thresholds[[0, -1]],
         yscale="log",
+        ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else None,
     )
-    ax.legend()
+    ax.legend(loc="upper right")
     _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1")
     return fig, ax
 
