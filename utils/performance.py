@@ -330,7 +330,8 @@ def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float)
     except (RuntimeError, OptimizeWarning):
         return _no_turn_on()
     errors = np.sqrt(np.diag(covariance))
-    if not (0 < errors[1] < high - low and errors[2] > 0):
+    # What is known no better than its bounds is not determined: the width of a step within one bin, for example.
+    if not ((errors > 0) & (errors < np.subtract(*bounds[::-1]))).all():
         return _no_turn_on()
     expected = error_function(x, *parameters)
     variance = _fit_variance(expected)
