@@ -44,13 +44,30 @@ def numbers(gain, of):
 
 
 def test_errors_of_gains_are_those_of_pseudo_experiments(rng):
-    pulls, n_experiments = [], 60
+    pulls, n_experiments = [], 50
     for _ in range(n_experiments):
         true, scores = correlated_quantities(rng, 2000)
         gain = gain_of(true, scores, rng.lognormal(0, 0.4, 2000))
         pulls.append((numbers(gain, "value") - list(TRUTH.values())) / numbers(gain, "error"))
     assert np.std(pulls, axis=0) == pytest.approx(1, abs=3 / np.sqrt(2 * n_experiments))
     assert np.mean(pulls, axis=0) == pytest.approx(0, abs=3 / np.sqrt(n_experiments))
+
+
+def test_errors_of_gains_are_those_of_pseudo_experiments_where_the_rise_is_no_error_function(rng):
+    """Responses with tails, of a falling spectrum: the residuals of the fit are part of its derivatives."""
+    values, errors, n_experiments = [], [], 60
+    for _ in range(n_experiments):
+        true, smear = rng.exponential(30, 10_000), rng.normal(0, 0.45, 10_000)
+        scores = {
+            "baseline": true * np.exp(smear - 0.2) + rng.exponential(10, 10_000),
+            "model": true * np.exp(0.6 * smear - 0.1) + rng.exponential(5, 10_000),
+        }
+        thresholds = {"baseline": [80], "model": [75]}
+        gain = turn_on_gains(true, scores, np.ones(10_000), thresholds, np.array([0, 300]))["model"][0]
+        values.append(numbers(gain, "value"))
+        errors.append(numbers(gain, "error"))
+    pulls = (np.array(values) - np.mean(values, axis=0)) / errors
+    assert np.std(pulls, axis=0) == pytest.approx(1, abs=3 / np.sqrt(2 * n_experiments))
 
 
 def test_errors_of_gains_are_those_of_the_bootstrap(rng):
