@@ -217,7 +217,7 @@ class TurnOnFit:
         Pearson's chi-squared, and what it is on average if the curve is an error function: one for each bin in which
         the fit does not take a larger variance, and a part of one in the others, less 3 parameters. Where chi2 is much
         the larger the rise is of another shape; the plateau is then one that suits the bins of many events, and may be
-        far below the efficiencies at large true values.
+        far below the efficiencies at large true values, and the errors are too small.
     """
 
     plateau: Estimate[float]
@@ -330,7 +330,8 @@ def _fit_turn_on(events: _TrueBins, passed: np.ndarray, low: float, high: float)
     except (RuntimeError, OptimizeWarning):
         return _no_turn_on()
     errors = np.sqrt(np.diag(covariance))
-    if not (0 < errors[1] < high - low and errors[2] > 0):
+    # What is known no better than its bounds is not determined: the width of a step within one bin, for example.
+    if not ((errors > 0) & (errors < np.subtract(*bounds[::-1]))).all():
         return _no_turn_on()
     expected = error_function(x, *parameters)
     variance = _fit_variance(expected)
@@ -433,17 +434,18 @@ def _turn_on_gain(
 ) -> TurnOnGain:
     """Difference of two fits, each given with what passes, and its errors.
 
-    To first order a fit is linear in the fractions y that pass in the bins, theta = A y with A = (J^T W J)^-1 J^T W,
-    J its derivatives and W its weights, so that the covariance of two fits is A_1 C A_2^T. C is diagonal, the mean of
-    (pass_1 - f_1) (pass_2 - f_2) in a bin over its effective number of events, where f are the fitted curves and pass
-    is 1 or 0 (White, Econometrica 48 (1980) 817). With A_1 = A_2 and C_12 = C_11 the error of a quantity compared with
-    itself is 0.
+    To first order the points of a fit are linear in the fractions that pass in the bins, see :func:`_linear_fit`, so
+    that the covariance of two fits is A_1 C A_2^T. C is diagonal, the mean of (pass_1 - f_1) (pass_2 - f_2) in a bin
+    over its effective number of events, where f are the fitted curves and pass is 1 or 0. This holds also where the
+    rise is no error function (White, Econometrica 50 (1982) 1). The error of a quantity compared with itself is 0.
     """
     fits = before[0], after[0]
     x, n_effective, both, *y = events.of_filled(passed_both, before[1], after[1])
     if any(math.isnan(fit.midpoint.value) for fit in fits):
         return TurnOnGain(*[Estimate(math.nan, math.nan)] * len(_POINTS_OF_FIT))
-    points, curves, a = zip(*(_linear_fit(x, n_effective, fit) for fit in fits), strict=True)
+    points, curves, a = zip(
+        *(_linear_fit(x, n_effective, *of_one) for of_one in zip(y, fits, strict=True)), strict=True
+    )
 
     def covariance(i: int, j: int, passing: np.ndarray) -> np.ndarray:
         products = passing - curves[i] * y[j] - curves[j] * y[i] + curves[i] * curves[j]
@@ -454,16 +456,28 @@ def _turn_on_gain(
     return TurnOnGain(*map(Estimate, (points[1] - points[0]).tolist(), errors.tolist()))
 
 
-def _linear_fit(x: np.ndarray, n_effective: np.ndarray, fit: TurnOnFit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points of a fit, shape (4,), the fitted curve, shape (n_bins,), and how the points follow the fractions in bins.
+def _linear_fit(
+    x: np.ndarray, n_effective: np.ndarray, y: np.ndarray, fit: TurnOnFit
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of a fit, shape (4,), the fitted curve, shape (n_bins,), and how the points follow the fractions y.
 
-    The last has shape (4, n_bins): the pseudo-inverse of the derivatives over the errors, over the errors.
+    The last, A, has shape (4, n_bins). A fit is where J^T W (y - f) is 0, J being the derivatives of the curve f and W
+    the inverse variances, both at the fit. When y changes by dy the parameters change by H^-1 J^T W dy, where H is
+    minus the derivative of that expression by the parameters. It is J^T W J where the curve is right; else the
+    residuals add to it.
     """
     parameters = np.array([fit.plateau.value, fit.midpoint.value, fit.width.value])
-    curve = error_function(x, *parameters)
-    sigma = np.sqrt(_fit_variance(curve) / n_effective)
-    follows = np.linalg.pinv(_derivatives(x, *parameters) / sigma[:, None]) / sigma
-    return _POINTS_OF_FIT @ parameters, curve, _POINTS_OF_FIT @ follows
+
+    def weighted_derivatives(at: np.ndarray) -> np.ndarray:
+        return _derivatives(x, *at).T * (n_effective / _fit_variance(error_function(x, *at)))
+
+    def score(at: np.ndarray) -> np.ndarray:
+        return weighted_derivatives(at) @ (y - error_function(x, *at))
+
+    steps = 1e-4 * np.array([1, fit.width.value, fit.width.value])
+    minus_slopes = [(score(parameters - d) - score(parameters + d)) / (2 * d.max()) for d in np.diag(steps)]
+    follows = np.linalg.pinv(np.stack(minus_slopes, axis=1)) @ weighted_derivatives(parameters)
+    return _POINTS_OF_FIT @ parameters, error_function(x, *parameters), _POINTS_OF_FIT @ follows
 
 
 # Response and resolution
