@@ -13,3 +13,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     interpreter's lock loops run side by side in threads.
     """
     return numba.njit(function, cache=True, nogil=True, error_model="numpy")
+
+
+def compile_in_threads() -> None:
+    """Make it safe that threads compile: at its first compilation Numba loads what other packages add to it.
+
+    A second thread that compiles meanwhile may find tables of types changing. The first call of a compiled function is
+    a compilation even where the machine code is kept.
+    """
+    numba.njit(_nothing)()
+
+
+def _nothing() -> None:
+    """Compile at once."""

@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from utils.compiled import compile_in_threads
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,6 +18,7 @@ Result = TypeVar("Result")
 @contextmanager
 def worker_threads(n_workers: int) -> Iterator[ThreadPoolExecutor]:
     """Start threads; work that waits is dropped when the block ends with an error."""
+    compile_in_threads()
     workers = ThreadPoolExecutor(n_workers)
     try:
         yield workers

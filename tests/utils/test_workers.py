@@ -1,9 +1,13 @@
 """Work in threads: results in order, bounded, and nothing goes on after an error."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from utils import workers
 from utils.workers import in_order, worker_threads
 
 
@@ -61,3 +65,20 @@ def test_an_error_of_the_block_drops_what_waits():
         threading.Timer(0.2, hold.set).start()
         raise ValueError("block")
     assert len(done) <= 1
+
+
+def test_what_compilations_load_is_loaded_before_there_are_threads():
+    """Otherwise a thread that compiles may find Numba's tables changing."""
+    code = """
+import sys
+from utils.random_streams import uniforms
+from utils.workers import worker_threads
+
+with worker_threads(2) as workers:
+    before = set(sys.modules)
+    workers.submit(uniforms, 1, "validation", "", 0, 10).result()
+loaded = {name for name in set(sys.modules) - before if name.split(".")[0] in ("awkward", "vector")}
+sys.exit(bool(loaded))
+"""
+    root = Path(workers.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
