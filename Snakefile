@@ -180,14 +180,14 @@ rule selective_sampling_jets:
         summary=report(
             "selective_{variable}/summary.txt",
             caption="docs/report/selective_sampling_jets.rst",
-            category="2 Training sample",
+            category="2 Training sample, {variable}",
             labels=labels,
         ),
         plots=report(
             directory("plots_selective_{variable}"),
             patterns=["{plot}.png"],
             caption="docs/report/selective_sampling_jets.rst",
-            category="2 Training sample",
+            category="2 Training sample, {variable}",
             labels=labels,
         ),
     log:
@@ -220,7 +220,7 @@ rule train_teacher:
             directory("teacher_{variable}"),
             patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,[^/]+}.json"],
             caption="docs/report/train_teacher.rst",
-            category="3 Training",
+            category="3 Training, {variable}",
             labels=labels,
         ),
     log:
@@ -259,7 +259,7 @@ rule analyze_results_teacher:
             directory("plots_teacher_{variable}"),
             patterns=["{plot}.png", "{table}.txt", "{table}.json"],
             caption="docs/report/analyze_results_teacher.rst",
-            category="4 Trigger performance",
+            category="4 Trigger performance, {variable}",
             subcategory=process,
             labels=labels,
         ),
