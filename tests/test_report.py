@@ -32,7 +32,9 @@ PLANNED = [
 
 def caption(rule, variable="true_met", **wildcards):
     """Return the HTML of a caption as Snakemake makes it."""
-    snakemake = SimpleNamespace(wildcards=SimpleNamespace(variable=variable, **wildcards), output=MagicMock())
+    snakemake = SimpleNamespace(
+        wildcards=SimpleNamespace(variable=variable, **wildcards), output={0: "folder", "summary": "file"}
+    )
     environment = Environment(trim_blocks=True, lstrip_blocks=True)
     text = environment.from_string((CAPTIONS / f"{rule}.rst").read_text()).render(snakemake=snakemake)
     return publish_parts(text, writer="html")["body"]

@@ -1,4 +1,4 @@
-"""The Snakemake workflow: what a target runs, a small run to the end, what runs again and when, bad configurations, report."""
+"""The Snakemake workflow: plans, a small run to the end, what runs again and when, bad configurations, the report."""
 
 import json
 import os
