@@ -11,7 +11,7 @@ run: .venv/run.done
 	$(BIN)/snakemake --cores $(CORES)
 
 report: .venv/run.done
-	$(BIN)/snakemake --cores $(CORES) --report report.html --report-html-stylesheet-path $(CURDIR)/docs/report/report.css
+	$(BIN)/snakemake --cores $(CORES) --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
