@@ -351,7 +351,7 @@ def browser(tmp_path_factory):
 
 class TestReportInBrowser:
     @pytest.fixture(autouse=True)
-    def opened(self, report, browser):
+    def opened(self, browser, report):
         browser.get(report.as_uri())
         self.browser = browser
         self.wait_for("//h1[contains(., 'energy sums')]")
