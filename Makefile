@@ -1,13 +1,17 @@
-# make run: set-up and the main job; make test: set-up, linters and tests. Nothing that is there is done again.
+# make run: set-up and the main job; make report: the report of its results, output/report.html; make test: set-up,
+# linters and tests. Nothing that is there is done again.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
-.PHONY: run test lint
+.PHONY: run report test lint
 
 run: .venv/run.done
 	$(BIN)/snakemake --cores $(CORES)
+
+report: .venv/run.done
+	$(BIN)/snakemake --cores $(CORES) --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile

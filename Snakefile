@@ -16,8 +16,12 @@ sys.path.insert(0, workflow.basedir)
 from utils.cli import UserError
 from utils.config import check_config, flags, modules_of, use_this_python
 from utils.data_processing import VARIABLES
+from utils.report import NUMBERS, process_of, title_of
 
 min_version("9.0")
+
+
+report: "docs/report/workflow.rst"
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -74,7 +78,21 @@ def user_file(section, key):
 
 SOURCES = config["create_L1regression_data"]["processes"]
 EVENTS = {process: events_files(process, source) for process, source in SOURCES.items() if source is not None}
+ANALYSED = [name for key in ("signal_names", "bg_names") for name in config["analyze_results_teacher"].get(key, [])]
 L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
+
+
+def labels(wildcards):
+    """What the report calls a plot or a table of numbers."""
+    table = wildcards.get("table", "summary")
+    result = title_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else f"{table.replace('_', ' ')} (numbers)"
+    variable = wildcards.get("variable")
+    return {"result": result, "variable": variable} if variable else {"result": result}
+
+
+def process(wildcards):
+    """Under which heading the report puts a result of the analysis."""
+    return process_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
 
 
 rule all:
@@ -122,8 +140,9 @@ rule create_L1regression_data:
         plots=report(
             directory("l1_regression/plots"),
             patterns=["{plot}.png"],
-            category="L1 response",
-            labels={"plot": "{plot}"},
+            caption="docs/report/create_L1regression_data.rst",
+            category="1 L1 response",
+            labels=labels,
         ),
     log:
         "logs/create_L1regression_data.log",
@@ -158,12 +177,18 @@ rule selective_sampling_jets:
     output:
         train="selective_{variable}/train.h5",
         discarded="selective_{variable}/discarded.h5",
-        summary="selective_{variable}/summary.txt",
+        summary=report(
+            "selective_{variable}/summary.txt",
+            caption="docs/report/selective_sampling_jets.rst",
+            category="2 Training sample, {variable}",
+            labels=labels,
+        ),
         plots=report(
             directory("plots_selective_{variable}"),
             patterns=["{plot}.png"],
-            category="Selective sampling",
-            labels={"variable": "{variable}", "plot": "{plot}"},
+            caption="docs/report/selective_sampling_jets.rst",
+            category="2 Training sample, {variable}",
+            labels=labels,
         ),
     log:
         "logs/selective_sampling_jets/{variable}.log",
@@ -191,7 +216,13 @@ rule train_teacher:
         data="selective_{variable}/train.h5",
         hyperparameters=user_file("train_teacher", "hyperparameters"),
     output:
-        directory("teacher_{variable}"),
+        report(
+            directory("teacher_{variable}"),
+            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,[^/]+}.json"],
+            caption="docs/report/train_teacher.rst",
+            category="3 Training, {variable}",
+            labels=labels,
+        ),
     log:
         "logs/train_teacher/{variable}.log",
     benchmark:
@@ -226,9 +257,11 @@ rule analyze_results_teacher:
     output:
         report(
             directory("plots_teacher_{variable}"),
-            patterns=["{plot}.png"],
-            category="Teacher",
-            labels={"variable": "{variable}", "plot": "{plot}"},
+            patterns=["{plot}.png", "{table}.txt", "{table}.json"],
+            caption="docs/report/analyze_results_teacher.rst",
+            category="4 Trigger performance, {variable}",
+            subcategory=process,
+            labels=labels,
         ),
     log:
         "logs/analyze_results_teacher/{variable}.log",

@@ -1,4 +1,4 @@
-"""The Snakemake workflow: what a target runs, a small run to the end, what runs again and when, bad configurations."""
+"""The Snakemake workflow: plans, a small run to the end, what runs again and when, bad configurations, the report."""
 
 import json
 import os
@@ -13,6 +13,9 @@ import h5py
 import psutil
 import pytest
 from numpy.testing import assert_array_equal
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from nn.models import load_teacher
 
@@ -134,7 +137,7 @@ def code(tmp_path_factory):
     code = tmp_path_factory.mktemp("code")
     for path in [*ROOT.glob("*.py"), ROOT / "Snakefile", ROOT / "config.yaml"]:
         shutil.copy2(path, code)
-    for name in ("utils", "nn", "envs"):
+    for name in ("utils", "nn", "envs", "docs/report"):
         shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
     return code
 
@@ -257,6 +260,142 @@ class TestAgain:
         finally:
             path.write_bytes(content)
             os.utime(path, ns=times)
+
+
+@pytest.fixture(scope="module")
+def report(finished, code):
+    """Return the report of the workflow that came to its end."""
+    run = snakemake(finished, "--report", "report.html", *TARGETS, code=code)
+    assert run.returncode == 0, run.stdout
+    return finished / "output" / "report.html"
+
+
+def value_in(report, name):
+    """Return the value of a variable of the report's own script."""
+    text = report.read_text()
+    start = re.search(f'<script id="[a-z-]+">\\s*var {name} = ', text).end()
+    return json.JSONDecoder().raw_decode(text, start)[0]
+
+
+class TestReport:
+    def test_has_the_results_of_each_step_and_of_each_process(self, report):
+        categories = value_in(report, "categories")
+        steps = ("2 Training sample", "3 Training", "4 Trigger performance")
+        variables = ("true_met", "true_ht")
+        assert set(categories) == {"1 L1 response", *(f"{step}, {name}" for step in steps for name in variables)}
+        for variable in variables:
+            sample, training, performance = (categories[f"{step}, {variable}"] for step in steps)
+            assert f"selective_{variable}/summary.txt" in sample["Other"]
+            names = ("history.png", "trials.png", "history.csv", "trials.csv")
+            assert {f"teacher_{variable}/{name}" for name in names} <= set(training["Other"])
+            assert set(performance) == {"W", "QCD", "all processes", "numbers"}
+            folder = f"plots_teacher_{variable}"
+            assert f"{folder}/roc_W.png" in performance["W"]
+            assert f"{folder}/rate.png" in performance["all processes"]
+            assert {f"{folder}/results.json", f"{folder}/summary.txt"} == set(performance["numbers"])
+
+    def test_has_all_plots(self, report):
+        plots = {str(path.relative_to(report.parent)) for path in report.parent.rglob("*.png")}
+        assert plots
+        assert plots == {name for name in value_in(report, "results") if name.endswith(".png")}
+
+    def test_names_and_explains_each_result(self, report):
+        results = value_in(report, "results")
+        assert results["plots_teacher_true_ht/turn_on_60_W.png"]["labels"] == {
+            "result": "turn-on at 60 GeV",
+            "variable": "true_ht",
+        }
+        without = [
+            name for name, result in results.items() if not result["caption"] or "of the step" in result["caption"]
+        ]
+        assert without == [], "results without a caption: add one to docs/report"
+
+    def test_shows_the_configuration_and_the_run_times(self, report):
+        text = value_in(report, "workflow_desc")
+        assert "max_epochs: 1\n" in text  # that of the test
+        assert "loss_function: &quot;log_huber_3.0&quot;\n" in text  # and that of config.yaml
+        rules = {entry["rule"] for entry in value_in(report, "runtimes_spec")["data"]["values"]}
+        assert rules == set(ANALYSED)
+
+    def test_needs_nothing_from_the_network(self, report):
+        assert not re.search(r"<(script|link|img)[^>]*(src|href)=\"?https?:", report.read_text())
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Return Chromium without a window and without a network."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("the report is not opened: Debian's chromium and chromium-driver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for word in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "disable-dev-shm-usage",
+        "host-resolver-rules=MAP * ~NOTFOUND",
+        "window-size=1500,950",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(f"--{word}")
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+class TestReportInBrowser:
+    @pytest.fixture(autouse=True)
+    def opened(self, browser, report):
+        browser.get(report.as_uri())
+        self.browser = browser
+        self.wait_for("//h1[contains(., 'energy sums')]")
+
+    def wait_for(self, xpath):
+        return WebDriverWait(self.browser, 30).until(lambda browser: browser.find_element(By.XPATH, xpath))
+
+    def click(self, xpath):
+        self.wait_for(xpath).click()
+
+    def wait_for_plot(self):
+        """Wait for a plot to be shown, and return its source."""
+        image = self.wait_for("//img[@src != '' and not(ancestor::nav)]")
+        WebDriverWait(self.browser, 30).until(lambda _: int(image.get_property("naturalWidth")) > 0)
+        return image.get_attribute("src")
+
+    def test_the_front_page_leads_to_a_plot_and_its_caption(self):
+        self.click("//li[starts-with(., 'W (true_met)')]//a[. = 'turn-on at 10% of the background']")
+        shown = self.wait_for_plot()
+        results = self.browser.execute_script("return results")
+        assert shown == results["plots_teacher_true_met/turn_on_at_10_percent_W.png"]["data_uri"]
+        assert "Turn-on curves at equal rate." in self.wait_for("//nav").text
+
+    def test_the_menu_leads_to_a_plot_and_its_caption(self):
+        for name in ("4 Trigger performance, true_ht", "W"):
+            self.click(f"//nav//a[normalize-space() = '{name}']")
+        self.click("(//tr[td[. = 'ROC']]//a)[1]")
+        shown = self.wait_for_plot()
+        results = self.browser.execute_script("return results")
+        assert shown == results["plots_teacher_true_ht/roc_W.png"]["data_uri"]
+        self.click("(//tr[td[. = 'ROC']]//a)[2]")
+        assert (
+            "Signal efficiency against background efficiency"
+            in self.wait_for("//nav//*[contains(@class, 'prose')]").text
+        )
+
+    def test_the_front_page_leads_to_the_table(self):
+        self.click("//li[starts-with(., 'numbers (true_ht)')]//a")
+        self.browser.switch_to.frame(self.wait_for("//iframe"))
+        assert self.wait_for("//pre").text.startswith("Signal efficiency at fixed background efficiency: true_ht")
+
+    def test_statistics_are_drawn(self):
+        self.click("//nav//a[normalize-space() = 'Statistics']")
+        assert int(self.wait_for("//div[@id = 'runtimes']//canvas").get_property("width")) > 0
 
 
 def read(path):

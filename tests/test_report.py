@@ -1,0 +1,117 @@
+"""The captions of the report: each plot has one, and none that breaks."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
+from docutils.core import publish_parts
+from jinja2 import Environment
+
+from analyze_results_teacher import figures
+from utils.report import process_of, title_of
+
+CAPTIONS = Path(__file__).parents[1] / "docs" / "report"
+RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher", "analyze_results_teacher")
+# Of the other scripts, which draw each plot by name, and of plots that are drawn outside `figures`.
+NAMED = [
+    *(("create_L1regression_data", f"jet_{name}") for name in ("scale", "resolution")),
+    ("selective_sampling_jets", "spectrum"),
+    *(("train_teacher", name) for name in ("history", "trials")),
+    ("analyze_results_teacher", "attention_W_1"),
+]
+PLANNED = [
+    "turn_on_all_at_1_percent",
+    "turn_on_all_100",
+    "resolution_all",
+    "correction_vs_met_W",
+    "correction_vs_jets_W",
+    "response_slices_W",
+]
+
+
+def caption(rule, variable="true_met", **wildcards):
+    """Return the HTML of a caption as Snakemake makes it."""
+    snakemake = SimpleNamespace(
+        wildcards=SimpleNamespace(variable=variable, **wildcards), output={0: "folder", "summary": "file"}
+    )
+    environment = Environment(trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string((CAPTIONS / f"{rule}.rst").read_text()).render(snakemake=snakemake)
+    return publish_parts(text, writer="html")["body"]
+
+
+def has_caption(rule, plot):
+    return caption(rule, plot=plot) != caption(rule, plot="unheard_of")
+
+
+def plots_of_the_analysis():
+    """Return the names that the analysis gives to its plots, with all that is optional."""
+    curve = {"baseline": [SimpleNamespace(threshold=99.5)]}
+    process = MagicMock(turn_on=curve)
+    signal = MagicMock(turn_on=curve, working_points=MagicMock(background_efficiency=[0.005]))
+    results = MagicMock(variable="true_met", processes={"h+_2": process}, signals={"h+_2": signal})
+    return list(figures(results))
+
+
+@pytest.mark.parametrize(
+    ("rule", "plot"), [*NAMED, *(("analyze_results_teacher", plot) for plot in [*plots_of_the_analysis(), *PLANNED])]
+)
+def test_each_plot_has_a_caption(rule, plot):
+    assert has_caption(rule, plot), f"no caption for the plot '{plot}': add one to docs/report/{rule}.rst"
+    for variable in ("true_met", "true_ht"):
+        text = caption(rule, variable, plot=plot)
+        assert "<em>Caveat:</em>" in text
+        assert "system-message" not in text
+        assert ("HT" in text) <= (variable == "true_ht")
+
+
+def test_the_names_of_the_optional_plots_are_among_those_tested():
+    assert {"rate_zero_bias", "turn_on_99.5_h+_2", "turn_on_at_0.5_percent_h+_2"} <= set(plots_of_the_analysis())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_unknown_plot_has_a_neutral_caption(rule):
+    text = caption(rule, plot="unheard_of_W")
+    assert f'of the step <tt class="docutils literal">{rule}</tt>' in text
+    assert "system-message" not in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "table"),
+    [
+        *(("train_teacher", name) for name in ("history", "trials", "best_hyperparameters", "training")),
+        *(("analyze_results_teacher", name) for name in ("summary", "results")),
+    ],
+)
+def test_each_table_has_a_caption(rule, table):
+    text = caption(rule, table=table)
+    assert text != caption(rule, table="unheard_of")
+    assert "system-message" not in text
+
+
+@pytest.mark.parametrize(
+    ("plot", "process", "title"),
+    [
+        ("roc_W", "W", "ROC"),
+        ("roc_tt_W", "tt_W", "ROC"),
+        ("median_response_h+", "h+", "median response"),
+        ("turn_on_100_W", "W", "turn-on at 100 GeV"),
+        ("turn_on_99.5_W", "W", "turn-on at 99.5 GeV"),
+        ("turn_on_at_0.5_percent_W", "W", "turn-on at 0.5% of the background"),
+        ("attention_W_2", "W", "attention, event 2"),
+        ("correction_vs_met_W", "W", "correction against met"),
+        ("turn_on_all_at_1_percent", "all processes", "turn-on at 1% of the background"),
+        ("resolution_all", "all processes", "resolution"),
+        ("rate", "all processes", "rate"),
+        ("rate_zero_bias", "all processes", "rate of zero-bias data"),
+        ("unheard_of_W", "W", "unheard of"),
+    ],
+)
+def test_process_and_title(plot, process, title):
+    processes = ["W", "tt_W", "h+", "QCD"]
+    assert process_of(plot, processes) == process
+    assert title_of(plot, processes) == title
+
+
+def test_without_processes_a_plot_is_of_all():
+    assert process_of("roc_W", []) == "all processes"
