@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 
 TITLES = {
-    r"turn_on(.*)_at_(.+)_percent(.*)": r"turn-on\1 at \2% of the background\3",
-    r"turn_on(.*)_(\d[\d.]*)": r"turn-on\1 at \2 GeV",
+    r"turn_on_at_(.+)_percent": r"turn-on at \1% of the background",
+    r"turn_on_at_(.+)_kHz": r"turn-on at \1 kHz of background",
+    r"turn_on_(\d[\d.]*)": r"turn-on at \1 GeV",
     r"target_prediction": "target and prediction, distributions",
-    r"target_vs_prediction": "target and prediction, event by event",
+    r"target_vs_prediction(.*)": r"target and prediction, event by event\1",
     r"correction_vs_(.+)": r"correction against \1",
     r"rate_zero_bias": "rate of zero-bias data",
     r"roc": "ROC",
@@ -24,7 +25,7 @@ def _split(plot: str, processes: Iterable[str]) -> tuple[str, str | None]:
     found = re.search(rf"_(?P<process>{names})(?=(_\d+)?$)", plot) if names else None
     if found:
         return plot[: found.start()] + plot[found.end() :], found["process"]
-    return re.sub(r"_all(?=_|$)", "", plot), None
+    return plot.removesuffix("_all"), None
 
 
 def process_of(plot: str, processes: Iterable[str]) -> str:
