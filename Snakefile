@@ -90,7 +90,7 @@ def labels(wildcards):
     return {"result": result, "variable": variable} if variable else {"result": result}
 
 
-def process(wildcards):
+def heading(wildcards):
     """Under which heading the report puts a result of the analysis."""
     return process_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
 
@@ -260,7 +260,7 @@ rule analyze_results_teacher:
             patterns=["{plot}.png", "{table}.txt", "{table}.json"],
             caption="docs/report/analyze_results_teacher.rst",
             category="4 Trigger performance, {variable}",
-            subcategory=process,
+            subcategory=heading,
             labels=labels,
         ),
     log:
