@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 LIBRARIES = {
     "grpc": "grpcio",
+    "hgq": "hgq2",
     "yaml": "pyyaml",
     "tensorflow": "tensorflow-cpu",
 }  # modules whose distribution has another name

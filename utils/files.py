@@ -21,7 +21,9 @@ FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
     "awkward",
     "fastjet",
+    "da4ml",
     "h5py",
+    "hgq",
     "keras",
     "keras_tuner",
     "numpy",
