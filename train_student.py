@@ -61,9 +61,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how much the difference to the teacher's features counts in the loss; 0: not at all",
     )
     args.add_argument(
-        "--beta", type=positive, default=1e-5, help="price of an effective bit operation in the loss, at the end"
+        "--beta", type=positive, default=3e-5, help="price of an effective bit operation in the loss, at the end"
     )
-    args.add_argument("--first_beta", type=positive, default=1e-7, help="this price at the beginning")
+    args.add_argument("--first_beta", type=positive, default=1e-6, help="this price at the beginning")
     args.add_argument(
         "--max_ebops",
         type=number(int, 1),

@@ -1,6 +1,8 @@
 """The student: a small quantised network of fixed slots that fits into an FPGA, and its training with a teacher."""
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from utils.student_inputs import StudentInputs
 
 TARGETS = ("sum", "factor")
 POOL = "bnc,bn->bc"
+BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
+HOTTER = (1, 2, 4)
 WEIGHTS_OF_EPOCH = "epoch_{epoch:04d}.weights.h5"
 
 
@@ -302,12 +306,12 @@ def training_callbacks(
 
     The price of an effective bit operation in the loss rises, on a logarithmic scale, from `first_beta` after a fifth
     of the epochs to `beta` after the last, so that one training passes all sizes. The learning rate falls as a cosine
-    to a hundredth of it.
+    to a tenth: bits have to be able to fall until the end.
     """
     schedule = PieceWiseSchedule(
         [(0, first_beta, "constant"), (epochs // 5, first_beta, "log"), (epochs, beta, "constant")]
     )
-    decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs - 1), alpha=0.01)
+    decay = keras.optimizers.schedules.CosineDecay(learning_rate, max(1, epochs - 1), alpha=0.1)
     return [
         BetaScheduler(schedule),
         keras.callbacks.LearningRateScheduler(lambda epoch: float(decay(epoch))),
@@ -317,14 +321,14 @@ def training_callbacks(
 
 
 class _Inputs(keras.utils.PyDataset):
-    """Inputs of a network in the order in which batches come, once."""
+    """Inputs of a network in the order in which they come, once."""
 
-    def __init__(self, inputs: Iterator[tuple[np.ndarray, ...]], n_batches: int):
+    def __init__(self, inputs: Iterator[tuple[np.ndarray, ...]], length: int):
         super().__init__()
-        self._inputs, self._n_batches = inputs, n_batches
+        self._inputs, self._length = inputs, length
 
     def __len__(self) -> int:
-        return self._n_batches
+        return self._length
 
     def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, ...]]:
         return (next(self._inputs),)
@@ -347,13 +351,16 @@ def calibrate(student: keras.Model, inputs: StudentInputs, sources: Sequence[Bat
     if not any(getattr(layer, "enable_ebops", False) for layer in student.layers):
         return 0
 
-    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+    def joined() -> Iterator[tuple[np.ndarray, ...]]:
         for source in sources:
-            for (objects, real, sums), *_ in source.epoch(0):
-                for factor in (1, 2, 4):
+            batches = (of_batch for of_batch, *_ in source.epoch(0))
+            while several := list(itertools.islice(batches, BATCHES_AT_A_TIME)):
+                objects, real, sums = (np.concatenate(parts) for parts in zip(*several, strict=True))
+                for factor in HOTTER:
                     yield inputs.hotter((objects, real, sums), factor)
 
-    hgq.utils.trace_minmax(student, _Inputs(batches(), 3 * sum(len(source) for source in sources)))
+    length = len(HOTTER) * sum(math.ceil(len(source) / BATCHES_AT_A_TIME) for source in sources)
+    hgq.utils.trace_minmax(student, _Inputs(joined(), length))
     return ebops_of(student)
 
 

@@ -34,6 +34,9 @@ class StudentInputs:
     ----------
     feature_names : tuple of str
         Of a node: features of the object, and the energy sums, which are the same for all objects of an event.
+    object_names, sum_names : tuple of str
+        The two parts of `feature_names`.
+    slots : slice
     n_object_features, n_sums, n_slots : int
     least : float
         A step of the energy, as the network sees it.
@@ -47,9 +50,9 @@ class StudentInputs:
     ):
         self.variable, self.slots, self.scales = creator.variable, creator.slots, scales
         self._creator, self._teachings = creator, teachings
-        self._names, self._sums = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
-        self.feature_names = (*self._names, *self._sums)
-        self.n_object_features, self.n_sums = len(self._names), len(self._sums)
+        self.object_names, self.sum_names = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
+        self.feature_names = (*self.object_names, *self.sum_names)
+        self.n_object_features, self.n_sums = len(self.object_names), len(self.sum_names)
         self.n_slots = len(SLOT_PIDS[self.slots])
         self.least = 2.0**-scales.feature_bits
 
@@ -58,8 +61,8 @@ class StudentInputs:
         integers = hardware_events(events, self.slots, self.scales)
         by_object = HardwareEvents(**{**vars(integers), "met_phi": integers.met_phi[:, None]})
         real = integers.pt > 0
-        sums = [getattr(integers, name)[:, None] * self.least * real for name in self._sums]
-        columns = front_end(by_object, SLOT_PIDS[self.slots], self._names, self.scales)
+        sums = [getattr(integers, name)[:, None] * self.least * real for name in self.sum_names]
+        columns = front_end(by_object, SLOT_PIDS[self.slots], self.object_names, self.scales)
         return np.stack([*columns, *sums], axis=-1).astype(np.float32)
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +97,7 @@ class StudentInputs:
     def hotter(self, inputs: tuple[np.ndarray, ...], factor: float) -> tuple[np.ndarray, ...]:
         """Multiply all momenta of network inputs by a factor, as far as they do not saturate."""
         objects, real, sums = inputs
-        momenta = np.isin(self._names, MOMENTA)
+        momenta = np.isin(self.object_names, MOMENTA)
         limit = np.float32(self.scales.object_saturation * self.least)
         pt = objects[:, :, PT]
         scale = np.divide(np.minimum(pt * factor, limit), pt, out=np.ones_like(pt), where=pt > 0)
