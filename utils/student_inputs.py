@@ -58,7 +58,10 @@ class StudentInputs:
 
     def features(self, events: L1Events) -> np.ndarray:
         """All that a student sees of events, shape (n_events, n_slots, n_features), float32, zero where empty."""
-        integers = hardware_events(events, self.slots, self.scales)
+        return self.features_of(hardware_events(events, self.slots, self.scales))
+
+    def features_of(self, integers: HardwareEvents) -> np.ndarray:
+        """Return the same of the integers that the hardware has of events."""
         by_object = HardwareEvents(**{**vars(integers), "met_phi": integers.met_phi[:, None]})
         real = integers.pt > 0
         sums = [getattr(integers, name)[:, None] * self.least * real for name in self.sum_names]
