@@ -19,9 +19,8 @@ import pandas as pd
 
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
-from utils.config import modules_of
 from utils.data_processing import L1Events, full_variable, graph_creator, jet_count
-from utils.files import provenance, sha256_of, write_json
+from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.pareto import pareto_front, spread
