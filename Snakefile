@@ -15,8 +15,9 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
-from utils.config import check_config, flags, modules_of, use_this_python
+from utils.config import check_config, flags, use_this_python
 from utils.data_processing import VARIABLES
+from utils.files import modules_of
 from utils.report import NUMBERS, process_of, title_of
 
 min_version("9.0")

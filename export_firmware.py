@@ -145,7 +145,7 @@ class Student:
             words = input_words(self.ports, integers, first)
         except ValueError as error:
             raise UserError(f"{source} {error}") from None
-        outputs = self.network(list(self.inputs.network_inputs(self.inputs.features_of(integers))), training=False)
+        outputs = self.network(list(self.inputs.inputs_of(integers)), training=False)
         names = np.array([f"{source} {event}" for event in range(first, first + len(words))])
         return Expected(names, words, np.asarray(outputs))
 
@@ -194,7 +194,7 @@ def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: 
         return {"written": False, "reason": str(error)}
     integers = events_of(student.ports, events.words)
     try:
-        found = simulate_hls(project, student.inputs.network_inputs(student.inputs.features_of(integers)))
+        found = simulate_hls(project, student.inputs.inputs_of(integers))
     except RuntimeError as error:
         raise UserError(f"the project of hls4ml does not compile: {error}") from None
     events.compare(found, "the C++ of hls4ml")

@@ -19,9 +19,8 @@ import pandas as pd
 
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
-from utils.config import modules_of
 from utils.data_processing import L1Events, full_variable, graph_creator, jet_count
-from utils.files import provenance, sha256_of, write_json
+from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.pareto import pareto_front, spread
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_student")
 
-MOST_ON_THE_FRONT = 12  # networks that are kept of the front
+MOST_ON_THE_FRONT = 8  # networks that are kept of the front
 SCALES = [field.name for field in fields(HardwareScales)]
 
 
@@ -114,8 +113,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         args.add_argument(f"--{name}", type=kind, default=getattr(defaults, name), help=text)
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
     found = args.parse_args(argv)
-    if found.teacher is None:
-        found.alpha, found.feature_weight = 1.0, 0.0
     try:
         HardwareScales(**{name: getattr(found, name) for name in SCALES})
     except ValueError as error:
@@ -204,7 +201,10 @@ def train(
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     corrected = student.with_correction(network, args.target, inputs.least)
     model = student.with_features(corrected, n_features) if n_features else corrected
-    student.compile_student(model, args.learning_rate, args.loss_function, args.alpha, args.feature_weight)
+    alpha = args.alpha if args.teacher else 1.0
+    student.compile_student(
+        model, args.learning_rate, args.loss_function, alpha, args.feature_weight if n_features else 0
+    )
     training, validation = (
         StudentBatches(graphs, is_validation, min(args.batch_size, graphs.n_training), args.seed, inputs)
         for is_validation in (False, True)
@@ -274,8 +274,8 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
             "log_features": [],
             "loss_function": args.loss_function,
             "weight_power": args.weight_power,
-            "alpha": args.alpha,
-            "feature_weight": args.feature_weight,
+            "alpha": args.alpha if teacher else 1.0,
+            "feature_weight": args.feature_weight if teacher else 0.0,
             "target": args.target,
             "feature_names": inputs.feature_names,
             "hardware": asdict(scales),

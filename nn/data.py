@@ -14,7 +14,9 @@ from utils.batches import Batch, RaggedGraphs
 class Batches(Protocol):
     """A source of batches, such as utils.batches.GraphBatches."""
 
-    n_labels: int
+    @property
+    def n_labels(self) -> int:
+        """Number of labels of an event."""
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""

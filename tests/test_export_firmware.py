@@ -29,8 +29,8 @@ def model_dir(tmp_path_factory):
     keras.utils.set_random_seed(1)
     network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     ports = ports_of(inputs)
-    features = inputs.features_of(events_of(ports, random_words(ports, 200, seed=2)))
-    hgq.utils.trace_minmax(network, list(inputs.network_inputs(features)))
+    events = events_of(ports, random_words(ports, 200, seed=2))
+    hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
     network.save(folder / "best_model.keras")
     record = {
         "kind": "student",

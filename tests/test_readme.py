@@ -14,6 +14,7 @@ SCRIPTS = (
     "create_L1regression_data",
     "selective_sampling_jets",
     "train_teacher",
+    "train_student",
     "analyze_results_teacher",
 )
 

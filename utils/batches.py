@@ -333,7 +333,11 @@ class TrainingBatches(ABC):
     def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int):
         self._graphs, self._validation, self._batch_size, self._seed = graphs, validation, batch_size, seed
         self.n_graphs = graphs.n_validation if validation else graphs.n_training
-        self.n_labels = graphs.n_labels
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels of a graph."""
+        return self._graphs.n_labels
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""

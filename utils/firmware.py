@@ -166,7 +166,7 @@ def symbols_of(ports: Sequence[Port]) -> Symbols:
 
 
 def symbolic_inputs(inputs: StudentInputs, event: Symbols) -> tuple[FVArray, FVArray, FVArray]:
-    """Make the inputs of a student's network from symbols; `StudentInputs.network_inputs` of an event.
+    """Make the inputs of a student's network from symbols; `StudentInputs.inputs_of` an event.
 
     Returns
     -------

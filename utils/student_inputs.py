@@ -56,17 +56,21 @@ class StudentInputs:
         self.n_slots = len(SLOT_PIDS[self.slots])
         self.least = 2.0**-scales.feature_bits
 
+    def inputs_of(self, integers: HardwareEvents) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Make the inputs of the network, as `network_inputs` describes them, of integers of the hardware."""
+        by_object = replace(integers, met_phi=integers.met_phi[:, None])
+        objects = front_end(by_object, SLOT_PIDS[self.slots], self.object_names, self.scales)
+        sums = [getattr(integers, name) * self.least for name in self.sum_names]
+        return (
+            np.stack(objects, axis=-1).astype(np.float32),
+            (integers.pt > 0).astype(np.float32),
+            np.stack(sums, axis=-1).astype(np.float32),
+        )
+
     def features(self, events: L1Events) -> np.ndarray:
         """All that a student sees of events, shape (n_events, n_slots, n_features), float32, zero where empty."""
-        return self.features_of(hardware_events(events, self.slots, self.scales))
-
-    def features_of(self, integers: HardwareEvents) -> np.ndarray:
-        """Return the same of the integers that the hardware has of events."""
-        by_object = HardwareEvents(**{**vars(integers), "met_phi": integers.met_phi[:, None]})
-        real = integers.pt > 0
-        sums = [getattr(integers, name)[:, None] * self.least * real for name in self.sum_names]
-        columns = front_end(by_object, SLOT_PIDS[self.slots], self.object_names, self.scales)
-        return np.stack([*columns, *sums], axis=-1).astype(np.float32)
+        objects, real, sums = self.inputs_of(hardware_events(events, self.slots, self.scales))
+        return np.concatenate([objects, real[:, :, None] * sums[:, None, :]], axis=2)
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
         """Which objects are real, (n_events, n_slots), and their features, (n_real, n_features), float32."""

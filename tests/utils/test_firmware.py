@@ -75,7 +75,7 @@ def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variabl
     objects, real, sums = symbolic_inputs(inputs, event)
     logic = logic_of(ports, event, np.concatenate([objects.ravel(), real.ravel(), sums.ravel()]))
     words = random_words(ports, 2000, seed=1)
-    expected = inputs.network_inputs(inputs.features_of(events_of(ports, words)))
+    expected = inputs.inputs_of(events_of(ports, words))
     found = logic.predict(words)
     np.testing.assert_array_equal(found, np.concatenate([part.reshape(len(words), -1) for part in expected], axis=1))
 
