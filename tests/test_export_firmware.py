@@ -18,7 +18,7 @@ N_EVENTS = 300
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory):
-    """Return the folder of a student for HT of random weights."""
+    """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
     import hgq.utils
     import keras
 
@@ -28,6 +28,9 @@ def model_dir(tmp_path_factory):
     inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
     keras.utils.set_random_seed(1)
     network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(0.5 * abs(layer.kernel))
     ports = ports_of(inputs)
     events = events_of(ports, random_words(ports, 200, seed=2))
     hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
