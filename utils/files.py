@@ -22,7 +22,6 @@ FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
     "awkward",
     "fastjet",
-    "da4ml",
     "h5py",
     "hgq",
     "keras",
