@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, NullLocator
 
 from utils.evaluation import TRUE, Response
 from utils.performance import (
@@ -177,13 +178,17 @@ def draw_response_slices(
             errors = _share(content.errors, content.values.sum())
             ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
         ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
-        ax.set(xlim=content.edges[[0, -1]], ylim=(0, 1.5 * ax.get_ylim()[1]))
+        ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
         ax.tick_params(labelsize="x-small")
         ax.legend(
             title=f"{edges[i]:g} < {TRUE_SYMBOLS[variable]} < {edges[i + 1]:g} GeV",
             alignment="left",
             fontsize="xx-small",
             title_fontsize="xx-small",
+            loc="upper right",
+            frameon=True,  # so that no line runs through it
+            framealpha=1,
+            edgecolor="none",
         )
     for ax in axes[-n_columns:]:
         ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", fontsize="small")
@@ -267,6 +272,9 @@ def draw_correction(
         xlim=known_range(result.edges, *(result.median.value for result in corrections.values())),
         ylim=(0, 1.4 * ax.get_ylim()[1]),
     )
+    if (np.diff(result.edges) == 1).all():  # a number of something
+        ax.xaxis.set_major_locator(MultipleLocator(1))
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
     return fig, ax
 
