@@ -25,6 +25,8 @@ from utils.performance import (
 from utils.plotting_quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import TRUE_SYMBOLS, Drawing, in_style, start
 
+HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
+
 
 def _share(values: np.ndarray, total: float) -> np.ndarray:
     """Values over their total; a histogram without events stays empty."""
@@ -288,7 +290,7 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     first = next(iter(curves.values()))
     draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
     set_turn_on_axes(ax, first.edges, variable)
-    ax.legend(title=f"Threshold {first.threshold:g} GeV", alignment="left", loc="upper left")
+    add_legend_above(ax, f"Threshold {first.threshold:g} GeV")
     return fig, ax
 
 
@@ -326,3 +328,10 @@ def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
         ylim=(0, 1.6),
         yticks=np.linspace(0, 1, 6),
     )
+
+
+def add_legend_above(ax: Axes, title: str) -> None:
+    """Add a legend to turn-on curves, and make the room above an efficiency of 1 as large as it is."""
+    legend = ax.legend(title=title, alignment="left", loc="upper left", fontsize="x-small", title_fontsize="small")
+    n_lines = 1 + sum(1 + text.get_text().count("\n") for text in legend.get_texts())
+    ax.set_ylim(0, 1 / (0.95 - HEIGHT_OF_LINE * n_lines))

@@ -107,6 +107,20 @@ def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
     assert ax.get_xlabel() == "True $p_T^{miss}$ [GeV]"
 
 
+@pytest.mark.parametrize("n_models", [1, 2, 4])
+def test_the_legend_of_a_turn_on_is_above_the_plateau(n_models):
+    curves, known = turn_on(process_result()), Estimate(-12.3, 1.04)
+    models = {f"model {i}": curves["teacher"] for i in range(n_models)}
+    quantities = {BASELINE: curves[BASELINE], **models, TRUE: curves[BASELINE]}
+    gains = dict.fromkeys(models, TurnOnGain(*[known] * 4))
+    fig, ax = plotting_trigger.draw_turn_on_at_equal_rate(
+        quantities, gains, Allowed(0.01), None, "true_met", "W", "QCD"
+    )
+    fig.canvas.draw()
+    frame = ax.get_legend().get_window_extent().transformed(ax.transData.inverted())
+    assert 1.02 < frame.y0 < 1.5
+
+
 def test_quantities_differ_without_colour():
     found = list(looks([*LOOKS, "a", "b", "c", "d"]).values())
     for attribute in ("line", "marker", "colour"):
