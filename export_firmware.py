@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("export_firmware")
 
 N_RANDOM = 1000  # events of random integers, on top of those of the file
+SHARE_OF_LOGIC = 0.9  # of a clock period, the rest being for the registers
 INTERPRETER = "the interpreter of the logic"
 
 
@@ -45,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--latency_cutoff",
         type=number(float, above=0),
-        help="estimated delay in ns of the logic between two registers; 0.9 of the clock period",
+        help=f"estimated delay in ns between two registers; {SHARE_OF_LOGIC:g} of the clock period if not given",
     )
     args.add_argument(
         "--rtl_events",
@@ -58,9 +59,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--chunk_size", type=number(int, 1), default=16384, help="events read at a time, without effect on the results"
     )
-    found = args.parse_args(argv)
-    found.latency_cutoff = found.latency_cutoff or 0.9 * found.clock_period
-    return found
+    return args.parse_args(argv)
 
 
 def read_student(folder: Path) -> Training:
@@ -244,14 +243,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_tools()
     student = Student(training)
     events = check_logic(args, data, student)
+    cutoff = args.latency_cutoff or SHARE_OF_LOGIC * args.clock_period
     with whole_folder(args.output) as folder:
-        design = verilog_of(student.logic, folder / "verilog", args.clock_period, args.latency_cutoff)
+        design = verilog_of(student.logic, folder / "verilog", args.clock_period, cutoff)
         if args.rtl_events:
             check_verilog(design, events)
         record = {
             "variable": training.creator.variable,
             "target": training.target,
             **resources(design, args.clock_period),
+            "latency_cutoff": {"value": cutoff, "unit": "ns"},
             "checked": {
                 "events": data.n_events,
                 "random_events": N_RANDOM,

@@ -62,7 +62,7 @@ def arguments(model_dir, data, tmp_path):
 
 
 def test_whole_output(arguments, tmp_path):
-    assert main(arguments("--rtl_events", "120", "--clock_period", "4", "--chunk_size", "128")) == 0
+    assert main(arguments("--rtl_events", "120", "--clock_period", "4", "--chunk_size", "128", "--hls", "1")) == 0
     folder = tmp_path / "firmware"
     record = json.loads((folder / "firmware.json").read_text())
     assert record["checked"] == {"events": 300, "random_events": 1000, "rtl_events": 1120, "mismatches": 0}
@@ -72,6 +72,7 @@ def test_whole_output(arguments, tmp_path):
         "unit": "ns",
     }
     assert record["initiation_interval"] == {"value": 1, "unit": "cycles"}
+    assert record["hls"] == {"written": True, "events": 1120, "mismatches": 0}
     assert record["lut"]["value"] > 0
     assert record["made_by"]["versions"].keys() >= {"alkaid", "hgq", "keras", "verilator"}
     inputs = record["ports"]["inputs"]
