@@ -24,7 +24,8 @@ from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.pareto import pareto_front, spread
-from utils.plotting_data import draw_front, draw_history
+from utils.plotting_data import draw_history
+from utils.plotting_student import draw_front
 from utils.plotting_style import save
 from utils.student_inputs import StudentBatches, StudentInputs
 from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training
@@ -60,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how much the difference to the teacher's features counts in the loss; 0: not at all",
     )
     args.add_argument(
-        "--beta", type=positive, default=3e-5, help="price of an effective bit operation in the loss, at the end"
+        "--beta", type=positive, default=1e-5, help="price of an effective bit operation in the loss, at the end"
     )
     args.add_argument("--first_beta", type=positive, default=1e-6, help="this price at the beginning")
     args.add_argument(
@@ -69,7 +70,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=60000,
         help="effective bit operations of the resulting network at the most",
     )
-    args.add_argument("--epochs", type=number(int, 2), default=100, help="epochs of the training")
+    args.add_argument("--epochs", type=number(int, 2), default=60, help="epochs of the training")
     args.add_argument("--loss_function", default="log_huber_3.0", help="as for the teacher")
     args.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as for the teacher")
     args.add_argument("--target", choices=("sum", "factor"), default="sum", help="what the network gives")

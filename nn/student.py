@@ -1,6 +1,7 @@
 """The student: a small quantised network of fixed slots that fits into an FPGA, and its training with a teacher."""
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from keras import ops
 from nn.data import Batches
 from nn.layers import PACKAGE
 from nn.losses import find_loss
+from utils.evaluation import Model
 from utils.student_inputs import StudentInputs
 
 TARGETS = ("sum", "factor")
@@ -413,6 +415,11 @@ def predict_corrections(
     parts = [features[start : start + batch_size] for start in range(0, len(features), batch_size)]
     corrections = [np.asarray(model.predict_on_batch(list(inputs.network_inputs(part))))[:, 0] for part in parts]
     return np.concatenate([np.zeros(0, np.float32), *corrections])
+
+
+def student_model(student: keras.Model, inputs: StudentInputs, target: str) -> Model:
+    """Return what gives the corrections of events, for the evaluation."""
+    return Model(inputs.features, functools.partial(predict_corrections, student, inputs, target))
 
 
 def load_student(path: str | Path) -> keras.Model:
