@@ -62,8 +62,8 @@ def draw_gap_against_lut(networks: pd.DataFrame, signal: str, ax: Axes | None = 
         ax.axhline(of_kind["gap closed 5%"].mean(), color=COLOURS[3], linestyle=line, linewidth=2, label=label)
     for kind, (marker, fill, colour) in MARKERS.items():
         chosen = (networks["kind"] == kind) & networks["lut"].notna()
-        style: dict[str, Any] = {"marker": marker, "fillstyle": fill, "color": colour, "linestyle": "none", "markersize": 8}
-        ax.plot(networks["lut"][chosen], gap[chosen], **style, label=f"Student, {kind}")
+        points = ax.plot(networks["lut"][chosen], gap[chosen], marker, color=colour, label=f"Student, {kind}")
+        points[0].set(fillstyle=fill, markersize=8)
     lut = networks["lut"].dropna()
     shown = gap[networks["lut"].notna()]
     ax.set(xscale="log", xlabel="Look-up tables (estimate)", ylabel="Gap closed at 5% background")
