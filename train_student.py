@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_student")
 
-MOST_ON_THE_FRONT = 8  # networks that are kept of the front
+MOST_ON_THE_FRONT = 6  # networks that are kept of the front
 SCALES = [field.name for field in fields(HardwareScales)]
 
 
@@ -63,14 +63,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--beta", type=positive, default=1e-5, help="price of an effective bit operation in the loss, at the end"
     )
-    args.add_argument("--first_beta", type=positive, default=1e-6, help="this price at the beginning")
+    args.add_argument("--first_beta", type=positive, default=2e-6, help="this price at the beginning")
     args.add_argument(
         "--max_ebops",
         type=number(int, 1),
         default=60000,
         help="effective bit operations of the resulting network at the most",
     )
-    args.add_argument("--epochs", type=number(int, 2), default=60, help="epochs of the training")
+    args.add_argument("--epochs", type=number(int, 2), default=40, help="epochs of the training")
     args.add_argument("--loss_function", default="log_huber_3.0", help="as for the teacher")
     args.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as for the teacher")
     args.add_argument("--target", choices=("sum", "factor"), default="sum", help="what the network gives")

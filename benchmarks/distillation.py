@@ -33,7 +33,6 @@ CLOCK_PERIOD, LATENCY_CUTOFF = 2.8, 0.9 * 2.8  # ns
 KINDS = {
     "truth": ("--alpha=1",),
     "distilled": (),
-    "float, truth": ("--alpha=1", "--quantised=0"),
     "float, distilled": ("--quantised=0",),
 }
 

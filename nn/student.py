@@ -25,7 +25,7 @@ from utils.student_inputs import StudentInputs
 TARGETS = ("sum", "factor")
 POOL = "bnc,bn->bc"
 BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
-HOTTER = (1, 2, 4)
+HOTTER = (1, 4)
 WEIGHTS_OF_EPOCH = "epoch_{epoch:04d}.weights.h5"
 
 
@@ -340,8 +340,7 @@ def calibrate(student: keras.Model, inputs: StudentInputs, sources: Sequence[Bat
     """Give the activations of a student the integer bits that events need, and return its effective bit operations.
 
     Activations wrap around where a number is beyond their bits, so that events have to be foreseen that are hotter than
-    all of the training: each event comes also with twice and four times its momenta. A network of floats stays as it
-    is.
+    all of the training: each event comes also with four times its momenta. A network of floats stays as it is.
 
     Parameters
     ----------
