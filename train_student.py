@@ -202,14 +202,14 @@ def train(
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     corrected = student.with_correction(network, args.target, inputs.least)
     model = student.with_features(corrected, n_features) if n_features else corrected
-    alpha = args.alpha if args.teacher else 1.0
-    student.compile_student(
-        model, args.learning_rate, args.loss_function, alpha, args.feature_weight if n_features else 0
-    )
     training, validation = (
         StudentBatches(graphs, is_validation, min(args.batch_size, graphs.n_training), args.seed, inputs)
         for is_validation in (False, True)
     )
+    alpha = args.alpha if args.teacher else 1.0
+    feature_weight = args.feature_weight if n_features else 0.0
+    n_steps = args.epochs * len(training)
+    student.compile_student(model, args.learning_rate, args.loss_function, alpha, feature_weight, n_steps)
     weights = folder / SCRATCH / "epochs"
     weights.mkdir(parents=True, exist_ok=True)
     callbacks = [

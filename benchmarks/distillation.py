@@ -112,9 +112,8 @@ def networks_of(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
 def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
     """Estimate what a quantised network takes in firmware."""
     from nn.firmware import trace_student
-    from utils.firmware import ports_of, resources, verilog_of
-
     from nn.student import load_student
+    from utils.firmware import ports_of, resources, verilog_of
 
     assert network.training.student_inputs is not None
     inputs = network.training.student_inputs

@@ -26,6 +26,7 @@ TARGETS = ("sum", "factor")
 POOL = "bnc,bn->bc"
 BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
 HOTTER = (1, 4)
+STEPS_WORTH_COMPILING = 2000  # XLA makes a step two to four times as fast, after up to a minute
 WEIGHTS_OF_EPOCH = "epoch_{epoch:04d}.weights.h5"
 
 
@@ -366,18 +367,18 @@ def calibrate(student: keras.Model, inputs: StudentInputs, sources: Sequence[Bat
 
 
 def compile_student(
-    model: keras.Model, learning_rate: float, loss: str, alpha: float, feature_weight: float = 0.0
+    model: keras.Model, learning_rate: float, loss: str, alpha: float, feature_weight: float = 0.0, n_steps: int = 0
 ) -> None:
     """Compile a model that gives corrections, and perhaps features, for the labels of StudentInputs.
 
-    The loss of the truth alone is monitored as `truth`.
+    The loss of the truth alone is monitored as `truth`. A training of many steps is compiled by XLA.
     """
     truth = DistillationLoss(loss, 1.0)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss=DistillationLoss(loss, alpha, feature_weight),
         weighted_metrics=[keras.metrics.MeanMetricWrapper(truth.call, name="truth")],
-        jit_compile=True,
+        jit_compile=n_steps >= STEPS_WORTH_COMPILING,
     )
     model.optimizer.build(model.trainable_variables)
 
