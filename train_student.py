@@ -67,7 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--max_ebops",
         type=number(int, 1),
-        default=60000,
+        default=150000,
         help="effective bit operations of the resulting network at the most",
     )
     args.add_argument("--epochs", type=number(int, 2), default=40, help="epochs of the training")
