@@ -5,6 +5,7 @@ plots_selective_true_met, teacher_true_met, plots_teacher_true_met, and the same
 """
 
 import glob
+import os
 import sys
 from pathlib import Path
 
@@ -32,18 +33,26 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-START = Path.cwd()
+# Jobs on a farm read this file again, from within the output folder.
+START = Path(os.environ.setdefault("L1_REGRESSION_START", str(Path.cwd())))
 CODE = Path(workflow.basedir)
 GENERATE = config["generate_events"]
+TRAIN = config["train_teacher"]
+WORKER_JOBS = 0 if TRAIN.get("hyperparameters") else TRAIN.get("worker_jobs", 0)
 
 use_this_python()
 
 
-workdir: config["output"]
+envvars:
+    "L1_REGRESSION_START",
+
+
+workdir: START / config["output"]
 
 
 wildcard_constraints:
     variable="|".join(VARIABLES),
+    worker="[0-9]+",
     process="[A-Za-z0-9][A-Za-z0-9_+-]*",
     shard="[0-9]+",
 
@@ -82,6 +91,22 @@ ANALYSED = [name for key in ("signal_names", "bg_names") for name in config["ana
 L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
 
 
+def needs(mem_mb, runtime):
+    """What a job needs, memory in MB and time in minutes, for Slurm and under the names that HTCondor's plugin knows."""
+    return {
+        "mem_mb": mem_mb,
+        "runtime": runtime,
+        "htcondor_request_mem_mb": mem_mb,
+        "classad_MaxRuntime": 60 * runtime,  # seconds, at CERN
+    }
+
+
+def training_flags(wildcards):
+    """The flags of a training, for the chief of its search and for the workers that join it."""
+    hyperparameters = next(iter(user_file("train_teacher", "hyperparameters")), None)
+    return flags({**TRAIN, "hyperparameters": hyperparameters}, wildcards.variable, leave_out=("worker_jobs",))
+
+
 def labels(wildcards):
     """What the report calls a plot or a table of numbers."""
     table = wildcards.get("table", "summary")
@@ -99,6 +124,7 @@ rule all:
     """Train and analyse the teacher of each variable of the configuration."""
     input:
         expand("plots_teacher_{variable}", variable=config["variables"]),
+        expand("workers_{variable}/{worker}", variable=config["variables"], worker=range(1, WORKER_JOBS + 1)),
 
 
 rule generate_events:
@@ -115,8 +141,7 @@ rule generate_events:
         "envs/events.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=240,
+        **needs(mem_mb=1500, runtime=240),
     params:
         flags=flags(GENERATE, leave_out=("processes", "events_per_shard")),
         settings=lambda wildcards: GENERATE["processes"][wildcards.process]["settings"],
@@ -152,8 +177,7 @@ rule create_L1regression_data:
         "envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=1000,
-        runtime=240,
+        **needs(mem_mb=1000, runtime=240),
     params:
         inputs=[f"--input={process}={path}" for process, paths in EVENTS.items() for path in paths],
         flags=flags(
@@ -198,8 +222,7 @@ rule selective_sampling_jets:
         "envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=1000,
-        runtime=120,
+        **needs(mem_mb=1000, runtime=120),
     params:
         flags=lambda wildcards: flags(config["selective_sampling_jets"], wildcards.variable),
         seed=config["seed"],
@@ -227,24 +250,46 @@ rule train_teacher:
         "logs/train_teacher/{variable}.log",
     benchmark:
         "benchmarks/train_teacher/{variable}.tsv"
+    priority: 1  # the chief of a search before its workers
     conda:
         "envs/teacher.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=8000,
-        runtime=2880,
+        **needs(mem_mb=8000, runtime=2880),
     params:
-        flags=lambda wildcards, input: flags(
-            {
-                **config["train_teacher"],
-                "hyperparameters": next(iter(input.hyperparameters), None),
-            },
-            wildcards.variable,
-        ),
+        chief='--chief_host "$(hostname)"' if WORKER_JOBS else "",
+        flags=training_flags,
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} --input {input.data:q} --output {output:q} --variable {wildcards.variable}"
-        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {output:q}"
+        " --variable {wildcards.variable} --seed {params.seed} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule train_teacher_worker:
+    """Take trials from the search of train_teacher, on another node of a batch farm, until it is over."""
+    input:
+        script=script("train_teacher"),
+        data="selective_{variable}/train.h5",
+    output:
+        touch("workers_{variable}/{worker}"),
+    log:
+        "logs/train_teacher/{variable}_worker{worker}.log",
+    benchmark:
+        "benchmarks/train_teacher/{variable}_worker{worker}.tsv"
+    retries: 3  # a worker that loses its chief fails; the chief may be started again
+    conda:
+        "envs/teacher.yaml"
+    threads: 8
+    resources:
+        **needs(mem_mb=4000, runtime=2880),
+    params:
+        teacher="teacher_{variable}",
+        flags=training_flags,
+        seed=config["seed"],
+    shell:
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {params.teacher:q}"
+        " --variable {wildcards.variable} --seed {params.seed} {params.flags:q} --join job{wildcards.worker}"
+        " 2>&1 | tee {log:q}"
 
 
 rule analyze_results_teacher:
@@ -269,10 +314,9 @@ rule analyze_results_teacher:
         "benchmarks/analyze_results_teacher/{variable}.tsv"
     conda:
         "envs/teacher.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **needs(mem_mb=4000, runtime=240),
     params:
         flags=lambda wildcards, input: flags(
             {**config["analyze_results_teacher"], "zero_bias": next(iter(input.zero_bias), None)},
@@ -280,5 +324,5 @@ rule analyze_results_teacher:
         ),
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"
-        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q}"
+        " --output {output:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
