@@ -78,10 +78,15 @@ def draw_all_median_responses(
 
 @in_style
 def draw_all_turn_ons(
-    curves: Mapping[str, Mapping[str, TurnOn]], model: str, title: str, variable: str, ax: Axes | None = None
+    curves: Mapping[str, Mapping[str, TurnOn]],
+    model: str,
+    title: str,
+    variable: str,
+    luminosity: str = "",
+    ax: Axes | None = None,
 ) -> Drawing:
     """Draw the turn-on curves of each process, as points and as fits; `curves` are by process and quantity."""
-    fig, ax = start(ax, "")
+    fig, ax = start(ax, luminosity)
     for quantity in (BASELINE, model):
         for name, look in process_looks(curves, quantity).items():
             curve = curves[name][quantity]

@@ -219,7 +219,12 @@ def test_roc_shows_curves_working_points_and_areas():
     x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
     estimate = Estimate(np.array([0.25]), np.array([0.02]))
     points = WorkingPoints(np.array([0.01]), {}, {"teacher": estimate}, {}, {}, {}, {})
-    _, ax = plotting_trigger.draw_roc({"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}, points, "true_met", "W", "QCD")
+    roc = {"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}
+    allowed = [Allowed(0.05), Allowed(0.01, 100.0)]
+    _, ax = plotting_trigger.draw_roc(roc, points, allowed, Beams(2e34, 2448), "true_met", "W", "QCD")
+    named = {text.get_text(): text.get_position()[0] for text in ax.texts}
+    assert (named["5%"], named["100 kHz"]) == (0.05, 0.01)
+    assert "cm" in ax.get_legend().get_title().get_text()
     curve = next(line for line in ax.lines if len(line.get_xdata()) == 3)
     assert curve.get_xydata().tolist() == [[0, 0], [0.01, 0.3], [1, 1]]
     assert points_of(ax, 0).tolist() == [[0.01], [0.25]]
