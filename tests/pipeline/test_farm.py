@@ -80,10 +80,11 @@ class TestProfile:
             assert f'"{name}"' in source.read_text()
 
 
-def test_a_search_of_fixed_hyperparameters_or_without_worker_jobs_has_no_workers(tmp_path):
-    assert "train_teacher_worker" not in plan(tmp_path, "--config", "train_teacher={'worker_jobs': 0}")
+def test_a_training_with_fixed_hyperparameters_has_no_workers(tmp_path):
     (tmp_path / "fixed.json").touch()
-    found = plan(tmp_path, "--config", "train_teacher={'hyperparameters': 'fixed.json'}")
+    (tmp_path / "fixed.yaml").write_text("train_teacher: {hyperparameters: fixed.json}\n")
+    found = plan(tmp_path, "--configfile", *CONFIGURATION, tmp_path / "fixed.yaml")
+    assert "rule train_teacher:" in found
     assert "train_teacher_worker" not in found
     assert "chief_host" not in found
 

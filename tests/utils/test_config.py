@@ -23,7 +23,11 @@ REQUIRED = {
     "train_teacher": ["--input=x", "--output=y"],
     "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
 }
-NOT_FLAGS = {"generate_events": ("processes", "events_per_shard"), "create_L1regression_data": ("processes",)}
+NOT_FLAGS = {
+    "generate_events": ("processes", "events_per_shard"),
+    "create_L1regression_data": ("processes",),
+    "train_teacher": ("worker_jobs",),
+}
 
 
 @pytest.fixture
