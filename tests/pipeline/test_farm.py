@@ -202,9 +202,9 @@ def test_slurm_runs_the_main_job_though_a_node_is_drained(slurm, tmp_path):
     here = "--slurm-no-account", "--slurm-status-command=squeue", "--slurm-init-seconds-before-status-checks=1"
     with subprocess.Popen(**snakemake(tmp_path, "--profile", PROFILES / "slurm", *here)) as run:
         try:
-            wait_until(lambda: run.poll() is not None or ("generate_events", "RUNNING", "a") in jobs(), 120)
+            wait_until(lambda: run.poll() is not None or ("generate_events", "RUNNING", "a") in jobs(), 600)
             said_by("scontrol", "update", "NodeName=a", "State=DRAIN", "Reason=test")
-            text, _ = run.communicate(timeout=600)
+            text, _ = run.communicate(timeout=1800)
         finally:
             run.kill()
     assert run.returncode == 0, text
