@@ -204,7 +204,7 @@ def test_slurm_runs_the_main_job_though_a_node_is_drained(slurm, tmp_path):
         try:
             wait_until(lambda: run.poll() is not None or ("generate_events", "RUNNING", "a") in jobs(), 600)
             said_by("scontrol", "update", "NodeName=a", "State=DRAIN", "Reason=test")
-            text, _ = run.communicate(timeout=1800)
+            text, _ = run.communicate(timeout=3600)
         finally:
             run.kill()
     assert run.returncode == 0, text
