@@ -108,7 +108,7 @@ _HT = Binning(
     response_above=100,
 )
 BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
-JET_MULTIPLICITY = np.arange(12) - 0.5  # edges: 0 to 10 jets
+JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges: 1 to 10 jets, without which there is no correction
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,9 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
 
 
 @in_style
-def draw_history(history: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Drawing:
+def draw_history(history: Mapping[str, Sequence[float]], kind: str = "Teacher", ax: Axes | None = None) -> Drawing:
     """Draw the losses of the epochs of a training."""
-    fig, ax = start(ax, "Teacher")
+    fig, ax = start(ax, kind)
     for i, (name, label) in enumerate((("loss", "Training"), ("val_loss", "Validation"))):
         epochs = np.arange(1, len(history[name]) + 1)
         ax.plot(epochs, history[name], marker="os"[i], color=COLOURS[i], linestyle=LINES[i], linewidth=2.5, label=label)

@@ -8,7 +8,7 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
 from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
-from utils.plotting_process import draw_step, draw_turn_on_curve, set_turn_on_axes
+from utils.plotting_process import add_legend_above, draw_step, draw_turn_on_curve, set_turn_on_axes
 from utils.plotting_quantities import LOOKS, SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import COLOURS, Drawing, in_style, start
 
@@ -56,7 +56,7 @@ def draw_turn_on_at_equal_rate(
         else:
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
     set_turn_on_axes(ax, curve.edges, variable)
-    ax.legend(title=f"{allowed_text(allowed)} of {background}", alignment="left", loc="upper left")
+    add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
     return fig, ax
 
 
@@ -185,4 +185,4 @@ def set_roc_axes(ax: Axes, title: str | None = None) -> None:
         yscale="log",
         ylim=(LOWEST_BACKGROUND, 1),
     )
-    ax.legend(loc="lower right", title=title, alignment="left")
+    ax.legend(loc="lower right", title=title, alignment="left", fontsize="x-small", title_fontsize="x-small")

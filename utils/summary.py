@@ -49,27 +49,15 @@ def _allowed_text(allowed: Allowed) -> str:
 
 
 def _background_table(results: Results) -> str:
-    """Write the thresholds at the working points and what passes them."""
+    """Write the thresholds at the working points and what of the background passes them."""
     background = results.background
-    passing = background.at_working_points
     thresholds = next(iter(results.signals.values())).working_points.thresholds
-    rows = [
-        (
-            "background",
-            *(f"{quantity} > [GeV]" for quantity in passing),
-            *(f"events, {quantity}" for quantity in passing),
-            *(("rate, baseline [kHz]",) if results.beams else ()),
-        )
-    ]
+    rows = [("background", "quantity", "threshold [GeV]", "events", *(("rate [kHz]",) if results.beams else ()))]
     for i, allowed in enumerate(background.allowed):
-        rows.append(
-            (
-                _allowed_text(allowed),
-                *(_entry(thresholds[quantity], i, 1) for quantity in passing),
-                *(str(rates.n_events[i]) for rates in passing.values()),
-                *((_entry(passing[BASELINE].rate, i, 1),) if results.beams else ()),
-            )
-        )
+        for quantity, passing in background.at_working_points.items():
+            rate = (_entry(passing.rate, i, 1),) if results.beams else ()
+            threshold = _entry(thresholds[quantity], i, 1)
+            rows.append((_allowed_text(allowed), quantity, threshold, str(passing.n_events[i]), *rate))
     return _columns(rows)
 
 
@@ -98,9 +86,9 @@ def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
 
 def _turn_on_rows(signal: SignalResult, allowed: Sequence[Allowed]) -> list[tuple[str, ...]]:
     """Write the fits of the turn-on curves at the working points, and what the models change."""
-    fitted = ("plateau [%]", "midpoint [GeV]", "width [GeV]", "chi2/n")
-    changed = ("midpoint moved by", "95% point moved by", "width changed by")
-    rows: list[tuple[str, ...]] = [("turn-on at", "quantity", *fitted, *changed)]
+    fitted = ("plateau [%]", "midpoint", "width", "chi2/n")
+    changed = ("midpoint moved", "95% point moved", "width changed")
+    rows: list[tuple[str, ...]] = [("turn-on [GeV]", "quantity", *fitted, *changed)]
     for i, point in enumerate(allowed):
         for quantity in (BASELINE, *signal.turn_on_gain):
             fit = signal.turn_on[quantity][i].fit
