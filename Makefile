@@ -29,6 +29,6 @@ lint: .venv/dev.done
 	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
-.venv/dev.done: requirements-dev.txt .venv/run.done
+.venv/dev.done: requirements-dev.txt requirements-farm.txt .venv/run.done
 	$(BIN)/python -m pip install -r requirements-dev.txt
 	touch $@

@@ -6,6 +6,7 @@ firmware_true_met, and the same for true_ht and original_met.
 """
 
 import glob
+import os
 import sys
 from pathlib import Path
 
@@ -34,19 +35,27 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-START = Path.cwd()
+# Jobs on a farm read this file again, from within the output folder.
+START = Path(os.environ.setdefault("L1_REGRESSION_START", str(Path.cwd())))
 CODE = Path(workflow.basedir)
 GENERATE = config["generate_events"]
+TRAIN = config["train_teacher"]
+WORKER_JOBS = 0 if TRAIN.get("hyperparameters") else TRAIN.get("worker_jobs", 0)
 
 use_this_python()
 
 
-workdir: config["output"]
+envvars:
+    "L1_REGRESSION_START",
+
+
+workdir: START / config["output"]
 
 
 wildcard_constraints:
     variable="|".join(VARIABLES),
     kind="teacher|student",
+    worker="[0-9]+",
     process="[A-Za-z0-9][A-Za-z0-9_+-]*",
     shard="[0-9]+",
 
@@ -85,6 +94,22 @@ ANALYSED = [name for key in ("signal_names", "bg_names") for name in config["ana
 L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
 
 
+def needs(mem_mb, runtime):
+    """What a job needs, memory in MB and time in minutes, for Slurm and under the names that HTCondor's plugin knows."""
+    return {
+        "mem_mb": mem_mb,
+        "runtime": runtime,
+        "htcondor_request_mem_mb": mem_mb,
+        "classad_MaxRuntime": 60 * runtime,  # seconds, at CERN
+    }
+
+
+def training_flags(wildcards):
+    """The flags of a training, for the chief of its search and for the workers that join it."""
+    hyperparameters = next(iter(user_file("train_teacher", "hyperparameters")), None)
+    return flags({**TRAIN, "hyperparameters": hyperparameters}, wildcards.variable, leave_out=("worker_jobs",))
+
+
 def labels(wildcards):
     """What the report calls a plot or a table of numbers."""
     table = wildcards.get("table", "summary")
@@ -113,6 +138,7 @@ rule all:
     """Train and analyse the teacher of each variable of the configuration."""
     input:
         expand("plots_teacher_{variable}", variable=config["variables"]),
+        expand("workers_{variable}/{worker}", variable=config["variables"], worker=range(1, WORKER_JOBS + 1)),
 
 
 rule generate_events:
@@ -129,8 +155,7 @@ rule generate_events:
         "envs/events.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=240,
+        **needs(mem_mb=1500, runtime=240),
     params:
         flags=flags(GENERATE, leave_out=("processes", "events_per_shard")),
         settings=lambda wildcards: GENERATE["processes"][wildcards.process]["settings"],
@@ -166,8 +191,7 @@ rule create_L1regression_data:
         "envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=1000,
-        runtime=240,
+        **needs(mem_mb=1000, runtime=240),
     params:
         inputs=[f"--input={process}={path}" for process, paths in EVENTS.items() for path in paths],
         flags=flags(
@@ -212,8 +236,7 @@ rule selective_sampling_jets:
         "envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=1000,
-        runtime=120,
+        **needs(mem_mb=1000, runtime=120),
     params:
         flags=lambda wildcards: flags(config["selective_sampling_jets"], wildcards.variable),
         seed=config["seed"],
@@ -241,24 +264,46 @@ rule train_teacher:
         "logs/train_teacher/{variable}.log",
     benchmark:
         "benchmarks/train_teacher/{variable}.tsv"
+    priority: 1  # the chief of a search before its workers
     conda:
         "envs/teacher.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=8000,
-        runtime=2880,
+        **needs(mem_mb=8000, runtime=2880),
     params:
-        flags=lambda wildcards, input: flags(
-            {
-                **config["train_teacher"],
-                "hyperparameters": next(iter(input.hyperparameters), None),
-            },
-            wildcards.variable,
-        ),
+        chief='--chief_host "$(hostname)"' if WORKER_JOBS else "",
+        flags=training_flags,
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} --input {input.data:q} --output {output:q} --variable {wildcards.variable}"
-        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {output:q}"
+        " --variable {wildcards.variable} --seed {params.seed} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule train_teacher_worker:
+    """Take trials from the search of train_teacher, on another node of a batch farm, until it is over."""
+    input:
+        script=script("train_teacher"),
+        data="selective_{variable}/train.h5",
+    output:
+        touch("workers_{variable}/{worker}"),
+    log:
+        "logs/train_teacher/{variable}_worker{worker}.log",
+    benchmark:
+        "benchmarks/train_teacher/{variable}_worker{worker}.tsv"
+    retries: 3  # a worker that loses its chief fails; the chief may be started again
+    conda:
+        "envs/teacher.yaml"
+    threads: 8
+    resources:
+        **needs(mem_mb=4000, runtime=2880),
+    params:
+        teacher="teacher_{variable}",
+        flags=training_flags,
+        seed=config["seed"],
+    shell:
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {params.teacher:q}"
+        " --variable {wildcards.variable} --seed {params.seed} {params.flags:q} --join job{wildcards.worker}"
+        " 2>&1 | tee {log:q}"
 
 
 rule train_student:
@@ -281,16 +326,15 @@ rule train_student:
         "benchmarks/train_student/{variable}.tsv"
     conda:
         "envs/student.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=4000,
-        runtime=720,
+        **needs(mem_mb=4000, runtime=720),
     params:
         flags=lambda wildcards: flags(config["train_student"], wildcards.variable),
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} --input {input.data:q} --teacher {input.teacher:q} --output {output:q}"
-        " --variable {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --teacher {input.teacher:q}"
+        " --output {output:q} --variable {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule analyze_results_teacher:
@@ -315,10 +359,9 @@ rule analyze_results_teacher:
         "benchmarks/analyze_results_teacher/{kind}_{variable}.tsv"
     conda:
         "envs/student.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **needs(mem_mb=4000, runtime=240),
     params:
         flags=lambda wildcards, input: flags(
             {**config["analyze_results_teacher"], "zero_bias": next(iter(input.zero_bias), None)},
@@ -327,8 +370,8 @@ rule analyze_results_teacher:
         models=lambda wildcards: [f"--model={path.partition('_')[0]}={path}" for path in models(wildcards)],
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} {params.models:q} --data {input.data:q} --output {output:q}"
-        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} {params.models:q} --data {input.data:q}"
+        " --output {output:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule export_firmware:
@@ -351,13 +394,12 @@ rule export_firmware:
         "benchmarks/export_firmware/{variable}.tsv"
     conda:
         "envs/student.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **needs(mem_mb=4000, runtime=60),
     params:
         flags=lambda wildcards: flags(config["export_firmware"], wildcards.variable),
         seed=config["seed"],
     shell:
-        "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"
-        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q}"
+        " --output {output:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -35,17 +36,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_teacher")
 
-# Flags on which neither the search nor its trials depend: the final fit has its own, others say where and by whom.
-NO_PART_OF_THE_SEARCH = (
-    "output",
-    "input",
-    "use_generator",
-    "final_epochs",
-    "patience",
-    "workers",
-    "chief_host",
-    "join",
-)
+# Flags on which no number depends.
+WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host", "join")
+
+# Flags on which neither the search nor its trials depend: the final fit has its own.
+NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
 
 # Modules on which the numbers of a training depend.
 CODE = Path(__file__).parent
@@ -226,8 +221,8 @@ def search(
         else:
             chief = Chief(hyperband.oracle, args.chief_host or "127.0.0.1", folder)
             commands = {f"worker{i}": [*command, f"--join=worker{i}"] for i in range(1, args.workers + 1)}
-            threads = max(1, len(os.sched_getaffinity(0)) // max(1, args.workers))
-            environment = {"TF_NUM_INTRAOP_THREADS": os.environ.get("TF_NUM_INTRAOP_THREADS", str(threads))}
+            threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS", len(os.sched_getaffinity(0))))
+            environment = {"TF_NUM_INTRAOP_THREADS": str(max(1, threads // max(1, args.workers)))}
             workers = WorkerProcesses(commands, folder / "workers", environment)
             try:
                 chief.wait(workers)
@@ -271,21 +266,51 @@ def train(
     return model, history
 
 
+def is_over(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
+    """Return whether the search has come to its end, be it that the final fit is not done yet or that all is."""
+    folder = partial_path(args.output)
+    if (folder / "trials.csv").exists():
+        return read_json(folder / SCRATCH / MADE_FOR) == expected
+    if not (args.output / "training.json").exists():
+        return False
+    record = read_json(args.output / "training.json")
+    found, ours = record["made_by"]["arguments"], provenance(args)["arguments"]
+    same_flags = all(found.get(name) == value for name, value in ours.items() if name not in WHERE_AND_BY_WHOM)
+    hashes = record["data"]["sha256"], record["code"]["sha256"]
+    return same_flags and hashes == (expected["--input"], expected["code"])
+
+
+def find_chief(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
+    """Wait for the chief of the search to join; False if the search is over, so that there will be none."""
+    from nn.many import chief_file
+
+    path = chief_file(partial_path(args.output))
+    end = time.monotonic() + SECONDS_FOR_THE_CHIEF
+    while not wait_for_file(path, 2):
+        if is_over(args, expected):
+            return False
+        if time.monotonic() > end:
+            raise UserError(f"{partial_path(args.output)}: no search to join after {SECONDS_FOR_THE_CHIEF} s")
+    return True
+
+
 def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Dataset) -> None:
-    """Join the search that another process has begun."""
+    """Join the search that another process has begun or will begin, unless it is over."""
     import grpc
     import keras_tuner
 
-    from nn.many import chief_file, join
+    from nn.many import join
     from nn.training import tuner
 
     end_with_parent()
     folder = partial_path(args.output)
-    if not wait_for_file(chief_file(folder), SECONDS_FOR_THE_CHIEF):
-        raise UserError(f"{folder}: no search to join after {SECONDS_FOR_THE_CHIEF} s")
+    expected = json.loads(json.dumps(made_for(args, None)))
+    if not find_chief(args, expected):
+        logger.info("%s: the search is over", args.output)
+        return
     address = join(args.join, folder)
-    found, expected = read_json(folder / SCRATCH / MADE_FOR), made_for(args, None)
-    changed = sorted(key for key in expected if found.get(key) != json.loads(json.dumps(expected[key])))
+    found = read_json(folder / SCRATCH / MADE_FOR)
+    changed = sorted(key for key in expected if found.get(key) != expected[key])
     if changed:
         raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
     scratch = folder / SCRATCH if args.use_generator else None

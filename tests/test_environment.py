@@ -40,19 +40,27 @@ def pins(requirements):
 
 
 RUN = pins(lines("requirements.txt"))
+FARM = pins(lines("requirements-farm.txt"))
 DEVELOP = pins(lines("requirements-dev.txt"))
 
 
 def test_requirements_name_versions_and_no_addresses():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-farm.txt", "requirements-dev.txt"):
         for line in lines(name):
             assert "://" not in line
             assert "@" not in line
 
 
-def test_the_development_requirements_add_to_the_others_and_repeat_none():
-    assert "-r requirements.txt" in (ROOT / "requirements-dev.txt").read_text().splitlines()
-    assert not set(RUN) & set(DEVELOP)
+@pytest.mark.parametrize(
+    ("name", "included"),
+    [("requirements-farm.txt", "requirements.txt"), ("requirements-dev.txt", "requirements-farm.txt")],
+)
+def test_requirements_include_those_that_they_add_to(name, included):
+    assert f"-r {included}" in (ROOT / name).read_text().splitlines()
+
+
+def test_no_requirement_is_repeated():
+    assert len({**RUN, **FARM, **DEVELOP}) == len(RUN) + len(FARM) + len(DEVELOP)
 
 
 @pytest.mark.parametrize("text", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cpu"]])
@@ -60,6 +68,12 @@ def test_each_dependency_of_the_project_is_pinned_within_its_bounds(text):
     requirement = Requirement(text)
     pinned = RUN[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(pinned)
+
+
+@pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["farm"])
+def test_each_plugin_for_a_farm_is_pinned_within_its_bounds(text):
+    requirement = Requirement(text)
+    assert requirement.specifier.contains(FARM[canonicalize_name(requirement.name)])
 
 
 @pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["dev"])
@@ -97,7 +111,7 @@ class TestCondaEnvironment:
         from utils.files import modules_of
 
         rules = re.split(r"^rule ", (ROOT / "Snakefile").read_text(), flags=re.MULTILINE)
-        scripts = [rule.partition(":")[0] for rule in rules if f'"envs/{path.name}"' in rule]
+        scripts = {re.search(r'script\("(\w+)"\)', rule)[1] for rule in rules if f'"envs/{path.name}"' in rule}
         assert scripts
         texts = [
             module.read_text() for name in scripts for module in (ROOT / f"{name}.py", *modules_of(ROOT / f"{name}.py"))

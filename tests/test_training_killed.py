@@ -1,6 +1,7 @@
 """Trainings that are killed, with SIGKILL and at several moments, and end like an undisturbed one to the bit."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from numpy.testing import assert_array_equal
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
+import train_teacher
 from nn.models import load_teacher
 
 SCRIPT = Path(__file__).with_name("small_search.py")
@@ -57,6 +59,11 @@ class Training:
         assert self.start(*flags).wait() == 0, self.text
         assert not self.partial.exists()
         return self.text[start:]
+
+    def is_over(self, *flags):
+        """Ask what a worker asks that finds no chief."""
+        args = train_teacher.parse_args([*self._command[2:], "--join=late", *flags])
+        return train_teacher.is_over(args, json.loads(json.dumps(train_teacher.made_for(args, None))))
 
     @property
     def text(self):
@@ -104,11 +111,14 @@ def test_killed_at_several_moments_it_goes_on_where_it_stood(data, undisturbed, 
     again = training.kill_at("trial 0003, epoch 2: 0 of")
     assert re.findall(r"goes on after (\d)", again) == ["1", "3"]
     assert again.count("a new process goes on") == 1
+    assert not training.is_over()
     again = training.kill_at("5 of at most 5 trials done")
     assert "goes on after 3 of at most 5 trials" in again
     assert re.search(r"trial 0003, epoch \d", again).group() == "trial 0003, epoch 2"
     again = training.kill_at("final fit, epoch 3: 0 of")
     assert "trial 0004, epoch" not in again
+    assert training.is_over()
+    assert not training.is_over("--seed=2")
     again = training.finish()
     assert re.search(r"final fit, epoch \d", again).group() == "final fit, epoch 3"
     assert training.text.count("trial 0000, epoch 1: loss") == 1
@@ -137,6 +147,14 @@ def test_chief_and_two_workers_find_the_same_though_all_are_killed(data, undistu
     )
     assert not Path(f"/proc/{second.group(1)}").exists()
     check_same(training, undisturbed)
+
+
+def test_a_worker_that_comes_after_the_end_has_nothing_to_do(undisturbed):
+    start = len(undisturbed.text)
+    assert undisturbed.start("--join=late").wait() == 0
+    assert "the search is over" in undisturbed.text[start:]
+    assert not undisturbed.partial.exists()
+    assert not undisturbed.is_over("--final_epochs=4")  # this output will be replaced
 
 
 def test_each_trial_and_the_final_fit_have_logs_for_tensorboard(undisturbed):

@@ -26,7 +26,11 @@ REQUIRED = {
     "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
     "export_firmware": ["--model_dir=x", "--data=y", "--output=z"],
 }
-NOT_FLAGS = {"generate_events": ("processes", "events_per_shard"), "create_L1regression_data": ("processes",)}
+NOT_FLAGS = {
+    "generate_events": ("processes", "events_per_shard"),
+    "create_L1regression_data": ("processes",),
+    "train_teacher": ("worker_jobs",),
+}
 
 
 @pytest.fixture
