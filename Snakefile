@@ -329,3 +329,35 @@ rule analyze_results_teacher:
     shell:
         "python {input.script[0]:q} {params.models:q} --data {input.data:q} --output {output:q}"
         " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule export_firmware:
+    """Verilog of the student, equal to it in every bit on all test events."""
+    input:
+        script=script("export_firmware"),
+        model="student_{variable}",
+        data="l1_regression/test.h5",
+    output:
+        report(
+            directory("firmware_{variable}"),
+            patterns=["{table,firmware}.txt", "{table,firmware}.json"],
+            caption="docs/report/export_firmware.rst",
+            category="7 Firmware, {variable}",
+            labels=labels,
+        ),
+    log:
+        "logs/export_firmware/{variable}.log",
+    benchmark:
+        "benchmarks/export_firmware/{variable}.tsv"
+    conda:
+        "envs/student.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        flags=lambda wildcards: flags(config["export_firmware"], wildcards.variable),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"
+        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"

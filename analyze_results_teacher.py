@@ -38,7 +38,7 @@ from utils.evaluation import (
 from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
-from utils.files import provenance, read_json, whole_folder, write_json
+from utils.files import provenance, read_json, refuse_inputs_in, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
@@ -160,15 +160,6 @@ def read_trainings(args: argparse.Namespace) -> dict[str, Training]:
 def _as_set(value: str | Sequence[str]) -> set[str]:
     """Return one or several values as a set."""
     return {value} if isinstance(value, str) else set(value)
-
-
-def check_output(args: argparse.Namespace) -> None:
-    """Refuse an output folder whose replacement would remove an input."""
-    output = args.output.resolve()
-    models = [folder / MODEL_FILE for _, folder in args.model]
-    for path in (*models, args.data, *([args.zero_bias] if args.zero_bias else [])):
-        if output in (path.resolve(), *path.resolve().parents):
-            raise UserError(f"--output {args.output}: is replaced as a whole, but {path} is in it")
 
 
 def load(training: Training) -> "Loaded":
@@ -326,7 +317,8 @@ def attention_figures(
 def main(argv: Sequence[str] | None = None) -> None:
     """Predict, evaluate, draw and write."""
     args = parse_args(argv)
-    check_output(args)
+    inputs = [*(folder / MODEL_FILE for _, folder in args.model), args.data]
+    refuse_inputs_in(args.output, *inputs, *([args.zero_bias] if args.zero_bias else []))
     trainings = read_trainings(args)
     first, training = next(iter(trainings.items()))
     variable = training.creator.variable

@@ -16,6 +16,7 @@ SCRIPTS = (
     "train_teacher",
     "train_student",
     "analyze_results_teacher",
+    "export_firmware",
 )
 
 

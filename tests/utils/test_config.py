@@ -24,6 +24,7 @@ REQUIRED = {
     "train_teacher": ["--input=x", "--output=y"],
     "train_student": ["--input=x", "--output=y"],
     "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
+    "export_firmware": ["--model_dir=x", "--data=y", "--output=z"],
 }
 NOT_FLAGS = {"generate_events": ("processes", "events_per_shard"), "create_L1regression_data": ("processes",)}
 
