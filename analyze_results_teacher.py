@@ -35,6 +35,7 @@ from utils.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
+from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
 from utils.files import provenance, read_json, refuse_inputs_in, whole_folder, write_json
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from nn.trained import Attention, Loaded
 
 logger = logging.getLogger("analyze_results_teacher")
+
+CORRECTED, NO_JET, NO_TARGET = "corrected", "as it is, no jet at L1", "as it is, no target"
+NOT_EVALUATED = "process neither signal nor background"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
@@ -166,19 +170,21 @@ def load(training: Training) -> "Loaded":
     return load_trained(training)
 
 
-def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
-    """Read the events with a progress bar."""
+def _read(data: L1Dataset, chunk_size: int, tally: Tally) -> Iterator[L1Events]:
+    """Read the events with a progress bar, and count them."""
     with progress(data.n_events, "predict") as bar:
         for events in data.chunks(chunk_size, true_objects=False):
+            tally.add(READ, events.ids)
             yield events
             bar.update(len(events))
 
 
 def predict(
     args: argparse.Namespace, variable: str, models: dict[str, Model], data: L1Dataset, processes: dict[str, int]
-) -> dict[str, Predictions]:
+) -> tuple[dict[str, Predictions], History]:
     """Predict the corrections of all events of the processes, and say how many there are."""
-    events = _read(data, args.chunk_size)
+    tally = Tally(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
+    events = _read(data, args.chunk_size, tally)
     predictions = predict_events(events, list(processes.values()), variable, models)
     if (predictions.weight < 0).any():
         raise UserError(f"{data.path}: dataset 'weights': expected none below 0")
@@ -195,7 +201,15 @@ def predict(
             counts.without_jet,
             counts.without_target,
         )
-    return of_process
+        for outcome, n_events in (
+            (CORRECTED, counts.events - counts.without_jet - counts.without_target),
+            (NO_JET, counts.without_jet),
+            (NO_TARGET, counts.without_target),
+        ):
+            tally.add_number(outcome, processes[name], n_events)
+    for process_id in data.process_names.keys() - set(processes.values()):
+        tally.add_number(NOT_EVALUATED, process_id, tally.number(READ, process_id))
+    return of_process, tally.after(History.read(data.path), "analyze_results_teacher")
 
 
 def zero_bias_rates(
@@ -314,8 +328,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     crossings = ZeroBiasData.check(args.zero_bias, reconstructed(variable)) if args.zero_bias else None
     loaded = {name: load(of_name) for name, of_name in trainings.items()}
     models = {name: of_name.model for name, of_name in loaded.items()}
-    events = predict(args, variable, models, data, processes)
+    events, history = predict(args, variable, models, data, processes)
     zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
+    records = {name: read_json(of_name.folder / TRAINING_FILE) for name, of_name in trainings.items()}
+    branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
+    branches.append(Branch("evaluation", history))
     results = evaluate(args, variable, data, events, zero_bias)
     text = summary(results)
     attention = loaded[first].attention
@@ -328,8 +345,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 save(draw()[0], folder / stem)
                 bar.update()
         (folder / "summary.txt").write_text(text)
-        records = {name: read_json(of_name.folder / TRAINING_FILE) for name, of_name in trainings.items()}
-        write_json(folder / "results.json", numbers(results, records, provenance(args)))
+        (folder / "events.txt").write_text(event_table(branches))
+        write_json(folder / "results.json", numbers(results, branches, records, provenance(args)))
     logger.info("%s", text)
 
 

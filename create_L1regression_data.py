@@ -18,6 +18,7 @@ import numpy as np
 
 from utils.cli import UserError, comma_separated, number, parser, progress, script
 from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, met
+from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files
 from utils.files import provenance, whole_folder
 from utils.l1_dataset import new_l1_file
@@ -274,6 +275,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             new_l1_file(args.train_output, names, args.seed, made_by, workers) as train,
             new_l1_file(args.test_output, names, args.seed, made_by, workers) as test,
         ):
+            tally = Tally(names, ["training", "test"])
             for process in processes:
                 one = functools.partial(
                     smear, process=process, response=response, seed=args.seed, test_fraction=args.test_fraction
@@ -283,7 +285,14 @@ def main(argv: Sequence[str] | None = None) -> None:
                     for train_events, test_events in smeared:
                         train.append(train_events)
                         test.append(test_events)
+                        tally.add("training", train_events.ids)
+                        tally.add("test", test_events.ids)
                         bar.update(len(train_events) + len(test_events))
+                tally.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
+            before = History.of_inputs({name: [file.path for file in files] for name, files in inputs.items()})
+            history = tally.after(before, "create_L1regression_data")
+            train.record(history)
+            test.record(history.of("test"))
             if plots:
                 draw_response(response, plots)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from utils.cli import number, parser, progress, script
 from utils.detector import Detected, Detector, measure, overlay, reconstruct
+from utils.event_counts import GENERATED, READ, History, Tally
 from utils.events import new_events_file
 from utils.files import provenance
 from utils.generator import MINIMUM_BIAS, Generator, seed_sequences
@@ -24,6 +25,7 @@ from utils.generator import MINIMUM_BIAS, Generator, seed_sequences
 logger = logging.getLogger("generate_events")
 
 BATCH = 200
+FAILED = "failed in Pythia, replaced"
 MAX_PILEUP_POOL = 2000
 
 
@@ -94,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             underlying_event=bool(args.underlying_event),
             seed=process_seed,
         )
+        tally = Tally({0: args.process}, ["events"], [FAILED])
         pool = pileup_pool(args, detector, pileup_seed) if args.pileup else None
         with progress(args.events, args.process) as bar:
             for size in batches(args.events):
@@ -102,7 +105,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if pool is not None:
                     detected = overlay(detected, pool, args.pileup, rng)
                 file.append(reconstruct(detected, detector, subtract_pileup=pool is not None), weights)
+                tally.add_number(READ, 0, size)
+                tally.add_number("events", 0, len(weights))
                 bar.update(size)
+        for outcome in (READ, FAILED):
+            tally.add_number(outcome, 0, generator.n_failed)
         file.finish(
             generator.cross_section_pb / generator.weight_sum,
             {
@@ -113,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "seed": args.seed,
                 "shard": args.shard,
                 "configuration": json.dumps(provenance(args)),
+                **tally.after(History(output=GENERATED), "generate_events").attribute(),
             },
         )
     logger.info(

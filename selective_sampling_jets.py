@@ -16,6 +16,7 @@ import numpy as np
 
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
+from utils.event_counts import LEFT_OUT, READ, History, Tally
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
 from utils.random_streams import uniforms
@@ -23,6 +24,8 @@ from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_
 from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("selective_sampling_jets")
+
+KEPT, OTHER_PROCESS, THINNED, FLATTENED = "kept", "other process", "thinned by jet count", "spectrum flattened"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -86,6 +89,10 @@ class Selection:
     mode: str
     seed: int
 
+    def of_processes(self, events: L1Events) -> np.ndarray:
+        """Say which events are of the chosen processes, shape (n_events,), bool."""
+        return np.isin(events.ids, self.process_ids)
+
     def thin(self, events: L1Events, start: int) -> tuple[np.ndarray, np.ndarray]:
         """Choose processes and thin by jet count.
 
@@ -102,7 +109,7 @@ class Selection:
             With which the kept ones were kept.
         """
         probability = jet_count_probability(jet_count(events.smeared_data), self.fractions, self.mode)
-        kept = np.isin(events.ids, self.process_ids) & (self._uniforms("thinning", start, len(events)) < probability)
+        kept = self.of_processes(events) & (self._uniforms("thinning", start, len(events)) < probability)
         return kept, probability
 
     def flatten(self, probability: np.ndarray, start: int) -> np.ndarray:
@@ -163,9 +170,10 @@ def write_selected(
     kept_output: L1Writer,
     discarded_output: L1Writer | None,
 ) -> SamplingTally:
-    """Write the kept events, and the others where a file is asked for, and count them."""
+    """Write the kept events, and the others where a file is asked for, and count and record them."""
     variable = args.sampling_var or "true_met"
     tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0)
+    counts = Tally(chunks.data.process_names, [KEPT], [OTHER_PROCESS, THINNED, FLATTENED])
     for start, events in chunks.read("select", true_objects=True):
         thinned, probability = selection.thin(events, start)
         kept = thinned
@@ -179,6 +187,16 @@ def write_selected(
         if discarded_output is not None:
             discarded_output.append(events[~kept])
         tally.add(events, thinned, kept)
+        chosen = selection.of_processes(events)
+        counts.add(READ, events.ids)
+        counts.add(KEPT, selected.ids)
+        counts.add(OTHER_PROCESS, events.ids[~chosen])
+        counts.add(THINNED, events.ids[chosen & ~thinned])
+        counts.add(FLATTENED, events.ids[thinned & ~kept])
+    history = counts.after(History.read(args.input), "selective_sampling_jets")
+    kept_output.record(history)
+    if discarded_output is not None:
+        discarded_output.record(history.of(LEFT_OUT))
     return tally
 
 

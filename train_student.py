@@ -20,6 +20,7 @@ import pandas as pd
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
 from utils.data_processing import L1Events, full_variable, graph_creator, jet_count
+from utils.event_counts import EVENT_COUNTS, History
 from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
@@ -262,6 +263,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = TrainingGraphs(data, inputs, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
+        events = graphs.tally.after(History.read(args.input), "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))
         rows.to_csv(folder / "history.csv")
@@ -283,6 +285,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
             "hyperparameters": asdict(hyperparameters),
             "n_training": graphs.n_training,
             "n_validation": graphs.n_validation,
+            EVENT_COUNTS: events.record(),
             "best_val_loss": best["val_loss"],
             "ebops": best["ebops"],
             "seed": args.seed,

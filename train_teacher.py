@@ -21,6 +21,7 @@ import pandas as pd
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
+from utils.event_counts import EVENT_COUNTS, History
 from utils.files import provenance, read_json, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
@@ -337,6 +338,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
+        events = graphs.tally.after(History.read(args.input), "train_teacher")
         hypermodel = build_hypermodel(args, creator, graphs)
         try:
             model, history = train(args, command, hypermodel, fixed, graphs, folder)
@@ -353,6 +355,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
             "variance": hypermodel.variance,
             "n_training": graphs.n_training,
             "n_validation": graphs.n_validation,
+            EVENT_COUNTS: events.record(),
             "best_val_loss": min(history["val_loss"]),
             "seed": args.seed,
             "parameters": model.count_params(),

@@ -13,7 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
-from analyze_results_teacher import Loaded, load_model, main, read_training
+from analyze_results_teacher import load, main, read_training
+from nn.trained import Loaded
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
 from utils.evaluation import Model
 from utils.files import whole_folder
@@ -87,10 +88,10 @@ def equal_attention(features):
 
 
 def use(monkeypatch, correct):
-    def load(training):
-        return Loaded(Model(training.creator.features, correct), equal_attention)
+    def fake(training):
+        return Loaded(None, Model(training.creator.features, correct), equal_attention)
 
-    monkeypatch.setattr(analyze_results_teacher, "load_model", load)
+    monkeypatch.setattr(analyze_results_teacher, "load", fake)
 
 
 @pytest.fixture
@@ -116,6 +117,7 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
     )
     assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
     assert sorted(path.name for path in (model_dir.parent / "plots").glob("[!.]*")) == [
+        "events.txt",
         "rate.pdf",
         "rate.png",
         "results.json",
@@ -143,6 +145,38 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
         crossings * (1 - np.exp(-14e3 * (1 - N_WITHOUT_TARGET / N_QCD) / crossings))
     )
     assert results["made_by"]["arguments"]["seed"] == 1
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_what_became_of_the_events_is_said_and_where_it_does_not_add_up(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    assert main(arguments(model_dir, data)) == 0
+    lines = [" ".join(line.split()) for line in (model_dir.parent / "plots" / "events.txt").read_text().splitlines()]
+    assert lines == [
+        "events QCD W empty all",
+        "",
+        "analyze_results_teacher (evaluation)",
+        f"in: a file without a record {N_QCD} {N_W} 0 {N_QCD + N_W}",
+        "out: corrected 2880 1380 0 4260",
+        "out: as it is, no jet at L1 100 100 0 200",
+        "out: as it is, no target 20 20 0 40",
+        "left out: process neither signal nor background 0 0 0 0",
+        "",
+        "teacher: nothing is on record.",
+        "evaluation: what was before analyze_results_teacher is not on record.",
+        "All numbers on record add up.",
+    ]
+    assert results_of(model_dir)["event_counts"]["disagreements"] == []
+
+    step = {"step": "train_teacher", "source": None, "read": {"QCD": 9}, "left_out": {"no target": {"QCD": 1}}}
+    record = {"steps": [{**step, "written": {"training": {"QCD": 7}}}], "output": "training"}
+    write_training(model_dir, event_counts=record)
+    assert main(arguments(model_dir, data)) == 0
+    text = (model_dir.parent / "plots" / "events.txt").read_text()
+    assert text.endswith("\nDOES NOT ADD UP: train_teacher: QCD: 9 read, 8 accounted for\n")
+    found = results_of(model_dir)["event_counts"]
+    assert found["disagreements"] == ["train_teacher: QCD: 9 read, 8 accounted for"]
+    assert [branch["name"] for branch in found["branches"]] == ["teacher", "evaluation"]
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -244,16 +278,16 @@ def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatc
     """The first is compared with itself, the second with it; each has its own inputs."""
     student = write_training(tmp_path / "student_model", log_features=[])
 
-    def load(training):
+    def fake(training):
         logarithm = "pt" in training.creator.log_features
 
         def correct(features):
             assert features[:, 8, 0].max() == pytest.approx(np.log1p(30) if logarithm else 30)
             return perfect(features) if logarithm else np.ones(len(features))
 
-        return Loaded(Model(training.creator.features, correct), None)
+        return Loaded(None, Model(training.creator.features, correct), None)
 
-    monkeypatch.setattr(analyze_results_teacher, "load_model", load)
+    monkeypatch.setattr(analyze_results_teacher, "load", fake)
     assert main(arguments(model_dir, data, f"--model=student={student}")) == 0
     results = results_of(model_dir)
     assert list(results["models"]) == ["teacher", "student"]
@@ -570,7 +604,7 @@ def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, rand
     expected = model.predict_on_batch(features)[:, 0]
     training = read_training(write_training(model_dir, variable="true_ht", log_features=[]))
     model.save(model_dir / "best_model.keras")
-    teacher = load_model(training)
+    teacher = load(training)
     assert teacher.model.predict(features) == pytest.approx(expected, rel=1e-4)
     assert [layer.shape for layer in teacher.attention(features)] == [(len(features), 1, 10, 10)] * 2
 

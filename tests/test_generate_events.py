@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from generate_events import main
+from generate_events import FAILED, main
 from utils.data_processing import EVENT_JETS, EVENT_MET, PT
+from utils.event_counts import History
 from utils.events import EventsFile
 
 QCD = (
@@ -51,6 +52,9 @@ def test_events_file(tmp_path):
     assert 0 < error < 1e8
     assert json.loads(attributes["configuration"])["arguments"]["settings"] == list(QCD)
     assert json.loads(attributes["configuration"])["versions"]["pythia8mc"].startswith("8.")
+    (step,) = History.read(output).steps
+    assert step.written == {"events": {"QCD": 230}}
+    assert step.read["QCD"] == 230 + sum(step.left_out[FAILED].values())
     assert [path.name for path in output.parent.iterdir()] == ["0.h5"]
 
 

@@ -81,7 +81,7 @@ def test_an_unknown_plot_has_a_neutral_caption(rule):
     ("rule", "table"),
     [
         *(("train_teacher", name) for name in ("history", "trials", "best_hyperparameters", "training")),
-        *(("analyze_results_teacher", name) for name in ("summary", "results")),
+        *(("analyze_results_teacher", name) for name in ("summary", "events", "results")),
     ],
 )
 def test_each_table_has_a_caption(rule, table):

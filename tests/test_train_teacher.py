@@ -16,6 +16,7 @@ from nn import models, search
 from train_teacher import main
 from utils.batches import GraphBatches, TrainingGraphs
 from utils.data_processing import graph_creator
+from utils.event_counts import History
 from utils.l1_dataset import L1Dataset
 
 TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
@@ -126,6 +127,19 @@ class TestOutputs:
         # Of the training part only, which is most of it.
         assert record["mean"][0] == pytest.approx(logs.mean(), abs=5 * logs.std() / np.sqrt(len(logs)))
         assert record["variance"][0] == pytest.approx(logs.var(), rel=0.1)
+
+    def test_record_what_became_of_the_events(self, met_teacher, train_file):
+        record = read_json(met_teacher / "training.json")
+        history = History.of_record(record["event_counts"])
+        assert [step.step for step in history.steps] == ["create_L1regression_data", "train_teacher"]
+        assert history.disagreements() == []
+        step = history.steps[-1]
+        with h5py.File(train_file) as file:
+            ids, jets = file["ids"][:], (file["smeared_data"][:, 8:, 0] > 0).any(1)
+        assert step.read == {"QCD": (ids == 1).sum(), "W": (ids == 2).sum()}
+        assert step.left_out["no jet at L1"] == {"QCD": (~jets[ids == 1]).sum(), "W": (~jets[ids == 2]).sum()}
+        assert sum(step.written["training"].values()) == record["n_training"]
+        assert sum(step.written["validation"].values()) == record["n_validation"]
 
     def test_history_has_a_row_for_each_epoch(self, met_teacher):
         history = read_table(met_teacher / "history.csv")

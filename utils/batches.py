@@ -4,7 +4,6 @@ Events have few real objects in many slots. Graphs are therefore kept as flat ar
 made of graphs of similar size, and each batch is padded only to its largest graph.
 """
 
-import logging
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -18,11 +17,12 @@ import numpy as np
 
 from utils.cli import UserError, progress
 from utils.data_processing import ETA, PHI, PT, L1Events, jet_count
+from utils.event_counts import READ, Tally
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.random_streams import generator, uniforms
 
-logger = logging.getLogger(__name__)
-
+TRAINING, VALIDATION = "training", "validation"
+NOT_IN_SUBSET, NO_JET, NO_TARGET = "not in the random subset", "no jet at L1", "no target"
 GRAPHS_A_BUFFER = 1 << 17
 
 # A step of the optimizer takes the mean gradient of so many batches. One of graphs of the same size would pull all
@@ -218,6 +218,8 @@ class TrainingGraphs:
     n_training, n_validation : int
         Graphs of each part.
     n_labels : int
+    tally : Tally
+        What became of the events of the file.
     """
 
     def __init__(
@@ -232,6 +234,7 @@ class TrainingGraphs:
     ):
         self._weight_power = weight_power
         self._data, self._creator, self._test_split, self._seed = data, creator, test_split, seed
+        self.tally = Tally(data.process_names, [TRAINING, VALIDATION], [NOT_IN_SUBSET, NO_JET, NO_TARGET])
         self.n_chunks = -(-data.n_events // ROWS_A_CHUNK)
         self._counts = None
         if max_events is not None and max_events < data.n_events:
@@ -251,11 +254,13 @@ class TrainingGraphs:
             return events, validation
         rng = generator(self._seed, "subset", 1 + number)
         chosen = np.sort(rng.choice(len(events), self._counts[number], replace=False))
+        self.tally.add(NOT_IN_SUBSET, np.delete(events.ids, chosen))
         return events[chosen], validation[chosen]
 
     def _read(self) -> None:
         """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
-        counts, moments = np.zeros(5, np.int64), Moments()
+        moments = Moments()
+        self.n_training, self.n_validation = 0, 0
         relative_weights = self._data.relative_weights(self._weight_power)
         with progress(self._data.n_events, "read training events") as bar:
             for number, chunk in enumerate(self._data.chunks(ROWS_A_CHUNK, true_objects=False)):
@@ -272,19 +277,17 @@ class TrainingGraphs:
                 for kept, graphs in zip(self._parts, (training, validating), strict=True):
                     kept.append(graphs)
                 self.n_labels = labels.shape[1]
-                counts += [len(events), (~has_jet).sum(), (has_jet & ~used).sum(), len(training), len(validating)]
+                self.n_training += len(training)
+                self.n_validation += len(validating)
+                self.tally.add(READ, chunk.ids)
+                for outcome, rows in (
+                    (TRAINING, used & ~validation),
+                    (VALIDATION, used & validation),
+                    (NO_JET, ~has_jet),
+                    (NO_TARGET, has_jet & ~used),
+                ):
+                    self.tally.add(outcome, events.ids[rows])
                 bar.update(len(chunk))
-        n_events, n_no_jet, n_no_target, self.n_training, self.n_validation = (int(n) for n in counts)
-        logger.info(
-            "%s: %d of %d events used; %d without L1 jet and %d without target left out; %d train, %d validate",
-            self._data.path,
-            n_events,
-            self._data.n_events,
-            n_no_jet,
-            n_no_target,
-            self.n_training,
-            self.n_validation,
-        )
         for part, n_graphs in (("training", self.n_training), ("validation", self.n_validation)):
             if not n_graphs:
                 raise UserError(f"{self._data.path}: no event is left for the {part}")

@@ -37,17 +37,20 @@ def pythia_seed(sequence: np.random.SeedSequence) -> int:
 
 
 class _EventWeights(pythia8mc.UserHooks):
-    """Note the weight of each complete event, which Pythia's batches leave out."""
+    """Note the weight of each complete event, which Pythia's batches leave out, and count all others."""
 
     def __init__(self, pythia: pythia8mc.Pythia):
         super().__init__()
         self._pythia = pythia
         self.weights: list[float] = []
+        self.n_failed = 0
 
     def onEndEvent(self, status: pythia8mc.PhysicsBase.Status) -> None:  # noqa: N802, the name is Pythia's
         """Take the weight at the end of an event, unless the event failed."""
         if int(status) == int(pythia8mc.PhysicsBase.Status.COMPLETE):
             self.weights.append(self._pythia.infoPython().weight())
+        else:
+            self.n_failed += 1
 
 
 class Generator:
@@ -120,6 +123,11 @@ class Generator:
             except RuntimeError as error:
                 raise UserError(f"process {self._process}: Pythia {error}{_reason(output)}") from None
         return self._stable(events.prt), np.array(self._recorder.weights)
+
+    @property
+    def n_failed(self) -> int:
+        """Number of events so far that failed and were replaced."""
+        return self._recorder.n_failed
 
     @property
     def weight_sum(self) -> float:

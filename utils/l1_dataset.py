@@ -14,6 +14,7 @@ import numpy as np
 from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
+from utils.event_counts import History
 from utils.files import dataset, open_hdf5, whole_file
 from utils.gzip_chunks import GzipTable, read_rows
 from utils.workers import worker_threads
@@ -33,6 +34,7 @@ class L1Writer:
     """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
 
     def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor):
+        self._file = file
         objects = dict.fromkeys(OBJECTS, ((N_SLOTS, 3), np.float32))
         numbers = dict.fromkeys((*SUMS, "weights"), ((), np.float32))
         self._table = GzipTable(file, {**objects, **numbers, "ids": ((), np.int32)}, ROWS_A_CHUNK, workers)
@@ -45,6 +47,10 @@ class L1Writer:
     def append(self, events: L1Events) -> None:
         """Append events."""
         self._table.append(vars(events))
+
+    def record(self, history: History) -> None:
+        """Write what became of the events on the way to this file."""
+        self._file.attrs.update(history.attribute())
 
     def finish(self) -> None:
         """Write what is not yet written."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from utils.data_processing import reconstructed
 from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
+from utils.event_counts import Branch, disagreements
 from utils.performance import (
     BinnedResponse,
     CrossingRates,
@@ -25,7 +26,7 @@ from utils.performance import (
     TurnOnGain,
 )
 
-FORMAT = 3
+FORMAT = 4
 GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
 
 Tree = dict[str, Any]
@@ -245,12 +246,21 @@ def _zero_bias(result: ZeroBiasResult) -> Tree:
     }
 
 
-def numbers(results: Results, trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
+def _event_counts(branches: Sequence[Branch]) -> Tree:
+    return {
+        "branches": [{"name": branch.name, "steps": branch.history.record()["steps"]} for branch in branches],
+        "disagreements": disagreements(branches),
+    }
+
+
+def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
     """Put all numbers into the structure of results.json.
 
     Parameters
     ----------
     results : Results
+    branches : sequence of Branch
+        What became of the events of the training of each model, and of those of the evaluation.
     trainings : mapping of str to dict
         What the training of each model recorded.
     made_by : dict
@@ -272,5 +282,6 @@ def numbers(results: Results, trainings: Mapping[str, Tree], made_by: Tree) -> T
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
+        "event_counts": _event_counts(branches),
         "made_by": made_by,
     }

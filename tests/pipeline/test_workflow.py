@@ -199,6 +199,17 @@ class TestRun:
         assert lengths["l1_regression/train"] + lengths["l1_regression/test"] == 700 + 400 + 60 + 60
         assert sum(list(lengths.values())[2:]) == lengths["l1_regression/train"]
 
+    @pytest.mark.parametrize("variable", ["true_met", "true_ht"])
+    def test_says_what_became_of_the_events(self, variable, finished):
+        folder = finished / "output" / f"plots_teacher_{variable}"
+        teacher, evaluation = json.loads((folder / "results.json").read_text())["event_counts"]["branches"]
+        scripts = ["generate_events", "create_L1regression_data", "selective_sampling_jets", "train_teacher"]
+        assert [step["step"] for step in teacher["steps"]] == scripts
+        assert [step["step"] for step in evaluation["steps"]] == [*scripts[:2], "analyze_results_teacher"]
+        assert teacher["steps"][0]["written"]["events"] == {"QCD": 700, "W": 400, "hToTauTau": 60, "hChToTauNu": 60}
+        assert teacher["steps"][:2] == evaluation["steps"][:2]
+        assert (folder / "events.txt").read_text().endswith("\nAll numbers on record add up.\n")
+
     def test_selects_the_processes_of_the_configuration(self, finished):
         with h5py.File(finished / "output" / "selective_true_ht" / "train.h5") as file:
             names = dict(label.decode().rpartition("_")[::-2] for label in file["ids_names"][:])
