@@ -37,7 +37,7 @@ from utils.evaluation import (
 )
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
-from utils.files import provenance, read_json, whole_folder, write_json
+from utils.files import not_there, provenance, read_json, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
@@ -211,7 +211,7 @@ def load_model(training: Training) -> Loaded:
     """Load a model; the only place that needs keras, whose import takes seconds and logs much."""
     path = training.folder / MODEL_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise not_there(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from nn.attention import attention_of
     from nn.data import predict
@@ -219,8 +219,13 @@ def load_model(training: Training) -> Loaded:
 
     try:
         network = load_teacher(path)
+        expected = (None, None, len(training.creator.feature_names)), (None, 1)
+        if (network.input_shape, network.output_shape) != expected:
+            raise ValueError(
+                f"expected input and output of shapes {expected}, found {network.input_shape}, {network.output_shape}"
+            )
     except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f"{path}: not a readable model ({error})") from None
+        raise UserError(f"{path}: not a readable model ({' '.join(str(error).split())[:300]})") from None
     model = Model(training.creator.features, functools.partial(predict, network))
     return Loaded(model, functools.partial(attention_of, network))
 
@@ -370,22 +375,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = (*args.signal_names, *args.bg_names)
     processes = dict(zip(names, data.ids_of(names), strict=True))
     crossings = ZeroBiasData.check(args.zero_bias, reconstructed(variable)) if args.zero_bias else None
-    loaded = {name: load_model(of_name) for name, of_name in trainings.items()}
-    models = {name: of_name.model for name, of_name in loaded.items()}
-    events = predict(args, variable, models, data, processes)
-    zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
-    results = evaluate(args, variable, data, events, zero_bias)
-    text = summary(results)
-    attention = loaded[first].attention
-    with whole_folder(args.output) as folder:
+    with whole_folder(args.output) as folder:  # from now on another process is refused
+        loaded = {name: load_model(of_name) for name, of_name in trainings.items()}
+        models = {name: of_name.model for name, of_name in loaded.items()}
+        events = predict(args, variable, models, data, processes)
+        zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
+        results = evaluate(args, variable, data, events, zero_bias)
+        text = summary(results)
         plots = figures(results)
-        if attention:
+        if attention := loaded[first].attention:
             plots |= attention_figures(first, training, attention, data, processes, events, results)
         with progress(len(plots), "draw", "plots") as bar:
             for stem, draw in plots.items():
                 save(draw()[0], folder / stem)
                 bar.update()
-        (folder / "summary.txt").write_text(text)
+        (folder / "summary.txt").write_text(text, encoding="utf-8")
         records = {name: read_json(of_name.folder / TRAINING_FILE) for name, of_name in trainings.items()}
         write_json(folder / "results.json", numbers(results, records, provenance(args)))
     logger.info("%s", text)
