@@ -1,7 +1,8 @@
-"""From Pythia events to the teacher's turn-on curves; each rule runs the script of its name.
+"""From Pythia events to turn-on curves and firmware; each rule runs the script of its name.
 
 All paths are relative to the output folder, so that a target is named as its file or folder there:
-plots_selective_true_met, teacher_true_met, plots_teacher_true_met, and the same for true_ht and original_met.
+plots_selective_true_met, teacher_true_met, plots_teacher_true_met, student_true_met, plots_student_true_met,
+firmware_true_met, and the same for true_ht and original_met.
 """
 
 import glob
@@ -14,9 +15,9 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
-from utils.config import check_config, flags, modules_of, n_shards, use_this_python
+from utils.config import check_config, flags, n_shards, use_this_python
 from utils.data_processing import VARIABLES
-from utils.files import refuse_dangling
+from utils.files import modules_of, refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
 
 min_version("9.0")
@@ -46,6 +47,7 @@ workdir: config["output"]
 
 wildcard_constraints:
     variable="|".join(VARIABLES),
+    kind="teacher|student",
     process="[A-Za-z0-9][A-Za-z0-9_+-]*",
     shard="[0-9]+",
 
@@ -90,6 +92,17 @@ def labels(wildcards):
     result = title_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else f"{table.replace('_', ' ')} (numbers)"
     variable = wildcards.get("variable")
     return {"result": result, "variable": variable} if variable else {"result": result}
+
+
+def models(wildcards):
+    """The trainings that are evaluated together: the teacher, and with a student its teacher before it."""
+    return [f"{kind}_{wildcards.variable}" for kind in dict.fromkeys(["teacher", wildcards.kind])]
+
+
+def chapter(wildcards):
+    """In which chapter the report puts the results of an analysis."""
+    number = {"teacher": "4 Trigger performance", "student": "6 Trigger performance with the student"}[wildcards.kind]
+    return f"{number}, {wildcards.variable}"
 
 
 def heading(wildcards):
@@ -249,28 +262,60 @@ rule train_teacher:
         " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
 
 
+rule train_student:
+    """Distil a small quantised network from the teacher; goes on with what a kill left."""
+    input:
+        script=script("train_student"),
+        data="selective_{variable}/train.h5",
+        teacher="teacher_{variable}",
+    output:
+        report(
+            directory("student_{variable}"),
+            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,[^/]+}.json"],
+            caption="docs/report/train_student.rst",
+            category="5 Student, {variable}",
+            labels=labels,
+        ),
+    log:
+        "logs/train_student/{variable}.log",
+    benchmark:
+        "benchmarks/train_student/{variable}.tsv"
+    conda:
+        "envs/student.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    params:
+        flags=lambda wildcards: flags(config["train_student"], wildcards.variable),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} --input {input.data:q} --teacher {input.teacher:q} --output {output:q}"
+        " --variable {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
 rule analyze_results_teacher:
-    """Turn-on curves, resolution, rates and ROC of the teacher, on test events."""
+    """Turn-on curves, resolution, rates and ROC of the teacher, or of teacher and student, on test events."""
     input:
         script=script("analyze_results_teacher"),
         data="l1_regression/test.h5",
-        model="teacher_{variable}",
+        models=models,
         zero_bias=user_file("analyze_results_teacher", "zero_bias"),
     output:
         report(
-            directory("plots_teacher_{variable}"),
+            directory("plots_{kind}_{variable}"),
             patterns=["{plot}.png", "{table}.txt", "{table}.json"],
             caption="docs/report/analyze_results_teacher.rst",
-            category="4 Trigger performance, {variable}",
+            category=chapter,
             subcategory=heading,
             labels=labels,
         ),
     log:
-        "logs/analyze_results_teacher/{variable}.log",
+        "logs/analyze_results_teacher/{kind}_{variable}.log",
     benchmark:
-        "benchmarks/analyze_results_teacher/{variable}.tsv"
+        "benchmarks/analyze_results_teacher/{kind}_{variable}.tsv"
     conda:
-        "envs/teacher.yaml"
+        "envs/student.yaml"
     threads: workflow.cores
     resources:
         mem_mb=4000,
@@ -280,6 +325,39 @@ rule analyze_results_teacher:
             {**config["analyze_results_teacher"], "zero_bias": next(iter(input.zero_bias), None)},
             wildcards.variable,
         ),
+        models=lambda wildcards: [f"--model={path.partition('_')[0]}={path}" for path in models(wildcards)],
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]:q} {params.models:q} --data {input.data:q} --output {output:q}"
+        " --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule export_firmware:
+    """Verilog of the student, equal to it in every bit on all test events."""
+    input:
+        script=script("export_firmware"),
+        model="student_{variable}",
+        data="l1_regression/test.h5",
+    output:
+        report(
+            directory("firmware_{variable}"),
+            patterns=["{table,firmware}.txt", "{table,firmware}.json"],
+            caption="docs/report/export_firmware.rst",
+            category="7 Firmware, {variable}",
+            labels=labels,
+        ),
+    log:
+        "logs/export_firmware/{variable}.log",
+    benchmark:
+        "benchmarks/export_firmware/{variable}.tsv"
+    conda:
+        "envs/student.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        flags=lambda wildcards: flags(config["export_firmware"], wildcards.variable),
         seed=config["seed"],
     shell:
         "python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q} --output {output:q}"

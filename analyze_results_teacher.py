@@ -12,14 +12,14 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
-from utils.data_processing import GraphCreator, L1Events, full_variable, graph_creator, reconstructed
+from utils.data_processing import L1Events, full_variable, reconstructed
 from utils.evaluation import (
     BINNINGS,
     NO_MODELS,
@@ -37,17 +37,20 @@ from utils.evaluation import (
 )
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
-from utils.files import not_there, provenance, read_json, whole_folder, write_json
+from utils.files import provenance, read_json, refuse_inputs_in, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
 from utils.results_file import numbers
 from utils.summary import summary
+from utils.trainings import MODEL_FILE, TRAINING_FILE, Training, read_training
 from utils.zero_bias import PROCESS_ID, ZeroBiasData
+
+if TYPE_CHECKING:
+    from nn.trained import Attention, Loaded
 
 logger = logging.getLogger("analyze_results_teacher")
 
-MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 
@@ -128,38 +131,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-@dataclass(frozen=True)
-class Training:
-    """What the evaluation has to know of a training.
-
-    Attributes
-    ----------
-    folder : Path
-    kind : {"teacher", "student"}
-    creator : GraphCreator
-    loss_function : str
-    """
-
-    folder: Path
-    kind: str
-    creator: GraphCreator
-    loss_function: str
-
-
-def read_training(folder: Path) -> Training:
-    """Read what a training recorded."""
-    path = folder / TRAINING_FILE
-    record = read_json(path)
-    for name, kind in (("variable", str), ("log_features", list), ("loss_function", str)):
-        if not isinstance(record, dict) or not isinstance(record.get(name), kind):
-            raise UserError(f"{path}: '{name}' is missing or no {kind.__name__}")
-    try:
-        creator = graph_creator(record["variable"], record["log_features"])
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
-    return Training(folder, record.get("kind", "teacher"), creator, record["loss_function"])
-
-
 def read_trainings(args: argparse.Namespace) -> dict[str, Training]:
     """Read what the trainings recorded, and refuse a flag that contradicts it and models of different variables."""
     trainings = {name: read_training(folder) for name, folder in args.model}
@@ -187,47 +158,12 @@ def _as_set(value: str | Sequence[str]) -> set[str]:
     return {value} if isinstance(value, str) else set(value)
 
 
-def check_output(args: argparse.Namespace) -> None:
-    """Refuse an output folder whose replacement would remove an input."""
-    output = args.output.resolve()
-    models = [folder / MODEL_FILE for _, folder in args.model]
-    for path in (*models, args.data, *([args.zero_bias] if args.zero_bias else [])):
-        if output in (path.resolve(), *path.resolve().parents):
-            raise UserError(f"--output {args.output}: is replaced as a whole, but {path} is in it")
-
-
-Attention = Callable[[np.ndarray], list[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model and, of a teacher, what gives for each layer the attention."""
-
-    model: Model
-    attention: Attention | None
-
-
-def load_model(training: Training) -> Loaded:
+def load(training: Training) -> "Loaded":
     """Load a model; the only place that needs keras, whose import takes seconds and logs much."""
-    path = training.folder / MODEL_FILE
-    if not path.is_file():
-        raise not_there(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from nn.attention import attention_of
-    from nn.data import predict
-    from nn.models import load_teacher
+    from nn.trained import load_trained
 
-    try:
-        network = load_teacher(path)
-        expected = (None, None, len(training.creator.feature_names)), (None, 1)
-        if (network.input_shape, network.output_shape) != expected:
-            raise ValueError(
-                f"expected input and output of shapes {expected}, found {network.input_shape}, {network.output_shape}"
-            )
-    except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f"{path}: not a readable model ({' '.join(str(error).split())[:300]})") from None
-    model = Model(training.creator.features, functools.partial(predict, network))
-    return Loaded(model, functools.partial(attention_of, network))
+    return load_trained(training)
 
 
 def _read(data: L1Dataset, chunk_size: int) -> Iterator[L1Events]:
@@ -342,7 +278,7 @@ def evaluate(
 def attention_figures(
     name: str,
     training: Training,
-    attention: Attention,
+    attention: "Attention",
     data: L1Dataset,
     processes: dict[str, int],
     events: dict[str, Predictions],
@@ -367,7 +303,8 @@ def attention_figures(
 def main(argv: Sequence[str] | None = None) -> None:
     """Predict, evaluate, draw and write."""
     args = parse_args(argv)
-    check_output(args)
+    inputs = [*(folder / MODEL_FILE for _, folder in args.model), args.data]
+    refuse_inputs_in(args.output, *inputs, *([args.zero_bias] if args.zero_bias else []))
     trainings = read_trainings(args)
     first, training = next(iter(trainings.items()))
     variable = training.creator.variable
@@ -376,7 +313,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     processes = dict(zip(names, data.ids_of(names), strict=True))
     crossings = ZeroBiasData.check(args.zero_bias, reconstructed(variable)) if args.zero_bias else None
     with whole_folder(args.output) as folder:  # from now on another process is refused
-        loaded = {name: load_model(of_name) for name, of_name in trainings.items()}
+        loaded = {name: load(of_name) for name, of_name in trainings.items()}
         models = {name: of_name.model for name, of_name in loaded.items()}
         events = predict(args, variable, models, data, processes)
         zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None

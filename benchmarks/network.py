@@ -107,7 +107,7 @@ def fit_ours(model: "keras.Model", batches: GraphBatches, **kwargs: Any) -> None
     """Train a teacher as nn.data.fit does, but without validation."""
     from nn.data import as_dataset
 
-    model.fit(as_dataset(batches, model.input_shape[-1], itertools.count()), shuffle=False, **kwargs)
+    model.fit(as_dataset(batches, model, itertools.count()), shuffle=False, **kwargs)
 
 
 def all_training_graphs(source: TrainingGraphs) -> RaggedGraphs:

@@ -228,6 +228,15 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
         row = [word for word in lines[start + 6 + i].split() if word != "kHz"]
         assert row[:2] == [allowed, "teacher"]
         assert row[2:5] == [f"{100 * gain['value']:.2f}", "+-", f"{100 * gain['error']:.2f}"]
+    turn_on = points[0]["turn_on"]["baseline"]["fit"]
+    row = lines[start + 10].split()
+    assert row[:2] == ["2.000%", "baseline"]
+    assert row[2:5] == [f"{100 * turn_on['plateau']['value']:.1f}", "+-", f"{100 * turn_on['plateau']['error']:.1f}"]
+    assert row[8:11] == [f"{turn_on['width']['value']:.1f}", "+-", f"{turn_on['width']['error']:.1f}"]
+    signal = results_of(model_dir)["signals"]["W"]
+    area, gain = signal["roc"]["teacher"]["area"], signal["area_gain"]["teacher"]
+    expected = [f"{number[key]:.4f}" for number in (area, gain) for key in ("value", "error")]
+    assert [word for word in lines[start + 17].split() if word != "+-"] == ["teacher", *expected]
 
 
 @pytest.mark.usefixtures("no_plots")

@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 LIBRARIES = {
     "grpc": "grpcio",
+    "hgq": "hgq2",
     "yaml": "pyyaml",
     "tensorflow": "tensorflow-cpu",
 }  # modules whose distribution has another name
@@ -93,7 +94,7 @@ class TestCondaEnvironment:
         assert python.partition("=")[2] in PROJECT["requires-python"]
 
     def test_has_what_its_scripts_import(self, path):
-        from utils.config import modules_of
+        from utils.files import modules_of
 
         rules = re.split(r"^rule ", (ROOT / "Snakefile").read_text(), flags=re.MULTILINE)
         scripts = [rule.partition(":")[0] for rule in rules if f'"envs/{path.name}"' in rule]

@@ -14,7 +14,9 @@ SCRIPTS = (
     "create_L1regression_data",
     "selective_sampling_jets",
     "train_teacher",
+    "train_student",
     "analyze_results_teacher",
+    "export_firmware",
 )
 
 

@@ -45,7 +45,7 @@ def plots_of_the_analysis():
     signal = MagicMock(turn_on=curves, turn_on_gain={})
     background = MagicMock(allowed=[Allowed(0.005), Allowed(0.01, 100.0)])
     of_name = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
-    return list(figures(MagicMock(variable="true_met", models=models, background=background, **of_name)))
+    return list(figures(MagicMock(variable="true_met", models=models, background=background, beams=None, **of_name)))
 
 
 @pytest.mark.parametrize(

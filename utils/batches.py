@@ -7,15 +7,17 @@ made of graphs of similar size, and each batch is padded only to its largest gra
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from utils.cli import UserError, progress
-from utils.data_processing import ETA, PHI, PT, GraphCreator, L1Events, jet_count
+from utils.data_processing import ETA, PHI, PT, L1Events, jet_count
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.random_streams import generator, uniforms
 
@@ -27,7 +29,18 @@ GRAPHS_A_BUFFER = 1 << 17
 # weights towards what that size needs; four, from the quarters of the sizes, are as good as graphs drawn at random.
 BATCHES_A_STEP = 4
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+# Features or several inputs of a network, labels, weights.
+Batch = tuple[Any, np.ndarray, np.ndarray]
+
+
+class EventCreator(Protocol):
+    """What makes nodes and labels of events: a GraphCreator, or StudentInputs."""
+
+    def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
+        """Return which nodes are real, (n_events, n_nodes), and their features, (n_real, n_features), float32."""
+
+    def labels(self, events: L1Events) -> np.ndarray:
+        """Return the correction, the true variable [GeV] and perhaps more, shape (n_events, n_labels), float32."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,8 @@ class RaggedGraphs:
         Real nodes of all graphs, one graph after the other.
     sizes : np.ndarray, shape (n_graphs,), int16
         Number of real nodes of each graph.
-    labels : np.ndarray, shape (n_graphs, 2), float32
+    labels : np.ndarray, shape (n_graphs, n_labels), float32
+        The correction and the true variable; more where a teacher gives them.
     weights : np.ndarray, shape (n_graphs,), float32
         What each graph counts in the loss.
     """
@@ -62,7 +76,7 @@ class RaggedGraphs:
 
     @classmethod
     def of_events(
-        cls, creator: GraphCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray
+        cls, creator: EventCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray
     ) -> "RaggedGraphs":
         """Make graphs with the features of `creator`, without the padding that it would fill in."""
         real, nodes = creator.nodes(events)
@@ -89,12 +103,12 @@ class RaggedGraphs:
         nodes = np.arange(sizes.sum()) + np.repeat(self.starts[rows] - starts, sizes)
         return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows], self.weights[rows])
 
-    def padded(self) -> np.ndarray:
+    def padded(self, n_nodes: int | None = None) -> np.ndarray:
         """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
 
-        The number of nodes is that of the largest graph, at least 1.
+        The number of nodes, where it is not given, is that of the largest graph, at least 1.
         """
-        real = np.arange(self.sizes.max(initial=1)) < self.sizes[:, None]
+        real = np.arange(n_nodes or self.sizes.max(initial=1)) < self.sizes[:, None]
         features = np.zeros((*real.shape, self.nodes.shape[1]), np.float32)
         features[real] = self.nodes
         return features
@@ -160,19 +174,19 @@ class GraphFile:
 
     def __init__(self, folder: Path):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 it is open as long as this object lives
-        self._places: list[tuple[int, tuple[int, ...], int]] = []
+        self._places: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []
 
     def append(self, graphs: RaggedGraphs) -> None:
         """Write a part."""
-        self._places.append((self._file.tell(), graphs.nodes.shape, len(graphs)))
+        self._places.append((self._file.tell(), graphs.nodes.shape, graphs.labels.shape))
         for array in (graphs.nodes, graphs.sizes, graphs.labels, graphs.weights):
             self._file.write(array.data)
         self._file.flush()
 
     def __getitem__(self, number: int) -> RaggedGraphs:
         """Read a part."""
-        start, shape, n_graphs = self._places[number]
-        shapes = ((shape, np.float32), (n_graphs, np.int16), ((n_graphs, 2), np.float32), (n_graphs, np.float32))
+        start, nodes, labels = self._places[number]
+        shapes = ((nodes, np.float32), (labels[0], np.int16), (labels, np.float32), (labels[0], np.float32))
         arrays = [np.empty(*of_array) for of_array in shapes]
         n_read = os.preadv(self._file.fileno(), [array.data for array in arrays], start)
         if n_read != sum(array.nbytes for array in arrays):
@@ -186,7 +200,7 @@ class TrainingGraphs:
     Parameters
     ----------
     data : L1Dataset
-    creator : GraphCreator
+    creator : EventCreator
     test_split : float
         Share of the events that is for the validation.
     max_events : int or None
@@ -203,12 +217,13 @@ class TrainingGraphs:
         Of the features of the real nodes of the training part.
     n_training, n_validation : int
         Graphs of each part.
+    n_labels : int
     """
 
     def __init__(
         self,
         data: L1Dataset,
-        creator: GraphCreator,
+        creator: EventCreator,
         test_split: float,
         max_events: int | None,
         seed: int,
@@ -256,6 +271,7 @@ class TrainingGraphs:
                 moments.add(training.nodes)
                 for kept, graphs in zip(self._parts, (training, validating), strict=True):
                     kept.append(graphs)
+                self.n_labels = labels.shape[1]
                 counts += [len(events), (~has_jet).sum(), (has_jet & ~used).sum(), len(training), len(validating)]
                 bar.update(len(chunk))
         n_events, n_no_jet, n_no_target, self.n_training, self.n_validation = (int(n) for n in counts)
@@ -299,12 +315,11 @@ class Moments:
         return self._squares / self.count
 
 
-class GraphBatches:
+class TrainingBatches(ABC):
     """Batches of the training or the validation graphs, an epoch at a time.
 
     Graphs are shuffled within a buffer, of chunks of the file drawn at random, so that memory is bounded whatever the
-    size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not. Those of
-    the training are turned and mirrored anew in each epoch.
+    size of the file; the same seed and epoch give the same batches whether the graphs are in memory or not.
 
     Parameters
     ----------
@@ -318,6 +333,11 @@ class GraphBatches:
     def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int):
         self._graphs, self._validation, self._batch_size, self._seed = graphs, validation, batch_size, seed
         self.n_graphs = graphs.n_validation if validation else graphs.n_training
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels of a graph."""
+        return self._graphs.n_labels
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -333,10 +353,9 @@ class GraphBatches:
 
         Yields
         ------
-        features : np.ndarray, shape (batch_size, largest graph, n_features), float32
-        labels : np.ndarray, shape (batch_size, 2), float32
+        inputs : np.ndarray, or tuple of np.ndarray, of batch_size graphs each, float32
+        labels : np.ndarray, shape (batch_size, n_labels), float32
         weights : np.ndarray, shape (batch_size,), float32
-            All batches are full but perhaps the last one, which has graphs of any size.
         """
         rng = generator(self._seed, "batches", int(self._validation), number)
         left_over: list[RaggedGraphs] = []
@@ -344,11 +363,11 @@ class GraphBatches:
             buffer = RaggedGraphs.concatenate(left_over + chunks)
             rows = rng.permutation(len(buffer))
             n_full = len(rows) - len(rows) % self._batch_size
-            for batch in similar_size_batches(buffer.sizes[rows[:n_full]], self._batch_size, rng):
+            for batch in self._divide(buffer.sizes[rows[:n_full]], rng):
                 yield self._batch(buffer.take(rows[batch]), rng)
             left_over = [buffer.take(rows[n_full:])]
         if len(left_over[0]):
-            yield self._batch(left_over[0], rng)
+            yield from self._last(left_over[0], rng)
 
     def _buffers(self, rng: np.random.Generator) -> Iterator[list[RaggedGraphs]]:
         """Draw the chunks in random order, as many at a time as fill the buffer."""
@@ -363,8 +382,33 @@ class GraphBatches:
         if chunks:
             yield chunks
 
+    @abstractmethod
+    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> Iterable[np.ndarray]:
+        """Divide shuffled graphs of these sizes, which fill batches, into batches of their indices."""
+
+    @abstractmethod
     def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
-        """Pad the graphs of a batch; turn and mirror them in the training."""
+        """Make a batch of graphs."""
+
+    @abstractmethod
+    def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
+        """Make what is to be made of the graphs that fill no batch."""
+
+
+class GraphBatches(TrainingBatches):
+    """Batches of graphs of similar size, each padded to its largest, those of the training turned and mirrored.
+
+    All batches are full but perhaps the last one, which has graphs of any size. Features have the shape
+    (batch_size, largest graph, n_features). Arguments: `TrainingBatches`.
+    """
+
+    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        return similar_size_batches(sizes, self._batch_size, rng)
+
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
         if not self._validation:
             graphs = turned_and_mirrored(graphs, rng)
         return graphs.padded(), graphs.labels, graphs.weights
+
+    def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
+        yield self._batch(graphs, rng)

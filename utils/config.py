@@ -1,6 +1,5 @@
 """The configuration of the workflow: what is allowed in it, and how it becomes the flags of the scripts."""
 
-import ast
 import os
 import sys
 from collections.abc import Mapping
@@ -74,24 +73,6 @@ def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tu
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         words.append(f"--{key}={text}")
     return words
-
-
-def modules_of(script: Path) -> list[Path]:
-    """Find the modules of this project that a script imports, directly or through others, in sorted order."""
-    root, found, to_read = script.parent, set(), [script]
-    while to_read:
-        for node in ast.walk(ast.parse(to_read.pop().read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                path = root / (name.replace(".", "/") + ".py")
-                if name.split(".")[0] in ("utils", "nn") and path.is_file() and path not in found:
-                    found.add(path)
-                    to_read.append(path)
-    return sorted(found)
 
 
 def use_this_python() -> None:

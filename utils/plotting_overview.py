@@ -5,8 +5,10 @@ broken lines.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from utils.evaluation import BASELINE
@@ -16,6 +18,7 @@ from utils.plotting_quantities import SYMBOLS, Look, quantity_label
 from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting_trigger import set_roc_axes
 
+WIDEST_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others and say little
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
 
 
@@ -78,14 +81,24 @@ def draw_all_median_responses(
 
 @in_style
 def draw_all_turn_ons(
-    curves: Mapping[str, Mapping[str, TurnOn]], model: str, title: str, variable: str, ax: Axes | None = None
+    curves: Mapping[str, Mapping[str, TurnOn]],
+    model: str,
+    title: str,
+    variable: str,
+    luminosity: str = "",
+    ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the turn-on curves of each process, as points and as fits; `curves` are by process and quantity."""
-    fig, ax = start(ax, "")
+    """Draw the turn-on curves of each process, as points and as fits; `curves` are by process and quantity.
+
+    Points with an interval wider than ``WIDEST_INTERVAL`` are left out.
+    """
+    fig, ax = start(ax, luminosity)
     for quantity in (BASELINE, model):
         for name, look in process_looks(curves, quantity).items():
             curve = curves[name][quantity]
-            draw_turn_on_curve(ax, curve, look, None)
+            too_wide = curve.efficiency.high - curve.efficiency.low > WIDEST_INTERVAL
+            known = replace(curve.efficiency, value=np.where(too_wide, np.nan, curve.efficiency.value))
+            draw_turn_on_curve(ax, replace(curve, efficiency=known), look, None)
     set_turn_on_axes(ax, curve.edges, variable)
     _add_legend(ax, curves, model, variable, title, "upper left")
     return fig, ax

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, NullLocator
 
 from utils.evaluation import TRUE, Response
 from utils.performance import (
@@ -23,6 +24,8 @@ from utils.performance import (
 )
 from utils.plotting_quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import TRUE_SYMBOLS, Drawing, in_style, start
+
+HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
 
 
 def _share(values: np.ndarray, total: float) -> np.ndarray:
@@ -177,13 +180,17 @@ def draw_response_slices(
             errors = _share(content.errors, content.values.sum())
             ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
         ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
-        ax.set(xlim=content.edges[[0, -1]], ylim=(0, 1.5 * ax.get_ylim()[1]))
+        ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
         ax.tick_params(labelsize="x-small")
         ax.legend(
             title=f"{edges[i]:g} < {TRUE_SYMBOLS[variable]} < {edges[i + 1]:g} GeV",
             alignment="left",
             fontsize="xx-small",
             title_fontsize="xx-small",
+            loc="upper right",
+            frameon=True,  # so that no line runs through it
+            framealpha=1,
+            edgecolor="none",
         )
     for ax in axes[-n_columns:]:
         ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", fontsize="small")
@@ -267,6 +274,9 @@ def draw_correction(
         xlim=known_range(result.edges, *(result.median.value for result in corrections.values())),
         ylim=(0, 1.4 * ax.get_ylim()[1]),
     )
+    if (np.diff(result.edges) == 1).all():  # a number of something
+        ax.xaxis.set_major_locator(MultipleLocator(1))
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
     return fig, ax
 
@@ -280,7 +290,7 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     first = next(iter(curves.values()))
     draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
     set_turn_on_axes(ax, first.edges, variable)
-    ax.legend(title=f"Threshold {first.threshold:g} GeV", alignment="left", loc="upper left")
+    add_legend_above(ax, f"Threshold {first.threshold:g} GeV")
     return fig, ax
 
 
@@ -318,3 +328,10 @@ def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
         ylim=(0, 1.6),
         yticks=np.linspace(0, 1, 6),
     )
+
+
+def add_legend_above(ax: Axes, title: str) -> None:
+    """Add a legend to turn-on curves, and make the room above an efficiency of 1 as large as it is."""
+    legend = ax.legend(title=title, alignment="left", loc="upper left", fontsize="x-small", title_fontsize="small")
+    n_lines = 1 + sum(1 + text.get_text().count("\n") for text in legend.get_texts())
+    ax.set_ylim(0, 1 / (0.95 - HEIGHT_OF_LINE * n_lines))

@@ -1,6 +1,6 @@
 """Drawing of what the corrections do to a trigger: turn-on curves at equal rate, rates and ROC curves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
 from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
-from utils.plotting_process import draw_step, draw_turn_on_curve, set_turn_on_axes
+from utils.plotting_process import add_legend_above, draw_step, draw_turn_on_curve, set_turn_on_axes
 from utils.plotting_quantities import LOOKS, SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import COLOURS, Drawing, in_style, start
 
@@ -16,17 +16,20 @@ RATIO_RANGE = (1e-3, 20)
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
-def allowed_text(allowed: Allowed, background: str) -> str:
+def allowed_text(allowed: Allowed) -> str:
     """Write what of the background may pass."""
-    if allowed.rate is None:
-        return f"{100 * allowed.background_efficiency:g}% of {background}"
-    return f"{allowed.rate:g} kHz of {background}"
+    return f"{100 * allowed.background_efficiency:g}%" if allowed.rate is None else f"{allowed.rate:g} kHz"
 
 
 def beams_text(beams: Beams) -> str:
     """Write the luminosity for a label."""
     mantissa, exponent = f"{beams.luminosity:.3e}".split("e")
     return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
+
+
+def luminosity_of(allowed: Allowed, beams: Beams | None) -> str:
+    """Write the luminosity for a label where it matters: where a rate is fixed."""
+    return "" if beams is None or allowed.rate is None else beams_text(beams)
 
 
 @in_style
@@ -44,8 +47,7 @@ def draw_turn_on_at_equal_rate(
 
     The legend says by how much the true value moves at which half of the plateau is reached.
     """
-    luminosity = "" if beams is None or allowed.rate is None else f", {beams_text(beams)}"
-    fig, ax = start(ax, f"{process}{luminosity}")
+    fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_of(allowed, beams)))))
     for quantity, look in looks(curves).items():
         curve = curves[quantity]
         label = f"{quantity_label(quantity, variable)} > {curve.threshold:.0f} GeV"
@@ -54,7 +56,7 @@ def draw_turn_on_at_equal_rate(
         else:
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
     set_turn_on_axes(ax, curve.edges, variable)
-    ax.legend(title=allowed_text(allowed, background), alignment="left", loc="upper left")
+    add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
     return fig, ax
 
 
@@ -146,12 +148,14 @@ def _add_ratios(
 def draw_roc(
     roc: Mapping[str, Roc],
     points: WorkingPoints,
+    allowed: Sequence[Allowed],
+    beams: Beams | None,
     variable: str,
     signal: str,
     background: str,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the signal efficiency against the background efficiency, with the working points and their errors."""
+    """Draw the signal efficiency against the background efficiency, with the working points, their errors and names."""
     fig, ax = start(ax, f"{signal} against {background}")
     for quantity, look in looks(roc).items():
         curve = roc[quantity]
@@ -159,11 +163,17 @@ def draw_roc(
         ax.plot(curve.background_efficiency, curve.signal_efficiency, **look.curve)
         efficiency = points.efficiency[quantity]
         ax.errorbar(points.background_efficiency, efficiency.value, efficiency.error, **look.points)
-    set_roc_axes(ax)
+    for point in allowed:
+        x = point.background_efficiency
+        ax.axvline(x, color=COLOURS[4], linestyle=":", linewidth=1, zorder=0)
+        above = ax.get_xaxis_transform()
+        ax.text(x, 0.985, allowed_text(point), transform=above, rotation=90, ha="right", va="top", fontsize="xx-small")
+    luminosities = {luminosity_of(point, beams) for point in allowed} - {""}
+    set_roc_axes(ax, *(f"Rates at {luminosity}" for luminosity in luminosities))
     return fig, ax
 
 
-def set_roc_axes(ax: Axes) -> None:
+def set_roc_axes(ax: Axes, title: str | None = None) -> None:
     """Label the axes of ROC curves and draw what no separation would be."""
     diagonal = np.geomspace(LOWEST_BACKGROUND, 1)
     ax.plot(diagonal, diagonal, color=COLOURS[4], linestyle="-.", linewidth=1.5, label="No separation")
@@ -175,4 +185,4 @@ def set_roc_axes(ax: Axes) -> None:
         yscale="log",
         ylim=(LOWEST_BACKGROUND, 1),
     )
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower right", title=title, alignment="left", fontsize="x-small", title_fontsize="x-small")

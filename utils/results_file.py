@@ -6,12 +6,13 @@ weighed. Values in bins or at thresholds are lists.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from utils.data_processing import reconstructed
-from utils.evaluation import BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
+from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
 from utils.performance import (
     BinnedResponse,
     CrossingRates,
@@ -24,7 +25,7 @@ from utils.performance import (
     TurnOnGain,
 )
 
-FORMAT = 2
+FORMAT = 3
 GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
 
 Tree = dict[str, Any]
@@ -106,7 +107,7 @@ def _counts(counts: Counts, weighted: bool) -> Tree:
     }
 
 
-def _process(process: ProcessResult, weighted: bool) -> Tree:
+def _process(process: ProcessResult, slices: np.ndarray, weighted: bool) -> Tree:
     sums = PB if weighted else ONE
     responses = {}
     for quantity, response in process.response.items():
@@ -128,6 +129,13 @@ def _process(process: ProcessResult, weighted: bool) -> Tree:
         "correction_in_jets": {name: _binned(result, ONE) for name, result in process.correction_in_jets.items()},
         "spectra": {quantity: _histogram(content, GEV, sums) for quantity, content in process.spectra.items()},
         "response": responses,
+        "response_slices": {
+            quantity: [
+                {"true_between": {"value": between, "unit": GEV}, "histogram": _histogram(content, ONE, sums)}
+                for between, content in zip(pairwise(slices), contents, strict=True)
+            ]
+            for quantity, contents in process.response_slices.items()
+        },
         "resolution": {quantity: _binned(result, GEV) for quantity, result in process.resolution.items()},
         "turn_on": {quantity: [_turn_on(curve) for curve in curves] for quantity, curves in process.turn_on.items()},
     }
@@ -178,6 +186,7 @@ def _signal(signal: SignalResult, background: BackgroundResult, events: int) -> 
             }
             for quantity, roc in signal.roc.items()
         },
+        "area_gain": {model: _estimate(gain, ONE, **behind) for model, gain in signal.area_gain.items()},
         "working_points": [
             {
                 "background_efficiency": allowed.background_efficiency,
@@ -247,7 +256,7 @@ def numbers(results: Results, trainings: Mapping[str, Tree], made_by: Tree) -> T
     made_by : dict
         As of `utils.files.provenance`.
     """
-    beams, weighted = results.beams, results.beams is not None
+    beams, weighted, slices = results.beams, results.beams is not None, BINNINGS[results.variable].slices
     return {
         "format": FORMAT,
         "variable": results.variable,
@@ -256,7 +265,7 @@ def numbers(results: Results, trainings: Mapping[str, Tree], made_by: Tree) -> T
         "luminosity": {"value": beams.luminosity, "unit": "cm^-2 s^-1"} if beams else None,
         "colliding_bunches": beams.colliding_bunches if beams else None,
         "events": results.n_events,
-        "processes": {name: _process(process, weighted) for name, process in results.processes.items()},
+        "processes": {name: _process(process, slices, weighted) for name, process in results.processes.items()},
         "background": _background(results.background, results.background_names),
         "signals": {
             name: _signal(signal, results.background, results.processes[name].counts.events)

@@ -23,8 +23,13 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _entry(estimate: Estimate[np.ndarray], i: int, digits: int, scale: float = 1) -> str:
-    """Write a number and its error."""
-    value, error = scale * estimate.value[i], scale * estimate.error[i]
+    """Write one of several numbers and its error."""
+    return _number(Estimate(float(estimate.value[i]), float(estimate.error[i])), digits, scale)
+
+
+def _number(estimate: Estimate[float], digits: int, scale: float = 1) -> str:
+    """Write a number and its error; a dash where it is not known."""
+    value, error = scale * estimate.value, scale * estimate.error
     return f"{value:.{digits}f} +- {error:.{digits}f}" if np.isfinite(value) else "-"
 
 
@@ -44,37 +49,23 @@ def _allowed_text(allowed: Allowed) -> str:
 
 
 def _background_table(results: Results) -> str:
-    """Write the thresholds at the working points and what passes them."""
+    """Write the thresholds at the working points and what of the background passes them."""
     background = results.background
-    passing = background.at_working_points
     thresholds = next(iter(results.signals.values())).working_points.thresholds
-    rows = [
-        (
-            "background",
-            *(f"{quantity} > [GeV]" for quantity in passing),
-            *(f"events, {quantity}" for quantity in passing),
-            *(("rate, baseline [kHz]",) if results.beams else ()),
-        )
-    ]
+    rows = [("background", "quantity", "threshold [GeV]", "events", *(("rate [kHz]",) if results.beams else ()))]
     for i, allowed in enumerate(background.allowed):
-        rows.append(
-            (
-                _allowed_text(allowed),
-                *(_entry(thresholds[quantity], i, 1) for quantity in passing),
-                *(str(rates.n_events[i]) for rates in passing.values()),
-                *((_entry(passing[BASELINE].rate, i, 1),) if results.beams else ()),
-            )
-        )
+        for quantity, passing in background.at_working_points.items():
+            rate = (_entry(passing.rate, i, 1),) if results.beams else ()
+            threshold = _entry(thresholds[quantity], i, 1)
+            rows.append((_allowed_text(allowed), quantity, threshold, str(passing.n_events[i]), *rate))
     return _columns(rows)
 
 
 def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
-    """Write the signal efficiencies at the working points and what the models gain."""
+    """Write the efficiencies of a signal, what the models gain, turn-on curves, and areas under the ROC curves."""
     points, first = signal.working_points, next(iter(signal.turn_on_gain))
     efficiencies: list[tuple[str, ...]] = [("background", *(f"{quantity} [%]" for quantity in points.efficiency))]
-    gains: list[tuple[str, ...]] = [
-        ("background", "model", "gain [%]", "model/baseline", "gap closed [%]", "midpoint moved by [GeV]")
-    ]
+    gains: list[tuple[str, ...]] = [("background", "model", "gain [%]", "model/baseline", "gap closed [%]")]
     compared = len(points.gain) > 1
     if compared:
         gains[0] += (f"gain / that of {first} [%]",)
@@ -82,17 +73,40 @@ def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
         text = _allowed_text(point)
         efficiencies.append((text, *(_entry(of, i, 2, 100) for of in points.efficiency.values())))
         for model in points.gain:
-            midpoint = signal.turn_on_gain[model][i].midpoint
             row = (
                 text,
                 model,
                 _entry(points.gain[model], i, 2, 100),
                 _entry(points.ratio[model], i, 3),
                 _entry(points.gap_closed[model], i, 1, 100),
-                _entry(Estimate(np.array([midpoint.value]), np.array([midpoint.error])), 0, 1),
             )
             gains.append((*row, _entry(points.kept[model], i, 1, 100)) if compared else row)
-    return f"{_columns(efficiencies)}\n\n{_columns(gains)}"
+    return "\n\n".join(map(_columns, (efficiencies, gains, _turn_on_rows(signal, allowed), _area_rows(signal))))
+
+
+def _turn_on_rows(signal: SignalResult, allowed: Sequence[Allowed]) -> list[tuple[str, ...]]:
+    """Write the fits of the turn-on curves at the working points, and what the models change."""
+    fitted = ("plateau [%]", "midpoint", "width", "chi2/n")
+    changed = ("midpoint moved", "95% point moved", "width changed")
+    rows: list[tuple[str, ...]] = [("turn-on [GeV]", "quantity", *fitted, *changed)]
+    for i, point in enumerate(allowed):
+        for quantity in (BASELINE, *signal.turn_on_gain):
+            fit = signal.turn_on[quantity][i].fit
+            quality = f"{fit.chi2 / fit.n_degrees:.1f}" if fit.n_degrees > 0 else "-"
+            fitted = (_number(fit.plateau, 1, 100), _number(fit.midpoint, 1), _number(fit.width, 1), quality)
+            changed = ("", "", "")
+            if quantity != BASELINE:
+                gain = signal.turn_on_gain[quantity][i]
+                changed = (_number(gain.midpoint, 1), _number(gain.at_95_percent, 1), _number(gain.width, 1))
+            rows.append((_allowed_text(point), quantity, *fitted, *changed))
+    return rows
+
+
+def _area_rows(signal: SignalResult) -> list[tuple[str, ...]]:
+    """Write the areas under the ROC curves and what the models gain."""
+    gains = {quantity: _number(gain, 4) for quantity, gain in signal.area_gain.items()}
+    areas = [(quantity, _number(roc.area, 4), gains.get(quantity, "")) for quantity, roc in signal.roc.items()]
+    return [("ROC", "area", "gain"), *areas]
 
 
 def _interval(value: float, low: float, high: float, digits: int) -> str:
@@ -123,13 +137,14 @@ def _zero_bias_text(result: ZeroBiasResult, variable: str) -> str:
 
 
 def summary(results: Results) -> str:
-    """Write the improvement of the signal efficiency at fixed background efficiencies."""
+    """Write what the signals gain at fixed background efficiencies and rates, and the counts behind it."""
     parts = [
         f"Signal efficiency at fixed background: {results.variable}, background {results.background_name}",
         f"baseline: L1; {', '.join(results.models)}: L1 times the prediction; true: the ideal. Gap closed:\n"
-        "the gain over what the ideal would gain. Midpoint: true value at which half of the plateau of the turn-on is\n"
-        "reached. Errors: one standard deviation, with the statistics of signal and background and, in what compares\n"
-        "two quantities, with the correlation of those of the same events.",
+        "the gain over what the ideal would gain. Turn-on: an error function; midpoint and 95% point are the true\n"
+        "values in GeV at which half and 95% of its plateau are reached. Where chi2/n is far above 1 the rise is of\n"
+        "another shape, and the plateau is no efficiency. Errors: one standard deviation, with the statistics of\n"
+        "signal and background (turn-ons: signal) and, in what compares two quantities, with their correlation.",
         _count_table({name: process.counts for name, process in results.processes.items()}),
         _background_table(results),
     ]

@@ -34,8 +34,14 @@ from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT, L1Events, ht, met
 from utils.files import not_there
+from utils.hardware import (
+    CALORIMETER_ETA_STEP,
+    CALORIMETER_PHI_STEPS,
+    ENERGY_STEP,
+    MUON_ETA_STEP,
+    MUON_PHI_STEPS,
+)
 
-ENERGY_STEP = 0.5
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
 SATURATED_SUM = 4095
@@ -79,7 +85,8 @@ class ObjectKind:
         return tuple(f"{self.prefix}_{column}" for column in self.columns)
 
 
-CALORIMETER_STEPS, MUON_STEPS = (0.0870 / 2, 144), (0.0870 / 8, 576)
+CALORIMETER_STEPS = (CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS)
+MUON_STEPS = (MUON_ETA_STEP, MUON_PHI_STEPS)
 KINDS = (
     ObjectKind("muons", ("muonIEt", "muonIEtaAtVtx", "muonIPhiAtVtx"), MUONS, 511, 1, *MUON_STEPS, 0.0),
     ObjectKind("egammas", ("egIEt", "egIEta", "egIPhi"), EGAMMAS, 511, 0, *CALORIMETER_STEPS, 0.0),

@@ -18,7 +18,7 @@ import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from analyze_results_teacher import load_model, read_training
+from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
 from tests.hostile import configurations, hdf5_files, models
@@ -27,6 +27,7 @@ from utils.cli import UserError, script
 from utils.config import check_config, flags, n_shards
 from utils.events import EventsFile
 from utils.l1_dataset import L1Dataset
+from utils.trainings import read_training
 
 SEED = 20261125
 ROOT = Path(__file__).parents[2]
@@ -170,7 +171,7 @@ def model(number: int, folder: Path) -> Case:
     @script
     def load_and_predict(argv: None) -> None:
         training = read_training(folder / "model")
-        loaded = load_model(training)
+        loaded = load(training)
         features = np.zeros((3, 5, len(training.creator.feature_names)), np.float32)
         features[:, :2, 0] = 30
         loaded.model.predict(features)
@@ -214,8 +215,7 @@ def main() -> int:
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if args.kind == "model":
-        import nn.attention
-        import nn.data  # noqa: F401
+        import nn.trained  # noqa: F401
 
         with tempfile.TemporaryDirectory() as name:
             models.make(Path(name))

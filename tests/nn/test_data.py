@@ -16,6 +16,8 @@ LABELS = RNG.exponential(1, (50, 2)).astype(np.float32)
 class FixedBatches:
     """Batches of 20, 20 and 10 events, the same in each epoch."""
 
+    n_labels = 2
+
     def __len__(self):
         return 3
 

@@ -391,7 +391,7 @@ class TestReportInBrowser:
     def test_the_front_page_leads_to_the_table(self):
         self.click("//li[starts-with(., 'numbers (true_ht)')]//a")
         self.browser.switch_to.frame(self.wait_for("//iframe"))
-        assert self.wait_for("//pre").text.startswith("Signal efficiency at fixed background efficiency: true_ht")
+        assert self.wait_for("//pre").text.startswith("Signal efficiency at fixed background: true_ht,")
 
     def test_statistics_are_drawn(self):
         self.click("//nav//a[normalize-space() = 'Statistics']")

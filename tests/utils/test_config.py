@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from utils.cli import UserError
-from utils.config import SCHEMA, check_config, flags, modules_of
+from utils.config import SCHEMA, check_config, flags
+from utils.files import modules_of
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("true_met", "true_ht", "original_met")
@@ -21,7 +22,9 @@ REQUIRED = {
     "create_L1regression_data": ["--input=QCD=x", "--train_output=y", "--test_output=z"],
     "selective_sampling_jets": ["--input=x", "--output=y", "--sampling_var=true_met"],
     "train_teacher": ["--input=x", "--output=y"],
+    "train_student": ["--input=x", "--output=y"],
     "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
+    "export_firmware": ["--model_dir=x", "--data=y", "--output=z"],
 }
 NOT_FLAGS = {"generate_events": ("processes", "events_per_shard"), "create_L1regression_data": ("processes",)}
 

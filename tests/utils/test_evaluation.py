@@ -199,6 +199,16 @@ def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
         assert result.working_points.efficiency[name].value == pytest.approx(EFFICIENCIES)
 
 
+def test_gains_of_areas_are_the_differences_of_those_of_the_same_events(rng):
+    signal, background = (random_predictions(rng, n_events, scale) for n_events, scale in ((2000, 40), (3000, 20)))
+    result = evaluate_signal(
+        signal, evaluate_background(background, BINNING, EFFICIENCIES, None, (), 1), BINNING, 1, "W"
+    )
+    before, after = (result.roc[name].area for name in (BASELINE, "teacher"))
+    assert result.area_gain["teacher"].value == pytest.approx(after.value - before.value)
+    assert 0 < result.area_gain["teacher"].error < np.hypot(before.error, after.error)
+
+
 def test_no_number_depends_on_the_order_of_the_events(rng):
     """Not even errors, although they are made with random numbers; weights of 1 leave no rounding."""
 

@@ -99,6 +99,13 @@ def test_histogram_sums_weights_and_leaves_out_what_is_outside():
     assert content.centres.tolist() == [0.5, 1.5]
 
 
+def test_histogram_of_no_events_has_sums_of_0_like_any_other():
+    content = histogram(np.empty(0), np.empty(0, np.float32), np.array([0.0, 1, 2]))
+    for sums in (content.values, content.errors):
+        assert sums.tolist() == [0, 0]
+        assert sums.dtype == np.float64
+
+
 def test_histogram_2d_has_x_in_rows():
     edges = np.array([0.0, 1, 2])
     content = histogram_2d(np.array([0.5, 1.5]), np.array([1.5, 1.5]), np.array([2.0, 3.0]), edges, edges)

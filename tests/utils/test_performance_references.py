@@ -8,11 +8,13 @@ from sklearn import metrics
 
 from utils.performance import (
     ONE_SIGMA,
+    Estimate,
     Ranking,
     binned_response,
     clopper_pearson,
     efficiency,
     roc_area,
+    roc_area_gain,
     roc_curve,
 )
 
@@ -80,6 +82,59 @@ def test_error_of_the_area_covers_the_truth(rng):
     ]
     truth = ndtr(1 / np.sqrt(2))
     assert within(np.mean([abs(area.value - truth) < area.error for area in areas]), 1500)
+
+
+def before_and_after(rng, n_signal, n_background, weighted=True):
+    """Rankings of signal and background by a smeared quantity, and by that with part of its smearing taken back."""
+    before, after = [], []
+    for mean, n in ((1, n_signal), (0, n_background)):
+        true, smear = rng.normal(mean, 1, n), rng.normal(0, 1, n)
+        weights = rng.lognormal(0, 0.4, n) if weighted else np.ones(n)
+        before.append(Ranking.of(true + smear, weights))
+        after.append(Ranking.of(true + 0.5 * smear, weights))
+    return tuple(before), tuple(after)
+
+
+def test_gain_of_an_area_is_the_difference_of_those_of_scikit_learn(rng):
+    samples = before_and_after(rng, 500, 700)
+    of_sklearn = [
+        metrics.roc_auc_score(labels, values, sample_weight=weights)
+        for labels, values, weights in (
+            as_of_scikit_learn(*[(ranking.values, ranking.weights) for ranking in of_one]) for of_one in samples
+        )
+    ]
+    assert roc_area_gain(*samples).value == pytest.approx(of_sklearn[1] - of_sklearn[0], rel=1e-9)
+
+
+def test_error_of_the_gain_of_an_area_is_that_of_its_structural_components(rng):
+    """Of the differences of all pairs, one by one, with ties."""
+    signal, background = rng.integers(2, 12, (2, 60)) * 1.0, rng.integers(0, 10, (2, 80)) * 1.0
+    before, after = ((s[:, None] > b) + 0.5 * (s[:, None] == b) for s, b in zip(signal, background, strict=True))
+    pairs = after - before
+    found = roc_area_gain(
+        *(
+            tuple(Ranking.of(values, np.ones(len(values))) for values in of_one)
+            for of_one in zip(signal, background, strict=True)
+        )
+    )
+    assert found.value == pytest.approx(pairs.mean())
+    assert found.error == pytest.approx(np.sqrt(pairs.mean(1).var() / 60 + pairs.mean(0).var() / 80))
+
+
+def test_error_of_the_gain_of_an_area_covers_the_truth_and_knows_that_the_events_are_the_same(rng):
+    samples = [before_and_after(rng, 200, 300) for _ in range(1500)]
+    gains = [roc_area_gain(*of_one) for of_one in samples]
+    truth = ndtr(1 / np.sqrt(2.5)) - ndtr(1 / np.sqrt(4))
+    assert within(np.mean([abs(gain.value - truth) < gain.error for gain in gains]), 1500)
+    unpaired = [np.hypot(*(roc_area(*of_one).error for of_one in both)) for both in samples]
+    assert np.mean([gain.error for gain in gains]) < 0.6 * np.mean(unpaired)
+
+
+def test_the_area_of_a_quantity_gains_nothing_over_itself_or_a_multiple_of_it(rng):
+    samples = weighted_samples(rng, 200, 300, ties=True)
+    before, double = (tuple(Ranking.of(factor * values, weights) for values, weights in samples) for factor in (1, 2))
+    for after in (before, double):
+        assert roc_area_gain(before, after) == Estimate(0, 0)
 
 
 # Efficiencies

@@ -1,0 +1,91 @@
+"""Trained models, of either kind, as the evaluation uses them."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from nn.attention import attention_of
+from nn.data import predict
+from nn.models import load_teacher
+from utils.cli import UserError
+from utils.data_processing import GraphCreator
+from utils.evaluation import Model
+from utils.files import not_there
+from utils.trainings import MODEL_FILE, STUDENT, Training
+
+Attention = Callable[[np.ndarray], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A trained model.
+
+    Attributes
+    ----------
+    network : keras.Model
+        As it was trained.
+    model : Model
+        What gives its corrections.
+    attention : callable or None
+        Of a teacher, what gives for each layer the attention.
+    """
+
+    network: keras.Model
+    model: Model
+    attention: Attention | None
+
+
+def load_trained(training: Training) -> Loaded:
+    """Load the model of a training; a :class:`UserError` says which file cannot be read."""
+    path = training.folder / MODEL_FILE
+    if not path.is_file():
+        raise not_there(path)
+    try:
+        network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
+    except Exception as error:  # a damaged file fails in many ways
+        raise UserError(f"{path}: not a readable model ({' '.join(str(error).split())[:300]})") from None
+    if training.student_inputs is None:
+        model = Model(training.creator.features, functools.partial(predict, network))
+        return Loaded(network, model, functools.partial(attention_of, network))
+    from nn.student import predict_corrections
+
+    inputs = training.student_inputs
+    corrections = functools.partial(predict_corrections, network, inputs, training.target)
+    return Loaded(network, Model(inputs.features, corrections), None)
+
+
+def _event_features(network: keras.Model) -> keras.KerasTensor:
+    """Return what a teacher knows of an event before its output layer."""
+    return network.layers[-1].input
+
+
+def n_event_features(network: keras.Model) -> int:
+    """Return the number of features of an event that `with_event_features` gives."""
+    return int(_event_features(network).shape[-1])
+
+
+def with_event_features(teacher: Loaded) -> Model:
+    """Return what gives corrections and the features of events, shape (n_events, 1 + n_features), of a teacher."""
+    network = teacher.network
+    output = keras.layers.Concatenate()([network.output, _event_features(network)])
+    return Model(teacher.model.inputs, functools.partial(predict, keras.Model(network.input, output)))
+
+
+def _load_student(path: Path) -> keras.Model:
+    """Load a student, whose libraries take seconds to import and are not needed for teachers."""
+    from nn.student import load_student
+
+    return load_student(path)
+
+
+def _load_teacher(path: Path, creator: GraphCreator) -> keras.Model:
+    """Load a teacher and check that it is one for the graphs of a creator."""
+    network = load_teacher(path)
+    expected = (None, None, len(creator.feature_names)), (None, 1)
+    if (network.input_shape, network.output_shape) != expected:
+        raise ValueError(f"expected shapes {expected}, found {network.input_shape} and {network.output_shape}")
+    return network

@@ -1,0 +1,184 @@
+import contextlib
+import dataclasses
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import export_firmware
+from export_firmware import main
+from utils.data_processing import graph_creator
+from utils.firmware import events_of, ports_of, random_words
+from utils.hardware import HardwareScales
+from utils.student_inputs import StudentInputs
+
+N_EVENTS = 300
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
+    import hgq.utils
+    import keras
+
+    from nn.student import StudentHyperparameters, build_student
+
+    folder = tmp_path_factory.mktemp("model")
+    inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
+    keras.utils.set_random_seed(1)
+    network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(0.5 * abs(layer.kernel))
+    ports = ports_of(inputs)
+    events = events_of(ports, random_words(ports, 200, seed=2))
+    hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
+    network.save(folder / "best_model.keras")
+    record = {
+        "kind": "student",
+        "variable": "true_ht",
+        "log_features": [],
+        "loss_function": "mse",
+        "target": "sum",
+        "hardware": dataclasses.asdict(inputs.scales),
+    }
+    (folder / "training.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, random_l1_events, write_l1):
+    return write_l1(tmp_path_factory.mktemp("data") / "test.h5", random_l1_events(N_EVENTS))
+
+
+@pytest.fixture
+def arguments(model_dir, data, tmp_path):
+    def make(*more, **other):
+        flags = {"--model_dir": model_dir, "--data": data, "--output": tmp_path / "firmware", **other}
+        return [str(word) for flag in flags.items() for word in flag] + list(more)
+
+    return make
+
+
+def test_whole_output(arguments, tmp_path):
+    assert main(arguments("--rtl_events", "120", "--clock_period", "4", "--chunk_size", "128", "--hls", "1")) == 0
+    folder = tmp_path / "firmware"
+    record = json.loads((folder / "firmware.json").read_text())
+    assert record["checked"] == {"events": 300, "random_events": 1000, "rtl_events": 1120, "mismatches": 0}
+    assert record["latency"] == {
+        "cycles": record["stages"] + 1,
+        "value": (record["stages"] + 1) * 4.0,
+        "unit": "ns",
+    }
+    assert record["initiation_interval"] == {"value": 1, "unit": "cycles"}
+    assert record["hls"] == {"written": True, "events": 1120, "mismatches": 0}
+    assert record["lut"]["value"] > 0
+    assert record["made_by"]["versions"].keys() >= {"alkaid", "hgq", "keras", "verilator"}
+    inputs = record["ports"]["inputs"]
+    assert [port["name"] for port in inputs][::10] == ["pt[0]", "eta[0]", "ht"]
+    assert all(port["bits"] for port in inputs)
+    # 10 bits of each pT, 8 of each eta and 11 of HT; the output has 4 bits before the point and 7 after it
+    assert inputs[-1]["bits"] == [190, 180]
+    assert record["ports"]["output"] == {"bits": [10, 0], "signed": False, "step": 2.0**-7}
+    verilog = (folder / "verilog" / "src" / "student.v").read_text()
+    assert "[190:0] model_inp" in verilog
+    assert "[10:0] model_out" in verilog
+    assert not list(folder.rglob("*.so"))
+    assert f"{record['lut']['value']:,}" in (folder / "firmware.txt").read_text()
+
+
+def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, error_of, tmp_path):
+    """With one of its constants changed by a bit, the logic is another one."""
+    from nn.firmware import trace_student
+
+    def wrong(*args):
+        logic = trace_student(*args)
+        (output,) = logic.out_shifts
+        return logic._replace(out_shifts=[output + 1])
+
+    monkeypatch.setattr("nn.firmware.trace_student", wrong)
+    error = error_of(main, arguments("--rtl_events", "0"))
+    assert "random event 0: the interpreter of the logic gives" in error
+    assert not (tmp_path / "firmware").exists()
+
+
+def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(
+    arguments, data, monkeypatch, error_of, tmp_path
+):
+    """Events 0, 149 and 299 are simulated, of which the second is wrong by one bit."""
+
+    @contextlib.contextmanager
+    def simulation(design):
+        def simulate(words):
+            outputs = design._comb.predict(words)
+            outputs[1] += 1 / 128
+            return outputs
+
+        yield simulate
+
+    monkeypatch.setattr(export_firmware, "simulation", simulation)
+    (tmp_path / "firmware").mkdir()
+    error = error_of(main, arguments("--rtl_events", "3"))
+    assert f"{data}: event 149: the simulation of the Verilog gives" in error
+    assert "1 of 1003 events differ" in error
+    assert not list((tmp_path / "firmware").iterdir())
+
+
+def test_a_project_of_hls4ml_that_cannot_be_is_said(monkeypatch, tmp_path):
+    def unsupported(network, folder, clock_period):
+        folder.mkdir()
+        raise ValueError("hls4ml: Unsupported layer: Fancy")
+
+    monkeypatch.setattr("nn.hls.hls_project", unsupported)
+    arguments = SimpleNamespace(clock_period=2.8)
+    found = export_firmware.write_hls(arguments, SimpleNamespace(network=None), tmp_path / "hls", None)
+    assert found == {"written": False, "reason": "hls4ml: Unsupported layer: Fancy"}
+    assert not (tmp_path / "hls").exists()
+
+
+@pytest.mark.parametrize("program", ["g++", "make", "perl"])
+def test_a_missing_program_is_said_before_all_work(arguments, monkeypatch, error_of, program):
+    which = export_firmware.check_tools.__globals__["shutil"].which
+    monkeypatch.setattr("shutil.which", lambda name: None if name == program else which(name))
+    assert error_of(main, arguments()) == (
+        f"error: {program}: no such program, needed to simulate Verilog; --rtl_events 0 leaves that out\n"
+    )
+
+
+def test_without_verilator(arguments, monkeypatch, error_of):
+    monkeypatch.setitem(sys.modules, "verilator", None)
+    assert "verilator: not installed" in error_of(main, arguments())
+
+
+def test_a_teacher_is_refused(arguments, error_of, tmp_path):
+    record = {"variable": "true_ht", "log_features": [], "loss_function": "mse"}
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    error = error_of(main, arguments(**{"--model_dir": tmp_path}))
+    assert error == f"error: {tmp_path / 'training.json'}: is of a teacher, expected a student\n"
+
+
+def test_a_student_of_floats_is_refused(arguments, model_dir, error_of, tmp_path):
+    from nn.student import StudentHyperparameters, build_student
+
+    (tmp_path / "training.json").write_text((model_dir / "training.json").read_text())
+    build_student(StudentHyperparameters(2, (3,), quantised=False), 10, 2, 1).save(tmp_path / "best_model.keras")
+    error = error_of(main, arguments("--rtl_events", "0", **{"--model_dir": tmp_path}))
+    assert "best_model.keras: no logic for a layer of the network" in error
+
+
+def test_the_output_may_not_hold_an_input(arguments, data, error_of):
+    assert "is replaced as a whole" in error_of(main, arguments(**{"--output": data.parent}))
+
+
+def test_an_eta_beyond_its_port_is_named(arguments, random_l1_events, write_l1, error_of, tmp_path):
+    events = random_l1_events(N_EVENTS)
+    events.smeared_data[200, 8] = 50, 7, 0
+    data = write_l1(tmp_path / "far.h5", events)
+    error = error_of(main, arguments("--rtl_events", "0", **{"--data": data}))
+    assert f"{data}: event 200: eta is [161, " in error
+
+
+@pytest.mark.parametrize("flag", ["--clock_period=0", "--latency_cutoff=-1", "--rtl_events=-1", "--hls=2"])
+def test_usage(arguments, usage_error_of, flag):
+    assert flag.partition("=")[0] in usage_error_of(main, arguments(flag))

@@ -1,0 +1,167 @@
+"""What the hardware of the trigger has of an event: integers, and what a student makes of them.
+
+Objects and energy sums reach the trigger's last stage as integers: transverse energy in steps of 0.5 GeV that saturate,
+eta and phi in steps of their own. A student sees a few numbers of each object, made of these integers by additions, a
+comparison and a table of the cosine and the sine, all of which the firmware does as well: :func:`front_end` is the one
+definition, applied to NumPy arrays by the training and to symbols by the export.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, L1Events
+
+ENERGY_STEP = 0.5  # GeV
+CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS = 0.0870 / 2, 144
+MUON_ETA_STEP, MUON_PHI_STEPS = 0.0870 / 8, 576
+
+# What a look-up makes of an integer: its function, here a cosine or a sine, as a multiple of 2^-bits.
+Lookup = Callable[[Callable[[Any], Any], Any, int], Any]
+
+
+@dataclass(frozen=True)
+class HardwareScales:
+    """How the integers of the trigger are scaled.
+
+    Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale.
+
+    Attributes
+    ----------
+    energy_step : float
+        In GeV, of objects and sums.
+    eta_step : float
+    phi_steps : int
+        Steps of a full turn; even.
+    object_saturation, sum_saturation : int
+        Largest transverse energy of an object and of MET and HT, in steps. Larger ones are set to it.
+    feature_bits : int
+        A student sees energies in units of 2^feature_bits steps, and eta in units of 2^(feature_bits - 1) steps.
+    table_bits : int
+        Bits after the binary point of the cosine and the sine.
+    """
+
+    energy_step: float = ENERGY_STEP
+    eta_step: float = CALORIMETER_ETA_STEP
+    phi_steps: int = CALORIMETER_PHI_STEPS
+    object_saturation: int = 1023
+    sum_saturation: int = 2047
+    feature_bits: int = 7
+    table_bits: int = 7
+
+    def __post_init__(self) -> None:
+        """Check each value.
+
+        Raises
+        ------
+        ValueError
+            If a value is out of range, naming it.
+        """
+        for name in ("energy_step", "eta_step"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name}: expected a number > 0, received: {getattr(self, name)!r}")
+        for name, least in (("object_saturation", 1), ("sum_saturation", 1), ("feature_bits", 1), ("table_bits", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}: expected an integer of at least {least}, received: {value!r}")
+        if not isinstance(self.phi_steps, int) or self.phi_steps < 4 or self.phi_steps % 2:
+            raise ValueError(f"phi_steps: expected an even integer of at least 4, received: {self.phi_steps!r}")
+
+    @property
+    def energy_unit(self) -> float:
+        """The energy in GeV that a student sees as 1."""
+        return self.energy_step * 2**self.feature_bits
+
+
+@dataclass(frozen=True)
+class HardwareEvents:
+    """Events as the trigger's last stage has them, in steps.
+
+    Attributes
+    ----------
+    pt, eta, phi : np.ndarray, shape (n_events, n_slots), int32
+        Of the objects, zero where empty; phi from 0 to phi_steps - 1.
+    met, met_phi, ht : np.ndarray, shape (n_events,), int32
+        Energy sums and the direction of MET.
+    """
+
+    pt: np.ndarray
+    eta: np.ndarray
+    phi: np.ndarray
+    met: np.ndarray
+    met_phi: np.ndarray
+    ht: np.ndarray
+
+
+def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> HardwareEvents:
+    """Round the objects in some slots, and the sums, of events to the integers of the trigger."""
+    objects = events.smeared_data
+    pt = _energy(objects[..., PT], scales.energy_step, scales.object_saturation)
+    px = (objects[..., PT] * np.cos(objects[..., PHI])).sum(1, dtype=np.float64)
+    py = (objects[..., PT] * np.sin(objects[..., PHI])).sum(1, dtype=np.float64)
+    eta = np.where(pt > 0, np.rint(objects[..., ETA] / np.float32(scales.eta_step)), 0).astype(np.int32)
+    phi = np.where(pt > 0, _angle(objects[..., PHI], scales.phi_steps), 0)
+    return HardwareEvents(
+        pt[:, slots],
+        eta[:, slots],
+        phi[:, slots],
+        _energy(events.smeared_met, scales.energy_step, scales.sum_saturation),
+        _angle(np.arctan2(py, px), scales.phi_steps),
+        _energy(events.smeared_ht, scales.energy_step, scales.sum_saturation),
+    )
+
+
+def _energy(energy: np.ndarray, step: float, saturation: int) -> np.ndarray:
+    return np.minimum(np.rint(energy / np.float32(step)), saturation).astype(np.int32)
+
+
+def _angle(phi: np.ndarray, steps: int) -> np.ndarray:
+    return np.rint(phi * (steps / (2 * np.pi))).astype(np.int32) % steps
+
+
+def numpy_lookup(function: Callable[[np.ndarray], np.ndarray], index: np.ndarray, bits: int) -> np.ndarray:
+    """Look a function up in a table, of which each entry is rounded to a multiple of 2^-bits."""
+    table = np.rint(function(np.arange(int(index.max(initial=0)) + 1)) * 2**bits) / 2**bits
+    return table[index]
+
+
+def front_end(
+    event: Any, pids: np.ndarray, names: Sequence[str], scales: HardwareScales, lookup: Lookup = numpy_lookup
+) -> list[Any]:
+    """Make what a student sees of each object, exactly as the firmware does.
+
+    Parameters
+    ----------
+    event : HardwareEvents or alike
+        Integers, or symbols of them: `pt`, `eta`, `phi` of objects, and `met_phi` that can be subtracted from `phi`.
+    pids : np.ndarray
+        Kind of each object, broadcast against `pt`.
+    names : sequence of str
+        Which features: "pt"; "along" and "across", the components along and, without its sign, across the direction of
+        MET; "abs_eta"; "muon", "egamma" and "jet", which are 1 for objects of that kind.
+    scales : HardwareScales
+    lookup : callable
+        How a table is looked up in.
+
+    Returns
+    -------
+    list
+        The features in the order of `names`, each a multiple of a power of two, 0 for empty objects.
+    """
+    unit = 2.0**-scales.feature_bits
+    turn = 2 * np.pi / scales.phi_steps
+    angle = abs(event.phi - event.met_phi)
+    angle = np.minimum(angle, scales.phi_steps - angle)
+    real = event.pt > 0
+    make: dict[str, Callable[[], Any]] = {
+        "pt": lambda: event.pt * unit,
+        "along": lambda: event.pt * lookup(lambda i: np.cos(i * turn), angle, scales.table_bits) * unit,
+        "across": lambda: event.pt * lookup(lambda i: np.sin(i * turn), angle, scales.table_bits) * unit,
+        "abs_eta": lambda: abs(event.eta) * (2 * unit),
+        "muon": lambda: real * (pids == PID_MUON),
+        "egamma": lambda: real * (pids == PID_EGAMMA),
+        "jet": lambda: real * (pids == PID_JET),
+    }
+    return [make[name]() for name in names]

@@ -1,0 +1,151 @@
+"""What a student sees of events, and batches of it: fixed slots, as hardware has them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from utils.batches import Batch, RaggedGraphs, TrainingBatches, TrainingGraphs
+from utils.data_processing import PT, SLOT_PIDS, GraphCreator, L1Events
+from utils.hardware import HardwareEvents, HardwareScales, front_end, hardware_events
+
+OBJECT_FEATURES = {
+    "true_met": ("pt", "along", "across", "abs_eta", "muon", "egamma", "jet"),
+    "true_ht": ("pt", "abs_eta"),
+}
+OBJECT_FEATURES["original_met"] = OBJECT_FEATURES["true_met"]
+MOMENTA = ("pt", "along", "across")
+# The first is the one that the correction multiplies.
+SUM_FEATURES = {"true_met": ("met", "ht"), "true_ht": ("ht",), "original_met": ("met", "ht")}
+
+
+class StudentInputs:
+    """What a student sees of events, and what it shall learn of them; takes the place of a GraphCreator.
+
+    Parameters
+    ----------
+    creator : GraphCreator
+        Of the same variable: which objects and labels.
+    scales : HardwareScales
+    teachings : callable, optional
+        Takes L1Events, gives what a teacher says of each, shape (n_events, n), as more labels.
+
+    Attributes
+    ----------
+    feature_names : tuple of str
+        Of a node: features of the object, and the energy sums, which are the same for all objects of an event.
+    object_names, sum_names : tuple of str
+        The two parts of `feature_names`.
+    slots : slice
+    n_object_features, n_sums, n_slots : int
+    least : float
+        A step of the energy, as the network sees it.
+    """
+
+    def __init__(
+        self,
+        creator: GraphCreator,
+        scales: HardwareScales,
+        teachings: Callable[[L1Events], np.ndarray] | None = None,
+    ):
+        self.variable, self.slots, self.scales = creator.variable, creator.slots, scales
+        self._creator, self._teachings = creator, teachings
+        self.object_names, self.sum_names = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
+        self.feature_names = (*self.object_names, *self.sum_names)
+        self.n_object_features, self.n_sums = len(self.object_names), len(self.sum_names)
+        self.n_slots = len(SLOT_PIDS[self.slots])
+        self.least = 2.0**-scales.feature_bits
+
+    def inputs_of(self, integers: HardwareEvents) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Make the inputs of the network, as `network_inputs` describes them, of integers of the hardware."""
+        by_object = replace(integers, met_phi=integers.met_phi[:, None])
+        objects = front_end(by_object, SLOT_PIDS[self.slots], self.object_names, self.scales)
+        sums = [getattr(integers, name) * self.least for name in self.sum_names]
+        return (
+            np.stack(objects, axis=-1).astype(np.float32),
+            (integers.pt > 0).astype(np.float32),
+            np.stack(sums, axis=-1).astype(np.float32),
+        )
+
+    def features(self, events: L1Events) -> np.ndarray:
+        """All that a student sees of events, shape (n_events, n_slots, n_features), float32, zero where empty."""
+        objects, real, sums = self.inputs_of(hardware_events(events, self.slots, self.scales))
+        return np.concatenate([objects, real[:, :, None] * sums[:, None, :]], axis=2)
+
+    def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
+        """Which objects are real, (n_events, n_slots), and their features, (n_real, n_features), float32."""
+        features = self.features(events)
+        real = features[:, :, PT] > 0
+        return real, features[real]
+
+    def labels(self, events: L1Events) -> np.ndarray:
+        """Correction, true variable [GeV] and what the teacher says, shape (n_events, 2 + n), float32."""
+        labels = self._creator.labels(events)
+        return np.concatenate([labels, self._teachings(events)], axis=1) if self._teachings else labels
+
+    def network_inputs(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Divide features into the inputs of the network.
+
+        Parameters
+        ----------
+        features : np.ndarray, shape (n_events, n_slots, n_features)
+
+        Returns
+        -------
+        objects : np.ndarray, shape (n_events, n_slots, n_object_features), float32
+        real : np.ndarray, shape (n_events, n_slots), float32
+            1 for real objects, 0 for empty slots.
+        sums : np.ndarray, shape (n_events, n_sums), float32
+        """
+        n = self.n_object_features
+        real = (features[:, :, PT] > 0).astype(np.float32)
+        return features[:, :, :n], real, features[:, :, n:].max(1, initial=0)
+
+    def hotter(self, inputs: tuple[np.ndarray, ...], factor: float) -> tuple[np.ndarray, ...]:
+        """Multiply all momenta of network inputs by a factor, as far as they do not saturate."""
+        objects, real, sums = inputs
+        momenta = np.isin(self.object_names, MOMENTA)
+        limit = np.float32(self.scales.object_saturation * self.least)
+        pt = objects[:, :, PT]
+        scale = np.divide(np.minimum(pt * factor, limit), pt, out=np.ones_like(pt), where=pt > 0)
+        hot = np.where(momenta, objects * scale[:, :, None], objects)
+        return hot, real, np.minimum(sums * factor, np.float32(self.scales.sum_saturation * self.least))
+
+
+class StudentBatches(TrainingBatches):
+    """Batches of events in the inputs of a student, all of the same shape; arguments as for GraphBatches.
+
+    Those events of the training that are left over when all batches of an epoch are full are left out of it, others in
+    each epoch; the last batch of the validation is filled up with events that have no weight.
+
+    Parameters
+    ----------
+    graphs : TrainingGraphs
+        Made with StudentInputs.
+    validation : bool
+    batch_size : int
+    seed : int
+    inputs : StudentInputs
+    """
+
+    def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int, inputs: StudentInputs):
+        super().__init__(graphs, validation, batch_size, seed)
+        self._inputs = inputs
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return super().__len__() if self._validation else self.n_graphs // self._batch_size
+
+    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        return iter(np.arange(len(sizes)).reshape(-1, self._batch_size))
+
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
+        features = graphs.padded(self._inputs.n_slots)
+        return self._inputs.network_inputs(features), graphs.labels, graphs.weights
+
+    def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
+        if self._validation:
+            missing = self._batch_size - len(graphs)
+            filling = graphs.take(np.zeros(missing, np.int64))
+            filled = RaggedGraphs.concatenate([graphs, replace(filling, weights=np.zeros(missing, np.float32))])
+            yield self._batch(filled, rng)

@@ -1,0 +1,58 @@
+"""What a training leaves in its folder, and what others have to know of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.cli import UserError
+from utils.data_processing import GraphCreator, graph_creator
+from utils.files import read_json
+from utils.hardware import HardwareScales
+from utils.student_inputs import StudentInputs
+
+MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
+TEACHER, STUDENT = "teacher", "student"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What others have to know of a training.
+
+    Attributes
+    ----------
+    folder : Path
+    kind : {"teacher", "student"}
+    creator : GraphCreator
+    loss_function : str
+    student_inputs : StudentInputs or None
+        Of a student.
+    target : str
+        What a student gives, "sum" or "factor".
+    """
+
+    folder: Path
+    kind: str
+    creator: GraphCreator
+    loss_function: str
+    student_inputs: StudentInputs | None
+    target: str
+
+
+def read_training(folder: Path) -> Training:
+    """Read what a training recorded; a :class:`UserError` says what is missing."""
+    path = folder / TRAINING_FILE
+    record = read_json(path)
+    kind = record.get("kind", TEACHER) if isinstance(record, dict) else TEACHER
+    expected = {"variable": str, "log_features": list, "loss_function": str}
+    if kind == STUDENT:
+        expected |= {"hardware": dict, "target": str}
+    elif kind != TEACHER:
+        raise UserError(f"{path}: 'kind' is {kind!r}, expected '{TEACHER}' or '{STUDENT}'")
+    for name, of_type in expected.items():
+        if not isinstance(record, dict) or not isinstance(record.get(name), of_type):
+            raise UserError(f"{path}: '{name}' is missing or no {of_type.__name__}")
+    try:
+        creator = graph_creator(record["variable"], record["log_features"])
+        inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from None
+    return Training(folder, kind, creator, record["loss_function"], inputs, record.get("target", "factor"))
