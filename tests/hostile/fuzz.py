@@ -1,10 +1,11 @@
 """Scripts that are given thousands of bad inputs: all end in success or in one clear line.
 
-``python -m tests.hostile.fuzz events --cases 5000`` prints how many cases ended how, and JSON of the same; a case is
-made of its number, and ``--first 17 --cases 1 --show`` is number 17 alone.
+``python -m tests.hostile.fuzz`` prints how many cases ended how. A case is made of its number: ``events --case 17``
+repeats one.
 """
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -22,7 +23,7 @@ from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
 from tests.hostile import configurations, hdf5_files, models
-from tests.hostile.pool import Case, as_json, run_all
+from tests.hostile.pool import Case, run_all
 from utils.cli import UserError, script
 from utils.config import check_config, flags, n_shards
 from utils.events import EventsFile
@@ -179,21 +180,22 @@ def model(number: int, folder: Path) -> Case:
     return Case(lambda: load_and_predict(None), folder / "out", noisy=True)
 
 
-KINDS: dict[str, Callable[[int, Path], Case]] = {
-    "events": events_reader,
-    "l1": l1_reader,
-    "create_L1regression_data": events,
-    "selective_sampling_jets": l1,
-    "configuration": configuration,
-    "command_line": command_line,
-    "model": model,
+# What makes a case, and how many there are.
+KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
+    "events": (events_reader, 5000),
+    "l1": (l1_reader, 5000),
+    "create_L1regression_data": (events, 2000),
+    "selective_sampling_jets": (l1, 2000),
+    "configuration": (configuration, 1000),
+    "command_line": (command_line, 1000),
+    "model": (model, 1000),
 }
 
 
 def warm_up() -> None:
     """Import and compile what the cases need, once for all processes."""
     rng = generator(0)
-    for name in FLAGS:
+    for name in (*FLAGS, "nn.trained"):
         import_module(name)
     with tempfile.TemporaryDirectory() as name:
         good, train, kept = Path(name) / "good.h5", Path(name) / "train.h5", Path(name) / "kept.h5"
@@ -202,31 +204,31 @@ def warm_up() -> None:
         assert select([f"--input={train}", f"--output={kept}", "--sampling_var=met"]) == 0
         assert read_events(good) == 0
         check_l1_files(kept)
+    with tempfile.TemporaryDirectory() as name:
+        models.make(Path(name))
+        MODEL.update({path.name: path.read_bytes() for path in Path(name).iterdir()})
 
 
 def main() -> int:
-    """Run the cases of one kind; 1 if one of them did not end as it should."""
+    """Run the cases; 1 if one of them did not end as it should."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--cases", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("kinds", nargs="*", help=f"{', '.join(KINDS)}; all")
+    parser.add_argument("--share", type=float, default=1.0, help="of the cases of each kind")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--case", type=int, help="run only this one, and show how it ends")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    if args.kind == "model":
-        import nn.trained  # noqa: F401
-
-        with tempfile.TemporaryDirectory() as name:
-            models.make(Path(name))
-            MODEL.update({path.name: path.read_bytes() for path in Path(name).iterdir()})
-    else:
-        warm_up()
-    report = run_all(KINDS[args.kind], range(args.first, args.first + args.cases), args.processes, args.show)
-    for number, text in sorted(report.refused.items())[:20]:
-        print(f"case {number}: {text}")
-    print(as_json(report))
-    return int(bool(report.refused))
+    warm_up()
+    reports = {}
+    for kind in args.kinds or KINDS:
+        make, n_cases = KINDS[kind]
+        numbers = range(round(args.share * n_cases)) if args.case is None else [args.case]
+        reports[kind] = report = run_all(make, numbers, args.processes, show=args.case is not None)
+        for number, text in sorted(report.refused.items())[:20]:
+            print(f"{kind}, case {number}: {text}")
+        print(f"{kind}: {dict(sorted(report.counts.items()))}, {report.cpu_seconds:.0f} s of CPU time", flush=True)
+    print(json.dumps({kind: report.counts for kind, report in reports.items()}))
+    return int(any(report.refused for report in reports.values()))
 
 
 if __name__ == "__main__":

@@ -242,8 +242,3 @@ def _run(case: Case, stderr: int) -> Result:
         except BaseException:
             return Result("bad output", traceback.format_exc()[-3000:])
     return Result(f"exit {code}", text)
-
-
-def as_json(report: Report) -> str:
-    """Return a report as JSON."""
-    return json.dumps({**vars(report), "refused": len(report.refused)})
