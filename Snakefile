@@ -16,9 +16,9 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
-from utils.config import check_config, flags, use_this_python
+from utils.config import check_config, flags, n_shards, use_this_python
 from utils.data_processing import VARIABLES
-from utils.files import modules_of
+from utils.files import modules_of, refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
 
 min_version("9.0")
@@ -32,6 +32,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 try:
     check_config(config)
+    refuse_dangling(config["output"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -74,8 +75,8 @@ def shard_events(process, shard):
 def events_files(process, source):
     """The events files of a process: the shards to generate, or what the user's file name or glob finds."""
     if source == "generated":
-        n_shards = -(-GENERATE["processes"][process]["events"] // GENERATE["events_per_shard"])
-        return [f"events/{process}/{shard}.h5" for shard in range(n_shards)]
+        shards = range(n_shards(GENERATE["processes"][process]["events"], GENERATE["events_per_shard"]))
+        return [f"events/{process}/{shard}.h5" for shard in shards]
     found = sorted(glob.glob(str(START / source)))
     if not found:
         raise WorkflowError(f"configuration: create_L1regression_data.processes.{process}: no such file: {source}")

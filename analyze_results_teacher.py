@@ -326,26 +326,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = (*args.signal_names, *args.bg_names)
     processes = dict(zip(names, data.ids_of(names), strict=True))
     crossings = ZeroBiasData.check(args.zero_bias, reconstructed(variable)) if args.zero_bias else None
-    loaded = {name: load(of_name) for name, of_name in trainings.items()}
-    models = {name: of_name.model for name, of_name in loaded.items()}
-    events, history = predict(args, variable, models, data, processes)
-    zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
     records = {name: read_json(of_name.folder / TRAINING_FILE) for name, of_name in trainings.items()}
-    branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
-    branches.append(Branch("evaluation", history))
-    results = evaluate(args, variable, data, events, zero_bias)
-    text = summary(results)
-    attention = loaded[first].attention
-    with whole_folder(args.output) as folder:
+    with whole_folder(args.output) as folder:  # from now on another process is refused
+        loaded = {name: load(of_name) for name, of_name in trainings.items()}
+        models = {name: of_name.model for name, of_name in loaded.items()}
+        events, history = predict(args, variable, models, data, processes)
+        zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
+        branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
+        branches.append(Branch("evaluation", history))
+        results = evaluate(args, variable, data, events, zero_bias)
+        text = summary(results)
         plots = figures(results)
-        if attention:
+        if attention := loaded[first].attention:
             plots |= attention_figures(first, training, attention, data, processes, events, results)
         with progress(len(plots), "draw", "plots") as bar:
             for stem, draw in plots.items():
                 save(draw()[0], folder / stem)
                 bar.update()
-        (folder / "summary.txt").write_text(text)
-        (folder / "events.txt").write_text(event_table(branches))
+        (folder / "summary.txt").write_text(text, encoding="utf-8")
+        (folder / "events.txt").write_text(event_table(branches), encoding="utf-8")
         write_json(folder / "results.json", numbers(results, branches, records, provenance(args)))
     logger.info("%s", text)
 

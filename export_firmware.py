@@ -268,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         write_json(folder / "firmware.json", record)
         text = report(record)
-        (folder / "firmware.txt").write_text(text)
+        (folder / "firmware.txt").write_text(text, encoding="utf-8")
     logger.info("%s", text)
 
 

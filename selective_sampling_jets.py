@@ -233,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for line in tally.text().splitlines():
             logger.info("%s", line)
         if summary:
-            summary.write_text(tally.text())
+            summary.write_text(tally.text(), encoding="utf-8")
         if plots:
             draw(tally, flattening, plots)
 

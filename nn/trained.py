@@ -12,7 +12,9 @@ from nn.attention import attention_of
 from nn.data import predict
 from nn.models import load_teacher
 from utils.cli import UserError
+from utils.data_processing import GraphCreator
 from utils.evaluation import Model
+from utils.files import not_there
 from utils.trainings import MODEL_FILE, STUDENT, Training
 
 Attention = Callable[[np.ndarray], list[np.ndarray]]
@@ -41,11 +43,11 @@ def load_trained(training: Training) -> Loaded:
     """Load the model of a training; a :class:`UserError` says which file cannot be read."""
     path = training.folder / MODEL_FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise not_there(path)
     try:
-        network = _load_student(path) if training.kind == STUDENT else load_teacher(path)
+        network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
     except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f"{path}: not a readable model ({error})") from None
+        raise UserError(f"{path}: not a readable model ({' '.join(str(error).split())[:300]})") from None
     if training.student_inputs is None:
         model = Model(training.creator.features, functools.partial(predict, network))
         return Loaded(network, model, functools.partial(attention_of, network))
@@ -76,3 +78,12 @@ def _load_student(path: Path) -> keras.Model:
     from nn.student import load_student
 
     return load_student(path)
+
+
+def _load_teacher(path: Path, creator: GraphCreator) -> keras.Model:
+    """Load a teacher and check that it is one for the graphs of a creator."""
+    network = load_teacher(path)
+    expected = (None, None, len(creator.feature_names)), (None, 1)
+    if (network.input_shape, network.output_shape) != expected:
+        raise ValueError(f"expected shapes {expected}, found {network.input_shape} and {network.output_shape}")
+    return network

@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -35,6 +35,9 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         except (UserError, OSError) as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return EXIT_FAILED
+        except MemoryError as error:
+            print(f"error: not enough memory: {error}", file=sys.stderr)
+            return EXIT_FAILED
         except KeyboardInterrupt:
             print("error: interrupted", file=sys.stderr)
             return EXIT_INTERRUPTED
@@ -43,9 +46,16 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
     return run
 
 
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, whatever the arguments hold."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(" ".join(message.split()))
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Argument parser whose help shows the defaults and whose flags cannot be abbreviated."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,

@@ -1,5 +1,6 @@
 """How loops over events are compiled."""
 
+import functools
 import gc
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(function, cache=True, nogil=True, error_model="numpy")
 
 
+@functools.cache
 def compile_in_threads() -> None:
     """Make it safe that threads compile: at its first compilation Numba loads what other packages add to it.
 

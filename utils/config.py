@@ -13,12 +13,13 @@ from jsonschema.exceptions import best_match
 from utils.cli import UserError
 from utils.data_processing import VARIABLES
 
+MAX_SHARDS = 100_000
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Refuse a configuration with an unknown key, a wrong type or a value out of range, naming the key."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
@@ -33,6 +34,17 @@ def check_config(config: Mapping[str, Any]) -> None:
             f"configuration: create_L1regression_data.processes.{undefined[0]}: generated, but "
             f"generate_events.processes has only {', '.join(config['generate_events']['processes'])}"
         )
+
+
+def n_shards(events: int, events_per_shard: int) -> int:
+    """Return into how many files the events of a process go; there may not be more than Snakemake can plan."""
+    number = -(-events // events_per_shard)
+    if number > MAX_SHARDS:
+        raise UserError(
+            f"configuration: generate_events: {events} events make {number} shards, expected at most {MAX_SHARDS}: "
+            "raise events_per_shard"
+        )
+    return number
 
 
 def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tuple[str, ...] = ()) -> list[str]:

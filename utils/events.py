@@ -19,10 +19,11 @@ from utils.data_processing import (
     N_EVENT_SLOTS,
     PT,
 )
-from utils.files import dataset, open_hdf5, whole_file
+from utils.files import dataset, holds, new_hdf5, open_hdf5
 from utils.gzip_chunks import GZIP, read_rows
 
 CHUNK = 4096
+LARGEST = 1e20  # of all numbers: sums and products of larger ones may overflow
 
 
 class EventsWriter:
@@ -60,7 +61,7 @@ class EventsWriter:
 @contextmanager
 def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
     """Open an events file for writing that is there only once it is whole."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         yield EventsWriter(file)
 
 
@@ -77,9 +78,10 @@ class EventsFile:
         """Check the layout of a file; raise a :class:`UserError` that says what differs."""
         with open_hdf5(path) as file:
             n_events = len(dataset(file, "Particles", (None, N_EVENT_SLOTS, 4)))
-            if "Weights" in file:
+            weighted = holds(file, "Weights")
+            if weighted:
                 dataset(file, "Weights", (n_events,))
-            return cls(Path(path), n_events, "Weights" in file)
+            return cls(Path(path), n_events, weighted)
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).
@@ -90,7 +92,7 @@ class EventsFile:
         weights : np.ndarray, shape (n,), float32
             Cross-section weight in pb, 1 in files that have none.
         """
-        with open_hdf5(self.path) as file:
+        with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # what becomes infinite is refused below
             particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
             weights = (
                 read_rows(file["Weights"], start, stop).astype(np.float32, copy=False)
@@ -107,15 +109,15 @@ class EventsFile:
             raise UserError(
                 f"{self.path}: dataset 'Particles', event {start + event}: expected {EXPECTED_PARTICLES[expected]}"
             )
-        finite = np.isfinite(weights)
+        finite = np.abs(weights) <= LARGEST
         if not finite.all():
             event = start + int(np.argmin(finite))
-            raise UserError(f"{self.path}: dataset 'Weights', event {event}: expected finite numbers")
+            raise UserError(f"{self.path}: dataset 'Weights', event {event}: expected {EXPECTED_PARTICLES[FINITE]}")
 
 
 FINITE, NOT_NEGATIVE, OF_CLASS = 0, 1, 2
 EXPECTED_PARTICLES = {
-    FINITE: "finite numbers",
+    FINITE: f"finite numbers, at most {LARGEST:g}",
     NOT_NEGATIVE: "pT of at least 0",
     OF_CLASS: "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18",
 }
@@ -128,7 +130,7 @@ def _first_wrong(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int]:
         for slot in range(particles.shape[1]):
             pt = particles[event, slot, PT]
             for feature in range(particles.shape[2]):
-                if not np.isfinite(particles[event, slot, feature]):
+                if not abs(particles[event, slot, feature]) <= LARGEST:
                     return event, FINITE
             if pt < 0:
                 return event, NOT_NEGATIVE

@@ -2,21 +2,37 @@
 
 import argparse
 import ast
+import errno
+import fcntl
+import functools
 import hashlib
 import importlib.metadata
+import io
 import json
+import logging
+import math
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 
 from utils.cli import UserError
+
+logger = logging.getLogger(__name__)
+
+# What h5py raises, depending on where a file is damaged.
+DAMAGED = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+MAX_CHUNK_BYTES = 1 << 28
+
+# Errors of a file system without room for an output, of a quota, and of a limit on the size of a file.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
@@ -37,22 +53,126 @@ TRACKED_LIBRARIES = (
 )
 
 
+def not_there(path: str | Path, what: str = "file") -> UserError:
+    """Return the error of an input that does not exist; a link that leads nowhere is named."""
+    path = Path(path)
+    if path.is_symlink():
+        return UserError(f"{path}: is a link to {path.readlink()}, which does not exist")
+    return UserError(f"{path}: no such {what}")
+
+
+def refuse_dangling(path: str | Path) -> None:
+    """Refuse an output with a link in its path that leads nowhere: what it should lead to may not be mounted."""
+    for part in (*reversed(Path(path).parents), Path(path)):
+        if part.is_symlink() and not part.exists():
+            raise not_there(part)
+
+
+def writable(path: str | Path) -> Path:
+    """Return the absolute path of an output without links, and make its parent."""
+    refuse_dangling(path)
+    path = Path(path).resolve()  # what a link leads to is replaced, not the link
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def lock_file(path: Path, place: str | Path) -> IO[str]:
+    """Open a file, and hold its lock until it is closed or the process ends, in whatever way.
+
+    Raises
+    ------
+    UserError
+        If another process holds it; the message names the `place` that it stands for.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UserError(f"{place}: another process is at work here; wait for it, or end it") from None
+        except OSError as error:
+            _warn_of_no_locks(path.parent, str(error))
+        # The process that held the lock may have finished and removed the file in the meantime.
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+        file.close()
+
+
+@functools.cache
+def _warn_of_no_locks(folder: Path, error: str) -> None:
+    logger.warning("%s: this file system has no locks (%s): take care to start one process only", folder, error)
+
+
+@contextmanager
+def _sole_writer(path: Path) -> Iterator[None]:
+    """Let one process at a time write an output."""
+    lock = path.with_name(f".lock.{path.name}")
+    with lock_file(lock, path):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which output it is for which a disk has no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UserError(f"{path}: cannot be written: {os.strerror(error.errno)}") from None
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends without an error.
 
-    After an error neither file is left; a temporary file that a killed run left is overwritten.
+    After an error neither file is left; a temporary file that a killed run left is overwritten. While another process
+    writes the file it is refused.
     """
-    path = Path(path)
-    if path.is_dir():
+    if Path(path).is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a file")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = writable(path)
     temporary = path.with_name(f".part.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _naming(path), _sole_writer(path):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class _Patient(io.FileIO):
+    """A file that takes all that is written and keeps the first error, since HDF5 cannot close what it cannot write."""
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of the content, or nothing any more after an error."""
+        content, written = memoryview(content), 0
+        try:
+            while written < len(content) and self.error is None:
+                written += super().write(content[written:])
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+
+@contextmanager
+def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for writing that is there only once it is whole."""
+    with whole_file(path) as temporary, _Patient(temporary, "w+") as raw:
+        try:
+            with h5py.File(raw, "w") as file:
+                yield file
+            os.fsync(raw.fileno())  # some file systems say only now that there is no room
+        finally:
+            if raw.error is not None:
+                raise raw.error
 
 
 def replaceable_folder(path: str | Path) -> Path:
@@ -62,11 +182,24 @@ def replaceable_folder(path: str | Path) -> Path:
     """
     if Path(path).exists() and not Path(path).is_dir():
         raise UserError(f"{path}: is not a folder")
-    path = Path(path).resolve()  # a link to a folder stays one
+    path = writable(path)
     if path.is_dir() and any(path.iterdir()) and not (path / FOLDER_MARK).exists():
         raise UserError(f"{path}: the folder has files that are not from here and would be lost; name another one")
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def replace_folder(path: Path, by: Path) -> None:
+    """Put a folder that is whole in the place of another one, or of none; killed at any moment, both or one are whole.
+
+    The former one is moved away first, since one that is half removed would be mistaken for one of others.
+    """
+    (by / FOLDER_MARK).touch()
+    former = path.with_name(f".former.{path.name}")
+    shutil.rmtree(former, ignore_errors=True)
+    if path.exists():
+        path.replace(former)
+    by.replace(path)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def refuse_inputs_in(output: Path, *inputs: Path) -> None:
@@ -84,30 +217,29 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """
     path = replaceable_folder(path)
     temporary = path.with_name(f".part.{path.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        (temporary / FOLDER_MARK).touch()
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-    finally:
+    with _naming(path), _sole_writer(path):
         shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            replace_folder(path, by=temporary)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON; numbers that are not finite are written as null."""
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file, or say which file is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise not_there(path) from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
 
 
@@ -141,7 +273,7 @@ def modules_of(script: Path) -> list[Path]:
     """Find the modules of this project that a script imports, directly or through others, in sorted order."""
     root, found, to_read = script.parent, set(), [script]
     while to_read:
-        for node in ast.walk(ast.parse(to_read.pop().read_text())):
+        for node in ast.walk(ast.parse(to_read.pop().read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -170,7 +302,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, or raise a :class:`UserError` that names it."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise not_there(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -179,8 +311,20 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
+def holds(file: h5py.File, name: str) -> bool:
+    """Return whether an open file has an entry of a name, without following it where it is a link."""
+    try:
+        return file.id.links.exists(name.encode())
+    except DAMAGED as error:
+        raise UserError(
+            f"{file.filename}: its list of datasets cannot be read, the file is damaged ({error})"
+        ) from None
+
+
 def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str = "f") -> h5py.Dataset:
     """Return a dataset of an open file after checking it.
+
+    Its data have to be in the file itself, all that its shape declares, in chunks that fit into memory.
 
     Parameters
     ----------
@@ -189,19 +333,50 @@ def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str 
     shape : sequence of int or None
         What is expected; None stands for any length.
     kinds : str
-        NumPy kind letters that are accepted, for example ``"f"`` or ``"iu"``.
+        NumPy kind letters that are accepted, for example ``"f"`` or ``"iu"``; ``"O"`` stands for text of any length.
     """
-    if name not in file:
-        raise UserError(f"{file.filename}: dataset '{name}' is missing, found {', '.join(sorted(file)) or 'none'}")
+    try:
+        return _dataset(file, name, shape, kinds)
+    except DAMAGED as error:
+        raise UserError(f"{file.filename}: dataset '{name}' cannot be read, the file is damaged ({error})") from None
+
+
+def _dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str) -> h5py.Dataset:
+    where = f"{file.filename}: dataset '{name}'"
+    if not holds(file, name):
+        raise UserError(f"{where} is missing, found {', '.join(sorted(file)) or 'none'}")
+    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise UserError(f"{where} is a link, expected the data themselves")
     found = file[name]
     wanted = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
     if not isinstance(found, h5py.Dataset):
-        raise UserError(f"{file.filename}: '{name}' is a group, expected a dataset of shape {wanted}")
-    if found.dtype.kind not in kinds:
-        raise UserError(f"{file.filename}: dataset '{name}' has type {found.dtype}, expected one of kind {kinds}")
-    fits = len(found.shape) == len(shape) and all(
-        expected in (None, length) for expected, length in zip(shape, found.shape, strict=True)
-    )
-    if not fits:
-        raise UserError(f"{file.filename}: dataset '{name}' has shape {found.shape}, expected {wanted}")
+        raise UserError(
+            f"{file.filename}: '{name}' is a {type(found).__name__.lower()}, expected a dataset of shape {wanted}"
+        )
+    if found.dtype.kind not in kinds or (found.dtype.kind == "O" and not h5py.check_string_dtype(found.dtype)):
+        raise UserError(f"{where} has type {found.dtype}, expected one of kind {kinds}")
+    fits = found.shape is not None and len(found.shape) == len(shape)
+    if not fits or any(length not in (None, of_it) for length, of_it in zip(shape, found.shape, strict=True)):
+        raise UserError(f"{where} has shape {found.shape}, expected {wanted}")
+    if found.is_virtual or found.external:
+        raise UserError(f"{where} takes its data from other files, expected the data themselves")
+    _check_storage(found, where)
     return found
+
+
+def _check_storage(found: h5py.Dataset, where: str) -> None:
+    """Refuse a dataset that is not written to its end, or whose chunks are too large."""
+    n_bytes = math.prod(found.shape) * found.dtype.itemsize
+    if found.chunks is None:
+        whole = found.id.get_storage_size() >= n_bytes
+    else:
+        chunk_bytes = math.prod(found.chunks) * found.dtype.itemsize
+        if chunk_bytes > MAX_CHUNK_BYTES:
+            raise UserError(
+                f"{where} has chunks of {chunk_bytes >> 20} MiB, expected at most {MAX_CHUNK_BYTES >> 20}: "
+                "rewrite it, as with h5repack -l"
+            )
+        n_chunks = math.prod(-(-length // rows) for length, rows in zip(found.shape, found.chunks, strict=True))
+        whole = found.id.get_num_chunks() >= n_chunks
+    if not whole:
+        raise UserError(f"{where} declares {len(found)} rows, but not all of them are written")

@@ -15,11 +15,13 @@ from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
 from utils.event_counts import History
-from utils.files import dataset, open_hdf5, whole_file
+from utils.files import dataset, holds, new_hdf5, open_hdf5
 from utils.gzip_chunks import GzipTable, read_rows
 from utils.workers import worker_threads
 
 FORMAT_VERSION = 1
+MAX_PROCESSES = 10_000
+LARGEST = 1e30  # of all numbers: sums and products of larger ones may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
 SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
@@ -79,8 +81,7 @@ def new_l1_file(
         Where chunks are compressed; without it, in a thread of its own.
     """
     with (
-        whole_file(path) as temporary,
-        h5py.File(temporary, "w") as file,
+        new_hdf5(path) as file,
         nullcontext(workers) if workers else worker_threads(1) as executor,
     ):
         writer = L1Writer(file, process_names, executor)
@@ -124,10 +125,15 @@ class L1Dataset:
             for name in SUMS:
                 dataset(file, name, (n_events,))
             dataset(file, "ids", (n_events,), "iuf")
-            if "weights" in file:
+            weighted = holds(file, "weights")
+            if weighted:
                 dataset(file, "weights", (n_events,))
-            labels = dataset(file, "ids_names", (None,), "SO")[:]
-            return cls(Path(path), n_events, _parse_labels(path, labels), "weights" in file)
+            labels = dataset(file, "ids_names", (None,), "SO")
+            if len(labels) > MAX_PROCESSES:
+                raise UserError(
+                    f"{path}: dataset 'ids_names' has {len(labels)} entries, expected {MAX_PROCESSES} at most"
+                )
+            return cls(Path(path), n_events, _parse_labels(path, read_rows(labels, 0, len(labels))), weighted)
 
     def ids_of(self, names: tuple[str, ...]) -> list[int]:
         """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
@@ -206,7 +212,8 @@ class L1Dataset:
         """Read and check the rows [start, stop) of a dataset."""
         if name == "weights" and not self.weighted:
             return np.ones(stop - start, np.float32)
-        values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # of what is refused below
+            values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
         if name == "ids":
             known = np.isin(values, list(self.process_names))
             if not known.all():
@@ -222,7 +229,7 @@ class L1Dataset:
 
 
 FINITE, NOT_NEGATIVE = 0, 1
-EXPECTED = {FINITE: "finite numbers", NOT_NEGATIVE: "momenta of at least 0"}
+EXPECTED = {FINITE: f"finite numbers, at most {LARGEST:g}", NOT_NEGATIVE: "momenta of at least 0"}
 
 
 @compiled
@@ -234,7 +241,7 @@ def _first_wrong(values: np.ndarray, momenta: bool) -> tuple[int, int]:
     """
     for event in range(len(values)):
         for i in range(values.shape[1]):
-            if not np.isfinite(values[event, i]):
+            if not abs(values[event, i]) <= LARGEST:
                 return event, FINITE
             if momenta and i % 3 == PT and values[event, i] < 0:
                 return event, NOT_NEGATIVE

@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT
+from utils.files import not_there
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
@@ -129,7 +130,7 @@ def _read_table(path: str | Path, required: tuple[str, ...]) -> dict[str, np.nda
             raise UserError(f"{path}: expected at least one row")
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise not_there(path) from None
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table ({error})") from None
     missing = [name for name in required if name not in columns]

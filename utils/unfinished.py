@@ -4,7 +4,6 @@ The folder has the name of the output with `.partial` at its end, and takes the 
 What is of use only until then is kept in its subfolder `SCRATCH`.
 """
 
-import fcntl
 import io
 import json
 import logging
@@ -14,12 +13,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from utils.cli import UserError
-from utils.files import FOLDER_MARK, read_json, replaceable_folder, write_json
+from utils.files import lock_file, read_json, replace_folder, replaceable_folder, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +57,11 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
     """
     output = replaceable_folder(output)
     partial = partial_path(output)
-    lock = _locked(partial)
+    lock = lock_file(partial / SCRATCH / LOCK, partial)
     try:
         _start_or_go_on(partial, json.loads(json.dumps(made_for)))
         yield partial
-        (partial / FOLDER_MARK).touch()
-        shutil.rmtree(output, ignore_errors=True)
-        partial.replace(output)
+        replace_folder(output, by=partial)
         shutil.rmtree(output / SCRATCH)
     finally:
         if partial.is_dir() and not _content(partial):
@@ -96,36 +92,20 @@ def _start_or_go_on(partial: Path, made_for: dict[str, Any]) -> None:
     write_json(path, made_for)
 
 
-def _locked(partial: Path) -> IO[str]:
-    """Open the lock of a folder and hold it until the file is closed or the process ends, in whatever way."""
-    path = partial / SCRATCH / LOCK
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise UserError(f"{partial}: another process is at work in this folder; wait for it, or end it") from None
-        except OSError as error:
-            logger.warning("%s: this file system has no locks (%s): take care to start one process only", path, error)
-        # The process that held the lock may have finished and removed the file in the meantime.
-        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return file
-        file.close()
-
-
 def write_state(path: Path, record: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:
     """Write a JSON record and arrays in one file that is whole, old or new, whenever the process is killed."""
     content = io.BytesIO()
     np.savez(content, np.array(json.dumps(record)), *arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]] | None:

@@ -33,6 +33,7 @@ from pyarrow import types
 from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT, L1Events, ht, met
+from utils.files import not_there
 from utils.hardware import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
@@ -152,7 +153,7 @@ class ZeroBiasData:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder")
+            raise not_there(folder, "folder")
         paths = sorted(map(Path, glob.glob(f"{glob.escape(str(folder))}/**/*.parquet", recursive=True)))
         if not paths:
             raise UserError(f"{folder}: expected Parquet files, *.parquet, in it or its folders, found none")

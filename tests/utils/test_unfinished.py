@@ -81,7 +81,7 @@ class TestLock:
         try:
             assert wait_for_file(tmp_path / "out.partial" / "ready", 60)
             with (
-                pytest.raises(UserError, match=r"out\.partial: another process is at work in this folder"),
+                pytest.raises(UserError, match=r"out\.partial: another process is at work here"),
                 unfinished_folder(tmp_path / "out", {}),
             ):
                 pass

@@ -1,0 +1,67 @@
+"""What the workflow does with odd names, hostile text, links that lead nowhere and files from the future."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = "; touch hostile; $(touch hostile) `touch hostile` ' \" &"
+
+
+def snakemake(folder, config, *words):
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", "config.yaml"]
+    return subprocess.run(
+        [str(word) for word in [*command, "--cores", 1, "--nocolor", "-p", *words]],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, write_events, random_particles):
+    """Return a folder with blanks and worse in its name, and events of the future in it."""
+    folder = tmp_path / f"a folder {HOSTILE}"
+    path = write_events(folder / f"my events {HOSTILE}.h5", random_particles(200))
+    os.utime(path, (time.time() + 1e4,) * 2)
+    return folder
+
+
+def configuration(output):
+    others = ("W", "hToTauTau", "hChToTauNu")
+    return {
+        "output": output,
+        "create_L1regression_data": {
+            "processes": {"QCD": f"my events {HOSTILE}.h5", **dict.fromkeys(others)},
+        },
+        "train_teacher": {"loss_function": f"mse {HOSTILE}"},
+    }
+
+
+def test_text_of_the_configuration_is_only_text(folder):
+    config = configuration(f"out put {HOSTILE}")
+    run = snakemake(folder, config, "l1_regression/train.h5")
+    assert run.returncode == 0, run.stdout
+    assert (folder / config["output"] / "l1_regression" / "train.h5").is_file()
+    plan = snakemake(folder, config, "--dry-run", "teacher_true_met")
+    assert plan.returncode == 0, plan.stdout
+    assert shlex.quote(f"--loss_function={config['train_teacher']['loss_function']}") in plan.stdout
+    assert not [path for path in folder.rglob("*") if path.name.strip(";") == "hostile"]
+
+
+def test_an_output_that_is_a_link_that_leads_nowhere_is_named(folder):
+    (folder / "output").symlink_to("nowhere")
+    run = snakemake(folder, configuration("output"), "--dry-run", "l1_regression/train.h5")
+    assert run.returncode == 1
+    assert "output: is a link to nowhere, which does not exist" in run.stdout
+    assert "Traceback" not in run.stdout

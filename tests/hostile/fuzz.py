@@ -1,0 +1,235 @@
+"""Scripts that are given thousands of bad inputs: all end in success or in one clear line.
+
+``python -m tests.hostile.fuzz`` prints how many cases ended how. A case is made of its number: ``events --case 17``
+repeats one.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+from analyze_results_teacher import load
+from create_L1regression_data import main as create
+from selective_sampling_jets import main as select
+from tests.hostile import configurations, hdf5_files, models
+from tests.hostile.pool import Case, run_all
+from utils.cli import UserError, script
+from utils.config import check_config, flags, n_shards
+from utils.events import EventsFile
+from utils.l1_dataset import L1Dataset
+from utils.trainings import read_training
+
+SEED = 20261125
+ROOT = Path(__file__).parents[2]
+MODEL: dict[str, bytes] = {}  # files of a good model
+
+# Flags that are no part of the configuration, and some that are.
+FLAGS = {
+    "generate_events": ["--output=OUT/events.h5", "--process=QCD", "--settings", "HardQCD:all = on"],
+    "create_L1regression_data": ["--input=QCD=FILE", "--train_output=OUT/train.h5", "--test_output=OUT/test.h5"],
+    "selective_sampling_jets": ["--input=FILE", "--output=OUT/kept.h5", "--sampling_var=true_met"],
+    "train_teacher": ["--input=FILE", "--output=OUT/teacher"],
+    "analyze_results_teacher": ["--data=FILE", "--output=OUT/plots", "--model_dir=OUT"],
+}
+COMMAND_LINES = {
+    "generate_events": ["--events=10", "--seed=1", "--shard=2", "--pileup=0", "--energy=13000"],
+    "create_L1regression_data": [
+        *("--test_fraction=0.4", "--jet_scale_mean=1.1", "--jet_scale_width=0.05", "--jet_resolution_factor=2"),
+        *(
+            "--jet_threshold=20",
+            "--muon_response=0.98,0.95",
+            "--egamma_resolution=0.2",
+            "--chunk_size=7",
+            "--workers=2",
+        ),
+    ],
+    "selective_sampling_jets": [
+        *("--sampling_threshold=30", "--sampling_bins=3", "--processes=QCD,W", "--fractions_to_keep=1.0,0.5"),
+        *("--mode=>=", "--discarded_output=OUT/discarded.h5", "--summary=OUT/summary.txt", "--seed=3", "--workers=1"),
+    ],
+    "train_teacher": ["--log_features=pt", "--batch_size=64", "--test_split=0.2", "--metric_thresholds=50,100"],
+    "analyze_results_teacher": ["--signal_names=W", "--bg_names=QCD", "--fixed_rates=100,30", "--luminosity=2e34"],
+}
+
+
+def generator(number: int) -> np.random.Generator:
+    """Return the random numbers of a case."""
+    return np.random.default_rng([SEED, number])
+
+
+def check_l1_files(*paths: Path) -> None:
+    """Read L1 regression files as the next step does."""
+    assert all(read_l1(path) == 0 for path in paths)
+
+
+@script
+def read_events(path: Path) -> None:
+    """Read an events file to its end."""
+    file = EventsFile.check(path)
+    for start in range(0, file.n_events, 4096):
+        file.rows(start, min(start + 4096, file.n_events))
+
+
+@script
+def read_l1(path: Path) -> None:
+    """Read an L1 regression file to its end."""
+    data = L1Dataset.check(path)
+    data.relative_weights(1.0)
+    for chunk in data.chunks(4096):
+        assert len(chunk)
+
+
+def events_reader(number: int, folder: Path) -> Case:
+    """An events file for its reader."""
+    rng = generator(number)
+    hdf5_files.bad_file(folder / "bad.h5", hdf5_files.events_content(rng), rng)
+    return Case(lambda: read_events(folder / "bad.h5"), folder / "out")
+
+
+def l1_reader(number: int, folder: Path) -> Case:
+    """An L1 regression file for its reader."""
+    rng = generator(number)
+    hdf5_files.bad_file(folder / "bad.h5", hdf5_files.l1_content(rng), rng)
+    return Case(lambda: read_l1(folder / "bad.h5"), folder / "out")
+
+
+def events(number: int, folder: Path) -> Case:
+    """An events file for `create_L1regression_data.py`."""
+    rng, out = generator(number), folder / "out"
+    hdf5_files.bad_file(folder / "bad.h5", hdf5_files.events_content(rng), rng)
+    outputs = out / "train.h5", out / "test.h5"
+    argv = [f"--input=QCD={folder}/bad.h5", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
+    if rng.random() < 0.3:
+        argv.append(f"--input=QCD={folder}/good.h5")
+    return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+
+
+def l1(number: int, folder: Path) -> Case:
+    """An L1 regression file for `selective_sampling_jets.py`."""
+    rng, out = generator(number), folder / "out"
+    hdf5_files.bad_file(folder / "bad.h5", hdf5_files.l1_content(rng), rng)
+    argv = [f"--input={folder}/bad.h5", f"--output={out}/kept.h5", f"--discarded_output={out}/discarded.h5"]
+    argv += [f"--summary={out}/summary.txt", "--sampling_var=met"]
+    argv += ["--sampling_threshold=30", "--sampling_bins=3"] if rng.random() < 0.5 else ["--processes=QCD"]
+    return Case(lambda: select(argv), out, lambda: check_l1_files(out / "kept.h5", out / "discarded.h5"))
+
+
+@script
+def use_configuration(path: Path) -> None:
+    """Do with a configuration file what the Snakefile and the scripts do with it before they begin."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    try:
+        update_config(config, load_configfile(path))
+    except Exception as error:  # of Snakemake, which shows it in its own way
+        raise UserError(error) from None
+    check_config(config)
+    for process in config["generate_events"]["processes"].values():
+        n_shards(process["events"], config["generate_events"]["events_per_shard"])
+    for name in FLAGS:
+        given = flags(config[name], "true_met", ("processes", "events_per_shard"))
+        import_module(name).parse_args([*FLAGS[name], f"--seed={config['seed']}", *given])
+
+
+def configuration(number: int, folder: Path) -> Case:
+    """A configuration file."""
+    path = folder / "bad.yaml"
+    path.write_bytes(configurations.bad_file((ROOT / "config.yaml").read_text(), generator(number)))
+    return Case(lambda: use_configuration(path), folder / "out")
+
+
+def command_line(number: int, folder: Path) -> Case:
+    """A command line; the two scripts of the data run with it, of the others it is only read."""
+    rng, out = generator(number), folder / "out"
+    os.chdir(out)
+    good = folder / "good.h5"
+    name = list(FLAGS)[rng.integers(len(FLAGS))]
+    content = hdf5_files.events_content(rng) if name == "create_L1regression_data" else hdf5_files.l1_content(rng)
+    hdf5_files.write(good, content, rng)
+    words = [word.replace("FILE", str(good)).replace("OUT", str(out)) for word in FLAGS[name] + COMMAND_LINES[name]]
+    words = configurations.bad_words(words, rng)
+    module = import_module(name)
+    if name in ("create_L1regression_data", "selective_sampling_jets"):
+        return Case(lambda: module.main(words), out)
+    return Case(lambda: script(lambda argv: module.parse_args(argv) and None)(words), out)
+
+
+def model(number: int, folder: Path) -> Case:
+    """A trained model, and the record of its training, for the evaluation."""
+    rng = generator(number)
+    models.bad_folder(folder / "model", MODEL, rng)
+
+    @script
+    def load_and_predict(argv: None) -> None:
+        training = read_training(folder / "model")
+        loaded = load(training)
+        features = np.zeros((3, 5, len(training.creator.feature_names)), np.float32)
+        features[:, :2, 0] = 30
+        loaded.model.predict(features)
+
+    return Case(lambda: load_and_predict(None), folder / "out", noisy=True)
+
+
+# What makes a case, and how many there are.
+KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
+    "events": (events_reader, 5000),
+    "l1": (l1_reader, 5000),
+    "create_L1regression_data": (events, 2000),
+    "selective_sampling_jets": (l1, 2000),
+    "configuration": (configuration, 1000),
+    "command_line": (command_line, 1000),
+    "model": (model, 1000),
+}
+
+
+def warm_up() -> None:
+    """Import and compile what the cases need, once for all processes."""
+    rng = generator(0)
+    for name in (*FLAGS, "nn.trained"):
+        import_module(name)
+    with tempfile.TemporaryDirectory() as name:
+        good, train, kept = Path(name) / "good.h5", Path(name) / "train.h5", Path(name) / "kept.h5"
+        hdf5_files.write(good, hdf5_files.events_content(rng), rng)
+        assert create([f"--input=QCD={good}", f"--train_output={train}", f"--test_output={name}/test.h5"]) == 0
+        assert select([f"--input={train}", f"--output={kept}", "--sampling_var=met"]) == 0
+        assert read_events(good) == 0
+        check_l1_files(kept)
+    with tempfile.TemporaryDirectory() as name:
+        models.make(Path(name))
+        MODEL.update({path.name: path.read_bytes() for path in Path(name).iterdir()})
+
+
+def main() -> int:
+    """Run the cases; 1 if one of them did not end as it should."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", help=f"{', '.join(KINDS)}; all")
+    parser.add_argument("--share", type=float, default=1.0, help="of the cases of each kind")
+    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--case", type=int, help="run only this one, and show how it ends")
+    args = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    warm_up()
+    reports = {}
+    for kind in args.kinds or KINDS:
+        make, n_cases = KINDS[kind]
+        numbers = range(round(args.share * n_cases)) if args.case is None else [args.case]
+        reports[kind] = report = run_all(make, numbers, args.processes, show=args.case is not None)
+        for number, text in sorted(report.refused.items())[:20]:
+            print(f"{kind}, case {number}: {text}")
+        print(f"{kind}: {dict(sorted(report.counts.items()))}, {report.cpu_seconds:.0f} s of CPU time", flush=True)
+    print(json.dumps({kind: report.counts for kind, report in reports.items()}))
+    return int(any(report.refused for report in reports.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

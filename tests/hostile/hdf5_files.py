@@ -1,0 +1,404 @@
+"""HDF5 files made bad in many ways, each by a seeded generator of random numbers."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+Rng = np.random.Generator
+Content = dict[str, Any]
+
+N_EVENTS = 24
+ODD_NUMBERS = (np.nan, np.inf, -np.inf, -1.0, -0.0, 1e-38, 1e-45, 1e5, 1e20, 3.4e38, -3.4e38, 4.0, 7.0, 1e300)
+TYPES = ("f2", "f8", ">f4", "f4", "i4", "u1", "?", "c8", "S3", np.longdouble)
+
+
+def events_content(rng: Rng) -> Content:
+    """Return the datasets of a good events file."""
+    particles = np.zeros((N_EVENTS, 19, 4), np.float32)
+    for first, last, number in ((0, 1, 1), (1, 5, 2), (5, 9, 3), (9, 19, 4)):
+        slots = particles[:, first:last]
+        pt = -np.sort(-rng.exponential(40, slots.shape[:2]), axis=1)
+        angles = rng.uniform(-2.5, 2.5, slots.shape[:2]), rng.uniform(-np.pi, np.pi, slots.shape[:2])
+        n_real = rng.integers(0, 3 if last > 1 else 2, N_EVENTS)
+        real = np.arange(last - first) < n_real[:, None]
+        slots[:] = np.where(real[:, :, None], np.stack([pt, *angles, np.full(pt.shape, number)], axis=2), 0)
+    return {
+        "Particles": particles,
+        "Weights": rng.exponential(1, N_EVENTS).astype(np.float32),
+        "Particles_Names": np.array([b"Pt", b"Eta", b"Phi", b"Class"]),
+    }
+
+
+def l1_content(rng: Rng) -> Content:
+    """Return the datasets of a good L1 regression file."""
+    objects = np.zeros((N_EVENTS, 18, 3), np.float32)
+    for first, last in ((0, 4), (4, 8), (8, 18)):
+        slots = objects[:, first:last]
+        pt = -np.sort(-(20 + rng.exponential(40, slots.shape[:2])), axis=1)
+        angles = rng.uniform(-2.5, 2.5, slots.shape[:2]), rng.uniform(-np.pi, np.pi, slots.shape[:2])
+        real = np.arange(last - first) < rng.integers(0, 3, N_EVENTS)[:, None]
+        slots[:] = np.where(real[:, :, None], np.stack([pt, *angles], axis=2), 0)
+    sums = {f"{kind}_{name}": rng.exponential(50, N_EVENTS) for kind in ("smeared", "true") for name in ("met", "ht")}
+    sums["original_met"] = rng.exponential(50, N_EVENTS)
+    return {
+        "smeared_data": objects,
+        "true_data": objects.copy(),
+        **{name: values.astype(np.float32) for name, values in sums.items()},
+        "ids": rng.integers(1, 3, N_EVENTS).astype(np.int32),
+        "weights": rng.exponential(1, N_EVENTS).astype(np.float32),
+        "ids_names": np.array([b"QCD_1", b"W_2"]),
+    }
+
+
+# What is changed before a file is written: arrays, or functions that write something else under the name
+
+
+def _any(rng: Rng, content: Content) -> str:
+    return str(rng.choice(list(content)))
+
+
+def _array(rng: Rng, content: Content, kinds: str = "fi") -> str:
+    return str(
+        rng.choice([name for name, values in content.items() if getattr(values, "dtype", np.dtype("S")).kind in kinds])
+    )
+
+
+def wrong_type(rng: Rng, content: Content) -> None:
+    name, kind = _array(rng, content), TYPES[rng.integers(len(TYPES))]
+    with np.errstate(all="ignore"):
+        content[name] = content[name].astype(kind)
+
+
+def wrong_shape(rng: Rng, content: Content) -> None:
+    name = _any(rng, content)
+    values = content[name]
+    changes = (
+        lambda: values[..., None],
+        lambda: values[0],
+        lambda: values.T,
+        lambda: values[:-1],
+        lambda: values[..., :-1],
+        lambda: np.concatenate([values, values]),
+        lambda: values.reshape(-1),
+        lambda: values[:0],
+        lambda: values.reshape(-1)[0],
+        lambda: h5py.Empty(values.dtype),
+    )
+    content[name] = changes[rng.integers(len(changes))]()
+
+
+def few_events(rng: Rng, content: Content) -> None:
+    stop = int(rng.integers(0, 4))
+    for name, values in content.items():
+        if len(values) == N_EVENTS:
+            content[name] = values[:stop]
+
+
+def missing(rng: Rng, content: Content) -> None:
+    del content[_any(rng, content)]
+
+
+def renamed(rng: Rng, content: Content) -> None:
+    name = _any(rng, content)
+    content[name.swapcase() if rng.random() < 0.5 else f"{name} "] = content.pop(name)
+
+
+def more(rng: Rng, content: Content) -> None:
+    for i in range(rng.integers(1, 5)):
+        content[f"more/{i}"] = rng.random(int(rng.integers(0, 100)))
+    content["\u00e9\u4e2d"] = np.array([b"\xff\xfe"])
+
+
+def odd_numbers(rng: Rng, content: Content) -> None:
+    for _ in range(rng.integers(1, 4)):
+        name = _array(rng, content)
+        values = content[name].astype(np.float64)
+        place = tuple(rng.integers(0, length) for length in values.shape)
+        values[place] = ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))]
+        with np.errstate(all="ignore"):
+            content[name] = values.astype(np.float32 if rng.random() < 0.7 else np.float64)
+
+
+def any_bits(rng: Rng, content: Content) -> None:
+    """Numbers of any bits: denormal, not a number, of any size."""
+    name = _array(rng, content, "f")
+    values = content[name].copy()
+    chosen = rng.random(values.shape) < 0.02
+    values[chosen] = rng.integers(0, 2**32, np.count_nonzero(chosen), dtype=np.uint32).view(np.float32)
+    content[name] = values
+
+
+def far_away(rng: Rng, content: Content) -> None:
+    """Directions beyond pi and beyond all detectors."""
+    name = _array(rng, content, "f")
+    values = content[name].copy()
+    if values.ndim == 3:
+        values[:, :, rng.integers(1, 3)] *= 10.0 ** rng.integers(1, 30)
+        content[name] = values
+
+
+def wrong_slots(rng: Rng, content: Content) -> None:
+    name = _array(rng, content, "f")
+    if content[name].ndim == 3:
+        content[name] = content[name][:, rng.permutation(content[name].shape[1])]
+
+
+def labels(rng: Rng, content: Content) -> None:
+    choices = (
+        np.array([b"QCD", b"W"]),
+        np.array([b"QCD_1"]),
+        np.array([b"QCD_1", b"QCD_1"]),
+        np.array([b"QCD_1", b"W_1"]),
+        np.array([b"_1", b"W_2"]),
+        np.array([b"QCD_1", b"W_-2"]),
+        np.array([b"QCD_1", b"W_99999999999999999999999"]),
+        np.array([b"QCD_1", b"W_4294967298"]),
+        np.array([b"\xff\x00\xfe_1", b"W_2"]),
+        np.array([b"", b""]),
+        np.zeros(0, "S5"),
+        np.array([b"x" * 1000 + b"_1", b"W_2"]),
+        np.array(["QCD_1", "W_\u00b2"], h5py.string_dtype()),
+        np.array(["QCD_1", "$(touch hostile)_2"], h5py.string_dtype()),
+        np.array(["../../QCD_1", "a\nb_2"], h5py.string_dtype()),
+        np.array([b"P_%d" % i for i in range(20_000)]),
+        np.array([np.arange(3), np.arange(2)], h5py.vlen_dtype(np.int32)),
+    )
+    content["ids_names"] = choices[rng.integers(len(choices))]
+
+
+def unknown_ids(rng: Rng, content: Content) -> None:
+    if "ids" in content:
+        content["ids"] = rng.choice([0, 1, 2, 3, -1, 2**31, 2**40], N_EVENTS)
+
+
+Write = Callable[[h5py.File, str, Any], None]
+
+
+def _external_link(file: h5py.File, name: str, values: Any) -> None:
+    file[name] = h5py.ExternalLink("good.h5", name)
+
+
+def _external_device(file: h5py.File, name: str, values: Any) -> None:
+    file[name] = h5py.ExternalLink("/dev/zero", name)
+
+
+def _soft_link(file: h5py.File, name: str, values: Any) -> None:
+    file["elsewhere"] = values
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def _link_to_itself(file: h5py.File, name: str, values: Any) -> None:
+    file[name] = h5py.SoftLink(f"/{name}")
+
+
+def _group(file: h5py.File, name: str, values: Any) -> None:
+    file.create_group(name)[name] = values
+
+
+def _type(file: h5py.File, name: str, values: Any) -> None:
+    file[name] = np.dtype("f4")
+
+
+def _references(file: h5py.File, name: str, values: Any) -> None:
+    data = file.create_dataset(name, (len(values),), h5py.ref_dtype)
+    data[:] = [file.ref] * len(values)
+
+
+def _region_references(file: h5py.File, name: str, values: Any) -> None:
+    file["region"] = np.arange(4)
+    data = file.create_dataset(name, (1,), h5py.regionref_dtype)
+    data[0] = file["region"].regionref[1:3]
+
+
+def _virtual(file: h5py.File, name: str, values: Any) -> None:
+    layout = h5py.VirtualLayout(values.shape, values.dtype)
+    layout[:] = h5py.VirtualSource("good.h5", name, values.shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def _external_storage(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, values.shape, values.dtype, external=[("/etc/hostname", 0, values.nbytes)])
+
+
+def _compound(file: h5py.File, name: str, values: Any) -> None:
+    file[name] = np.zeros(len(values), [("pt", "f4"), ("eta", "f4")])
+
+
+def _never_written(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, (10**12, *values.shape[1:]), values.dtype, chunks=(4096, *values.shape[1:]))
+
+
+def _never_written_in_one(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, (10**10, *values.shape[1:]), values.dtype)
+
+
+def _large_chunks(file: h5py.File, name: str, values: Any) -> None:
+    rows = (1 << 29) // (values.dtype.itemsize * max(1, int(np.prod(values.shape[1:]))))
+    shape = (rows, *values.shape[1:])
+    data = file.create_dataset(name, shape, values.dtype, chunks=shape, maxshape=(None, *shape[1:]), compression="gzip")
+    data.id.write_direct_chunk((0,) * len(shape), b"x" * 100)
+
+
+def _bomb(file: h5py.File, name: str, values: Any) -> None:
+    """Write a chunk that is much larger than it should be when it is decompressed."""
+    from isal import isal_zlib
+
+    data = file.create_dataset(name, values.shape, values.dtype, chunks=values.shape, compression="gzip")
+    data.id.write_direct_chunk((0,) * values.ndim, isal_zlib.compress(bytes(1 << 26)))
+
+
+def _garbage_chunk(file: h5py.File, name: str, values: Any) -> None:
+    data = file.create_dataset(name, values.shape, values.dtype, chunks=values.shape, compression="gzip")
+    data.id.write_direct_chunk((0,) * values.ndim, bytes(range(200)))
+
+
+def _without_filter(file: h5py.File, name: str, values: Any) -> None:
+    data = file.create_dataset(name, values.shape, values.dtype, chunks=values.shape, compression="gzip")
+    data.id.write_direct_chunk((0,) * values.ndim, values.tobytes()[:-3], filter_mask=1)
+
+
+def _other_filters(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, data=values, chunks=True, shuffle=True, compression="lzf", fletcher32=True)
+
+
+def _scale_offset(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, data=values, chunks=True, scaleoffset=2)
+
+
+def _long_strings(file: h5py.File, name: str, values: Any) -> None:
+    file.create_dataset(name, (2,), "S100000000", chunks=(1,), compression="gzip")
+
+
+WRITERS: tuple[Write, ...] = (
+    _external_link,
+    _external_device,
+    _soft_link,
+    _link_to_itself,
+    _group,
+    _type,
+    _references,
+    _region_references,
+    _virtual,
+    _external_storage,
+    _compound,
+    _never_written,
+    _never_written_in_one,
+    _large_chunks,
+    _bomb,
+    _garbage_chunk,
+    _without_filter,
+    _other_filters,
+    _scale_offset,
+    _long_strings,
+)
+
+
+def other_storage(rng: Rng, content: Content) -> None:
+    """Store a dataset in another way."""
+    name = _array(rng, content) if rng.random() < 0.8 else _any(rng, content)
+    values, write = content[name], WRITERS[rng.integers(len(WRITERS))]
+    if isinstance(values, np.ndarray) and values.ndim and (values.dtype.kind in "fi" or write not in WRITERS[-6:]):
+        content[name] = lambda file: write(file, name, values)
+
+
+CHANGES = (
+    wrong_type,
+    wrong_shape,
+    few_events,
+    missing,
+    renamed,
+    more,
+    odd_numbers,
+    odd_numbers,
+    any_bits,
+    far_away,
+    wrong_slots,
+    labels,
+    unknown_ids,
+    other_storage,
+    other_storage,
+    other_storage,
+)
+
+
+def write(path: Path, content: Content, rng: Rng) -> None:
+    """Write a file, in chunks or not, in the layout of old or of new libraries."""
+    options = {"compression": "gzip"} if rng.random() < 0.7 else {}
+    with h5py.File(path, "w", libver="latest" if rng.random() < 0.3 else None) as file:
+        for name, values in content.items():
+            if callable(values):
+                values(file)
+            elif isinstance(values, np.ndarray) and values.size:
+                file.create_dataset(name, data=values, **(options if values.dtype.kind in "fi" else {}))
+            else:
+                file[name] = values
+
+
+# What is changed in the bytes of a file
+
+
+def flip(rng: Rng, content: bytearray) -> None:
+    for place in rng.integers(0, len(content), rng.integers(1, 9)):
+        content[place] ^= 1 << int(rng.integers(8))
+
+
+def overwrite(rng: Rng, content: bytearray) -> None:
+    start, length = int(rng.integers(len(content))), int(rng.integers(1, 64))
+    fill = bytes(length) if rng.random() < 0.3 else b"\xff" * length if rng.random() < 0.3 else rng.bytes(length)
+    content[start : start + length] = fill
+
+
+def overwrite_metadata(rng: Rng, content: bytearray) -> None:
+    """Write numbers like those of lengths and addresses where HDF5 keeps them, at multiples of eight."""
+    numbers = (0, 1, 2, 24, 96, 2048, len(content), 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+    number = numbers[rng.integers(len(numbers))]
+    place = 8 * int(rng.integers(len(content) // 8))
+    content[place : place + 8] = number.to_bytes(8, "little")
+
+
+def truncate(rng: Rng, content: bytearray) -> None:
+    del content[int(rng.integers(len(content))) :]
+
+
+def cut_out(rng: Rng, content: bytearray) -> None:
+    start = int(rng.integers(len(content)))
+    del content[start : start + int(rng.integers(1, 512))]
+
+
+def insert(rng: Rng, content: bytearray) -> None:
+    start = int(rng.integers(len(content)))
+    content[start:start] = rng.bytes(int(rng.integers(1, 512)))
+
+
+BYTES = (flip, flip, flip, overwrite, overwrite, overwrite_metadata, overwrite_metadata, truncate, cut_out, insert)
+
+
+def change_bytes(path: Path, rng: Rng) -> None:
+    """Change the bytes of a file."""
+    content = bytearray(path.read_bytes())
+    for _ in range(rng.integers(1, 3)):
+        if content:
+            BYTES[rng.integers(len(BYTES))](rng, content)
+    path.write_bytes(content)
+
+
+def bad_file(path: Path, content: Content, rng: Rng) -> None:
+    """Write a file of some content that is changed in its structure, or in its bytes, or in both."""
+    write(path.with_name("good.h5"), content, rng)
+    of_structure = rng.random() < 0.55
+    if of_structure:
+        for _ in range(rng.integers(1, 3)):
+            # A second change may not fit what the first one has made.
+            with contextlib.suppress(IndexError, KeyError, ValueError, TypeError, AttributeError):
+                CHANGES[rng.integers(len(CHANGES))](rng, content)
+    try:
+        write(path, content, rng)
+    except (TypeError, ValueError, OSError):  # what HDF5 cannot hold
+        path.write_bytes(path.with_name("good.h5").read_bytes())
+        of_structure = False
+    if not of_structure or rng.random() < 0.2:
+        change_bytes(path, rng)
