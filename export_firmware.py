@@ -173,10 +173,10 @@ def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> 
     return concatenated([*kept, random])
 
 
-def check_verilog(design: "RTLModel", events: Expected) -> None:
+def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:
     """Compare a simulation of the Verilog with the Keras model."""
     logger.info("build the simulation of the Verilog, minutes for a large network")
-    with simulation(design) as simulate:
+    with simulation(design, folder) as simulate:
         events.compare(simulate(events.words), "the simulation of the Verilog")
 
 
@@ -245,9 +245,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     events = check_logic(args, data, student)
     cutoff = args.latency_cutoff or SHARE_OF_LOGIC * args.clock_period
     with whole_folder(args.output) as folder:
-        design = verilog_of(student.logic, folder / "verilog", args.clock_period, cutoff)
+        verilog = folder / "verilog"
+        design = verilog_of(student.logic, verilog, args.clock_period, cutoff)
         if args.rtl_events:
-            check_verilog(design, events)
+            check_verilog(design, verilog, events)
         record = {
             "variable": training.creator.variable,
             "target": training.target,

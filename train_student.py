@@ -24,7 +24,8 @@ from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.pareto import pareto_front, spread
-from utils.plotting_data import draw_front, draw_history
+from utils.plotting_data import draw_history
+from utils.plotting_student import draw_front
 from utils.plotting_style import save
 from utils.student_inputs import StudentBatches, StudentInputs
 from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_student")
 
-MOST_ON_THE_FRONT = 8  # networks that are kept of the front
+MOST_ON_THE_FRONT = 6  # networks that are kept of the front
 SCALES = [field.name for field in fields(HardwareScales)]
 
 
@@ -60,16 +61,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how much the difference to the teacher's features counts in the loss; 0: not at all",
     )
     args.add_argument(
-        "--beta", type=positive, default=3e-5, help="price of an effective bit operation in the loss, at the end"
+        "--beta", type=positive, default=2e-5, help="price of an effective bit operation in the loss, at the end"
     )
-    args.add_argument("--first_beta", type=positive, default=1e-6, help="this price at the beginning")
+    args.add_argument("--first_beta", type=positive, default=2e-6, help="this price at the beginning")
     args.add_argument(
         "--max_ebops",
         type=number(int, 1),
-        default=60000,
+        default=150000,
         help="effective bit operations of the resulting network at the most",
     )
-    args.add_argument("--epochs", type=number(int, 2), default=100, help="epochs of the training")
+    args.add_argument("--epochs", type=number(int, 2), default=40, help="epochs of the training")
     args.add_argument("--loss_function", default="log_huber_3.0", help="as for the teacher")
     args.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as for the teacher")
     args.add_argument("--target", choices=("sum", "factor"), default="sum", help="what the network gives")
@@ -97,7 +98,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=0.2,
         help="share of the events for the validation loss; the same events as for the teacher of the same seed",
     )
-    args.add_argument("--batch_size", type=number(int, 1), default=256, help="events a step of the optimizer")
+    args.add_argument("--batch_size", type=number(int, 1), default=128, help="events a step of the optimizer")
     args.add_argument("--learning_rate", type=positive, default=3e-3, help="at the beginning")
     defaults = HardwareScales()
     scales = {
@@ -201,14 +202,14 @@ def train(
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     corrected = student.with_correction(network, args.target, inputs.least)
     model = student.with_features(corrected, n_features) if n_features else corrected
-    alpha = args.alpha if args.teacher else 1.0
-    student.compile_student(
-        model, args.learning_rate, args.loss_function, alpha, args.feature_weight if n_features else 0
-    )
     training, validation = (
         StudentBatches(graphs, is_validation, min(args.batch_size, graphs.n_training), args.seed, inputs)
         for is_validation in (False, True)
     )
+    alpha = args.alpha if args.teacher else 1.0
+    feature_weight = args.feature_weight if n_features else 0.0
+    n_steps = args.epochs * len(training)
+    student.compile_student(model, args.learning_rate, args.loss_function, alpha, feature_weight, n_steps)
     weights = folder / SCRATCH / "epochs"
     weights.mkdir(parents=True, exist_ok=True)
     callbacks = [

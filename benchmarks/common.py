@@ -105,7 +105,8 @@ def report(args: argparse.Namespace, rows: Sequence[dict[str, Any]], **more: Any
     """Print the rows as a table and write them, the machine, the arguments and what else there is as JSON."""
     print(table(rows))
     for name, value in more.items():
-        print(f"{name}: {_text(value)}")
+        if isinstance(value, int | float):
+            print(f"{name}: {_text(value)}")
     write_json(args.output, {"rows": list(rows), **more, "arguments": vars(args), "machine": machine()})
 
 

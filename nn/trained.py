@@ -51,11 +51,9 @@ def load_trained(training: Training) -> Loaded:
     if training.student_inputs is None:
         model = Model(training.creator.features, functools.partial(predict, network))
         return Loaded(network, model, functools.partial(attention_of, network))
-    from nn.student import predict_corrections
+    from nn.student import student_model
 
-    inputs = training.student_inputs
-    corrections = functools.partial(predict_corrections, network, inputs, training.target)
-    return Loaded(network, Model(inputs.features, corrections), None)
+    return Loaded(network, student_model(network, training.student_inputs, training.target), None)
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:

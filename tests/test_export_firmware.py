@@ -109,7 +109,7 @@ def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(
     """Events 0, 149 and 299 are simulated, of which the second is wrong by one bit."""
 
     @contextlib.contextmanager
-    def simulation(design):
+    def simulation(design, folder):
         def simulate(words):
             outputs = design._comb.predict(words)
             outputs[1] += 1 / 128

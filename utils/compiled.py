@@ -1,6 +1,7 @@
 """How loops over events are compiled."""
 
 import functools
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,17 @@ def compile_in_threads() -> None:
 
     A second thread that compiles meanwhile may find tables of types changing. The first call of a compiled function is
     a compilation even where the machine code is kept.
+
+    What is loaded are hundreds of thousands of objects that stay. The garbage collector, which would search them again
+    and again for a third of the time, rests meanwhile.
     """
-    numba.njit(_nothing)()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        numba.njit(_nothing)()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _nothing() -> None:

@@ -122,31 +122,6 @@ def draw_history(history: Mapping[str, Sequence[float]], kind: str = "Teacher", 
     return fig, ax
 
 
-def draw_front(
-    history: Mapping[str, Sequence[float]],
-    front: Sequence[Mapping[str, Any]],
-    max_ebops: int,
-    ax: Axes | None = None,
-) -> Drawing:
-    """Draw the validation loss of a student against its size: each epoch, the networks kept, and the best of them."""
-    fig, ax = start(ax, "Student")
-    kept = {name: np.array([point[name] for point in front]) for name in ("ebops", "val_loss", "best")}
-    ax.plot(history["ebops"], history["val_truth"], ".", color="0.6", label="After each epoch")
-    ax.plot(kept["ebops"], kept["val_loss"], "o-", color=COLOURS[0], label="Kept, as in hardware")
-    best = kept["best"]
-    ax.plot(kept["ebops"][best], kept["val_loss"][best], "*", markersize=22, color=COLOURS[1], label="Result")
-    ax.axvline(max_ebops, color="black", linestyle=":", linewidth=1.5, label="Largest allowed")
-    losses = kept["val_loss"]
-    ax.set(
-        xlabel="Effective bit operations",
-        ylabel="Validation loss",
-        xscale="symlog" if min(kept["ebops"]) == 0 else "log",
-    )
-    ax.set_ylim(losses.min() - 0.1 * np.ptp(losses) - 1e-3, losses.max() + 0.3 * np.ptp(losses) + 1e-3)
-    ax.legend()
-    return fig, ax
-
-
 NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "round", "initial_epoch")
 LOGARITHMIC = ("learning_rate",)
 MOST_TICKS = 5  # of an axis of integers; one of more values has ticks at its ends only

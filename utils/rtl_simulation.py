@@ -48,13 +48,14 @@ def _environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def simulation(design: RTLModel) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
     """Build a simulation of the Verilog of a design, for the duration of a block; it takes a minute or more.
 
     Parameters
     ----------
     design : RTLModel
-        Written.
+    folder : Path
+        Where it is written.
 
     Yields
     ------
@@ -77,5 +78,5 @@ def simulation(design: RTLModel) -> Iterator[Callable[[np.ndarray], np.ndarray]]
     try:
         yield lambda words: design.predict(words, n_threads=1)
     finally:
-        for library in (design._path / "sim").glob("*.so"):
+        for library in (folder / "sim").glob("*.so"):
             library.unlink()

@@ -1,0 +1,253 @@
+"""What does distillation gain? Students from the truth alone and from a teacher, quantised and of floats, over seeds.
+
+All students learn from the same events, with other random numbers for each seed, and are tested on events that neither
+they nor the teacher have seen. Of each quantised training the whole front of networks is evaluated, and its look-up
+tables are estimated, so that students are compared at equal cost: for a budget the network of the lowest validation
+loss within it counts. Students that are in --folder already are not trained again.
+"""
+
+import argparse
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.common import benchmark_parser, cost, project_script, report
+from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
+from utils.cli import checked, comma_separated, number, progress
+from utils.data_processing import full_variable
+from utils.evaluation import (
+    BASELINE,
+    BINNINGS,
+    TRUE,
+    BackgroundResult,
+    Model,
+    Predictions,
+    evaluate_background,
+    predict_events,
+)
+from utils.l1_dataset import L1Dataset
+from utils.performance import Estimate, Ranking, binned_response, roc_area, signal_efficiencies, working_points
+from utils.plotting_student import draw_gap_against_lut
+from utils.plotting_style import save
+from utils.trainings import MODEL_FILE, Training, read_training
+
+CLOCK_PERIOD, LATENCY_CUTOFF = 2.8, 0.9 * 2.8  # ns
+KINDS = {
+    "truth": ("--alpha=1",),
+    "distilled": (),
+    "float, distilled": ("--quantised=0",),
+}
+
+
+SEED = 1  # of the bootstrap errors
+POINTS = tuple(f"{100 * efficiency:g}%" for efficiency in WORKING_POINTS)
+SUMMARY = (
+    *(f"{of} {point}" for point in POINTS for of in ("efficiency", "gap closed", "kept")),
+    "area",
+    "resolution 40-60",
+    "ebops",
+    "lut",
+    "ff",
+    "latency [cycles]",
+    "latency [ns]",
+)
+
+
+def kinds(text: str) -> list[str]:
+    """Read kinds of students."""
+    found = text.split(";")
+    unknown = [kind for kind in found if kind not in KINDS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(KINDS)}, found '{unknown[0]}'")
+    return found
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network to evaluate.
+
+    Attributes
+    ----------
+    kind : str
+    seed : int
+    file : Path
+    training : Training
+    val_loss : float
+    ebops : int
+    """
+
+    kind: str
+    seed: int
+    file: Path
+    training: Training
+    val_loss: float
+    ebops: int
+
+
+def train_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
+    """Train the students that are not there yet, and return their folders."""
+    folders = {
+        (kind, seed): args.folder / f"{kind.replace(', ', '_')}_{seed}"
+        for seed in range(1, 1 + args.seeds)
+        for kind in args.kinds
+    }
+    data = ("--input", args.train, "--teacher", args.teacher, "--variable", args.variable, *args.flags)
+    with ThreadPoolExecutor(args.workers) as pool, progress(len(folders), "train", "students") as bar:
+
+        def train(kind: str, seed: int, folder: Path) -> None:
+            if not (folder / MODEL_FILE).exists():
+                cost(project_script("train_student.py", *data, "--output", folder, f"--seed={seed}", *KINDS[kind]))
+            bar.update(1)
+
+        for done in [pool.submit(train, *key, folder) for key, folder in folders.items()]:
+            done.result()
+    return folders
+
+
+def networks_of(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
+    """List the networks of all fronts."""
+    for (kind, seed), folder in folders.items():
+        training = read_training(folder)
+        for point in pd.read_csv(folder / "front.csv").itertuples():
+            yield Network(kind, seed, folder / str(point.file), training, float(point.val_loss), int(point.ebops))
+
+
+def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
+    """Estimate what a quantised network takes in firmware."""
+    from nn.firmware import trace_student
+    from nn.student import load_student
+    from utils.firmware import ports_of, resources, verilog_of
+
+    assert network.training.student_inputs is not None
+    inputs = network.training.student_inputs
+    logic = trace_student(load_student(network.file), inputs, ports_of(inputs))
+    found = resources(verilog_of(logic, folder, CLOCK_PERIOD, LATENCY_CUTOFF), CLOCK_PERIOD)
+    return {
+        "lut": found["lut"]["value"],
+        "ff": found["ff"]["value"],
+        "latency [cycles]": found["latency"]["cycles"],
+        "latency [ns]": found["latency"]["value"],
+    }
+
+
+def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return, for each model, the figures of a table for a signal, with errors."""
+    rng = np.random.default_rng(SEED)
+    efficiencies = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
+    points = working_points(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
+    rows = {}
+    for name in signal.corrections:
+        found: dict[str, Estimate] = {
+            f"{of} {point}": Estimate(estimate.value[i], estimate.error[i])
+            for of, estimate in (("efficiency", points.efficiency[name]), ("gap closed", points.gap_closed[name]))
+            for i, point in enumerate(POINTS)
+        }
+        scores = signal.scores[name]
+        found["area"] = roc_area(Ranking.of(scores, signal.weight), background.rankings[name])
+        response = np.divide(scores, signal.true, out=np.full(len(scores), np.nan), where=signal.true > 0)
+        resolution = binned_response(signal.true, response, signal.weight, edges, rng)
+        for i, (low, high) in enumerate(itertools.pairwise(edges)):
+            for of, estimate in (("resolution", resolution.half_width), ("median", resolution.median)):
+                found[f"{of} {low:g}-{high:g}"] = Estimate(estimate.value[i], estimate.error[i])
+        rows[name] = {key: float(e.value) for key, e in found.items()}
+        rows[name] |= {f"{key}, error": float(e.error) for key, e in found.items()}
+    return rows
+
+
+def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
+    """Evaluate L1, the teacher and all students: a row for each network and signal."""
+    from nn.student import load_student, student_model
+    from nn.trained import load_trained
+
+    described: dict[str, dict[str, Any]] = {"L1": {"kind": "L1", "seed": 0}, "teacher": {"kind": "teacher", "seed": 0}}
+    models = {
+        "L1": Model(lambda events: events.smeared_met, np.ones_like),
+        "teacher": load_trained(read_training(args.teacher)).model,
+    }
+    with progress(len(networks), "estimate", "networks") as bar:
+        for network in networks:
+            inputs = network.training.student_inputs
+            assert inputs is not None
+            name = str(network.file)
+            described[name] = {key: getattr(network, key) for key in ("kind", "seed", "val_loss", "ebops")}
+            if network.ebops:
+                with tempfile.TemporaryDirectory() as folder:
+                    described[name] |= firmware_of(network, Path(folder))
+            models[name] = student_model(load_student(network.file), inputs, network.training.target)
+            bar.update(1)
+    predictions = predict_events(
+        data.chunks(1 << 16, true_objects=False), list(data.process_names), args.variable, models
+    )
+    events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
+    background = evaluate_background(events[BACKGROUND], BINNINGS[args.variable], WORKING_POINTS, None, (), SEED)
+    edges = np.array(RESPONSE_EDGES[args.variable], float)
+    rows = []
+    for signal in (name for name in events if name != BACKGROUND):
+        found = row_of(events[signal], background, edges)
+        rows += [{**described[name], "file": name, "signal": signal, **found[name]} for name in models]
+    table = pd.DataFrame(rows)
+    for point in POINTS:
+        name = f"efficiency {point}"
+        raw, best = (table[table["kind"] == kind].set_index("signal")[name] for kind in ("L1", "teacher"))
+        base = table["signal"].map(raw)
+        table[f"kept {point}"] = (table[name] - base) / (table["signal"].map(best) - base)
+    return table
+
+
+def chosen(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Choose, of each seed, the network of the lowest validation loss that takes at most so many look-up tables."""
+    within = rows[~(rows["lut"] > budget)]
+    return within.loc[within.groupby(["kind", "seed", "signal"])["val_loss"].idxmin().dropna()]
+
+
+def summarised(rows: pd.DataFrame, budgets: Sequence[float]) -> list[dict[str, Any]]:
+    """Average over the seeds; the error is that of the test sample, which they share, the spread that of the seeds."""
+    table = []
+    students = rows[rows["val_loss"].notna()]
+    parts = [("", rows[rows["val_loss"].isna()]), ("", chosen(students[students["lut"].isna()], np.inf))]
+    parts += [(f"{budget:g}", chosen(students[students["lut"].notna()], budget)) for budget in budgets]
+    for budget, part in parts:
+        for (kind, signal), group in part.groupby(["kind", "signal"], sort=False):
+            row: dict[str, Any] = {"signal": signal, "kind": kind, "LUT at most": budget, "seeds": len(group)}
+            for name in SUMMARY:
+                row[name] = float(group[name].mean())
+                row[f"{name}, spread"] = float(group[name].std(ddof=1)) if len(group) > 1 else math.nan
+                if f"{name}, error" in group:
+                    row[f"{name}, error"] = float(np.sqrt((group[f"{name}, error"] ** 2).mean()))
+            table.append(row)
+    return sorted(table, key=lambda row: (row["signal"], row["kind"]))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, evaluate, draw."""
+    parser = benchmark_parser(__doc__ or "")
+    parser.add_argument("--train", type=Path, required=True, help="L1 regression file of the training")
+    parser.add_argument("--test", type=Path, required=True, help="L1 regression file of the evaluation")
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of the trained teacher")
+    parser.add_argument("--folder", type=Path, required=True, help="where the students are kept")
+    parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
+    parser.add_argument("--signal", default="W", help="of the figure")
+    parser.add_argument("--kinds", type=kinds, default=";".join(KINDS), help="which students, separated by ;")
+    parser.add_argument("--seeds", type=number(int, 1), default=5, help="how many")
+    parser.add_argument("--luts", type=comma_separated(number(float, above=0)), default="60000,10000,3000")
+    parser.add_argument("--workers", type=number(int, 1), default=2, help="trainings at a time")
+    parser.add_argument("--flags", type=str.split, default="", help="more flags of train_student.py, as one word")
+    args = parser.parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    networks = list(networks_of(train_all(args)))
+    rows = rows_of(args, networks, L1Dataset.check(args.test))
+    save(draw_gap_against_lut(rows[rows["signal"] == args.signal], args.signal)[0], args.output.with_suffix(""))
+    report(args, summarised(rows, args.luts), networks=rows.to_dict("records"))
+
+
+if __name__ == "__main__":
+    main()

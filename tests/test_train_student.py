@@ -1,0 +1,164 @@
+"""Training of the student: outputs that agree with each other, repeatability after a kill, what is refused."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import analyze_results_teacher
+import train_student
+import train_teacher
+from nn.student import ebops_of, load_student
+from utils.batches import TrainingGraphs
+from utils.data_processing import graph_creator
+from utils.l1_dataset import L1Dataset
+from utils.student_inputs import StudentBatches, StudentInputs
+from utils.trainings import read_training
+
+SMALL = ("--epochs=3", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=600")
+
+
+@pytest.fixture(scope="module")
+def train_file(smeared_folder):
+    return smeared_folder / "train.h5"
+
+
+@pytest.fixture(scope="module")
+def teacher(train_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    tiny = {"graph_layers": 2, "units": 4, "heads": 2, "readout": 5}
+    (folder / "tiny.json").write_text(json.dumps(tiny))
+    words = (f"--input={train_file}", f"--output={folder / 'out'}", f"--hyperparameters={folder / 'tiny.json'}")
+    assert train_teacher.main([*words, "--log_features=pt,met,ht", "--final_epochs=1", "--max_events=300"]) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def flags(train_file, teacher):
+    return (f"--input={train_file}", f"--teacher={teacher}", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def student(flags, tmp_path_factory):
+    """Return the folder of a student that learned from the truth, from a teacher and from its features."""
+    output = tmp_path_factory.mktemp("student") / "student"
+    assert train_student.main([*flags, f"--output={output}", "--feature_weight=0.1"]) == 0
+    return output
+
+
+class TestOutputs:
+    def test_front_and_result_agree(self, student):
+        front = pd.read_csv(student / "front.csv")
+        assert (front["ebops"] > 0).all()
+        best = front[front["best"]].iloc[0]
+        assert best["val_loss"] == front["val_loss"][front["ebops"] <= 150000].min()
+        networks = [load_student(student / name) for name in (best["file"], "best_model.keras")]
+        for one, other in zip(*(network.get_weights() for network in networks), strict=True):
+            assert_array_equal(one, other)
+        assert ebops_of(networks[1]) == best["ebops"]
+
+    def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file):
+        """In NumPy, of the events that the teacher is validated with as well."""
+        training = read_training(student)
+        inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
+        graphs = TrainingGraphs(L1Dataset.check(train_file), inputs, 0.2, 600, 1, weight_power=1.0)
+        batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
+        network = load_student(student / "best_model.keras")
+        losses, weights = [], []
+        for of_batch, labels, of_events in batches:
+            factor = network.predict_on_batch(list(of_batch))[:, 0] / np.maximum(of_batch[2][:, 0], 1 / 128)
+            error = np.abs(np.log(labels[:, 0] + 0.05) - np.log(factor + 0.05))
+            losses.append(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)))
+            weights.append(of_events)
+        found = np.average(np.concatenate(losses), weights=np.concatenate(weights))
+        record = json.loads((student / "training.json").read_text())
+        assert_allclose(record["best_val_loss"], found, rtol=1e-4)
+
+    def test_price_of_bits_rises_from_the_first_to_the_last(self, student):
+        history = pd.read_csv(student / "history.csv")
+        assert_allclose(history["beta"].iloc[0], 2e-6, rtol=1e-3)
+        assert (np.diff(history["beta"]) > 0).all()
+        assert list(history["epoch"]) == [1, 2, 3]
+
+    def test_record_says_of_what_it_is(self, student):
+        record = json.loads((student / "training.json").read_text())
+        assert (record["kind"], record["variable"], record["alpha"], record["feature_weight"]) == (
+            "student",
+            "true_met",
+            0.5,
+            0.1,
+        )
+        assert record["hardware"]["energy_step"] == 0.5
+        assert record["made_by"]["versions"]["hgq"]
+
+    def test_nothing_of_the_work_is_left(self, student):
+        assert not student.with_name("student.partial").exists()
+        assert not (student / ".scratch").exists()
+        assert {path.name for path in student.iterdir()} >= {"front.png", "history.png", "front", "tensorboard"}
+
+    def test_stands_beside_its_teacher_in_the_evaluation(self, student, teacher, smeared_folder, tmp_path):
+        words = [f"--model=teacher={teacher}", f"--model=student={student}", f"--data={smeared_folder / 'test.h5'}"]
+        output = tmp_path / "plots"
+        assert analyze_results_teacher.main([*words, f"--output={output}", "--signal_names=W"]) == 0
+        results = json.loads((output / "results.json").read_text())
+        assert "student" in json.dumps(results)
+        assert "student" in (output / "summary.txt").read_text()
+
+
+def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_file, tmp_path):
+    output = tmp_path / "float"
+    words = (f"--input={train_file}", f"--output={output}", "--quantised=0", "--use_generator=1", "--variable=ht")
+    assert train_student.main([*words, *SMALL]) == 0
+    front = pd.read_csv(output / "front.csv")
+    assert list(front["ebops"]) == [0]
+    record = json.loads((output / "training.json").read_text())
+    assert (record["alpha"], record["teacher"]) == (1.0, None)
+
+
+def test_killed_it_goes_on_where_it_stood_and_ends_the_same(student, flags, tmp_path):
+    output, log = tmp_path / "student", tmp_path / "log"
+    root = Path(train_student.__file__).parent
+    words = [sys.executable, root / "train_student.py", *flags, f"--output={output}", "--feature_weight=0.1"]
+    command = [str(word) for word in words]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, "PYTHONPATH": str(root)})
+    while "epoch 3: 0 of" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not output.exists()
+    assert train_student.main(command[2:]) == 0
+    assert log.read_text().count("epoch 1: loss") == 1
+    one, other = (pd.read_csv(folder / "history.csv") for folder in (output, student))
+    assert_allclose(one, other, rtol=1e-5)
+    weights = [load_student(folder / "best_model.keras").get_weights() for folder in (output, student)]
+    for found, expected in zip(*weights, strict=True):
+        assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+class TestRefused:
+    def test_teacher_of_another_variable(self, error_of, flags, tmp_path):
+        error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--variable=ht"])
+        assert "a teacher for true_met cannot teach true_ht" in error
+        assert not (tmp_path / "out").exists()
+
+    def test_student_as_a_teacher(self, error_of, flags, student, tmp_path):
+        error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", f"--teacher={student}"])
+        assert "is of a student, expected a teacher" in error
+
+    def test_unknown_loss(self, error_of, flags, tmp_path):
+        error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--loss_function=hubbard"])
+        assert "--loss_function" in error
+
+    @pytest.mark.parametrize("flag", ["--phi_steps=143", "--alpha=1.5", "--energy_step=0", "--epochs=1"])
+    def test_values_out_of_range(self, usage_error_of, flags, tmp_path, flag):
+        error = usage_error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", flag])
+        assert flag.partition("=")[0].removeprefix("--") in error
