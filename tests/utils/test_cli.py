@@ -68,6 +68,11 @@ class TestParser:
         with pytest.raises(SystemExit):
             args.parse_args(["--thresh", "2"])
 
+    def test_an_error_is_one_line_whatever_the_argument(self, capsys):
+        with pytest.raises(SystemExit):
+            parser(None).parse_args(["a\nb\n\nc"])
+        assert capsys.readouterr().err.splitlines()[-1].endswith("error: unrecognized arguments: a b c")
+
     def test_help_shows_defaults(self):
         args = parser("Text.")
         args.add_argument("--threshold", default=7.25, help="in GeV")

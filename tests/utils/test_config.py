@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from utils.cli import UserError
-from utils.config import SCHEMA, check_config, flags
+from utils.config import SCHEMA, check_config, flags, n_shards
 from utils.files import modules_of
 
 ROOT = Path(__file__).parents[2]
@@ -230,3 +230,9 @@ def test_an_abbreviated_flag_is_refused():
     with pytest.raises(SystemExit):
         parse_args(["--input=x", "--output=y", "--process=QCD"])
     assert isinstance(parse_args(["--input=x", "--output=y"]), argparse.Namespace)
+
+
+def test_shards_are_as_many_as_the_events_need_and_not_beyond_what_can_be_planned():
+    assert [n_shards(events, 3000) for events in (1, 3000, 3001)] == [1, 1, 2]
+    with pytest.raises(UserError, match="10000000 shards, expected at most 100000: raise events_per_shard"):
+        n_shards(10**10, 1000)

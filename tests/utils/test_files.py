@@ -255,3 +255,30 @@ class TestDataset:
         with open_hdf5(hdf5_file) as file:
             assert len(dataset(file, "numbers", (None, 3))) == 2000
             assert dataset(file, "counts", (5,), "iu")[4] == 4
+
+    def test_data_elsewhere_or_not_written_or_in_chunks_beyond_memory_are_refused(self, tmp_path, hdf5_file):
+        layout = h5py.VirtualLayout((2000, 3), float)
+        layout[:] = h5py.VirtualSource(hdf5_file, "numbers", (2000, 3))
+        with h5py.File(tmp_path / "hostile.h5", "w") as file:
+            file["external"] = h5py.ExternalLink(hdf5_file, "numbers")
+            file["dangling"] = h5py.SoftLink("/nothing")
+            file.create_virtual_dataset("virtual", layout)
+            file.create_dataset("raw", (2, 3), float, external=[(hdf5_file, 0, 48)])
+            file.create_dataset("unwritten", (10**12, 3), float, chunks=(4096, 3))
+            file.create_dataset("contiguous", (10**9, 3), float)
+            file.create_dataset("huge", (2**25, 3), float, chunks=(2**25, 3))
+            file.create_dataset("references", data=[file.ref], dtype=h5py.ref_dtype)
+        expected = {
+            "external": "is a link, expected the data themselves",
+            "dangling": "is a link, expected the data themselves",
+            "virtual": "takes its data from other files",
+            "raw": "takes its data from other files",
+            "unwritten": "declares 1000000000000 rows, but not all of them are written",
+            "contiguous": "declares 1000000000 rows, but not all of them are written",
+            "huge": "has chunks of 768 MiB, expected at most 256",
+            "references": "has type object, expected one of kind fSO",
+        }
+        with open_hdf5(tmp_path / "hostile.h5") as file:
+            for name, message in expected.items():
+                with pytest.raises(UserError, match=f"dataset '{name}' {message}"):
+                    dataset(file, name, (None,) if name == "references" else (None, 3), "fSO")
