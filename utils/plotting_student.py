@@ -67,7 +67,8 @@ def draw_gap_against_lut(networks: pd.DataFrame, signal: str, ax: Axes | None = 
     lut = networks["lut"].dropna()
     shown = gap[networks["lut"].notna()]
     ax.set(xscale="log", xlabel="Look-up tables (estimate)", ylabel="Gap closed at 5% background")
-    ax.set_xlim(lut.min() * 0.8, lut.max() * 1.25)
-    ax.set_ylim(min(0.0, float(np.floor(10 * shown.quantile(0.02)) / 10)), 1.35 * max(float(shown.max()), value))
+    ax.set_xlim(10 ** np.floor(np.log10(lut.min())), 10 ** np.ceil(np.log10(lut.max())))
+    low, high = float(shown.min()), max(float(shown.max()), value + width)
+    ax.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low))
     ax.legend(ncols=2, fontsize="xx-small", loc="upper left")
     return fig, ax
