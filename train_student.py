@@ -62,13 +62,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how much the difference to the teacher's features counts in the loss; 0: not at all",
     )
     args.add_argument(
-        "--beta", type=positive, default=1e-5, help="price of an effective bit operation in the loss, at the end"
+        "--beta", type=positive, default=2e-5, help="price of an effective bit operation in the loss, at the end"
     )
     args.add_argument("--first_beta", type=positive, default=2e-6, help="this price at the beginning")
     args.add_argument(
         "--max_ebops",
         type=number(int, 1),
-        default=60000,
+        default=150000,
         help="effective bit operations of the resulting network at the most",
     )
     args.add_argument("--epochs", type=number(int, 2), default=40, help="epochs of the training")
@@ -99,7 +99,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=0.2,
         help="share of the events for the validation loss; the same events as for the teacher of the same seed",
     )
-    args.add_argument("--batch_size", type=number(int, 1), default=256, help="events a step of the optimizer")
+    args.add_argument("--batch_size", type=number(int, 1), default=128, help="events a step of the optimizer")
     args.add_argument("--learning_rate", type=positive, default=3e-3, help="at the beginning")
     defaults = HardwareScales()
     scales = {

@@ -7,6 +7,7 @@ loss within it counts. Students that are in --folder already are not trained aga
 """
 
 import argparse
+import itertools
 import math
 import os
 import tempfile
@@ -20,11 +21,21 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import benchmark_parser, cost, project_script, report
-from benchmarks.peers import BACKGROUND, PEER, RESPONSE_EDGES, figures
+from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import checked, comma_separated, number, progress
 from utils.data_processing import full_variable
-from utils.evaluation import BINNINGS, Model, predict_events
+from utils.evaluation import (
+    BASELINE,
+    BINNINGS,
+    TRUE,
+    BackgroundResult,
+    Model,
+    Predictions,
+    evaluate_background,
+    predict_events,
+)
 from utils.l1_dataset import L1Dataset
+from utils.performance import Estimate, Ranking, binned_response, roc_area, signal_efficiencies, working_points
 from utils.plotting_student import draw_gap_against_lut
 from utils.plotting_style import save
 from utils.trainings import MODEL_FILE, Training, read_training
@@ -37,7 +48,8 @@ KINDS = {
 }
 
 
-POINTS = ("5%", "1%", "0.5%")
+SEED = 1  # of the bootstrap errors
+POINTS = tuple(f"{100 * efficiency:g}%" for efficiency in WORKING_POINTS)
 SUMMARY = (
     *(f"{of} {point}" for point in POINTS for of in ("efficiency", "gap closed", "kept")),
     "area",
@@ -127,18 +139,28 @@ def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
     }
 
 
-def evaluate(model: Model, data: L1Dataset, variable: str) -> dict[str, dict[str, float]]:
-    """Evaluate a model on all processes of a file: by signal, the figures of a row and their errors."""
-    chunks = data.chunks(1 << 16, true_objects=False)
-    predictions = predict_events(chunks, list(data.process_names), variable, {PEER: model})
-    events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
-    found = figures(events, BINNINGS[variable], np.array(RESPONSE_EDGES[variable], float), seed=1)
-    return {
-        signal: {name: float(e.value) for name, e in of_signal.items()}
-        | {f"{name}, error": float(e.error) for name, e in of_signal.items()}
-        for signal, of_signal in found.items()
-        if signal != BACKGROUND
-    }
+def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return, for each model, the figures of a table for a signal, with errors."""
+    rng = np.random.default_rng(SEED)
+    efficiencies = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
+    points = working_points(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
+    rows = {}
+    for name in signal.corrections:
+        found: dict[str, Estimate] = {
+            f"{of} {point}": Estimate(estimate.value[i], estimate.error[i])
+            for of, estimate in (("efficiency", points.efficiency[name]), ("gap closed", points.gap_closed[name]))
+            for i, point in enumerate(POINTS)
+        }
+        scores = signal.scores[name]
+        found["area"] = roc_area(Ranking.of(scores, signal.weight), background.rankings[name])
+        response = np.divide(scores, signal.true, out=np.full(len(scores), np.nan), where=signal.true > 0)
+        resolution = binned_response(signal.true, response, signal.weight, edges, rng)
+        for i, (low, high) in enumerate(itertools.pairwise(edges)):
+            for of, estimate in (("resolution", resolution.half_width), ("median", resolution.median)):
+                found[f"{of} {low:g}-{high:g}"] = Estimate(estimate.value[i], estimate.error[i])
+        rows[name] = {key: float(e.value) for key, e in found.items()}
+        rows[name] |= {f"{key}, error": float(e.error) for key, e in found.items()}
+    return rows
 
 
 def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
@@ -146,34 +168,32 @@ def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Datas
     from nn.student import load_student, student_model
     from nn.trained import load_trained
 
-    teacher = load_trained(read_training(args.teacher)).model
-    models: list[tuple[dict[str, Any], Model]] = [
-        ({"kind": "L1", "seed": 0}, Model(lambda events: events.smeared_met, np.ones_like)),
-        ({"kind": "teacher", "seed": 0}, teacher),
-    ]
-    rows = []
-    with progress(len(networks) + len(models), "evaluate", "networks") as bar:
-
-        def add(of_network: dict[str, Any], model: Model) -> None:
-            for signal, found in evaluate(model, data, args.variable).items():
-                rows.append({**of_network, "signal": signal, **found})
-            bar.update(1)
-
-        for of_network, model in models:
-            add(of_network, model)
+    described: dict[str, dict[str, Any]] = {"L1": {"kind": "L1", "seed": 0}, "teacher": {"kind": "teacher", "seed": 0}}
+    models = {
+        "L1": Model(lambda events: events.smeared_met, np.ones_like),
+        "teacher": load_trained(read_training(args.teacher)).model,
+    }
+    with progress(len(networks), "estimate", "networks") as bar:
         for network in networks:
             inputs = network.training.student_inputs
             assert inputs is not None
-            described = {
-                "kind": network.kind,
-                "seed": network.seed,
-                "val_loss": network.val_loss,
-                "ebops": network.ebops,
-            }
+            name = str(network.file)
+            described[name] = {key: getattr(network, key) for key in ("kind", "seed", "val_loss", "ebops")}
             if network.ebops:
                 with tempfile.TemporaryDirectory() as folder:
-                    described |= firmware_of(network, Path(folder))
-            add(described, student_model(load_student(network.file), inputs, network.training.target))
+                    described[name] |= firmware_of(network, Path(folder))
+            models[name] = student_model(load_student(network.file), inputs, network.training.target)
+            bar.update(1)
+    predictions = predict_events(
+        data.chunks(1 << 16, true_objects=False), list(data.process_names), args.variable, models
+    )
+    events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
+    background = evaluate_background(events[BACKGROUND], BINNINGS[args.variable], WORKING_POINTS, None, (), SEED)
+    edges = np.array(RESPONSE_EDGES[args.variable], float)
+    rows = []
+    for signal in (name for name in events if name != BACKGROUND):
+        found = row_of(events[signal], background, edges)
+        rows += [{**described[name], "file": name, "signal": signal, **found[name]} for name in models]
     table = pd.DataFrame(rows)
     for point in POINTS:
         name = f"efficiency {point}"

@@ -105,7 +105,7 @@ def _lane(homogeneous_axis: tuple[int, ...]) -> QuantizerConfigScope:
         overflow_mode="WRAP",
         homogeneous_axis=homogeneous_axis,
         i0=4,
-        f0=7,
+        f0=5,
     )
 
 
@@ -190,7 +190,7 @@ def build_student(
     objects = keras.Input((n_slots, n_object_features), name="objects")
     real = keras.Input((n_slots,), name="real")
     sums = keras.Input((n_sums,), name="sums")
-    weights = QuantizerConfigScope(place="weight", default_q_type="kbi", overflow_mode="SAT_SYM", b0=8)
+    weights = QuantizerConfigScope(place="weight", default_q_type="kbi", overflow_mode="SAT_SYM", b0=6)
     with weights, LayerConfigScope(beta0=0.0, enable_ebops=True):
         with layers.objects():
             x = layers.dense(units, "relu", name="object_1")(objects)

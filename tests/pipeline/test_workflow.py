@@ -26,6 +26,7 @@ PREPARED = {**GENERATED, "create_L1regression_data": 1}
 SELECTED = {**PREPARED, "selective_sampling_jets": 1}
 TRAINED = {**SELECTED, "train_teacher": 1}
 ANALYSED = {**TRAINED, "analyze_results_teacher": 1}
+TARGETS = ("plots_teacher_true_met", "plots_teacher_true_ht", "plots_student_true_met", "firmware_true_met")
 
 
 def call(folder, *words, code=ROOT, config=()):
@@ -69,6 +70,9 @@ class TestPlan:
             ("plots_selective_original_met", SELECTED),
             ("teacher_true_met", TRAINED),
             ("plots_teacher_true_met", ANALYSED),
+            ("student_true_ht", {**TRAINED, "train_student": 1}),
+            ("plots_student_true_met", {**ANALYSED, "train_student": 1}),
+            ("firmware_true_met", {**TRAINED, "train_student": 1, "export_firmware": 1}),
         ],
     )
     def test_of_a_target_has_what_it_needs_and_nothing_more(self, target, expected, tmp_path):
@@ -144,13 +148,13 @@ def code(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(code, tmp_path_factory):
-    """Return a folder in which the workflow came to its end for MET and HT; ``output`` is a symbolic link."""
+    """Return a folder in which the workflow came to its end for MET, with a student, and HT; ``output`` is a link."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "disk").mkdir()
     (folder / "output").symlink_to(folder / "disk")
-    run = snakemake(folder, "plots_teacher_true_met", "plots_teacher_true_ht", code=code)
-    twice = dict.fromkeys(("selective_sampling_jets", "train_teacher", "analyze_results_teacher"), 2)
-    assert jobs(run) == {**PREPARED, **twice}
+    run = snakemake(folder, *TARGETS, code=code)
+    twice = dict.fromkeys(("selective_sampling_jets", "train_teacher"), 2)
+    assert jobs(run) == {**PREPARED, **twice, "analyze_results_teacher": 3, "train_student": 1, "export_firmware": 1}
     return folder
 
 
@@ -173,6 +177,11 @@ class TestRun:
             names = ("best_model.keras", "best_hyperparameters.json", "trials.csv", "history.csv", "training.json")
             expected += [f"teacher_{variable}/{name}" for name in names]
             expected += [f"plots_teacher_{variable}/{name}" for name in ("results.json", "summary.txt", "roc_W.png")]
+        expected += [
+            f"student_true_met/{name}" for name in ("best_model.keras", "front.csv", "front.png", "training.json")
+        ]
+        expected += [f"plots_student_true_met/{name}" for name in ("results.json", "summary.txt", "roc_W.png")]
+        expected += ["firmware_true_met/firmware.json", "firmware_true_met/firmware.txt"]
         missing = [name for name in expected if not (output / name).is_file()]
         assert missing == []
         assert list(output.rglob(".part.*")) == []
@@ -218,14 +227,22 @@ class TestRun:
         assert results["variable"] == variable
         assert set(results["signals"]) == {"W"}
 
+    def test_puts_teacher_and_student_side_by_side(self, finished):
+        results = json.loads((finished / "output" / "plots_student_true_met" / "results.json").read_text())
+        assert list(results["models"]) == ["teacher", "student"]
+
+    def test_checks_the_firmware_of_the_student(self, finished):
+        record = json.loads((finished / "output" / "firmware_true_met" / "firmware.json").read_text())
+        with h5py.File(finished / "output" / "l1_regression" / "test.h5") as file:
+            assert record["checked"]["events"] == len(file["ids"])
+        assert record["checked"]["rtl_events"] >= 100
+        assert record["checked"]["mismatches"] == 0
+
     def test_keeps_logs_and_benchmarks(self, finished):
         output = finished / "output"
         for name in ("create_L1regression_data", "train_teacher/true_met", "generate_events/QCD_1"):
             assert (output / "logs" / f"{name}.log").stat().st_size > 0
             assert (output / "benchmarks" / f"{name}.tsv").is_file()
-
-
-TARGETS = ("plots_teacher_true_met", "plots_teacher_true_ht")
 
 
 class TestAgain:
@@ -293,7 +310,10 @@ class TestReport:
         categories = value_in(report, "categories")
         steps = ("2 Training sample", "3 Training", "4 Trigger performance")
         variables = ("true_met", "true_ht")
-        assert set(categories) == {"1 L1 response", *(f"{step}, {name}" for step in steps for name in variables)}
+        of_student = ("5 Student", "6 Trigger performance with the student", "7 Firmware")
+        expected = {f"{step}, {name}" for step in steps for name in variables}
+        assert set(categories) == {"1 L1 response", *expected, *(f"{step}, true_met" for step in of_student)}
+        assert "plots_student_true_met/roc_W.png" in categories["6 Trigger performance with the student, true_met"]["W"]
         for variable in variables:
             sample, training, performance = (categories[f"{step}, {variable}"] for step in steps)
             assert f"selective_{variable}/summary.txt" in sample["Other"]
@@ -326,7 +346,7 @@ class TestReport:
         assert "max_epochs: 1\n" in text  # that of the test
         assert "loss_function: &quot;log_huber_3.0&quot;\n" in text  # and that of config.yaml
         rules = {entry["rule"] for entry in value_in(report, "runtimes_spec")["data"]["values"]}
-        assert rules == set(ANALYSED)
+        assert rules == {*ANALYSED, "train_student", "export_firmware"}
 
     def test_needs_nothing_from_the_network(self, report):
         assert not re.search(r"<(script|link|img)[^>]*(src|href)=\"?https?:", report.read_text())
