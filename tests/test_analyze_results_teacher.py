@@ -392,7 +392,11 @@ def test_attention_is_drawn_for_two_events_of_each_process(
     use(monkeypatch, lambda features: np.full(len(features), 0.5))
     several_jets = write_l1(tmp_path / "several_jets.h5", random_l1_events(300))
     assert main(arguments(model_dir, several_jets, "--background_efficiencies", "0.1,0.02,0.05", "--fixed_rates=")) == 0
-    names = {path.name for path in (model_dir.parent / "plots").glob("[!.]*")} - {"summary.txt", "results.json"}
+    names = {path.name for path in (model_dir.parent / "plots").glob("[!.]*")} - {
+        "summary.txt",
+        "events.txt",
+        "results.json",
+    }
     stems = [f"attention_{name}_{i}" for name in ("QCD", "W") for i in (1, 2)]
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
     points = results_of(model_dir)["signals"]["W"]["working_points"]
