@@ -14,6 +14,8 @@ EPOCHS = 12
 class Noise:
     """Batches without anything to learn, so that the losses go up and down; each epoch has its own."""
 
+    n_labels = 2
+
     def __len__(self):
         return 3
 

@@ -23,6 +23,8 @@ class UnevenBatches:
 
     sizes = (7, 8, 1, 6, 5, 2, 3)
 
+    n_labels = 2
+
     def __len__(self):
         return len(self.sizes)
 

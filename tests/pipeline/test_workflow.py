@@ -323,7 +323,9 @@ class TestReport:
             folder = f"plots_teacher_{variable}"
             assert f"{folder}/roc_W.png" in performance["W"]
             assert f"{folder}/rate.png" in performance["all processes"]
-            assert {f"{folder}/results.json", f"{folder}/summary.txt"} == set(performance["numbers"])
+            assert {f"{folder}/{name}" for name in ("results.json", "summary.txt", "events.txt")} == set(
+                performance["numbers"]
+            )
 
     def test_has_all_plots(self, report):
         plots = {str(path.relative_to(report.parent)) for path in report.parent.rglob("*.png")}
