@@ -142,8 +142,8 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
     paths: dict[str, list[str]] = {}
     for text in inputs:
         name, equals, pattern = text.partition("=")
-        if not (name and equals and pattern):
-            raise UserError(f"--input {text}: expected NAME=FILES")
+        if not (name and name.isprintable() and equals and pattern):
+            raise UserError(f"--input {text!r}: expected NAME=FILES")
         found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
         if not found:
             raise UserError(f"--input {text}: no such file")

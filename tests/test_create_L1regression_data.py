@@ -309,7 +309,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("text", ["QCD", "QCD=", "=file.h5", "events/qcd.h5"])
     def test_input_without_name_or_file(self, text, error):
-        assert error(f"--input={text}") == f"error: --input {text}: expected NAME=FILES\n"
+        assert error(f"--input={text}") == f"error: --input {text!r}: expected NAME=FILES\n"
 
     def test_same_file_twice(self, error, folder):
         message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={folder / 'w?.h5'}")

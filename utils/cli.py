@@ -102,6 +102,13 @@ def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
     return parse_or_explain
 
 
+def printable(text: str) -> str:
+    """Return a name, or raise a ValueError where it is none: empty, or with line breaks or bytes of no encoding."""
+    if not (text and text.isprintable()):
+        raise ValueError(f"expected a name of printable characters, found {text!r}")
+    return text
+
+
 def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
     """Argparse type: items separated by commas, the empty string being no items."""
 

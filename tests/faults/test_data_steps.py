@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -186,7 +188,7 @@ def check_refused(step, folder, message):
 
 @pytest.mark.parametrize("name", STEPS)
 class TestNoRoom:
-    @pytest.mark.parametrize("kib", [4, 12])
+    @pytest.mark.parametrize("kib", [4, 8])
     def test_on_a_full_disk_is_one_line_and_no_file(self, name, kib, argvs, small_disk, tmp_path):
         script, argv = argvs[name]
         disk = small_disk(f"size={kib}k")
@@ -225,6 +227,36 @@ def test_language_time_zone_and_clock_change_nothing(name, undisturbed, language
         run.empty()
         assert run.start(fault).end() == 0
         assert run.content() == run.expected
+
+
+def test_a_name_of_any_language_is_written_the_same_everywhere(smeared_folder, languages, tmp_path):
+    """Text is in UTF-8 whatever that of the machine is; the whole interpreter runs in its language."""
+    words = [ROOT / "create_L1regression_data.py", f"--input=Z\u00fcrich={smeared_folder}/w.h5"]
+    words += [f"--train_output={tmp_path}/a b/train.h5", f"--test_output={tmp_path}/a b/test.h5"]
+    written = []
+    for language, encoding in (("C", "utf-8"), ("de_DE.iso88591", "latin-1")):
+        run = subprocess.run(
+            [sys.executable, *(str(word).encode(encoding) for word in words)],
+            env={**os.environ, "LC_ALL": language, "LOCPATH": str(languages)},
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        written.append([path.read_bytes() for path in sorted((tmp_path / "a b").iterdir())])
+    assert written[0] == written[1]
+    with h5py.File(tmp_path / "a b" / "test.h5") as file:
+        assert file["ids_names"][0].decode() == "Z\u00fcrich_1"
+
+
+@pytest.mark.parametrize("name", ["generate", "create"])
+def test_a_name_that_is_no_text_is_refused(name, argvs, tmp_path):
+    script, argv = argvs[name]
+    odd = "--process=\udcff" if name == "generate" else f"--input=\udcff={tmp_path}"
+    step = Step(script, [*argv(tmp_path / "out"), odd], tmp_path / "log")
+    assert step.end() in (1, 2)
+    assert "expected" in step.errors[-1]
+    assert not any("Traceback" in line for line in step.errors)
 
 
 @pytest.mark.parametrize("name", STEPS)
