@@ -69,8 +69,10 @@ def generator(number: int) -> np.random.Generator:
 
 
 def check_l1_files(*paths: Path) -> None:
-    """Read L1 regression files as the next step does."""
-    assert all(read_l1(path) == 0 for path in paths)
+    """Read L1 regression files as the next step does; only the training asks for weights of at least 0."""
+    for path in paths:
+        data = L1Dataset.check(path)
+        assert sum(map(len, data.chunks(4096))) == data.n_events
 
 
 @script
