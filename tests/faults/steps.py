@@ -3,6 +3,7 @@
 import locale
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -49,8 +50,8 @@ class Step:
 
     @property
     def errors(self) -> list[str]:
-        """The lines that are not of the log."""
-        return [line for line in self.log.read_text().splitlines() if line[2:3] != ":"]
+        """The lines that are not of the log, which begin with the time."""
+        return [line for line in self.log.read_text().splitlines() if not re.match(r"\d\d:\d\d", line)]
 
     def wait_until_stopped(self) -> None:
         """Wait until the process has stopped itself."""
