@@ -87,6 +87,18 @@ def test_whole_output(arguments, tmp_path):
     assert not list(folder.rglob("*.so"))
     assert f"{record['lut']['value']:,}" in (folder / "firmware.txt").read_text()
 
+    student, firmware = record["event_counts"]["branches"]
+    assert (student, record["event_counts"]["disagreements"]) == ({"name": "student", "steps": []}, [])
+    (step,) = firmware["steps"]
+    assert sum(step["read"].values()) == 300
+    assert {name: sum(counts.values()) for name, counts in step["written"].items()} == {
+        "checked": 180,
+        "checked and simulated": 120,
+    }
+    lines = (folder / "events.txt").read_text().splitlines()
+    assert lines[2] == "export_firmware (firmware)"
+    assert lines[-1] == "All numbers on record add up."
+
 
 def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, error_of, tmp_path):
     """With one of its constants changed by a bit, the logic is another one."""

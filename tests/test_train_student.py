@@ -110,6 +110,15 @@ class TestOutputs:
         results = json.loads((output / "results.json").read_text())
         assert "student" in json.dumps(results)
         assert "student" in (output / "summary.txt").read_text()
+        branches = {branch["name"]: branch["steps"] for branch in results["event_counts"]["branches"]}
+        step = branches["student"][-1]
+        record = json.loads((student / "training.json").read_text())
+        written = {name: sum(counts.values()) for name, counts in step["written"].items()}
+        assert step["step"] == "train_student"
+        assert written == {"training": record["n_training"], "validation": record["n_validation"]}
+        # Of the same file, of whose events it took more than its teacher did.
+        assert step["read"] == branches["teacher"][-1]["read"]
+        assert (output / "events.txt").read_text().endswith("\nAll numbers on record add up.\n")
 
 
 def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_file, tmp_path):
