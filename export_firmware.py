@@ -251,12 +251,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     training = read_student(args.model_dir)
     if args.rtl_events:
         check_tools()
-    student = Student(training)
-    events, history = check_logic(args, data, student)
     record_of_training = read_json(training.folder / TRAINING_FILE)
-    branches = [Branch(STUDENT, History.of_record(record_of_training.get(EVENT_COUNTS))), Branch("firmware", history)]
     cutoff = args.latency_cutoff or SHARE_OF_LOGIC * args.clock_period
-    with whole_folder(args.output) as folder:
+    with whole_folder(args.output) as folder:  # from now on another process is refused
+        student = Student(training)
+        events, history = check_logic(args, data, student)
+        of_training = History.of_record(record_of_training.get(EVENT_COUNTS))
+        branches = [Branch(STUDENT, of_training), Branch("firmware", history)]
         verilog = folder / "verilog"
         design = verilog_of(student.logic, verilog, args.clock_period, cutoff)
         if args.rtl_events:
