@@ -16,7 +16,7 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
-from utils.config import check_config, flags, n_shards, use_this_python
+from utils.config import NOT_FLAGS, check_config, flags, n_shards, use_this_python
 from utils.data_processing import VARIABLES
 from utils.files import modules_of, refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
@@ -108,7 +108,7 @@ def needs(mem_mb, runtime):
 def training_flags(wildcards):
     """The flags of a training, for the chief of its search and for the workers that join it."""
     hyperparameters = next(iter(user_file("train_teacher", "hyperparameters")), None)
-    return flags({**TRAIN, "hyperparameters": hyperparameters}, wildcards.variable, leave_out=("worker_jobs",))
+    return flags({**TRAIN, "hyperparameters": hyperparameters}, wildcards.variable, NOT_FLAGS["train_teacher"])
 
 
 def labels(wildcards):
@@ -158,7 +158,7 @@ rule generate_events:
     resources:
         **needs(mem_mb=1500, runtime=240),
     params:
-        flags=flags(GENERATE, leave_out=("processes", "events_per_shard")),
+        flags=flags(GENERATE, leave_out=NOT_FLAGS["generate_events"]),
         settings=lambda wildcards: GENERATE["processes"][wildcards.process]["settings"],
         events=lambda wildcards: shard_events(wildcards.process, int(wildcards.shard)),
         seed=config["seed"],
@@ -200,7 +200,7 @@ rule create_L1regression_data:
                 **config["create_L1regression_data"],
                 **{key: path for key in L1_TABLES for path in user_file("create_L1regression_data", key)},
             },
-            leave_out=("processes",),
+            leave_out=NOT_FLAGS["create_L1regression_data"],
         ),
         seed=config["seed"],
     shell:

@@ -16,6 +16,13 @@ from utils.data_processing import VARIABLES
 MAX_SHARDS = 100_000
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
+# Keys of the sections that are no flags of their scripts: the workflow itself makes use of them.
+NOT_FLAGS = {
+    "generate_events": ("processes", "events_per_shard"),
+    "create_L1regression_data": ("processes",),
+    "train_teacher": ("worker_jobs",),
+}
+
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Refuse a configuration with an unknown key, a wrong type or a value out of range, naming the key."""

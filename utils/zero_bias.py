@@ -41,9 +41,11 @@ from utils.hardware import (
     MUON_ETA_STEP,
     MUON_PHI_STEPS,
 )
+from utils.l1_dataset import LARGEST
 
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
+MAX_VALUES = 100  # of a column an event, on average: a few bytes of a file may stand for any number of equal ones
 SATURATED_SUM = 4095
 PROCESS_ID = 0
 
@@ -206,7 +208,7 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable Parquet file, damaged or cut short ({error})") from None
 
 
@@ -294,6 +296,7 @@ def _table(path: Path, schema: pa.Schema, names: Sequence[str]) -> _Table:
 def _batches(table: _Table, size: int) -> Iterator[dict[str, pa.Array]]:
     """Read columns of a file, exactly `size` rows at a time but for the last, whatever its row groups."""
     with _open(table.path) as file:
+        _refuse_long_lists(file.metadata, table)
         waiting: list[pa.RecordBatch] = []
         for batch in file.iter_batches(size, columns=list(table.columns.values()), use_threads=False):
             waiting.append(batch)
@@ -304,6 +307,18 @@ def _batches(table: _Table, size: int) -> Iterator[dict[str, pa.Array]]:
         rest = pa.concat_batches(waiting) if waiting else []
         if len(rest):
             yield _named(rest, table)
+
+
+def _refuse_long_lists(metadata: pq.FileMetaData, table: _Table) -> None:
+    """Refuse lists that are so long that they may not fit into memory."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            name = column.path_in_schema.partition(".")[0]
+            if name in table.columns.values() and column.num_values > MAX_VALUES * group.num_rows:
+                raise UserError(
+                    f"{table.path}: column '{name}': {column.num_values} entries in {group.num_rows} events, "
+                    f"expected {MAX_VALUES} an event at most"
+                )
 
 
 def _named(batch: pa.RecordBatch, table: _Table) -> dict[str, pa.Array]:
@@ -327,9 +342,9 @@ class _Columns:
         """Return an energy sum in GeV, float32, and how many are saturated."""
         array = self.arrays[name]
         step = ENERGY_STEP if types.is_integer(array.type) else 1.0
-        values = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False) * step
-        if not np.isfinite(values).all():
-            self.refuse(name, "expected finite numbers, found others or none")
+        values = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False) * step
+        if not (np.abs(values) <= LARGEST).all():
+            self.refuse(name, f"expected finite numbers, at most {LARGEST:g}, found others or none")
         return values.astype(np.float32), int(np.sum(values >= SATURATED_SUM * ENERGY_STEP))
 
     def objects(self, kind: ObjectKind) -> tuple[np.ndarray, ...]:

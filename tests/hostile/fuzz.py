@@ -22,13 +22,14 @@ from snakemake.utils import update_config
 from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
-from tests.hostile import configurations, hdf5_files, models
+from tests.hostile import configurations, hdf5_files, models, parquet_files
 from tests.hostile.pool import Case, run_all
 from utils.cli import UserError, script
-from utils.config import check_config, flags, n_shards
+from utils.config import NOT_FLAGS, check_config, flags, n_shards
 from utils.events import EventsFile
 from utils.l1_dataset import L1Dataset
 from utils.trainings import read_training
+from utils.zero_bias import ZeroBiasData
 
 SEED = 20261125
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,9 @@ FLAGS = {
     "create_L1regression_data": ["--input=QCD=FILE", "--train_output=OUT/train.h5", "--test_output=OUT/test.h5"],
     "selective_sampling_jets": ["--input=FILE", "--output=OUT/kept.h5", "--sampling_var=true_met"],
     "train_teacher": ["--input=FILE", "--output=OUT/teacher"],
+    "train_student": ["--input=FILE", "--output=OUT/student"],
     "analyze_results_teacher": ["--data=FILE", "--output=OUT/plots", "--model_dir=OUT"],
+    "export_firmware": ["--data=FILE", "--output=OUT/firmware", "--model_dir=OUT"],
 }
 COMMAND_LINES = {
     "generate_events": ["--events=10", "--seed=1", "--shard=2", "--pileup=0", "--energy=13000"],
@@ -59,7 +62,9 @@ COMMAND_LINES = {
         *("--mode=>=", "--discarded_output=OUT/discarded.h5", "--summary=OUT/summary.txt", "--seed=3", "--workers=1"),
     ],
     "train_teacher": ["--log_features=pt", "--batch_size=64", "--test_split=0.2", "--metric_thresholds=50,100"],
+    "train_student": ["--alpha=0.5", "--max_ebops=1000", "--event_units=32,16", "--phi_steps=144", "--target=factor"],
     "analyze_results_teacher": ["--signal_names=W", "--bg_names=QCD", "--fixed_rates=100,30", "--luminosity=2e34"],
+    "export_firmware": ["--clock_period=2.8", "--latency_cutoff=2.5", "--rtl_events=100", "--hls=1"],
 }
 
 
@@ -90,6 +95,13 @@ def read_l1(path: Path) -> None:
     data.relative_weights(1.0)
     for chunk in data.chunks(4096):
         assert len(chunk)
+
+
+@script
+def read_zero_bias(folder: Path) -> None:
+    """Read zero-bias events to their end."""
+    data = ZeroBiasData.check(folder, "smeared_met")
+    assert sum(len(chunk.events) for chunk in data.chunks(16)) == data.n_events
 
 
 def events_reader(number: int, folder: Path) -> Case:
@@ -127,6 +139,12 @@ def l1(number: int, folder: Path) -> Case:
     return Case(lambda: select(argv), out, lambda: check_l1_files(out / "kept.h5", out / "discarded.h5"))
 
 
+def zero_bias(number: int, folder: Path) -> Case:
+    """A folder of Parquet files for the reader of zero-bias events."""
+    parquet_files.bad_folder(folder / "bad", generator(number))
+    return Case(lambda: read_zero_bias(folder / "bad"), folder / "out")
+
+
 @script
 def use_configuration(path: Path) -> None:
     """Do with a configuration file what the Snakefile and the scripts do with it before they begin."""
@@ -139,7 +157,7 @@ def use_configuration(path: Path) -> None:
     for process in config["generate_events"]["processes"].values():
         n_shards(process["events"], config["generate_events"]["events_per_shard"])
     for name in FLAGS:
-        given = flags(config[name], "true_met", ("processes", "events_per_shard"))
+        given = flags(config[name], "true_met", NOT_FLAGS.get(name, ()))
         import_module(name).parse_args([*FLAGS[name], f"--seed={config['seed']}", *given])
 
 
@@ -188,6 +206,7 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "l1": (l1_reader, 5000),
     "create_L1regression_data": (events, 2000),
     "selective_sampling_jets": (l1, 2000),
+    "zero_bias": (zero_bias, 1000),
     "configuration": (configuration, 1000),
     "command_line": (command_line, 1000),
     "model": (model, 1000),
@@ -206,6 +225,10 @@ def warm_up() -> None:
         assert select([f"--input={train}", f"--output={kept}", "--sampling_var=met"]) == 0
         assert read_events(good) == 0
         check_l1_files(kept)
+    # What nothing was changed in is accepted, or the changed ones would be refused for something else.
+    assert use_configuration(ROOT / "config.yaml") == 0
+    for name, words in COMMAND_LINES.items():
+        import_module(name).parse_args(FLAGS[name] + words)
     with tempfile.TemporaryDirectory() as name:
         models.make(Path(name))
         MODEL.update({path.name: path.read_bytes() for path in Path(name).iterdir()})

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from utils.cli import UserError
-from utils.config import SCHEMA, check_config, flags, n_shards
+from utils.config import NOT_FLAGS, SCHEMA, check_config, flags, n_shards
 from utils.files import modules_of
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +25,6 @@ REQUIRED = {
     "train_student": ["--input=x", "--output=y"],
     "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
     "export_firmware": ["--model_dir=x", "--data=y", "--output=z"],
-}
-NOT_FLAGS = {
-    "generate_events": ("processes", "events_per_shard"),
-    "create_L1regression_data": ("processes",),
-    "train_teacher": ("worker_jobs",),
 }
 
 

@@ -215,6 +215,10 @@ class TestReading:
         hand_made["jets_jetIEt"] = hand_made["jets_jetIEt"].cast(kind)
         assert np.array_equal(read(write_flat(tmp_path / "b", hand_made))[0], expected)
 
+    def test_a_sum_of_integers_that_no_float_holds_is_rounded(self, tmp_path, hand_made):
+        hand_made["MET_Et"] = pa.array([2**63 - 1, 0])
+        assert read(write_flat(tmp_path, hand_made))[1].tolist() == [2.0**62, 0]
+
     def test_empty_entries_of_lists_stand_for_no_objects(self, tmp_path, hand_made):
         for name in list(jets_of(hand_made)):
             hand_made[name] = pa.array([hand_made[name][0].as_py(), None], SHORT)
@@ -284,6 +288,8 @@ class TestRefused:
             ("jets_jetIEta", pa.array([[1, 2**40, 2], []]), "expected integers of 32 bits"),
             ("MET_Et", pa.array([1, None]), "expected finite numbers"),
             ("MET_Et", pa.array([1, np.inf]), "expected finite numbers"),
+            ("MET_Et", pa.array([1, 1e300]), "expected finite numbers, at most 1e+30"),
+            ("jets_jetIEta", pa.array([[0] * 201, []], SHORT), "202 entries in 2 events, expected 100 an event"),
         ],
     )
     def test_wrong_values(self, tmp_path, hand_made, name, values, expected):
