@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError, comma_separated, number, parser, progress, script
-from utils.data_processing import EVENT_MET, PT, L1Events, event_objects, ht, met
+from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files
 from utils.files import provenance, whole_folder
 from utils.l1_dataset import new_l1_file
-from utils.random_streams import normal_pairs, uniforms
+from utils.random_streams import stream_and_key, uniforms
 from utils.smearing import (
     TABLES,
     InverseResponse,
@@ -241,16 +241,17 @@ def smear(
     if piece.file.weighted:
         weights[:n_train] *= piece.file.n_events / process.n_train
         weights[n_train:] *= piece.file.n_events / process.n_test
-    true = event_objects(particles, order)
-    numbers = normal_pairs(seed, "smearing", process.name, piece.number + order, true[:, :, PT] > 0)
-    smeared = response.smear(true, numbers)
+    stream = stream_and_key(seed, "smearing", process.name)
+    smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = response.smear_events(
+        particles, order, piece.number + order, stream
+    )
     events = L1Events(
-        smeared_data=smeared,
-        true_data=true,
-        smeared_met=met(smeared),
-        smeared_ht=ht(smeared),
-        true_met=met(true),
-        true_ht=ht(true),
+        smeared_data=smeared_data,
+        true_data=true_data,
+        smeared_met=smeared_met,
+        smeared_ht=smeared_ht,
+        true_met=true_met,
+        true_ht=true_ht,
         original_met=particles[order, EVENT_MET, PT],
         ids=np.full(len(order), process.process_id, np.int32),
         weights=weights,

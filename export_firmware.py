@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli import UserError, number, parser, progress, script
-from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event_table, record_of
+from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
 from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
 from utils.firmware import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
 from utils.hardware import HardwareEvents, hardware_events
@@ -273,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "rtl_events": len(events.words) if args.rtl_events else 0,
                 "mismatches": 0,
             },
-            EVENT_COUNTS: record_of(branches),
+            EVENT_COUNTS: branches_record(branches),
             "ports": port_map(student.ports, student.logic),
             "hls": write_hls(args, student, folder / "hls", events) if args.hls else None,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256_of(training.folder / MODEL_FILE)},

@@ -20,7 +20,7 @@ import pandas as pd
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
 from utils.data_processing import L1Events, full_variable, graph_creator, jet_count
-from utils.event_counts import EVENT_COUNTS, History
+from utils.event_counts import History
 from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
@@ -29,7 +29,7 @@ from utils.plotting_data import draw_history
 from utils.plotting_student import draw_front
 from utils.plotting_style import save
 from utils.student_inputs import StudentBatches, StudentInputs
-from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training
+from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training, record_of
 from utils.unfinished import SCRATCH, unfinished_folder
 
 if TYPE_CHECKING:
@@ -270,29 +270,17 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
         save(draw_history(history, "Student")[0], folder / "history")
         save(draw_front(history, front, args.max_ebops)[0], folder / "front")
         best = next(point for point in front if point["best"])
-        record = {
-            "kind": STUDENT,
-            "variable": creator.variable,
-            "log_features": [],
-            "loss_function": args.loss_function,
-            "weight_power": args.weight_power,
+        record = record_of(args, STUDENT, creator, graphs, events, configuration) | {
+            "feature_names": inputs.feature_names,
             "alpha": args.alpha if teacher else 1.0,
             "feature_weight": args.feature_weight if teacher else 0.0,
             "target": args.target,
-            "feature_names": inputs.feature_names,
             "hardware": asdict(scales),
             "hyperparameters": asdict(hyperparameters),
-            "n_training": graphs.n_training,
-            "n_validation": graphs.n_validation,
-            EVENT_COUNTS: events.record(),
             "best_val_loss": best["val_loss"],
             "ebops": best["ebops"],
-            "seed": args.seed,
             "parameters": network.count_params(),
-            "data": {"events": data.n_events, "sha256": configuration["--input"]},
             "teacher": {"folder": str(args.teacher), "sha256": configuration["--teacher"]} if args.teacher else None,
-            "code": {"sha256": configuration["code"]},
-            "made_by": provenance(args),
         }
         write_json(folder / TRAINING_FILE, record)
 

@@ -21,11 +21,12 @@ import pandas as pd
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
-from utils.event_counts import EVENT_COUNTS, History
-from utils.files import provenance, read_json, sha256_of, whole_file, write_json
+from utils.event_counts import History
+from utils.files import modules_of, provenance, read_json, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
 from utils.plotting_style import save
+from utils.trainings import TEACHER, TRAINING_FILE, record_of
 from utils.unfinished import MADE_FOR, SCRATCH, partial_path, unfinished_folder, wait_for_file
 from utils.worker_processes import WorkerProcesses, end_with_parent
 
@@ -43,12 +44,8 @@ WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host"
 # Flags on which neither the search nor its trials depend: the final fit has its own.
 NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
 
-# Modules on which the numbers of a training depend.
-CODE = Path(__file__).parent
-MODULES = (
-    *sorted((CODE / "nn").glob("*.py")),
-    *(CODE / "utils" / f"{name}.py" for name in ("batches", "data_processing", "l1_dataset", "random_streams")),
-)
+# Modules of utils/ on which the numbers of a training depend, as on those of nn/ that are imported here.
+MODULES = ("batches", "data_processing", "l1_dataset", "random_streams")
 
 SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
 
@@ -176,11 +173,12 @@ def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -
     """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
     made_by = provenance(args)
     flags = {name: value for name, value in made_by["arguments"].items() if name not in NO_PART_OF_THE_SEARCH}
+    code = [path for path in modules_of(Path(__file__)) if path.parent.name == "nn" or path.stem in MODULES]
     return {
         **{f"--{name}": value for name, value in flags.items()},
         "--hyperparameters": asdict(fixed) if fixed else None,
         "--input": sha256_of(args.input),
-        "code": sha256_of(*MODULES),
+        "code": sha256_of(*code),
         "versions": {name: made_by["versions"][name] for name in ("keras", "keras_tuner", "numpy", "tensorflow")},
     }
 
@@ -272,9 +270,9 @@ def is_over(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
     folder = partial_path(args.output)
     if (folder / "trials.csv").exists():
         return read_json(folder / SCRATCH / MADE_FOR) == expected
-    if not (args.output / "training.json").exists():
+    if not (args.output / TRAINING_FILE).exists():
         return False
-    record = read_json(args.output / "training.json")
+    record = read_json(args.output / TRAINING_FILE)
     found, ours = record["made_by"]["arguments"], provenance(args)["arguments"]
     same_flags = all(found.get(name) == value for name, value in ours.items() if name not in WHERE_AND_BY_WHOM)
     hashes = record["data"]["sha256"], record["code"]["sha256"]
@@ -344,26 +342,14 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
             model, history = train(args, command, hypermodel, fixed, graphs, folder)
         except (RuntimeError, keras_tuner.errors.FatalError) as error:
             raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
-        record = {
-            "variable": creator.variable,
-            "log_features": creator.log_features,
-            "loss_function": args.loss_function,
-            "weight_power": args.weight_power,
+        record = record_of(args, TEACHER, creator, graphs, events, configuration) | {
             "metric_thresholds": args.metric_thresholds,
-            "feature_names": creator.feature_names,
             "mean": hypermodel.mean,
             "variance": hypermodel.variance,
-            "n_training": graphs.n_training,
-            "n_validation": graphs.n_validation,
-            EVENT_COUNTS: events.record(),
             "best_val_loss": min(history["val_loss"]),
-            "seed": args.seed,
             "parameters": model.count_params(),
-            "data": {"events": data.n_events, "sha256": configuration["--input"]},
-            "code": {"sha256": configuration["code"]},
-            "made_by": provenance(args),
         }
-        write_json(folder / "training.json", record)
+        write_json(folder / TRAINING_FILE, record)
 
 
 @script

@@ -13,6 +13,12 @@ from utils.data_processing import L1Events, graph_creator
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=40, database=None)
 settings.load_profile("reproducible")
 
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that all processes end at about the same time."""
+    items.sort(key=lambda item: item.path.parent.name != "pipeline")
+
+
 # First slot, number of slots, class, mean number of objects, least pT, mean pT above it, largest |eta|.
 KINDS_OF_OBJECTS = ((1, 4, 2, 0.4, 5, 20, 2.5), (5, 4, 3, 0.4, 3, 20, 2.4), (9, 10, 4, 2.5, 15, 30, 4.5))
 

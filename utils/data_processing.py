@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.compiled import compiled
+from utils.compiled import compiled, inlined
 
 PT, ETA, PHI, CLASS = 0, 1, 2, 3
 
@@ -77,29 +77,43 @@ def _event_objects(particles: np.ndarray, order: np.ndarray) -> np.ndarray:
     objects = np.zeros((len(order), N_SLOTS, 3), np.float32)
     for i in range(len(order)):
         for slot in range(N_SLOTS):
-            event, event_slot = order[i], _EVENT_SLOTS[slot]
-            if particles[event, event_slot, PT] > 0:
-                for feature in range(3):
-                    objects[i, slot, feature] = particles[event, event_slot, feature]
+            take_object(particles, order[i], slot, objects, i)
     return objects
+
+
+@inlined
+def take_object(particles: np.ndarray, event: int, slot: int, objects: np.ndarray, i: int) -> bool:
+    """Copy the object of a slot from an event to place `i` of `objects`, or return that there is none."""
+    event_slot = _EVENT_SLOTS[slot]
+    if not particles[event, event_slot, PT] > 0:
+        return False
+    for feature in range(3):
+        objects[i, slot, feature] = particles[event, event_slot, feature]
+    return True
 
 
 @compiled
 def met(objects: np.ndarray) -> np.ndarray:
-    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32.
+    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
+    length = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        length[event] = met_of(objects, event)
+    return length
+
+
+@inlined
+def met_of(objects: np.ndarray, event: int) -> float:
+    """MET of one event.
 
     Sine and cosine are of single precision as the angles are, whose rounding moves the sum no less.
     """
-    length = np.empty(len(objects), np.float32)
-    for event in range(len(objects)):
-        px, py = 0.0, 0.0
-        for i in range(objects.shape[1]):
-            pt, phi = np.float64(objects[event, i, PT]), objects[event, i, PHI]
-            if pt > 0:
-                px += pt * np.cos(phi)
-                py += pt * np.sin(phi)
-        length[event] = np.hypot(px, py)
-    return length
+    px, py = 0.0, 0.0
+    for i in range(objects.shape[1]):
+        pt, phi = np.float64(objects[event, i, PT]), objects[event, i, PHI]
+        if pt > 0:
+            px += pt * np.cos(phi)
+            py += pt * np.sin(phi)
+    return np.hypot(px, py)
 
 
 @compiled
@@ -107,11 +121,17 @@ def ht(objects: np.ndarray) -> np.ndarray:
     """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
     total = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
-        pt = 0.0
-        for i in range(FIRST_JET, N_SLOTS):
-            pt += np.float64(objects[event, i, PT])
-        total[event] = pt
+        total[event] = ht_of(objects, event)
     return total
+
+
+@inlined
+def ht_of(objects: np.ndarray, event: int) -> float:
+    """HT of one event."""
+    pt = 0.0
+    for i in range(FIRST_JET, N_SLOTS):
+        pt += np.float64(objects[event, i, PT])
+    return pt
 
 
 def jet_count(objects: np.ndarray) -> np.ndarray:

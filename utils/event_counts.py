@@ -285,7 +285,7 @@ def disagreements(branches: Sequence[Branch]) -> list[str]:
     return list(dict.fromkeys(text for branch in branches for text in branch.history.disagreements()))
 
 
-def record_of(branches: Sequence[Branch]) -> dict[str, Any]:
+def branches_record(branches: Sequence[Branch]) -> dict[str, Any]:
     """Return what is written to JSON: the steps of each branch, and where numbers do not add up."""
     return {
         "branches": [{"name": branch.name, "steps": branch.history.record()["steps"]} for branch in branches],

@@ -149,11 +149,11 @@ def _is_gzip_of_whole_rows(source: h5py.Dataset) -> bool:
 
 def _read_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
     """Read the whole chunk that begins with a row; one never written, or stored without its filter, as HDF5 has it."""
-    place = (first,) + (0,) * (source.ndim - 1)
-    filters_left_out, stored = 0, b""
-    with phil:
-        if source.id.get_chunk_info_by_coord(place).size:
-            filters_left_out, stored = source.id.read_direct_chunk(place)
+    try:
+        with phil:
+            filters_left_out, stored = source.id.read_direct_chunk((first,) + (0,) * (source.ndim - 1))
+    except RuntimeError:  # it was never written; to ask HDF5 for that it would walk through all chunks
+        filters_left_out, stored = 0, b""
     if filters_left_out or not stored:
         return source[first : first + source.chunks[0]]
     size = math.prod(source.chunks) * source.dtype.itemsize

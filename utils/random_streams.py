@@ -9,10 +9,11 @@ import zlib
 
 import numpy as np
 
-from utils.compiled import compiled
+from utils.compiled import compiled, inlined
 
 STREAMS = {"smearing": 0, "split": 1, "thinning": 2, "flattening": 3, "validation": 4, "subset": 5, "batches": 6}
 
+StreamAndKey = tuple[np.uint64, np.uint64, np.uint64]
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 
@@ -34,12 +35,12 @@ def normal_pairs(seed: int, stream: str, name: str, events: np.ndarray, wanted: 
     np.ndarray, shape (n_events, n_objects, 2), float32
         Within 6.7 standard deviations; zero where not wanted.
     """
-    return _normal_pairs(events.astype(np.uint64), wanted, *_stream_and_key(seed, stream, name))
+    return _normal_pairs(events.astype(np.uint64), wanted, *stream_and_key(seed, stream, name))
 
 
 def uniforms(seed: int, stream: str, name: str, start: int, stop: int) -> np.ndarray:
     """Uniform numbers in [0, 1) of the events [start, stop), shape (stop - start,), float64."""
-    return _uniforms(np.arange(start, stop, dtype=np.uint64), *_stream_and_key(seed, stream, name))
+    return _uniforms(np.arange(start, stop, dtype=np.uint64), *stream_and_key(seed, stream, name))
 
 
 def generator(seed: int, stream: str, *numbers: int) -> np.random.Generator:
@@ -47,7 +48,7 @@ def generator(seed: int, stream: str, *numbers: int) -> np.random.Generator:
     return np.random.default_rng([*numbers, seed, 1 + STREAMS[stream]])
 
 
-def _stream_and_key(seed: int, stream: str, name: str) -> tuple[np.uint64, np.uint64, np.uint64]:
+def stream_and_key(seed: int, stream: str, name: str) -> StreamAndKey:
     """Return the last word of the counter and the two of the key."""
     return np.uint64(STREAMS[stream]), np.uint64(seed), np.uint64(zlib.crc32(name.encode()))
 
@@ -56,18 +57,24 @@ def _stream_and_key(seed: int, stream: str, name: str) -> tuple[np.uint64, np.ui
 def _normal_pairs(
     events: np.ndarray, wanted: np.ndarray, stream: np.uint64, key_0: np.uint64, key_1: np.uint64
 ) -> np.ndarray:
-    """Transform two uniform numbers of each object after Box and Muller (Ann. Math. Statist. 29 (1958) 610)."""
     normals = np.zeros((*wanted.shape, 2), np.float32)
     for i in range(len(events)):
         for j in range(wanted.shape[1]):
             if wanted[i, j]:
-                word_0, word_1, _, _ = _of_event(events[i], np.uint64(j), stream, key_0, key_1)
-                above_0 = np.float32((word_0 + ONE) * 2.0**-32)
-                radius = np.sqrt(np.float32(-2) * np.log(above_0))
-                angle = np.float32(word_1 * (2 * np.pi * 2.0**-32))
-                normals[i, j, 0] = radius * np.cos(angle)
-                normals[i, j, 1] = radius * np.sin(angle)
+                normals[i, j, 0], normals[i, j, 1] = normal_pair(events[i], j, stream, key_0, key_1)
     return normals
+
+
+@inlined
+def normal_pair(
+    event: np.uint64, place: int, stream: np.uint64, key_0: np.uint64, key_1: np.uint64
+) -> tuple[np.float32, np.float32]:
+    """Transform two uniform numbers of an object after Box and Muller (Ann. Math. Statist. 29 (1958) 610)."""
+    word_0, word_1, _, _ = _of_event(event, np.uint64(place), stream, key_0, key_1)
+    above_0 = np.float32((word_0 + ONE) * 2.0**-32)
+    radius = np.sqrt(np.float32(-2) * np.log(above_0))
+    angle = np.float32(word_1 * (2 * np.pi * 2.0**-32))
+    return radius * np.cos(angle), radius * np.sin(angle)
 
 
 @compiled
@@ -80,7 +87,7 @@ def _uniforms(events: np.ndarray, stream: np.uint64, key_0: np.uint64, key_1: np
     return numbers
 
 
-@compiled
+@inlined
 def _of_event(event: np.uint64, place: np.uint64, stream: np.uint64, key_0: np.uint64, key_1: np.uint64) -> Words:
     """Return four random words of a place in an event."""
     return philox(event & LOW_WORD, event >> WORD, place, stream, key_0, key_1)
@@ -91,7 +98,7 @@ MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
-@compiled
+@inlined
 def philox(c_0: np.uint64, c_1: np.uint64, c_2: np.uint64, c_3: np.uint64, key_0: np.uint64, key_1: np.uint64) -> Words:
     """Scramble a counter of four words of 32 bits with a key of two, by the ten rounds of Philox 4x32-10."""
     for _ in range(10):

@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.data_processing import reconstructed
 from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
-from utils.event_counts import EVENT_COUNTS, Branch, record_of
+from utils.event_counts import EVENT_COUNTS, Branch, branches_record
 from utils.performance import (
     BinnedResponse,
     CrossingRates,
@@ -275,6 +275,6 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
-        EVENT_COUNTS: record_of(branches),
+        EVENT_COUNTS: branches_record(branches),
         "made_by": made_by,
     }

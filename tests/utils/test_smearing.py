@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import l1_response, parse_args
 from utils.cli import UserError
+from utils.data_processing import event_objects, ht, met
+from utils.random_streams import normal_pairs, stream_and_key
 from utils.smearing import RESOLUTION, SCALE, InverseResponse, JetResolution, JetResponse, L1Response, LeptonResponse
 
 N_TOYS = 40000
@@ -228,16 +230,12 @@ class TestScales:
         assert changed[group.stop - 1] < 0
 
     def test_true_objects_stay_as_they_are(self, random_particles, default_response):
-        from utils.data_processing import event_objects
-
         true = event_objects(random_particles(50))
         before = true.copy()
         default_response.smear(true, random_normals(50))
         assert_array_equal(true, before)
 
     def test_an_ideal_response_changes_nothing(self, random_particles):
-        from utils.data_processing import event_objects
-
         true = event_objects(random_particles(200))
         assert_allclose(ideal().smear(true, random_normals(200)), true, rtol=1e-6)
 
@@ -333,6 +331,22 @@ class TestOrderAndThreshold:
         jets = smeared[:, 8:, 0]
         assert ((jets == 0) | (jets >= 20)).all()
         assert not smeared[smeared[:, :, 0] == 0].any()
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_all_in_one_loop_is_the_same_to_the_bit(empty, random_particles, default_response):
+    particles = random_particles(500)
+    particles[:, :, 0] *= not empty
+    order = np.random.default_rng(1).permutation(500)
+    true = event_objects(particles, order)
+    normals = normal_pairs(1, "smearing", "QCD", 2**32 - 7 + order, true[:, :, 0] > 0)
+    smeared = default_response.smear(true, normals)
+    expected = (smeared, true, met(smeared), ht(smeared), met(true), ht(true))
+    stream = stream_and_key(1, "smearing", "QCD")
+    found = default_response.smear_events(particles, order, 2**32 - 7 + order, stream)
+    for values, wanted in zip(found, expected, strict=True):
+        assert values.dtype == np.float32
+        assert_array_equal(values, wanted)
 
 
 @given(st.integers(0, 2**32 - 1))
