@@ -176,7 +176,8 @@ def command_line(number: int, folder: Path) -> Case:
     name = list(FLAGS)[rng.integers(len(FLAGS))]
     content = hdf5_files.events_content(rng) if name == "create_L1regression_data" else hdf5_files.l1_content(rng)
     hdf5_files.write(good, content, rng)
-    words = [word.replace("FILE", str(good)).replace("OUT", str(out)) for word in FLAGS[name] + COMMAND_LINES[name]]
+    # Outputs are in the current folder, by names without a slash, so that they are there whatever is changed in them.
+    words = [word.replace("FILE", str(good)).replace("OUT/", "") for word in FLAGS[name] + COMMAND_LINES[name]]
     words = configurations.bad_words(words, rng)
     module = import_module(name)
     if name in ("create_L1regression_data", "selective_sampling_jets"):
