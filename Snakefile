@@ -384,7 +384,7 @@ rule export_firmware:
     output:
         report(
             directory("firmware_{variable}"),
-            patterns=["{table,firmware}.txt", "{table,firmware}.json"],
+            patterns=["{table,firmware|events}.txt", "{table,firmware}.json"],
             caption="docs/report/export_firmware.rst",
             category="7 Firmware, {variable}",
             labels=labels,

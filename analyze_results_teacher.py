@@ -24,6 +24,7 @@ from utils.evaluation import (
     BINNINGS,
     NO_MODELS,
     Beams,
+    Counts,
     Model,
     Predictions,
     Results,
@@ -54,6 +55,7 @@ logger = logging.getLogger("analyze_results_teacher")
 
 CORRECTED, NO_JET, NO_TARGET = "corrected", "as it is, no jet at L1", "as it is, no target"
 NOT_EVALUATED = "process neither signal nor background"
+ZERO_BIAS = "zero bias"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
@@ -179,6 +181,13 @@ def _read(data: L1Dataset, chunk_size: int, tally: Tally) -> Iterator[L1Events]:
             bar.update(len(events))
 
 
+def add_outcomes(tally: Tally, process_id: int, counts: Counts) -> None:
+    """Count what became of the events of a process."""
+    tally.add_number(CORRECTED, process_id, counts.events - counts.without_jet - counts.without_target)
+    tally.add_number(NO_JET, process_id, counts.without_jet)
+    tally.add_number(NO_TARGET, process_id, counts.without_target)
+
+
 def predict(
     args: argparse.Namespace, variable: str, models: dict[str, Model], data: L1Dataset, processes: dict[str, int]
 ) -> tuple[dict[str, Predictions], History]:
@@ -201,12 +210,7 @@ def predict(
             counts.without_jet,
             counts.without_target,
         )
-        for outcome, n_events in (
-            (CORRECTED, counts.events - counts.without_jet - counts.without_target),
-            (NO_JET, counts.without_jet),
-            (NO_TARGET, counts.without_target),
-        ):
-            tally.add_number(outcome, processes[name], n_events)
+        add_outcomes(tally, processes[name], counts)
     for process_id in data.process_names.keys() - set(processes.values()):
         tally.add_number(NOT_EVALUATED, process_id, tally.number(READ, process_id))
     return of_process, tally.after(History.read(data.path), "analyze_results_teacher")
@@ -214,9 +218,10 @@ def predict(
 
 def zero_bias_rates(
     args: argparse.Namespace, variable: str, models: dict[str, Model], data: ZeroBiasData
-) -> ZeroBiasResult:
-    """Predict the corrections of zero-bias events, and find the rates."""
+) -> tuple[ZeroBiasResult, History]:
+    """Predict the corrections of zero-bias events, find the rates, and say how many events there are."""
     binning = BINNINGS[variable]
+    tally = Tally({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
     references: list[np.ndarray] = []
     saturated: Counter[str] = Counter()
 
@@ -225,6 +230,7 @@ def zero_bias_rates(
             for chunk in data.chunks(args.chunk_size):
                 references.append(chunk.reference)
                 saturated.update(chunk.n_saturated)
+                tally.add(READ, chunk.events.ids)
                 yield chunk.events
                 bar.update(len(chunk.events))
 
@@ -244,7 +250,8 @@ def zero_bias_rates(
         "HT" if variable == "true_ht" else "MET",
         ", ".join(f"{number} {name}" for name, number in saturated.items()),
     )
-    return result
+    add_outcomes(tally, PROCESS_ID, result.counts)
+    return result, tally.after(History(), "analyze_results_teacher")
 
 
 def evaluate(
@@ -331,9 +338,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         loaded = {name: load(of_name) for name, of_name in trainings.items()}
         models = {name: of_name.model for name, of_name in loaded.items()}
         events, history = predict(args, variable, models, data, processes)
-        zero_bias = zero_bias_rates(args, variable, models, crossings) if crossings else None
         branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
         branches.append(Branch("evaluation", history))
+        zero_bias = None
+        if crossings:
+            zero_bias, history = zero_bias_rates(args, variable, models, crossings)
+            branches.append(Branch(ZERO_BIAS, history))
         results = evaluate(args, variable, data, events, zero_bias)
         text = summary(results)
         plots = figures(results)

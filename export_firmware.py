@@ -2,8 +2,8 @@
 
 Takes the output folder of a training of a student and an L1 regression file. Every event of the file goes through the
 bit-exact interpreter of the logic, and some of them through a simulation of the Verilog; both must give what the Keras
-model gives, to the bit. Writes the Verilog with constraints and build scripts, firmware.json and firmware.txt; if asked
-for, also a project of hls4ml.
+model gives, to the bit. Writes the Verilog with constraints and build scripts, firmware.json, firmware.txt and
+events.txt; if asked for, also a project of hls4ml.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli import UserError, number, parser, progress, script
-from utils.files import provenance, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
+from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
 from utils.firmware import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
 from utils.hardware import HardwareEvents, hardware_events
 from utils.l1_dataset import L1Dataset
@@ -34,6 +35,7 @@ logger = logging.getLogger("export_firmware")
 N_RANDOM = 1000  # events of random integers, on top of those of the file
 SHARE_OF_LOGIC = 0.9  # of a clock period, the rest being for the registers
 INTERPRETER = "the interpreter of the logic"
+CHECKED, SIMULATED = "checked", "checked and simulated"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -149,28 +151,36 @@ class Student:
         return Expected(names, words, np.asarray(outputs))
 
 
-def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> Expected:
+def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> tuple[Expected, History]:
     """Compare the interpreter of the logic with the Keras model, for all events of the file and for random integers.
 
     Returns
     -------
-    Expected
+    events : Expected
         What to simulate: events spread evenly over the file, and random ones.
+    history : History
+        What became of the events of the file.
     """
+    tally = Tally(data.process_names, [CHECKED, SIMULATED])
     random = student.expected(
         "random event", 0, events_of(student.ports, random_words(student.ports, N_RANDOM, args.seed))
     )
     random.compare(student.logic.predict(random.words), INTERPRETER)
-    simulated = np.linspace(0, data.n_events - 1, min(args.rtl_events, data.n_events)).astype(int)
+    simulated = np.zeros(data.n_events, bool)
+    simulated[np.linspace(0, data.n_events - 1, min(args.rtl_events, data.n_events)).astype(int)] = True
     kept = []
     with progress(data.n_events, "check") as bar:
         for events in data.chunks(args.chunk_size, true_objects=False):
             integers = hardware_events(events, student.inputs.slots, student.inputs.scales)
             expected = student.expected(f"{data.path}: event", bar.n, integers)
             expected.compare(student.logic.predict(expected.words), INTERPRETER)
-            kept.append(expected.take(simulated[(simulated >= bar.n) & (simulated < bar.n + len(events))] - bar.n))
+            chosen = simulated[bar.n : bar.n + len(events)]
+            kept.append(expected.take(chosen))
+            tally.add(READ, events.ids)
+            tally.add(CHECKED, events.ids[~chosen])
+            tally.add(SIMULATED, events.ids[chosen])
             bar.update(len(events))
-    return concatenated([*kept, random])
+    return concatenated([*kept, random]), tally.after(History.read(data.path), "export_firmware")
 
 
 def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:
@@ -241,10 +251,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     training = read_student(args.model_dir)
     if args.rtl_events:
         check_tools()
-    student = Student(training)
-    events = check_logic(args, data, student)
+    record_of_training = read_json(training.folder / TRAINING_FILE)
     cutoff = args.latency_cutoff or SHARE_OF_LOGIC * args.clock_period
-    with whole_folder(args.output) as folder:
+    with whole_folder(args.output) as folder:  # from now on another process is refused
+        student = Student(training)
+        events, history = check_logic(args, data, student)
+        of_training = History.of_record(record_of_training.get(EVENT_COUNTS))
+        branches = [Branch(STUDENT, of_training), Branch("firmware", history)]
         verilog = folder / "verilog"
         design = verilog_of(student.logic, verilog, args.clock_period, cutoff)
         if args.rtl_events:
@@ -260,6 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "rtl_events": len(events.words) if args.rtl_events else 0,
                 "mismatches": 0,
             },
+            EVENT_COUNTS: branches_record(branches),
             "ports": port_map(student.ports, student.logic),
             "hls": write_hls(args, student, folder / "hls", events) if args.hls else None,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256_of(training.folder / MODEL_FILE)},
@@ -269,6 +283,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(folder / "firmware.json", record)
         text = report(record)
         (folder / "firmware.txt").write_text(text, encoding="utf-8")
+        (folder / "events.txt").write_text(event_table(branches), encoding="utf-8")
     logger.info("%s", text)
 
 

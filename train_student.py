@@ -212,7 +212,6 @@ def train(
     n_steps = args.epochs * len(training)
     student.compile_student(model, args.learning_rate, args.loss_function, alpha, feature_weight, n_steps)
     weights = folder / SCRATCH / "epochs"
-    weights.mkdir(parents=True, exist_ok=True)
     callbacks = [
         *student.training_callbacks(args.epochs, args.learning_rate, args.first_beta, args.beta, weights),
         ProgressLog("student", len(training)),
@@ -228,7 +227,7 @@ def train(
     (folder / "front").mkdir(exist_ok=True)
     front: list[dict[str, Any]] = []
     for epoch in epochs_on_the_front(history):
-        model.load_weights(weights / student.WEIGHTS_OF_EPOCH.format(epoch=epoch))
+        student.load_weights(model, weights, epoch)
         ebops = student.calibrate(network, inputs, (training, validation))
         loss = student.truth_loss(corrected, validation, args.loss_function)
         network.save(folder / "front" / f"epoch_{epoch:04d}.keras")

@@ -45,7 +45,7 @@ from utils.performance import Estimate, binned_response
 if TYPE_CHECKING:
     import keras
 
-BACKGROUND, PEER = "QCD", "peer"
+BACKGROUND, PEER, TEACHER = "QCD", "peer", "teacher"
 WORKING_POINTS = (0.05, 0.01, 0.005)
 TEST_FRACTION, VALIDATION = 0.5, 0.1
 LOSS = "log_huber_3.0"
@@ -225,7 +225,7 @@ PEERS: dict[str, Callable[[Training], Peer]] = {
     "calibration": calibration,
     "trees": trees,
     "DeepSets": lambda training: network(training, deep_sets=True),
-    "teacher": lambda training: network(training, deep_sets=False),
+    TEACHER: lambda training: network(training, deep_sets=False),
 }
 
 
@@ -282,14 +282,23 @@ def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
     """Average over the seeds.
 
     The error is that of one test sample, which the seeds mostly share; the spread is the standard deviation of the
-    seeds, from the division and the smearing of the events and from the training.
+    seeds, from the division and the smearing of the events and from the training. What the teacher has more is the
+    difference on the same events with the same seed; its error is the spread of that over the root of the seeds.
     """
     first = next(iter(seeds[0].values()))
     rows = []
     keys = ((process, name) for process, of_process in first.items() for name in of_process)
+
+    def values_of(peer: str, process: str, name: str) -> np.ndarray:
+        return np.array([float(seed[peer][process][name].value) for seed in seeds])
+
+    def spread(values: np.ndarray) -> float:
+        return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
     for (process, name), peer in itertools.product(keys, seeds[0]):
         estimates = [seed[peer][process][name] for seed in seeds]
-        values = np.array([float(estimate.value) for estimate in estimates])
+        values = values_of(peer, process, name)
+        more = values_of(TEACHER, process, name) - values if TEACHER in seeds[0] else np.full(len(seeds), math.nan)
         rows.append(
             {
                 "process": process,
@@ -297,7 +306,9 @@ def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
                 "peer": peer,
                 "mean": float(values.mean()),
                 "error": math.sqrt(np.mean([float(estimate.error) ** 2 for estimate in estimates])),
-                "spread": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
+                "spread": spread(values),
+                "teacher's more": float(more.mean()),
+                "its error": spread(more) / math.sqrt(len(more)),
             }
         )
     return rows

@@ -21,13 +21,13 @@ from nn.layers import PACKAGE
 from nn.losses import find_loss
 from utils.evaluation import Model
 from utils.student_inputs import StudentInputs
+from utils.unfinished import read_state, write_state
 
 TARGETS = ("sum", "factor")
 POOL = "bnc,bn->bc"
 BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
 HOTTER = (1, 4)
 STEPS_WORTH_COMPILING = 2000  # XLA makes a step two to four times as fast, after up to a minute
-WEIGHTS_OF_EPOCH = "epoch_{epoch:04d}.weights.h5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,8 +319,37 @@ def training_callbacks(
         BetaScheduler(schedule),
         keras.callbacks.LearningRateScheduler(lambda epoch: float(decay(epoch))),
         FreeEBOPs(),
-        keras.callbacks.ModelCheckpoint(folder / WEIGHTS_OF_EPOCH, save_weights_only=True),
+        KeepWeights(folder),
     ]
+
+
+class KeepWeights(keras.callbacks.Callback):
+    """Keep the weights of a model after each epoch.
+
+    Parameters
+    ----------
+    folder : Path
+        For a file of each epoch, which is whole at any moment.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self._folder = folder
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write a file."""
+        write_state(_weights_of(self._folder, epoch + 1), {}, self.model.get_weights())
+
+
+def _weights_of(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch_{epoch:04d}.npz"
+
+
+def load_weights(model: keras.Model, folder: Path, epoch: int) -> None:
+    """Give a model the weights that it had after an epoch, counted from 1."""
+    kept = read_state(_weights_of(folder, epoch))
+    assert kept is not None
+    model.set_weights(kept[1])
 
 
 class _Inputs(keras.utils.PyDataset):

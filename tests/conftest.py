@@ -1,11 +1,14 @@
 """Fixtures that several tests share: events files, L1 regression files, and scripts that have to fail."""
 
+import dataclasses
+import json
+
 import h5py
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from utils.data_processing import L1Events
+from utils.data_processing import L1Events, graph_creator
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=40, database=None)
 settings.load_profile("reproducible")
@@ -149,6 +152,40 @@ def smeared_folder(tmp_path_factory):
     w = _write_events(folder / "w.h5", _random_particles(1000, 2), np.full(1000, 0.5))
     outputs = ["--train_output", folder / "train.h5", "--test_output", folder / "test.h5"]
     assert main([str(word) for word in ["--input", f"QCD={qcd}", "--input", f"W={w}", *outputs]]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def student_dir(tmp_path_factory):
+    """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
+    import hgq.utils
+    import keras
+
+    from nn.student import StudentHyperparameters, build_student
+    from utils.firmware import events_of, ports_of, random_words
+    from utils.hardware import HardwareScales
+    from utils.student_inputs import StudentInputs
+
+    folder = tmp_path_factory.mktemp("student")
+    inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
+    keras.utils.set_random_seed(1)
+    network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(0.5 * abs(layer.kernel))
+    ports = ports_of(inputs)
+    events = events_of(ports, random_words(ports, 200, seed=2))
+    hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
+    network.save(folder / "best_model.keras")
+    record = {
+        "kind": "student",
+        "variable": "true_ht",
+        "log_features": [],
+        "loss_function": "mse",
+        "target": "sum",
+        "hardware": dataclasses.asdict(inputs.scales),
+    }
+    (folder / "training.json").write_text(json.dumps(record))
     return folder
 
 

@@ -533,6 +533,22 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
     assert of_10_khz[:2] == ["10", f"{found['at_rates']['baseline']['threshold']['value'][2]:.1f}"]
     assert f"zero bias: {N_CROSSINGS} events" in caplog.text
 
+    record = results_of(model_dir)["event_counts"]
+    assert (record["branches"][-1]["name"], record["disagreements"]) == ("zero bias", [])
+    without_jet = np.sum(sums == 0)
+    rows = [" ".join(line.split()) for line in (output / "events.txt").read_text().splitlines()]
+    assert rows[-10:-5] == [
+        "analyze_results_teacher (zero bias)",
+        f"in: a file without a record - - - {N_CROSSINGS} {N_CROSSINGS}",
+        f"out: corrected - - - {N_CROSSINGS - without_jet} {N_CROSSINGS - without_jet}",
+        f"out: as it is, no jet at L1 - - - {without_jet} {without_jet}",
+        "out: as it is, no target - - - 0 0",
+    ]
+    assert rows[-2:] == [
+        "zero bias: what was before analyze_results_teacher is not on record.",
+        "All numbers on record add up.",
+    ]
+
 
 @pytest.mark.usefixtures("no_plots")
 def test_without_zero_bias_events_there_is_nothing_of_them(model_dir, data, monkeypatch):

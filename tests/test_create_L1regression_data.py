@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
+from utils.event_counts import History
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0
@@ -246,6 +247,25 @@ def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, rando
     for expected, found in zip(*contents, strict=True):
         for name, values in expected.items():
             assert_array_equal(found[name], values, err_msg=name)
+
+
+def test_of_many_shards_all_is_on_record(tmp_path, random_particles, write_events):
+    """More than the 64 KB that HDF5 keeps of an attribute of fixed length."""
+    shard = write_events(tmp_path / "shard.h5", random_particles(20))
+    far_down = tmp_path / "/".join(["d" * 200] * 4)
+    far_down.mkdir(parents=True)
+    names = [far_down / f"{i}.h5" for i in range(75)]
+    for name in names:
+        name.symlink_to(shard)
+    inputs = [f"--input=QCD={name}" for name in names]
+    assert main([*inputs, f"--train_output={tmp_path}/train.h5", f"--test_output={tmp_path}/test.h5"]) == 0
+    with h5py.File(tmp_path / "train.h5") as file:
+        record = file.attrs["configuration"]
+        n_events = len(file["ids"])
+    assert len(record) > 1 << 16
+    assert json.loads(record)["arguments"]["input"] == [text.removeprefix("--input=") for text in inputs]
+    (step,) = History.read(tmp_path / "train.h5").steps
+    assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events})
 
 
 class TestErrors:

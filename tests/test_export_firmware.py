@@ -1,5 +1,4 @@
 import contextlib
-import dataclasses
 import json
 import sys
 from types import SimpleNamespace
@@ -8,43 +7,8 @@ import pytest
 
 import export_firmware
 from export_firmware import main
-from utils.data_processing import graph_creator
-from utils.firmware import events_of, ports_of, random_words
-from utils.hardware import HardwareScales
-from utils.student_inputs import StudentInputs
 
 N_EVENTS = 300
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
-    """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
-    import hgq.utils
-    import keras
-
-    from nn.student import StudentHyperparameters, build_student
-
-    folder = tmp_path_factory.mktemp("model")
-    inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
-    keras.utils.set_random_seed(1)
-    network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
-    for layer in network.layers:
-        if hasattr(layer, "kernel"):
-            layer.kernel.assign(0.5 * abs(layer.kernel))
-    ports = ports_of(inputs)
-    events = events_of(ports, random_words(ports, 200, seed=2))
-    hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
-    network.save(folder / "best_model.keras")
-    record = {
-        "kind": "student",
-        "variable": "true_ht",
-        "log_features": [],
-        "loss_function": "mse",
-        "target": "sum",
-        "hardware": dataclasses.asdict(inputs.scales),
-    }
-    (folder / "training.json").write_text(json.dumps(record))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +17,9 @@ def data(tmp_path_factory, random_l1_events, write_l1):
 
 
 @pytest.fixture
-def arguments(model_dir, data, tmp_path):
+def arguments(student_dir, data, tmp_path):
     def make(*more, **other):
-        flags = {"--model_dir": model_dir, "--data": data, "--output": tmp_path / "firmware", **other}
+        flags = {"--model_dir": student_dir, "--data": data, "--output": tmp_path / "firmware", **other}
         return [str(word) for flag in flags.items() for word in flag] + list(more)
 
     return make
@@ -86,6 +50,18 @@ def test_whole_output(arguments, tmp_path):
     assert "[10:0] model_out" in verilog
     assert not list(folder.rglob("*.so"))
     assert f"{record['lut']['value']:,}" in (folder / "firmware.txt").read_text()
+
+    student, firmware = record["event_counts"]["branches"]
+    assert (student, record["event_counts"]["disagreements"]) == ({"name": "student", "steps": []}, [])
+    (step,) = firmware["steps"]
+    assert sum(step["read"].values()) == 300
+    assert {name: sum(counts.values()) for name, counts in step["written"].items()} == {
+        "checked": 180,
+        "checked and simulated": 120,
+    }
+    lines = (folder / "events.txt").read_text().splitlines()
+    assert lines[2] == "export_firmware (firmware)"
+    assert lines[-1] == "All numbers on record add up."
 
 
 def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, error_of, tmp_path):
@@ -158,10 +134,10 @@ def test_a_teacher_is_refused(arguments, error_of, tmp_path):
     assert error == f"error: {tmp_path / 'training.json'}: is of a teacher, expected a student\n"
 
 
-def test_a_student_of_floats_is_refused(arguments, model_dir, error_of, tmp_path):
+def test_a_student_of_floats_is_refused(arguments, student_dir, error_of, tmp_path):
     from nn.student import StudentHyperparameters, build_student
 
-    (tmp_path / "training.json").write_text((model_dir / "training.json").read_text())
+    (tmp_path / "training.json").write_text((student_dir / "training.json").read_text())
     build_student(StudentHyperparameters(2, (3,), quantised=False), 10, 2, 1).save(tmp_path / "best_model.keras")
     error = error_of(main, arguments("--rtl_events", "0", **{"--model_dir": tmp_path}))
     assert "best_model.keras: no logic for a layer of the network" in error

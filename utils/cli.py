@@ -13,6 +13,7 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
+LONGEST_LINE = 900
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -33,7 +34,7 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         try:
             main(argv)
         except (UserError, OSError) as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"error: {_one_line(error)}", file=sys.stderr)
             return EXIT_FAILED
         except MemoryError as error:
             print(f"error: not enough memory: {error}", file=sys.stderr)
@@ -44,6 +45,12 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         return EXIT_DONE
 
     return run
+
+
+def _one_line(error: Exception) -> str:
+    """Return the message of an error as one line, without the middle if that is longer than a page."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE // 2]} [...] {text[-LONGEST_LINE // 4 :]}"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -30,7 +30,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
-        raise UserError(f"configuration: {key + ': ' if key else ''}{error.message}")
+        raise UserError(f"configuration: {key + ': ' if key else ''}{error.message}{_hint(error.instance)}")
     undefined = [
         name
         for name, source in config["create_L1regression_data"]["processes"].items()
@@ -41,6 +41,15 @@ def check_config(config: Mapping[str, Any]) -> None:
             f"configuration: create_L1regression_data.processes.{undefined[0]}: generated, but "
             f"generate_events.processes has only {', '.join(config['generate_events']['processes'])}"
         )
+
+
+def _hint(value: Any) -> str:
+    """Say how to give a number that has come as text, as those do that Snakemake reads within a section."""
+    try:
+        float(value if isinstance(value, str) else "")
+    except ValueError:
+        return ""
+    return "; within a section --config gives text only: write numbers into a file, for --configfile"
 
 
 def n_shards(events: int, events_per_shard: int) -> int:

@@ -1,8 +1,9 @@
 """What became of the events: how many each step read, wrote and left out, and why, by process.
 
 A step puts its counts behind those of the steps before it, whose record came with its input, and leaves the whole with
-its output: in the attribute ``event_counts`` of HDF5 files, under that key in training.json and results.json. The last
-step can show the way of all events, and say where the numbers do not add up. Files from elsewhere have no such record.
+its output: in the attribute ``event_counts`` of HDF5 files, under that key in training.json, results.json and
+firmware.json. The last step can show the way of all events, and say where the numbers do not add up. Files from
+elsewhere have no such record.
 """
 
 import json
@@ -282,6 +283,14 @@ def event_table(branches: Sequence[Branch]) -> str:
 def disagreements(branches: Sequence[Branch]) -> list[str]:
     """Say where the numbers of branches do not add up, once each."""
     return list(dict.fromkeys(text for branch in branches for text in branch.history.disagreements()))
+
+
+def branches_record(branches: Sequence[Branch]) -> dict[str, Any]:
+    """Return what is written to JSON: the steps of each branch, and where numbers do not add up."""
+    return {
+        "branches": [{"name": branch.name, "steps": branch.history.record()["steps"]} for branch in branches],
+        "disagreements": disagreements(branches),
+    }
 
 
 def _remarks(branches: Sequence[Branch]) -> list[str]:

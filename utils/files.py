@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 DAMAGED = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 MAX_CHUNK_BYTES = 1 << 28
 
-# Errors of a file system without room for an output, of a quota, and of a limit on the size of a file.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Errors of a file system without room for an output, of a quota, of a limit on the size of a file, and of one that
+# cannot be written at all.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 FOLDER_MARK = ".l1_regression"
 TRACKED_LIBRARIES = (
@@ -117,14 +118,23 @@ def _sole_writer(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say which output it is for which a disk has no room."""
+def naming(path: Path) -> Iterator[None]:
+    """Name the output that a disk does not take; libraries say what the system says in errors of their own."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise UserError(f"{path}: cannot be written: {os.strerror(error.errno)}") from None
+    except Exception as error:
+        messages = "\n".join(map(str, _with_causes(error)))
+        for reason in map(os.strerror, NO_ROOM):
+            if reason in messages:
+                raise UserError(f"{path}: cannot be written: {reason}") from None
+        raise
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager
@@ -138,7 +148,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise UserError(f"{path}: is a folder, expected the name of a file")
     path = writable(path)
     temporary = path.with_name(f".part.{path.name}")
-    with _naming(path), _sole_writer(path):
+    with naming(path), _sole_writer(path):
         try:
             yield temporary
             temporary.replace(path)
@@ -217,7 +227,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     """
     path = replaceable_folder(path)
     temporary = path.with_name(f".part.{path.name}")
-    with _naming(path), _sole_writer(path):
+    with naming(path), _sole_writer(path):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:

@@ -199,7 +199,16 @@ def verilog_of(logic: CombLogic, folder: Path, clock_period: float, latency_cuto
     """
     design = RTLModel(logic, folder, TOP_MODULE, latency_cutoff=latency_cutoff, clock_period=clock_period)
     design.write()
+    for path in folder.rglob("*.gz"):
+        _remove_time(path)
     return design
+
+
+def _remove_time(path: Path) -> None:
+    """Set the time in a gzip file to none, so that the same content makes the same file."""
+    with path.open("r+b") as file:
+        file.seek(4)
+        file.write(bytes(4))
 
 
 def resources(design: RTLModel, clock_period: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.data_processing import reconstructed
 from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
-from utils.event_counts import Branch, disagreements
+from utils.event_counts import EVENT_COUNTS, Branch, branches_record
 from utils.performance import (
     BinnedResponse,
     CrossingRates,
@@ -246,13 +246,6 @@ def _zero_bias(result: ZeroBiasResult) -> Tree:
     }
 
 
-def _event_counts(branches: Sequence[Branch]) -> Tree:
-    return {
-        "branches": [{"name": branch.name, "steps": branch.history.record()["steps"]} for branch in branches],
-        "disagreements": disagreements(branches),
-    }
-
-
 def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
     """Put all numbers into the structure of results.json.
 
@@ -282,6 +275,6 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
-        "event_counts": _event_counts(branches),
+        EVENT_COUNTS: branches_record(branches),
         "made_by": made_by,
     }

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.files import lock_file, read_json, replace_folder, replaceable_folder, write_json
+from utils.files import lock_file, naming, read_json, replace_folder, replaceable_folder, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +57,15 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
     """
     output = replaceable_folder(output)
     partial = partial_path(output)
-    lock = lock_file(partial / SCRATCH / LOCK, partial)
-    try:
-        _start_or_go_on(partial, json.loads(json.dumps(made_for)))
-        yield partial
-        replace_folder(output, by=partial)
-        shutil.rmtree(output / SCRATCH)
-    finally:
-        if partial.is_dir() and not _content(partial):
-            shutil.rmtree(partial)
-        lock.close()
+    with naming(output), lock_file(partial / SCRATCH / LOCK, partial):
+        try:
+            _start_or_go_on(partial, json.loads(json.dumps(made_for)))
+            yield partial
+            replace_folder(output, by=partial)
+            shutil.rmtree(output / SCRATCH)
+        finally:
+            if partial.is_dir() and not _content(partial):
+                shutil.rmtree(partial)
 
 
 def _content(partial: Path) -> list[Path]:

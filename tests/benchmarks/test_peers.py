@@ -67,13 +67,24 @@ def test_deep_sets_has_the_size_of_the_teacher():
 
 
 def test_average_over_seeds():
-    seeds = [{"trees": {"W": {"area": Estimate(value, error)}}} for value, error in ((1.0, 3.0), (3.0, 4.0))]
-    (row,) = table_rows(seeds)
-    assert row == {
+    def figures(value, error):
+        return {"W": {"area": Estimate(value, error)}}
+
+    seeds = [{"trees": figures(1.0, 3.0), "teacher": figures(4.0, 1.0)}]
+    seeds += [{"trees": figures(3.0, 4.0), "teacher": figures(8.0, 1.0)}]
+    trees, _ = table_rows(seeds)
+    assert trees == {
         "process": "W",
         "figure": "area",
         "peer": "trees",
         "mean": 2.0,
         "error": pytest.approx(np.sqrt(12.5)),
         "spread": pytest.approx(np.sqrt(2)),
+        "teacher's more": 4.0,  # 3 and 5
+        "its error": pytest.approx(1),
     }
+
+
+def test_without_the_teacher_nothing_is_compared_with_it():
+    (row,) = table_rows([{"trees": {"W": {"area": Estimate(1.0, 3.0)}}}])
+    assert np.isnan([row["spread"], row["teacher's more"], row["its error"]]).all()

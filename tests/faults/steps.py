@@ -2,6 +2,7 @@
 
 import locale
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import re
 import resource
@@ -22,6 +23,13 @@ SCRIPTS = ("generate_events", "create_L1regression_data", "selective_sampling_je
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([*SCRIPTS, "utils.plotting_data", "tests.faults.steps"])
 
+
+def preload(*modules: str) -> None:
+    """Fork the processes from now on from one that has imported other modules, which may be slow."""
+    multiprocessing.forkserver._forkserver._stop()  # a new one is started with the next process
+    processes.set_forkserver_preload([*modules, "tests.faults.steps"])
+
+
 Fault = Callable[[], None]
 CHANGES_OF_FILES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "fcntl.flock")
 
@@ -40,7 +48,8 @@ class Step:
 
     def __init__(self, script: str, argv: Sequence[object], log: Path, fault: Fault | None = None):
         self.log = log
-        self.process = processes.Process(target=_run, args=(script, [str(word) for word in argv], log, fault))
+        words = [str(word) for word in argv]
+        self.process = processes.Process(target=_run, args=(script, words, log, fault), daemon=True)
         self.process.start()
 
     def end(self) -> int:
@@ -85,13 +94,13 @@ def _halving_model(training):
 # Faults
 
 
-def _signal_at(change: int, number: int) -> None:
-    """Send a signal to this process just before it changes files for the nth time."""
+def _signal_at(change: int, number: int, name: str = "") -> None:
+    """Send a signal to this process just before it changes files, of a name with some text in it, for the nth time."""
     left = [change]
 
     def hook(event: str, args: tuple) -> None:
         opened = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if opened or event in CHANGES_OF_FILES:
+        if (opened or event in CHANGES_OF_FILES) and name in str(args[0]):
             left[0] -= 1
             if left[0] == -1:
                 signal.raise_signal(number)
@@ -107,6 +116,11 @@ def kill_at(change: int) -> Fault:
 def stop_at(change: int) -> Fault:
     """Stop the process there."""
     return partial(_signal_at, change, signal.SIGSTOP)
+
+
+def stop_at_file(name: str) -> Fault:
+    """Stop the process just before its first change of a file with some text in its name."""
+    return partial(_signal_at, 0, signal.SIGSTOP, name)
 
 
 def kill_after(seconds: float) -> Fault:

@@ -156,26 +156,6 @@ def test_a_second_run_at_once_is_refused_and_the_first_one_goes_on(name, undistu
     assert run.content() == run.expected
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Return a function that mounts a file system of some size, or read-only."""
-    mounted = []
-
-    def mount(options):
-        folder = tmp_path / "disk"
-        folder.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"no file system can be mounted here, as only root can: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def check_refused(step, folder, message):
     """Check that a step ended in one line, and left no file."""
     assert step.end() == 1

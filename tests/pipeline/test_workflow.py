@@ -207,6 +207,13 @@ class TestRun:
     def test_puts_teacher_and_student_side_by_side(self, finished):
         results = json.loads((finished / "output" / "plots_student_true_met" / "results.json").read_text())
         assert list(results["models"]) == ["teacher", "student"]
+        branches = {branch["name"]: branch["steps"] for branch in results["event_counts"]["branches"]}
+        assert [branches[name][-1]["step"] for name in ("teacher", "student")] == ["train_teacher", "train_student"]
+        assert branches["student"][:3] == branches["teacher"][:3]
+        record = json.loads((finished / "output" / "student_true_met" / "training.json").read_text())
+        written = {name: sum(counts.values()) for name, counts in branches["student"][-1]["written"].items()}
+        assert written == {"training": record["n_training"], "validation": record["n_validation"]}
+        assert results["event_counts"]["disagreements"] == []
 
     def test_checks_the_firmware_of_the_student(self, finished):
         record = json.loads((finished / "output" / "firmware_true_met" / "firmware.json").read_text())
@@ -214,6 +221,11 @@ class TestRun:
             assert record["checked"]["events"] == len(file["ids"])
         assert record["checked"]["rtl_events"] >= 100
         assert record["checked"]["mismatches"] == 0
+        branches = {branch["name"]: branch["steps"] for branch in record["event_counts"]["branches"]}
+        assert branches["student"][-1]["step"] == "train_student"
+        scripts = ["generate_events", "create_L1regression_data", "export_firmware"]
+        assert [step["step"] for step in branches["firmware"]] == scripts
+        assert record["event_counts"]["disagreements"] == []
 
     def test_keeps_logs_and_benchmarks(self, finished):
         output = finished / "output"

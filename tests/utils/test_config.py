@@ -115,7 +115,12 @@ class TestCheck:
             ("analyze_results_teacher.background_efficiencies", [0.5, 1], "background_efficiencies.1: 1 is greater"),
             ("analyze_results_teacher.zero_bias", ["a", "b"], "analyze_results_teacher.zero_bias: "),
             ("analyze_results_teacher.colliding_bunches", 4000, "colliding_bunches: 4000 is greater than the maximum"),
-            ("analyze_results_teacher.luminosity", "2e34", "analyze_results_teacher.luminosity: '2e34' is not of type"),
+            (
+                "analyze_results_teacher.luminosity",
+                "2e34",
+                "luminosity: '2e34' is not of type 'number'; within a section --config gives text only",
+            ),
+            ("seed", "one", "seed: 'one' is not of type 'integer'$"),
         ],
     )
     def test_what_is_wrong_is_named(self, config, key, value, named):

@@ -38,6 +38,13 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     assert History.of_record(json.loads(json.dumps(KEPT.record()))) == KEPT
 
 
+def test_a_record_may_be_longer_than_the_64_kb_of_an_attribute_of_fixed_length(tmp_path):
+    of_many = {f"process{i}": i for i in range(5000)}
+    history = History((StepCounts("generate", GENERATED, of_many, {"events": of_many}, {}),), "events")
+    assert len(history.attribute()["event_counts"]) > 1 << 17
+    assert History.read(write(tmp_path / "x.h5", history)) == history
+
+
 @pytest.mark.parametrize(
     "attribute",
     [
