@@ -13,10 +13,12 @@ from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import (
     CLASS,
+    ETA,
     EVENT_CLASS_NAMES,
     EVENT_CLASSES,
     EVENT_FEATURE_NAMES,
     N_EVENT_SLOTS,
+    PHI,
     PT,
 )
 from utils.files import dataset, holds, new_hdf5, open_hdf5
@@ -129,7 +131,7 @@ def _first_wrong(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int]:
     for event in range(len(particles)):
         for slot in range(particles.shape[1]):
             pt = particles[event, slot, PT]
-            for feature in range(particles.shape[2]):
+            for feature in (PT, ETA, PHI, CLASS):
                 if not abs(particles[event, slot, feature]) <= LARGEST:
                     return event, FINITE
             if pt < 0:
