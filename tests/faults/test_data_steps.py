@@ -116,7 +116,7 @@ class TestKilled:
         run, rng = undisturbed(name), np.random.default_rng(SEED)
         n_kills, change = 0, -1
         while True:
-            change += int(rng.integers(4, 12))
+            change += int(rng.integers(8, 20))
             code = run.start(kill_at(change)).end()
             if code == 0:
                 break

@@ -12,7 +12,6 @@ from pathlib import Path
 import h5py
 import psutil
 import pytest
-from numpy.testing import assert_array_equal
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -48,7 +47,6 @@ def snakemake(folder, *words, code=ROOT, config=()):
 
 def jobs(run):
     """Return the number of jobs of each rule in the first table of jobs that snakemake shows."""
-    assert run.returncode == 0, run.stdout
     if "Nothing to be done" in run.stdout:
         return {}
     table = re.search(r"^job +count\n[- ]+\n(.*?)\n\n", run.stdout, re.MULTILINE | re.DOTALL).group(1)
@@ -58,7 +56,9 @@ def jobs(run):
 
 
 def planned(folder, *words, **kwargs):
-    return jobs(snakemake(folder, "--dry-run", *words, **kwargs))
+    run = snakemake(folder, "--dry-run", *words, **kwargs)
+    assert run.returncode == 0, run.stdout
+    return jobs(run)
 
 
 class TestPlan:
@@ -86,6 +86,7 @@ class TestPlan:
             (tmp_path / "data" / name).touch()
         (tmp_path / "own.yaml").write_text("create_L1regression_data: {processes: {QCD: data/*.h5}}\n")
         run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "own.yaml"])
+        assert run.returncode == 0
         assert jobs(run) == {**SELECTED, "generate_events": 3}
         assert str(tmp_path / "data" / "a.h5") in run.stdout
 
@@ -125,14 +126,38 @@ def code(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(code, tmp_path_factory):
-    """Return a folder in which the workflow came to its end for MET, with a student, and HT; ``output`` is a link."""
+    """Return a folder in which the workflow came to its end for MET, with a student, and HT; ``output`` is a link.
+
+    On the way the training for HT was killed.
+    """
     folder = tmp_path_factory.mktemp("run")
     (folder / "disk").mkdir()
     (folder / "output").symlink_to(folder / "disk")
-    run = snakemake(folder, *TARGETS, code=code)
-    twice = dict.fromkeys(("selective_sampling_jets", "train_teacher"), 2)
-    assert jobs(run) == {**PREPARED, **twice, "analyze_results_teacher": 3, "train_student": 1, "export_firmware": 1}
+    killed = killed_in_the_final_fit(folder, code)
+    assert jobs(killed) == {**SELECTED, "train_teacher": 1}
+    assert killed.returncode != 0
+    run = snakemake(folder, "--rerun-incomplete", *TARGETS, code=code)
+    of_met = {"selective_sampling_jets": 1, "train_student": 1, "export_firmware": 1}
+    assert jobs(run) == {**of_met, "train_teacher": 2, "analyze_results_teacher": 3}
+    assert run.returncode == 0, run.stdout
     return folder
+
+
+def killed_in_the_final_fit(folder, code):
+    """Start the training for HT and kill its process in the second epoch of the final fit."""
+    log = folder / "output" / "logs" / "train_teacher" / "true_ht.log"
+    with subprocess.Popen(**call(folder, "teacher_true_ht", code=code)) as run:
+        while "final fit, epoch 2: 0 of" not in (log.read_text() if log.exists() else ""):
+            assert run.poll() is None
+            time.sleep(0.02)
+        (script,) = [
+            process
+            for process in psutil.Process(run.pid).children(recursive=True)
+            if process.cmdline()[1:2] == [str(code / "train_teacher.py")]
+        ]
+        script.kill()
+        text, _ = run.communicate()
+    return subprocess.CompletedProcess(run.args, run.returncode, text)
 
 
 class TestRun:
@@ -226,6 +251,12 @@ class TestRun:
         scripts = ["generate_events", "create_L1regression_data", "export_firmware"]
         assert [step["step"] for step in branches["firmware"]] == scripts
         assert record["event_counts"]["disagreements"] == []
+
+    def test_goes_on_with_a_training_that_was_killed(self, finished):
+        log = (finished / "output" / "logs" / "train_teacher" / "true_ht.log").read_text()
+        assert "goes on with what an earlier run has done" in log
+        assert re.search(r"final fit, epoch \d", log).group() == "final fit, epoch 2"
+        assert not (finished / "output" / "teacher_true_ht.partial").exists()
 
     def test_keeps_logs_and_benchmarks(self, finished):
         output = finished / "output"
@@ -424,33 +455,3 @@ def read(path):
     """Return the contents of an L1 regression file that can be compared."""
     with h5py.File(path) as file:
         return {name: values[()].tobytes() for name, values in file.items()}
-
-
-class TestKilled:
-    """After all others, since it replaces a result."""
-
-    def test_a_training_goes_on_with_the_same_command(self, finished, code):
-        teacher, log = finished / "output" / "teacher_true_ht", finished / "output" / "logs/train_teacher/true_ht.log"
-        expected = load_teacher(teacher / "best_model.keras").get_weights()
-        log.unlink()
-        with subprocess.Popen(**call(finished, "--force", "teacher_true_ht", code=code)) as run:
-            while "final fit, epoch 2: 0 of" not in (log.read_text() if log.exists() else ""):
-                assert run.poll() is None
-                time.sleep(0.02)
-            (script,) = [
-                process
-                for process in psutil.Process(run.pid).children(recursive=True)
-                if process.cmdline()[1:2] == [str(code / "train_teacher.py")]
-            ]
-            script.kill()
-            run.communicate()
-        assert run.returncode != 0
-        assert not teacher.exists()
-        assert teacher.with_name("teacher_true_ht.partial").is_dir()
-        again = snakemake(finished, "--rerun-incomplete", "teacher_true_ht", code=code)
-        assert jobs(again) == {"train_teacher": 1}
-        assert "goes on with what an earlier run has done" in log.read_text()
-        assert re.search(r"final fit, epoch \d", log.read_text()).group() == "final fit, epoch 2"
-        assert not teacher.with_name("teacher_true_ht.partial").exists()
-        for one, other in zip(load_teacher(teacher / "best_model.keras").get_weights(), expected, strict=True):
-            assert_array_equal(one, other)
