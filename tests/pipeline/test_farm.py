@@ -67,7 +67,7 @@ class TestProfile:
     def test_plans_all_jobs_with_their_requests(self, farm, requests, tmp_path):
         found = plan(tmp_path, "--profile", PROFILES / farm)
         counts = dict(re.findall(r"^(\w+) +(\d+)$", found, re.MULTILINE))
-        assert (counts["generate_events"], counts["train_teacher_worker"], counts["total"]) == ("3", "1", "9")
+        assert (counts["generate_events"], counts["train_teacher_worker"], counts["total"]) == ("2", "1", "8")
         chief = re.search(r"^rule train_teacher:.*?(?=^\[)", found, re.MULTILINE | re.DOTALL).group()
         assert re.search(f"resources: .*{requests}", chief)
         assert '--chief_host "$(hostname)"' in chief
@@ -211,7 +211,7 @@ def test_slurm_runs_the_main_job_though_a_node_is_drained(slurm, tmp_path):
     found = jobs()
     assert {state for _, state, _ in found} == {"COMPLETED"}
     after = ["create_L1regression_data", "selective_sampling_jets", "train_teacher", "train_teacher_worker"]
-    expected = ["generate_events"] * 3 + [*after, "analyze_results_teacher"]
+    expected = ["generate_events"] * 2 + [*after, "analyze_results_teacher"]
     assert sorted(rule for rule, _, _ in found) == sorted(expected)
     assert ("generate_events", "a") in {(rule, node) for rule, _, node in found}
     assert {node for rule, _, node in found if rule != "generate_events"} == {"b"}
