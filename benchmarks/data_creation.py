@@ -27,6 +27,7 @@ def vectorised_speed(path: Path) -> float:
     particles, _ = EventsFile.check(path).rows(0, COMPARED_EVENTS)
     response = l1_response(parse_args(["--input=x=x", "--train_output=y", "--test_output=z"]))
     rng = np.random.default_rng(1)
+    ht(event_objects(particles[:1]))  # compiled loops are loaded at their first call
     start = time.process_time()
     true = event_objects(particles)
     smeared = vectorised_smearing.smeared(true, rng.standard_normal((len(true), N_SLOTS, 2)), response)
