@@ -44,7 +44,8 @@ WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host"
 # Flags on which neither the search nor its trials depend: the final fit has its own.
 NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
 
-# Modules of utils/ on which the numbers of a training depend, as on those of nn/ that are imported here.
+# Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
+SCRIPT = Path(__file__)
 MODULES = ("batches", "data_processing", "l1_dataset", "random_streams")
 
 SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
@@ -173,7 +174,7 @@ def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -
     """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
     made_by = provenance(args)
     flags = {name: value for name, value in made_by["arguments"].items() if name not in NO_PART_OF_THE_SEARCH}
-    code = [path for path in modules_of(Path(__file__)) if path.parent.name == "nn" or path.stem in MODULES]
+    code = [path for path in modules_of(SCRIPT) if path.parent.name == "nn" or path.stem in MODULES]
     return {
         **{f"--{name}": value for name, value in flags.items()},
         "--hyperparameters": asdict(fixed) if fixed else None,
