@@ -67,8 +67,6 @@ class TestPlan:
         [
             ("plots_selective_original_met", SELECTED),
             ("student_true_ht", {**TRAINED, "train_student": 1}),
-            ("plots_student_true_met", {**ANALYSED, "train_student": 1}),
-            ("firmware_true_met", {**TRAINED, "train_student": 1, "export_firmware": 1}),
         ],
     )
     def test_of_a_target_has_what_it_needs_and_nothing_more(self, target, expected, tmp_path):
