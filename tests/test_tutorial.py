@@ -91,6 +91,10 @@ class TestPreparedFiles:
         planned = run(self.commands(folder) + " --dry-run", folder)
         assert rules(planned) == [*ANALYSIS, "total"]
 
+    def test_the_workflow_reads_the_files(self, folder):
+        run(self.commands(folder).replace("plots_teacher_true_met", "plots_selective_true_met"), folder)
+        assert "all" in (folder / "output" / "selective_true_met" / "summary.txt").read_text()
+
     def test_the_scripts_read_the_files(self, folder):
         values = {"graph_layers": 1, "units": 8, "heads": 1, "activation": "relu", "embedding": 2}
         values |= {"attention_dropout": 0.0, "dropout": 0.0, "learning_rate": 0.001}

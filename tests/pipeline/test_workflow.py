@@ -103,11 +103,18 @@ class TestPlan:
         assert "plots_selective_mht" in run.stdout
 
 
-def test_a_bad_configuration_is_refused_in_one_line(tmp_path):
-    (tmp_path / "bad.yaml").write_text("create_L1regression_data: {jet_threshold: -20}\n")
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("{jet_threshold: -20}", "create_L1regression_data.jet_threshold: -20 is less than"),
+        ("{processes: {Z: data/none*.h5}}", "create_L1regression_data.processes.Z: no such file: data/none*.h5"),
+    ],
+)
+def test_a_bad_configuration_is_refused_in_one_line(content, named, tmp_path):
+    (tmp_path / "bad.yaml").write_text(f"create_L1regression_data: {content}\n")
     run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "bad.yaml"])
     assert run.returncode != 0
-    assert "configuration: create_L1regression_data.jet_threshold: -20 is less than" in run.stdout
+    assert f"configuration: {named}" in run.stdout
     assert "Traceback" not in run.stdout
 
 
