@@ -22,6 +22,7 @@ from snakemake.utils import update_config
 from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
+from tests.flags import REQUIRED
 from tests.hostile import configurations, hdf5_files, models, parquet_files
 from tests.hostile.pool import Case, run_all
 from utils.cli import UserError, script
@@ -35,16 +36,6 @@ SEED = 20261125
 ROOT = Path(__file__).parents[2]
 MODEL: dict[str, bytes] = {}  # files of a good model
 
-# Flags that are no part of the configuration, and some that are.
-FLAGS = {
-    "generate_events": ["--output=OUT/events.h5", "--process=QCD", "--settings", "HardQCD:all = on"],
-    "create_L1regression_data": ["--input=QCD=FILE", "--train_output=OUT/train.h5", "--test_output=OUT/test.h5"],
-    "selective_sampling_jets": ["--input=FILE", "--output=OUT/kept.h5", "--sampling_var=true_met"],
-    "train_teacher": ["--input=FILE", "--output=OUT/teacher"],
-    "train_student": ["--input=FILE", "--output=OUT/student"],
-    "analyze_results_teacher": ["--data=FILE", "--output=OUT/plots", "--model_dir=OUT"],
-    "export_firmware": ["--data=FILE", "--output=OUT/firmware", "--model_dir=OUT"],
-}
 COMMAND_LINES = {
     "generate_events": ["--events=10", "--seed=1", "--shard=2", "--pileup=0", "--energy=13000"],
     "create_L1regression_data": [
@@ -156,9 +147,9 @@ def use_configuration(path: Path) -> None:
     check_config(config)
     for process in config["generate_events"]["processes"].values():
         n_shards(process["events"], config["generate_events"]["events_per_shard"])
-    for name in FLAGS:
+    for name in REQUIRED:
         given = flags(config[name], "true_met", NOT_FLAGS.get(name, ()))
-        import_module(name).parse_args([*FLAGS[name], f"--seed={config['seed']}", *given])
+        import_module(name).parse_args([*REQUIRED[name], f"--seed={config['seed']}", *given])
 
 
 def configuration(number: int, folder: Path) -> Case:
@@ -173,11 +164,11 @@ def command_line(number: int, folder: Path) -> Case:
     rng, out = generator(number), folder / "out"
     os.chdir(out)
     good = folder / "good.h5"
-    name = list(FLAGS)[rng.integers(len(FLAGS))]
+    name = list(REQUIRED)[rng.integers(len(REQUIRED))]
     content = hdf5_files.events_content(rng) if name == "create_L1regression_data" else hdf5_files.l1_content(rng)
     hdf5_files.write(good, content, rng)
     # Outputs are in the current folder, by names without a slash, so that they are there whatever is changed in them.
-    words = [word.replace("FILE", str(good)).replace("OUT/", "") for word in FLAGS[name] + COMMAND_LINES[name]]
+    words = [word.replace("FILE", str(good)).replace("OUT/", "") for word in REQUIRED[name] + COMMAND_LINES[name]]
     words = configurations.bad_words(words, rng)
     module = import_module(name)
     if name in ("create_L1regression_data", "selective_sampling_jets"):
@@ -217,7 +208,7 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
 def warm_up() -> None:
     """Import and compile what the cases need, once for all processes."""
     rng = generator(0)
-    for name in (*FLAGS, "nn.trained"):
+    for name in (*REQUIRED, "nn.trained"):
         import_module(name)
     with tempfile.TemporaryDirectory() as name:
         good, train, kept = Path(name) / "good.h5", Path(name) / "train.h5", Path(name) / "kept.h5"
@@ -229,7 +220,7 @@ def warm_up() -> None:
     # What nothing was changed in is accepted, or the changed ones would be refused for something else.
     assert use_configuration(ROOT / "config.yaml") == 0
     for name, words in COMMAND_LINES.items():
-        import_module(name).parse_args(FLAGS[name] + words)
+        import_module(name).parse_args(REQUIRED[name] + words)
     with tempfile.TemporaryDirectory() as name:
         models.make(Path(name))
         MODEL.update({path.name: path.read_bytes() for path in Path(name).iterdir()})

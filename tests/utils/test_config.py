@@ -11,21 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.flags import REQUIRED
 from utils.cli import UserError
 from utils.config import NOT_FLAGS, SCHEMA, check_config, flags, n_shards
 from utils.files import modules_of
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("true_met", "true_ht", "original_met")
-REQUIRED = {
-    "generate_events": ["--output=x", "--process=QCD", "--settings", "a = b"],
-    "create_L1regression_data": ["--input=QCD=x", "--train_output=y", "--test_output=z"],
-    "selective_sampling_jets": ["--input=x", "--output=y", "--sampling_var=true_met"],
-    "train_teacher": ["--input=x", "--output=y"],
-    "train_student": ["--input=x", "--output=y"],
-    "analyze_results_teacher": ["--model_dir=x", "--data=y", "--output=z"],
-    "export_firmware": ["--model_dir=x", "--data=y", "--output=z"],
-}
 
 
 @pytest.fixture
