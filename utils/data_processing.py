@@ -113,7 +113,7 @@ def met_of(objects: np.ndarray, event: int) -> float:
         if pt > 0:
             px += pt * np.cos(phi)
             py += pt * np.sin(phi)
-    return np.hypot(px, py)
+    return np.sqrt(px**2 + py**2)
 
 
 @compiled

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from utils.cli import UserError
 from utils.compiled import compiled, inlined
@@ -98,8 +97,12 @@ class JetResolution:
     @classmethod
     def fit(cls, pt: np.ndarray, resolution: np.ndarray) -> "JetResolution":
         """Fit by non-negative least squares of the relative deviation of the variance, which is linear in a, b, c."""
-        terms = np.stack([pt**-2.0, 1 / pt, np.ones_like(pt)], axis=1)
-        (a, b, c), _ = nnls(terms / resolution[:, None] ** 2, np.ones_like(pt))
+        terms = np.stack([pt**-2.0, 1 / pt, np.ones_like(pt)], axis=1) / resolution[:, None] ** 2
+        a, b, c = np.linalg.lstsq(terms, np.ones_like(pt))[0]
+        if min(a, b, c) < 0:
+            from scipy.optimize import nnls  # half a second, which most tables need not
+
+            a, b, c = nnls(terms, np.ones_like(pt))[0]
         return cls(a, b, c, np.stack([pt, resolution], axis=1))
 
     @classmethod
