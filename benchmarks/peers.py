@@ -212,12 +212,12 @@ def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "kera
     from nn.models import TeacherHyperparameters, correction_of, node_inputs
 
     hyperparameters = TeacherHyperparameters()
-    log_pt = "pt" in hypermodel.log_features
-    moments = hypermodel.mean, hypermodel.variance
-    features, real, x = node_inputs(hyperparameters, hypermodel.feature_names, *moments, log_pt)
+    names, log_features = hypermodel.feature_names, hypermodel.log_features
+    features, real, x = node_inputs(hyperparameters, names, hypermodel.mean, hypermodel.variance, log_features)
     for _ in range(layers):
         x = keras.layers.Dense(units, hyperparameters.activation)(x)
-    return keras.Model(features, correction_of(SumRealNodes()(x, mask=real), hyperparameters))
+    event = SumRealNodes()(x, mask=real)
+    return keras.Model(features, correction_of(event, features, hyperparameters, names, log_features))
 
 
 PEERS: dict[str, Callable[[Training], Peer]] = {

@@ -437,3 +437,55 @@ class SplitPid(keras.layers.Layer):
             Particle id.
         """
         return features[:, :, :-1], ops.cast(features[:, :, -1], "int32")
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class EventSum(keras.layers.Layer):
+    """The sum of L1 that each real node of an event has among its features, MET or HT.
+
+    Parameters
+    ----------
+    feature : int
+        Which feature it is.
+    log : bool
+        Whether that is log(sum + 1).
+    unit : float
+        In which the sum is given [GeV].
+    """
+
+    def __init__(self, feature: int, log: bool, unit: float, **kwargs):
+        super().__init__(**kwargs)
+        self.feature, self.log, self.unit = feature, log, unit
+
+    def call(self, features):
+        """Take features, shape (batch, nodes, n_features), to the sum, shape (batch, 1); 0 without a real node."""
+        value = ops.max(features[:, :, self.feature : self.feature + 1], axis=1)
+        return (ops.expm1(value) if self.log else value) / self.unit
+
+    def get_config(self):
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "feature": self.feature, "log": self.log, "unit": self.unit}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Correction(keras.layers.Layer):
+    """Correction factor of a corrected sum: divide by the sum of L1, the first of the inputs `sums`.
+
+    Parameters
+    ----------
+    least : float
+        What a smaller sum of L1 counts as, in the unit of the inputs.
+    """
+
+    def __init__(self, least: float, **kwargs):
+        super().__init__(**kwargs)
+        self.least = least
+
+    def call(self, inputs):
+        """Divide corrected, shape (batch, 1), by the first column of sums, shape (batch, n_sums)."""
+        corrected, sums = inputs
+        return corrected / ops.maximum(sums[:, :1], self.least)
+
+    def get_config(self):
+        """Arguments that make an equal layer."""
+        return {**super().get_config(), "least": self.least}

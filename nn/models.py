@@ -10,7 +10,16 @@ import keras
 import keras_tuner
 
 from nn.devices import DividedAdam, DividedModel, strategy_of
-from nn.layers import GraphAttention, RealNodes, RelativeKinematics, SplitPid, SumRealNodes, WithoutAngles
+from nn.layers import (
+    Correction,
+    EventSum,
+    GraphAttention,
+    RealNodes,
+    RelativeKinematics,
+    SplitPid,
+    SumRealNodes,
+    WithoutAngles,
+)
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
 from utils.batches import BATCHES_A_STEP
@@ -18,9 +27,13 @@ from utils.batches import BATCHES_A_STEP
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
 ACTIVATIONS = ("relu", "elu")
+TARGETS = ("sum", "factor")
 
-# Bias of the output at which softplus is 1: training starts from no correction.
+# Bias of the output at which softplus is 1: training starts from no correction, or from the typical sum.
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
+
+SUM_UNITS = {"met": 16.0, "ht": 64.0}  # GeV, typical of events with a jet at L1
+LEAST_SUM = 0.5  # GeV, a step of the trigger's hardware: what a smaller sum of L1 counts as in a factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +62,9 @@ class TeacherHyperparameters:
         Whether a linear map of its input is added to the output of each graph attention layer.
     readout : int
         Units of a dense layer after the sum over the objects; 0 for none.
+    target : {"sum", "factor"}
+        What the last dense layer gives: the corrected MET or HT, or the factor on that of L1. The model gives the
+        factor in either case.
     """
 
     graph_layers: int = 2
@@ -62,6 +78,7 @@ class TeacherHyperparameters:
     relative: bool = True
     residual: bool = True
     readout: int = 128
+    target: str = "sum"
 
     def __post_init__(self) -> None:
         """Check each value.
@@ -78,7 +95,8 @@ class TeacherHyperparameters:
             self._check(name, "true or false", lambda value: isinstance(value, bool))
         for name in ("attention_dropout", "dropout"):
             self._check(name, "a fraction in [0, 1)", lambda value: _is_number(value) and 0 <= value < 1)
-        self._check("activation", " or ".join(ACTIVATIONS), lambda value: value in ACTIVATIONS)
+        for name, choices in (("activation", ACTIVATIONS), ("target", TARGETS)):
+            self._check(name, " or ".join(choices), choices.__contains__)
         self._check("learning_rate", "a finite number > 0", lambda value: _is_number(value) and 0 < value < math.inf)
 
     def _check(self, name: str, expected: str, is_valid: Callable[[Any], bool]) -> None:
@@ -168,7 +186,7 @@ def node_inputs(
     feature_names: Sequence[str],
     mean: Sequence[float],
     variance: Sequence[float],
-    log_pt: bool,
+    log_features: Sequence[str],
 ) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     """Begin a network: its input, which nodes are real, and what it knows of each node. Arguments: `build_teacher`."""
     _check_features(feature_names, mean, variance)
@@ -185,28 +203,42 @@ def node_inputs(
     nodes = [normalization(continuous)]
     if hyperparameters.relative:
         nodes = [WithoutAngles(name="without_angles")(nodes[0])]
-        nodes.append(RelativeKinematics(log_pt, name="relative_kinematics")(features, real))
+        nodes.append(RelativeKinematics("pt" in log_features, name="relative_kinematics")(features, real))
     if pid is not None:
         nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
     x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
     return features, real, x
 
 
-def correction_of(x: keras.KerasTensor, hyperparameters: TeacherHyperparameters) -> keras.KerasTensor:
+def correction_of(
+    x: keras.KerasTensor,
+    features: keras.KerasTensor,
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    log_features: Sequence[str],
+) -> keras.KerasTensor:
     """End a network: from what it knows of the event, shape (batch, width), to the correction, shape (batch, 1)."""
     regularizer = keras.regularizers.L2(L2)
     if hyperparameters.readout:
         x = keras.layers.Dense(
             hyperparameters.readout, hyperparameters.activation, kernel_regularizer=regularizer, name="readout"
         )(x)
-    return keras.layers.Dense(
+    output = keras.layers.Dense(
         1,
         activation="softplus",
         bias_initializer=keras.initializers.Constant(SOFTPLUS_INVERSE_OF_ONE),
         kernel_regularizer=regularizer,
         dtype="float32",
-        name="correction",
+        name=hyperparameters.target,
     )(x)
+    if hyperparameters.target == "factor":
+        return output
+    name = next((name for name in SUM_UNITS if name in feature_names), None)
+    if name is None:
+        raise ValueError(f"target sum needs met or ht, received: feature_names={list(feature_names)}")
+    unit = SUM_UNITS[name]
+    l1_sum = EventSum(list(feature_names).index(name), name in log_features, unit, name="l1_sum")(features)
+    return Correction(LEAST_SUM / unit, name="correction")([output, l1_sum])
 
 
 def build_teacher(
@@ -214,7 +246,7 @@ def build_teacher(
     feature_names: Sequence[str],
     mean: Sequence[float],
     variance: Sequence[float],
-    log_pt: bool = False,
+    log_features: Sequence[str] = (),
 ) -> keras.Model:
     """Build the teacher, not compiled.
 
@@ -226,8 +258,8 @@ def build_teacher(
         Names of the input features in their order: "pt" first, "pid", if present, last.
     mean, variance : sequence of float
         Of each feature but "pid" over real objects, after whatever transformation the input has undergone.
-    log_pt : bool
-        Whether "pt" is log(pT + 1).
+    log_features : sequence of str
+        Features that are log(x + 1).
 
     Returns
     -------
@@ -237,7 +269,7 @@ def build_teacher(
     """
     regularizer = keras.regularizers.L2(L2)
 
-    features, real, x = node_inputs(hyperparameters, feature_names, mean, variance, log_pt)
+    features, real, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features)
     for number in range(1, hyperparameters.graph_layers + 1):
         y = GraphAttention(
             hyperparameters.units,
@@ -254,7 +286,8 @@ def build_teacher(
         x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
 
     x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
-    return keras.Model(features, correction_of(x, hyperparameters), name="teacher")
+    correction = correction_of(x, features, hyperparameters, feature_names, log_features)
+    return keras.Model(features, correction, name="teacher")
 
 
 class TeacherHyperModel(keras_tuner.HyperModel):
@@ -305,9 +338,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""
         with self._strategy.scope():
-            model = build_teacher(
-                hyperparameters, self.feature_names, self.mean, self.variance, "pt" in self.log_features
-            )
+            model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, self.log_features)
             if self._strategy.num_replicas_in_sync > 1:
                 model = DividedModel(model.input, model.output, name=model.name)
             self.compile(model, hyperparameters.learning_rate)

@@ -17,7 +17,7 @@ from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from keras import ops
 
 from nn.data import Batches
-from nn.layers import PACKAGE
+from nn.layers import PACKAGE, Correction
 from nn.losses import find_loss
 from utils.evaluation import Model
 from utils.student_inputs import StudentInputs
@@ -71,30 +71,6 @@ class PooledObjects(keras.layers.Layer):
     def call(self, inputs):
         """Sum objects, shape (batch, n_objects, channels), where real, shape (batch, n_objects), is 1."""
         return ops.einsum(POOL, *inputs)
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class Correction(keras.layers.Layer):
-    """Correction factor of a corrected sum: divide by the sum of L1, the first of the inputs `sums`.
-
-    Parameters
-    ----------
-    least : float
-        What a sum of 0 counts as; a step of the hardware.
-    """
-
-    def __init__(self, least: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.least = least
-
-    def call(self, inputs):
-        """Divide corrected, shape (batch, 1), by the first column of sums, shape (batch, n_sums)."""
-        corrected, sums = inputs
-        return corrected / ops.maximum(sums[:, :1], self.least)
-
-    def get_config(self):
-        """Arguments that make an equal layer."""
-        return {**super().get_config(), "least": self.least}
 
 
 def _lane(homogeneous_axis: tuple[int, ...]) -> QuantizerConfigScope:

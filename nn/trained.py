@@ -57,8 +57,8 @@ def load_trained(training: Training) -> Loaded:
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:
-    """Return what a teacher knows of an event before its output layer."""
-    return network.layers[-1].input
+    """Return what a teacher knows of an event before its last dense layer."""
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)][-1].input
 
 
 def n_event_features(network: keras.Model) -> int:

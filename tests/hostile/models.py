@@ -46,7 +46,9 @@ def make(folder: Path) -> None:
             names = graph_creator("true_met", TRAINING["log_features"]).feature_names
             hyperparameters = TeacherHyperparameters(graph_layers=1, units=4, heads=1, readout=4)
             n_continuous = len(names) - ("pid" in names)
-            teacher = build_teacher(hyperparameters, names, [0.0] * n_continuous, [1.0] * n_continuous, log_pt=True)
+            teacher = build_teacher(
+                hyperparameters, names, [0.0] * n_continuous, [1.0] * n_continuous, log_features=("pt",)
+            )
             teacher.save(folder / "best_model.keras")
             (folder / "training.json").write_text(json.dumps(TRAINING))
         finally:

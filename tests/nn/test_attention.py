@@ -87,13 +87,14 @@ def test_permutation_equivariant_and_independent_of_padding(teacher, order, n_pa
 
 
 def test_a_teacher_of_one_layer():
-    small = TeacherHyperparameters(graph_layers=1, units=4, heads=1, relative=False, residual=False, readout=0)
+    plain = {"relative": False, "residual": False, "readout": 0, "target": "factor"}
+    small = TeacherHyperparameters(graph_layers=1, units=4, heads=1, **plain)
     attention = attention_of(build_teacher(small, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[:, :, :3])
     assert [layer.shape for layer in attention] == [(5, 1, 7, 7)]
 
 
 def test_dropout_does_not_act():
-    dropping = TeacherHyperparameters(graph_layers=1, units=4, heads=1, attention_dropout=0.5)
+    dropping = TeacherHyperparameters(graph_layers=1, units=4, heads=1, attention_dropout=0.5, target="factor")
     attention = attention_of(build_teacher(dropping, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[-1:, :, :3])
     assert_allclose(attention[0].sum(axis=-1), 1, atol=1e-6)
 

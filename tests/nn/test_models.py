@@ -24,7 +24,8 @@ from nn.models import (
 MET_FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
 HT_FEATURES = ("pt", "eta", "phi", "ht")
 SMALL = TeacherHyperparameters(units=4, heads=2)
-PLAIN = dataclasses.replace(SMALL, relative=False, residual=False, readout=0)
+FACTOR = dataclasses.replace(SMALL, target="factor")
+PLAIN = dataclasses.replace(FACTOR, relative=False, residual=False, readout=0)
 
 
 def statistics(names):
@@ -63,17 +64,32 @@ class TestTeacher:
 
     def test_starts_from_no_correction_for_an_empty_event(self, names):
         features, _ = events(names)
-        assert_allclose(teacher(names)(features)[0], [1.0], rtol=1e-6)
+        assert_allclose(teacher(names, FACTOR)(features)[0], [1.0], rtol=1e-6)
 
-    def test_not_negative(self, names):
-        model = teacher(names)
-        model.get_layer("correction").bias.assign([-50.0])
+    @pytest.mark.parametrize("target", ["sum", "factor"])
+    def test_not_negative(self, names, target):
+        model = teacher(names, dataclasses.replace(SMALL, target=target))
+        model.get_layer(target).bias.assign([-50.0])
         features, _ = events(names)
         assert np.min(model(features)) >= 0
 
+    @pytest.mark.parametrize("log", [False, True])
+    def test_divides_the_corrected_sum_by_that_of_l1(self, names, log):
+        """The last dense layer is in units of 16 GeV of MET or 64 GeV of HT; an L1 sum below 0.5 GeV counts as 0.5."""
+        variable, unit = ("met", 16) if "met" in names else ("ht", 64)
+        features, _ = events(names)
+        l1_sum = np.array([0, 0.25, 0.5, 1, 20, 300, 5, 80], np.float32)
+        real = features[..., 0] > 0
+        column = np.log1p(l1_sum) if log else l1_sum
+        features[..., names.index(variable)] = np.where(real, column[:, None], 0)
+        model = build_teacher(SMALL, names, *statistics(names), log_features=(variable,) if log else ())
+        corrected = keras.Model(model.input, model.get_layer("sum").output)(features)
+        expected = np.asarray(corrected)[:, 0] * unit / np.maximum(l1_sum, 0.5)
+        assert_allclose(np.asarray(model(features))[:, 0], expected, rtol=1e-5)
+
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
         keras.utils.set_random_seed(1)
-        hyperparameters = dataclasses.replace(SMALL, units=16, learning_rate=1e-2, relative=False)
+        hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=1e-2, relative=False)
         model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
         features, labels = events(names, n_events=256)
         history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
@@ -114,7 +130,7 @@ def test_architecture_follows_the_hyperparameters():
     assert {layer.attention_dropout for layer in layers} == {0.02}
     assert {layer.activation for layer in layers} == {keras.activations.relu}
     assert model.get_layer("dropout_2").rate == 0.03
-    kernels = [w.value for layer in layers for w in layer.weights] + [model.get_layer("correction").kernel]
+    kernels = [w.value for layer in layers for w in layer.weights] + [model.get_layer("factor").kernel]
     assert_allclose(sum(model.losses), L2 * sum(np.sum(np.square(w)) for w in kernels), rtol=1e-4)
     assert not any(isinstance(layer, keras.layers.Lambda) for layer in model.layers)
 
@@ -147,7 +163,7 @@ def test_search_space(names):
 
 def test_search_space_has_all_hyperparameters_but_what_the_network_is_made_of():
     names = [field.name for field in dataclasses.fields(TeacherHyperparameters)]
-    assert names == [*SEARCH_SPACE, "relative", "residual", "readout"]
+    assert names == [*SEARCH_SPACE, "relative", "residual", "readout", "target"]
 
 
 @pytest.mark.parametrize("residual", [True, False])
@@ -224,6 +240,7 @@ def test_hyperparameters_go_through_json():
         ),
         ({"dropout": 1.0}, r"hyperparameter dropout: expected a fraction in \[0, 1\), received: dropout=1.0"),
         ({"attention_dropout": None}, "received: attention_dropout=None"),
+        ({"target": "met"}, "hyperparameter target: expected sum or factor, received: target='met'"),
         ({"residual": 1}, "hyperparameter residual: expected true or false, received: residual=1"),
         ({"readout": -1}, "hyperparameter readout: expected an integer of at least 0, received: readout=-1"),
         ({"learning_rate": 0.0}, "expected a finite number > 0, received: learning_rate=0.0"),
@@ -244,6 +261,7 @@ def test_bad_hyperparameters_are_named(values, message):
         (("pt", "eta", "eta"), [0, 0, 0], [1, 1, 1], "different names"),
         (("pt", "eta", "pid"), [0, 0, 0], [1, 1], r"expected 2 values.*received: mean=\[0, 0, 0\]"),
         (("pt", "phi", "eta"), [0, 0, 0], [1, 1, 1], "relative needs eta and phi after pt"),
+        (("pt", "eta", "phi"), [0, 0, 0], [1, 1, 1], r"target sum needs met or ht, received: feature_names=\["),
         (("pt", "eta"), [0, 0], [1], r"expected 2 values.*received: variance=\[1\]"),
         (("pt", "eta"), [0, 0], [1, 0], "feature eta: .*received: mean=0, variance=0"),
         (("pt", "eta"), [float("nan"), 0], [1, 1], "feature pt: .*received: mean=nan"),
