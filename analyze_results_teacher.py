@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
-from utils.data_processing import L1Events, full_variable, reconstructed
+from utils.data_processing import L1Events
 from utils.evaluation import (
     BINNINGS,
     NO_MODELS,
@@ -46,6 +46,7 @@ from utils.plotting_style import save
 from utils.results_file import numbers
 from utils.summary import summary
 from utils.trainings import MODEL_FILE, TRAINING_FILE, Training, read_training
+from utils.variables import full_variable, reconstructed
 from utils.zero_bias import PROCESS_ID, ZeroBiasData
 
 if TYPE_CHECKING:

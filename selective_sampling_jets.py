@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
-from utils.data_processing import VARIABLES, L1Events, full_variable, jet_count
+from utils.data_processing import L1Events, jet_count
 from utils.event_counts import LEFT_OUT, READ, History, Tally
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
 from utils.random_streams import uniforms
 from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
+from utils.variables import VARIABLES, full_variable
 from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("selective_sampling_jets")

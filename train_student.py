@@ -19,7 +19,7 @@ import pandas as pd
 
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
-from utils.data_processing import L1Events, full_variable, graph_creator, jet_count
+from utils.data_processing import L1Events, graph_creator, jet_count
 from utils.event_counts import History
 from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
@@ -31,6 +31,7 @@ from utils.plotting_style import save
 from utils.student_inputs import StudentBatches, StudentInputs
 from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training, record_of
 from utils.unfinished import SCRATCH, unfinished_folder
+from utils.variables import full_variable
 
 if TYPE_CHECKING:
     import keras

@@ -23,7 +23,6 @@ import pandas as pd
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import checked, comma_separated, number, progress
-from utils.data_processing import full_variable
 from utils.evaluation import (
     BASELINE,
     BINNINGS,
@@ -39,6 +38,7 @@ from utils.performance import Estimate, Ranking, binned_response, roc_area, sign
 from utils.plotting_student import draw_gap_against_lut
 from utils.plotting_style import save
 from utils.trainings import MODEL_FILE, Training, read_training
+from utils.variables import full_variable
 
 CLOCK_PERIOD, LATENCY_CUTOFF = 2.8, 0.9 * 2.8  # ns
 KINDS = {

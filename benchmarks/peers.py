@@ -19,17 +19,7 @@ import numpy as np
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from utils.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
 from utils.cli import checked, comma_separated, number
-from utils.data_processing import (
-    ETA,
-    PHI,
-    PID_EGAMMA,
-    PID_JET,
-    PID_MUON,
-    PT,
-    GraphCreator,
-    full_variable,
-    graph_creator,
-)
+from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
 from utils.evaluation import (
     BINNINGS,
     Binning,
@@ -41,6 +31,7 @@ from utils.evaluation import (
 )
 from utils.l1_dataset import L1Dataset
 from utils.performance import Estimate, binned_response
+from utils.variables import full_variable
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from utils.cli import UserError
-from utils.data_processing import VARIABLES
+from utils.variables import VARIABLES
 
 MAX_SHARDS = 100_000
 SCHEMA = Path(__file__).with_name("config.schema.yaml")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from utils.compiled import compiled, inlined
+from utils.variables import full_variable, reconstructed
 
 PT, ETA, PHI, CLASS = 0, 1, 2, 3
 
@@ -32,24 +33,6 @@ FIRST_EGAMMA, FIRST_JET = EGAMMAS.start, JETS.start
 PID_EMPTY, PID_MUON, PID_EGAMMA, PID_JET = 0, 1, 2, 3
 SLOT_PIDS = np.repeat([PID_MUON, PID_EGAMMA, PID_JET], [4, 4, 10])
 SLOT_NAMES = {"muons": MUONS, "egammas": EGAMMAS, "jets": JETS}
-
-VARIABLES = ("true_met", "true_ht", "original_met")
-_SHORT_VARIABLES = {"met": "true_met", "ht": "true_ht"}
-_RECONSTRUCTED = {"true_met": "smeared_met", "true_ht": "smeared_ht", "original_met": "smeared_met"}
-
-
-def full_variable(name: str) -> str:
-    """Return the full name of a regression variable: ``met`` and ``ht`` stand for their true values."""
-    full = _SHORT_VARIABLES.get(name, name)
-    if full not in VARIABLES:
-        known = ", ".join((*VARIABLES, *_SHORT_VARIABLES))
-        raise ValueError(f"unknown variable '{name}', expected one of {known}")
-    return full
-
-
-def reconstructed(variable: str) -> str:
-    """Return the L1 quantity that the correction of a regression variable multiplies."""
-    return _RECONSTRUCTED[full_variable(variable)]
 
 
 def event_objects(particles: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:

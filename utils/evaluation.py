@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from utils.cli import UserError
-from utils.data_processing import L1Events, jet_count, reconstructed
+from utils.data_processing import L1Events, jet_count
 from utils.performance import (
     BinnedResponse,
     CoreFit,
@@ -49,6 +49,7 @@ from utils.performance import (
     turn_on_gains,
     working_points,
 )
+from utils.variables import reconstructed
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
 NO_MODELS = (BASELINE, TRUE, REFERENCE)  # names of the quantities that are not those of a model

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from utils.data_processing import reconstructed
 from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
 from utils.event_counts import EVENT_COUNTS, Branch, branches_record
 from utils.performance import (
@@ -25,6 +24,7 @@ from utils.performance import (
     TurnOnFit,
     TurnOnGain,
 )
+from utils.variables import reconstructed
 
 FORMAT = 4
 GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"

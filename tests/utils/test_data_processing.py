@@ -14,14 +14,13 @@ from utils.data_processing import (
     L1Events,
     METGraphCreator,
     event_objects,
-    full_variable,
     graph_creator,
     ht,
     jet_count,
     met,
     normalised_adjacency,
-    reconstructed,
 )
+from utils.variables import full_variable, reconstructed
 
 REFERENCE = Path(__file__).parents[1] / "nn" / "reference" / "keras_dgl_vectors.npz"
 
