@@ -15,7 +15,7 @@ from nn.models import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparame
 from utils.data_processing import PT, normalised_adjacency
 
 # Hyperparameters of the teacher that is the same network as the plain one.
-SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=0, target="factor")
+SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=(), target="factor")
 
 
 class PlainGraphAttention(keras.layers.Layer):

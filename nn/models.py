@@ -60,8 +60,8 @@ class TeacherHyperparameters:
         Whether the network sees momenta relative to the vector sum of the event instead of eta and phi.
     residual : bool
         Whether a linear map of its input is added to the output of each graph attention layer.
-    readout : int
-        Units of a dense layer after the sum over the objects; 0 for none.
+    readout : sequence of int
+        Units of the dense layers after the sum over the objects.
     target : {"sum", "factor"}
         What the last dense layer gives: the corrected MET or HT, or the factor on that of L1. The model gives the
         factor in either case.
@@ -77,7 +77,7 @@ class TeacherHyperparameters:
     learning_rate: float = 2e-3
     relative: bool = True
     residual: bool = True
-    readout: int = 128
+    readout: tuple[int, ...] = (128, 64)
     target: str = "sum"
 
     def __post_init__(self) -> None:
@@ -89,8 +89,9 @@ class TeacherHyperparameters:
             If a value has the wrong type or is out of range, naming it.
         """
         for name in ("graph_layers", "units", "heads", "embedding"):
-            self._check(name, "a positive integer", lambda value: _is_number(value, int) and value >= 1)
-        self._check("readout", "an integer of at least 0", lambda value: _is_number(value, int) and value >= 0)
+            self._check(name, "a positive integer", lambda value: _are_positive_integers([value]))
+        self._check("readout", "a list of positive integers", _are_positive_integers)
+        object.__setattr__(self, "readout", tuple(self.readout))  # JSON has lists
         for name in ("relative", "residual"):
             self._check(name, "true or false", lambda value: isinstance(value, bool))
         for name in ("attention_dropout", "dropout"):
@@ -126,6 +127,10 @@ class TeacherHyperparameters:
 
 def _is_number(value: Any, types: Any = (int, float)) -> bool:
     return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _are_positive_integers(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(_is_number(value, int) and value >= 1 for value in values)
 
 
 # For each hyperparameter the method of keras_tuner.HyperParameters that draws it, and its domain.
@@ -219,9 +224,9 @@ def correction_of(
 ) -> keras.KerasTensor:
     """End a network: from what it knows of the event, shape (batch, width), to the correction, shape (batch, 1)."""
     regularizer = keras.regularizers.L2(L2)
-    if hyperparameters.readout:
+    for number, units in enumerate(hyperparameters.readout, start=1):
         x = keras.layers.Dense(
-            hyperparameters.readout, hyperparameters.activation, kernel_regularizer=regularizer, name="readout"
+            units, hyperparameters.activation, kernel_regularizer=regularizer, name=f"readout_{number}"
         )(x)
     output = keras.layers.Dense(
         1,

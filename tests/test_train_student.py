@@ -32,7 +32,7 @@ def train_file(smeared_folder):
 @pytest.fixture(scope="module")
 def teacher(train_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("teacher")
-    tiny = {"graph_layers": 2, "units": 4, "heads": 2, "readout": 5}
+    tiny = {"graph_layers": 2, "units": 4, "heads": 2, "readout": [5]}
     (folder / "tiny.json").write_text(json.dumps(tiny))
     words = (f"--input={train_file}", f"--output={folder / 'out'}", f"--hyperparameters={folder / 'tiny.json'}")
     assert train_teacher.main([*words, "--log_features=pt,met,ht", "--final_epochs=1", "--max_events=300"]) == 0

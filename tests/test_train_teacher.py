@@ -112,7 +112,7 @@ class TestOutputs:
         assert record["data"]["sha256"] == hashlib.sha256(train_file.read_bytes()).hexdigest()
         assert {"python", "keras", "keras_tuner", "numpy", "tensorflow"} <= set(record["made_by"]["versions"])
         embedding, first, second = 4 * 3, (9 + 3) * 8 + 2 * 8, 8 * 8 + 2 * 8
-        shortcuts, readout, output = (9 + 3) * 8 + 8 * 4, (4 + 1) * 128, 128 + 1
+        shortcuts, readout, output = (9 + 3) * 8 + 8 * 4, (4 + 1) * 128 + (128 + 1) * 64, 64 + 1
         assert record["parameters"] == embedding + first + second + shortcuts + readout + output
 
     def test_record_the_events_and_the_moments_of_the_file(self, met_teacher, train_file):

@@ -44,7 +44,7 @@ def make(folder: Path) -> None:
             from utils.data_processing import graph_creator
 
             names = graph_creator("true_met", TRAINING["log_features"]).feature_names
-            hyperparameters = TeacherHyperparameters(graph_layers=1, units=4, heads=1, readout=4)
+            hyperparameters = TeacherHyperparameters(graph_layers=1, units=4, heads=1, readout=(4,))
             n_continuous = len(names) - ("pid" in names)
             teacher = build_teacher(
                 hyperparameters, names, [0.0] * n_continuous, [1.0] * n_continuous, log_features=("pt",)

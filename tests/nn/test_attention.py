@@ -87,7 +87,7 @@ def test_permutation_equivariant_and_independent_of_padding(teacher, order, n_pa
 
 
 def test_a_teacher_of_one_layer():
-    plain = {"relative": False, "residual": False, "readout": 0, "target": "factor"}
+    plain = {"relative": False, "residual": False, "readout": (), "target": "factor"}
     small = TeacherHyperparameters(graph_layers=1, units=4, heads=1, **plain)
     attention = attention_of(build_teacher(small, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[:, :, :3])
     assert [layer.shape for layer in attention] == [(5, 1, 7, 7)]

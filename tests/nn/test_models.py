@@ -1,6 +1,7 @@
 """The teacher: hyperparameters, search space, invariances, training, saving."""
 
 import dataclasses
+import itertools
 import json
 
 import keras
@@ -25,7 +26,7 @@ MET_FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
 HT_FEATURES = ("pt", "eta", "phi", "ht")
 SMALL = TeacherHyperparameters(units=4, heads=2)
 FACTOR = dataclasses.replace(SMALL, target="factor")
-PLAIN = dataclasses.replace(FACTOR, relative=False, residual=False, readout=0)
+PLAIN = dataclasses.replace(FACTOR, relative=False, residual=False, readout=())
 
 
 def statistics(names):
@@ -89,7 +90,7 @@ class TestTeacher:
 
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
         keras.utils.set_random_seed(1)
-        hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=1e-2, relative=False)
+        hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=1e-2, relative=False, readout=(128,))
         model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
         features, labels = events(names, n_events=256)
         history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
@@ -167,14 +168,15 @@ def test_search_space_has_all_hyperparameters_but_what_the_network_is_made_of():
 
 
 @pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("readout", [0, 16])
+@pytest.mark.parametrize("readout", [(), (16,), (16, 8)])
 def test_number_of_parameters(residual, readout):
     """Counted by hand: inputs are 6 relative features, pt, met, ht and 2 of the embedding, which has 4 x 2 weights."""
     hyperparameters = TeacherHyperparameters(units=4, heads=2, residual=residual, readout=readout)
     inputs, hidden = 6 + 3 + 2, 2 * 4
     layers = (inputs + hidden) * hidden + 2 * 2 * hidden  # kernels, and vectors of the attention
     shortcuts = inputs * hidden + hidden * 4 if residual else 0
-    head = (4 + 1) * readout + readout + 1 if readout else 4 + 1
+    widths = [4, *readout, 1]
+    head = sum((before + 1) * after for before, after in itertools.pairwise(widths))
     found = teacher(MET_FEATURES, hyperparameters)
     assert sum(int(np.prod(weight.shape)) for weight in found.trainable_weights) == 4 * 2 + layers + shortcuts + head
 
@@ -242,7 +244,8 @@ def test_hyperparameters_go_through_json():
         ({"attention_dropout": None}, "received: attention_dropout=None"),
         ({"target": "met"}, "hyperparameter target: expected sum or factor, received: target='met'"),
         ({"residual": 1}, "hyperparameter residual: expected true or false, received: residual=1"),
-        ({"readout": -1}, "hyperparameter readout: expected an integer of at least 0, received: readout=-1"),
+        ({"readout": [8, 0]}, r"hyperparameter readout: expected a list of positive integers, received: .*\[8, 0\]"),
+        ({"readout": 8}, "hyperparameter readout: expected a list of positive integers, received: readout=8"),
         ({"learning_rate": 0.0}, "expected a finite number > 0, received: learning_rate=0.0"),
         ({"learning_rate": float("nan")}, "received: learning_rate=nan"),
         ([1], r"expected a mapping of hyperparameters, received: \[1\]"),

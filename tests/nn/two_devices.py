@@ -13,7 +13,7 @@ from nn.models import TeacherHyperModel, TeacherHyperparameters
 from nn.resume import resumable_fit
 
 NAMES = ("pt", "eta", "phi", "ht", "pid")
-SMALL = TeacherHyperparameters(graph_layers=1, units=4, heads=2, readout=0, learning_rate=0.002)
+SMALL = TeacherHyperparameters(graph_layers=1, units=4, heads=2, readout=(), learning_rate=0.002)
 
 models.L2 = 0.02  # enough to be seen in the losses
 
