@@ -5,6 +5,7 @@ included, never reaches an output, and the rows of padded nodes in an output are
 """
 
 import math
+import warnings
 
 import keras
 from keras import ops
@@ -59,7 +60,9 @@ def masked_softmax(scores, mask):
     tensor, shape (..., n), float
         Zero where `mask` is False; a row without any True entry is zero, not NaN.
     """
-    weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using a softmax over axis -1")  # of 1 where an event has one object
+        weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
     return ops.where(mask, weights, 0)
 
 

@@ -141,7 +141,7 @@ def test_agrees_with_loops(combine):
     assert layer.compute_output_shape(x.shape) == expected.shape
 
 
-@pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1")
+@pytest.mark.filterwarnings("error")
 def test_one_real_node_is_projected():
     layer = random_layer(use_bias=False, combine="average")
     x, real = random_events(n_events=1, nodes=1)
