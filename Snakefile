@@ -17,9 +17,9 @@ sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
 from utils.config import NOT_FLAGS, check_config, flags, n_shards, use_this_python
-from utils.data_processing import VARIABLES
 from utils.files import modules_of, refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
+from utils.variables import VARIABLES
 
 min_version("9.0")
 
