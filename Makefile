@@ -13,9 +13,9 @@ run: .venv/run.done
 report: .venv/run.done
 	$(BIN)/snakemake --cores $(CORES) --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
 
-# One process more than cores, since tests wait for batch jobs and for processes to be killed.
+# Two processes more than cores, since tests wait for batch jobs and for processes to be killed.
 test: lint
-	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.done
 	$(BIN)/ruff check
