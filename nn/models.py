@@ -11,6 +11,7 @@ import keras_tuner
 
 from nn.devices import DividedAdam, DividedModel, strategy_of
 from nn.layers import (
+    TARGETS,
     Correction,
     EventSum,
     GraphAttention,
@@ -27,7 +28,6 @@ from utils.batches import BATCHES_A_STEP
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
 ACTIVATIONS = ("relu", "elu")
-TARGETS = ("sum", "factor")
 
 # Bias of the output at which softplus is 1: training starts from no correction, or from the typical sum.
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)

@@ -17,13 +17,12 @@ from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from keras import ops
 
 from nn.data import Batches
-from nn.layers import PACKAGE, Correction
+from nn.layers import PACKAGE, TARGETS, Correction
 from nn.losses import find_loss
 from utils.evaluation import Model
 from utils.student_inputs import StudentInputs
 from utils.unfinished import read_state, write_state
 
-TARGETS = ("sum", "factor")
 POOL = "bnc,bn->bc"
 BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
 HOTTER = (1, 4)

@@ -173,7 +173,7 @@ class TestLoss:
         penalised = ("kernel", "attention_self", "attention_neighbour")
         paths = {weight.path: weight.numpy() for weight in model.weights if "shortcut" not in weight.path}
         kernels = [values for path, values in paths.items() if path.split("/")[-1] in penalised]
-        assert len(kernels) == 3 + 3 + 1 + 1
+        assert len(kernels) == 3 + 3 + 2 + 1
         return losses.mean() + 5e-6 * sum((kernel.astype(np.float64) ** 2).sum() for kernel in kernels)
 
     @pytest.mark.parametrize(
@@ -287,8 +287,9 @@ class TestSearch:
             assert row["activation"] in ("relu", "elu")
             assert 1e-4 <= float(row["learning_rate"]) <= 1e-2
         best = min(trials, key=lambda row: float(row["val_loss"]))
-        for name, value in read_json(folder / "best_hyperparameters.json").items():
-            assert str(value) == best.get(name, str(getattr(models.TeacherHyperparameters(), name)))
+        found = models.TeacherHyperparameters.from_dict(read_json(folder / "best_hyperparameters.json"))
+        for name, default in vars(models.TeacherHyperparameters()).items():
+            assert str(getattr(found, name)) == best.get(name, str(default))
 
     def test_best_hyperparameters_can_be_given_to_the_next_training(self, folder, train):
         again = train(*MET_FLAGS, "--max_events=300", f"--hyperparameters={folder / 'best_hyperparameters.json'}")

@@ -23,7 +23,7 @@ def networks_are_imported():
 def argvs(smeared_folder, student_dir, tmp_path_factory):
     """Return for each step a function that gives its flags, from the folder of its outputs."""
     fixed = tmp_path_factory.mktemp("fixed") / "hyperparameters.json"
-    fixed.write_text(json.dumps({"graph_layers": 2, "units": 4, "heads": 2}))
+    fixed.write_text(json.dumps({"graph_layers": 2, "units": 4, "heads": 2, "readout": [16]}))
     training = [f"--input={smeared_folder}/train.h5", "--max_events=300", "--batch_size=64"]
     small = ["--epochs=2", "--object_units=2", "--event_units=3", "--variable=ht"]
     data = f"--data={smeared_folder}/test.h5"
