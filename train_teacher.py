@@ -44,9 +44,9 @@ WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host"
 # Flags on which neither the search nor its trials depend: the final fit has its own.
 NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
 
-# Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
 SCRIPT = Path(__file__)
-MODULES = ("batches", "data_processing", "l1_dataset", "random_streams")
+# Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
+MODULES = ("batches", "data_processing", "l1_dataset", "random_streams", "variables")
 
 SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
 
