@@ -32,7 +32,7 @@ ACTIVATIONS = ("relu", "elu")
 # Bias of the output at which softplus is 1: training starts from no correction, or from the typical sum.
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
 
-# The first of these features that the nodes have is the sum that is corrected; in GeV, typical of events with a jet at L1.
+# GeV, typical of events with a jet at L1. The first of these features that the nodes have is the sum that is corrected.
 SUM_UNITS = {"met": 16.0, "ht": 64.0}
 LEAST_SUM = 0.5  # GeV, a step of the trigger's hardware: what a smaller sum of L1 counts as in a factor
 
