@@ -2,6 +2,7 @@
 
 The three selections are optional and applied in this order. Kept and discarded events go to files of their own. The
 weight of a kept event is divided by the probability with which it was kept, so that weighted spectra stay as they were.
+That probability is kept in the file as well: the training multiplies by it and so sees the spectrum that was sampled.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from utils.data_processing import L1Events, jet_count
 from utils.event_counts import LEFT_OUT, READ, History, Tally
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
+from utils.loss_weights import LossSpectrum
 from utils.random_streams import uniforms
 from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
 from utils.variables import VARIABLES, full_variable
@@ -36,7 +38,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument("--output", type=Path, required=True, help="L1 regression file of the events kept")
     args.add_argument("--discarded_output", type=Path, help="L1 regression file of the events not kept")
     args.add_argument("--summary", type=Path, help="text file: events by jet count, before and after")
-    args.add_argument("--plots", type=Path, help="folder for the plot of the spectrum before and after")
+    args.add_argument(
+        "--plots",
+        type=Path,
+        help="folder for plots of the spectrum of events and of the loss, before and after",
+    )
     args.add_argument(
         "--processes", type=comma_separated(str), default=(), help="processes to keep, separated by commas; all"
     )
@@ -173,8 +179,11 @@ def write_selected(
 ) -> SamplingTally:
     """Write the kept events, and the others where a file is asked for, and count and record them."""
     variable = args.sampling_var or "true_met"
-    tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0)
-    counts = Tally(chunks.data.process_names, [KEPT], [OTHER_PROCESS, THINNED, FLATTENED])
+    names = chunks.data.process_names
+    ids = np.array(sorted(names))
+    sums = LossSpectrum.empty([names[number] for number in ids], [0])
+    tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0, names)
+    counts = Tally(names, [KEPT], [OTHER_PROCESS, THINNED, FLATTENED])
     for start, events in chunks.read("select", true_objects=True):
         thinned, probability = selection.thin(events, start)
         kept = thinned
@@ -183,17 +192,26 @@ def write_selected(
             kept = thinned & selection.flatten(flat, start)
             probability = probability * flat
         selected = events[kept]
-        weights = (selected.weights / probability[kept]).astype(np.float32)
-        kept_output.append(replace(selected, weights=weights))
+        probability = probability[kept]
+        before = 1.0 if selected.keep_probability is None else selected.keep_probability
+        kept_output.append(
+            replace(
+                selected,
+                weights=(selected.weights / probability).astype(np.float32),
+                keep_probability=(before * probability).astype(np.float32),
+            )
+        )
         if discarded_output is not None:
             discarded_output.append(events[~kept])
-        tally.add(events, thinned, kept)
         chosen = selection.of_processes(events)
+        tally.add(events, chosen, thinned, kept)
+        sums.add(np.searchsorted(ids, events.ids[chosen]), np.zeros(chosen.sum()), events.weights[chosen])
         counts.add(READ, events.ids)
         counts.add(KEPT, selected.ids)
         counts.add(OTHER_PROCESS, events.ids[~chosen])
         counts.add(THINNED, events.ids[chosen & ~thinned])
         counts.add(FLATTENED, events.ids[thinned & ~kept])
+    sums.refuse_sums_below_0(str(args.input))
     history = counts.after(History.read(args.input), "selective_sampling_jets")
     kept_output.record(history)
     if discarded_output is not None:
@@ -202,11 +220,12 @@ def write_selected(
 
 
 def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> None:
-    """Draw the spectrum; the only place that needs matplotlib, whose import takes a second."""
-    from utils.plotting_data import draw_spectrum
+    """Draw the spectra; the only place that needs matplotlib, whose import takes a second."""
+    from utils.plotting_data import draw_effective_spectrum, draw_spectrum
     from utils.plotting_style import save
 
     save(draw_spectrum(tally, flattening)[0], folder / "spectrum")
+    save(draw_effective_spectrum(tally)[0], folder / "effective_spectrum")
 
 
 @script
@@ -219,8 +238,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     made_by = provenance(args)
     with (
         worker_threads(args.workers) as workers,
-        new_l1_file(args.output, data.process_names, args.seed, made_by, workers) as kept,
-        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by, workers)
+        new_l1_file(
+            args.output, data.process_names, args.seed, made_by, workers, sorted({*data.optional, "keep_probability"})
+        ) as kept,
+        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by, workers, data.optional)
         if args.discarded_output
         else nullcontext() as discarded,
         whole_file(args.summary) if args.summary else nullcontext() as summary,

@@ -29,7 +29,16 @@ from utils.plotting_data import draw_history
 from utils.plotting_student import draw_front
 from utils.plotting_style import save
 from utils.student_inputs import StudentBatches, StudentInputs
-from utils.trainings import MODEL_FILE, STUDENT, TEACHER, TRAINING_FILE, read_training, record_of
+from utils.trainings import (
+    MODEL_FILE,
+    STUDENT,
+    TEACHER,
+    TRAINING_FILE,
+    add_loss_weights,
+    read_graphs,
+    read_training,
+    record_of,
+)
 from utils.unfinished import SCRATCH, unfinished_folder
 from utils.variables import full_variable
 
@@ -74,7 +83,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument("--epochs", type=number(int, 2), default=40, help="epochs of the training")
     args.add_argument("--loss_function", default="log_huber_3.0", help="as for the teacher")
-    args.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as for the teacher")
+    add_loss_weights(args)
     args.add_argument("--target", choices=("sum", "factor"), default="sum", help="what the network gives")
     args.add_argument(
         "--quantised", type=int, choices=(0, 1), default=1, help="1: learned bit widths; 0: floats, for comparison"
@@ -262,7 +271,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     configuration = made_for(args)
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
-        graphs = TrainingGraphs(data, inputs, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
+        graphs = read_graphs(args, data, inputs, scratch)
         events = graphs.tally.after(History.read(args.input), "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))

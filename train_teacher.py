@@ -26,7 +26,7 @@ from utils.files import modules_of, provenance, read_json, sha256_of, whole_file
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
 from utils.plotting_style import save
-from utils.trainings import TEACHER, TRAINING_FILE, record_of
+from utils.trainings import TEACHER, TRAINING_FILE, add_loss_weights, read_graphs, record_of
 from utils.unfinished import MADE_FOR, SCRATCH, partial_path, unfinished_folder, wait_for_file
 from utils.worker_processes import WorkerProcesses, end_with_parent
 
@@ -46,7 +46,7 @@ NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
 
 SCRIPT = Path(__file__)
 # Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
-MODULES = ("batches", "data_processing", "l1_dataset", "random_streams", "variables")
+MODULES = ("batches", "data_processing", "l1_dataset", "loss_weights", "random_streams", "variables")
 
 SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
 
@@ -69,12 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU or dice_EPSILON, with a number for the "
         "last word",
     )
-    args.add_argument(
-        "--weight_power",
-        type=number(float, 0),
-        default=1.0,
-        help="an event counts in the loss as its weight to this power, over the mean of its process; 0: all the same",
-    )
+    add_loss_weights(args)
     args.add_argument(
         "--metric_thresholds",
         type=comma_separated(number(float, 0)),
@@ -314,7 +309,7 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
     if changed:
         raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
     scratch = folder / SCRATCH if args.use_generator else None
-    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
+    graphs = read_graphs(args, data, creator, scratch)
     training, validation = batches_of(args, graphs)
     hypermodel = build_hypermodel(args, creator, graphs)
     try:
@@ -336,7 +331,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
 
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
-        graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, args.weight_power)
+        graphs = read_graphs(args, data, creator, scratch)
         events = graphs.tally.after(History.read(args.input), "train_teacher")
         hypermodel = build_hypermodel(args, creator, graphs)
         try:

@@ -30,6 +30,7 @@ from utils.evaluation import (
     predict_events,
 )
 from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 from utils.performance import Estimate, binned_response
 from utils.variables import full_variable
 
@@ -58,7 +59,9 @@ class Training:
 
     def graphs(self, creator: GraphCreator) -> TrainingGraphs:
         """Return graphs with the features of a creator."""
-        return TrainingGraphs(self.data, creator, VALIDATION, None, self.seed, weight_power=self.weight_power)
+        return TrainingGraphs(
+            self.data, creator, VALIDATION, None, self.seed, loss_weights=LossWeights(self.weight_power)
+        )
 
     def all_graphs(self) -> RaggedGraphs:
         """Return all graphs with plain features, for peers that need no validation events."""

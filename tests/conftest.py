@@ -69,7 +69,7 @@ def _l1_events(smeared, true=None, **columns):
         "ids": np.ones(len(smeared), np.int32),
         "weights": zeros + 1,
     }
-    given = {name: np.asarray(column, values[name].dtype) for name, column in columns.items()}
+    given = {name: np.asarray(column, np.int32 if name == "ids" else np.float32) for name, column in columns.items()}
     return L1Events(**(values | given))
 
 
@@ -134,7 +134,7 @@ def write_l1():
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(path, "w") as file:
             for name, values in vars(events).items():
-                if weights or name != "weights":
+                if values is not None and (weights or name != "weights"):
                     file[name] = values
             file["ids_names"] = np.array(names)
         return path

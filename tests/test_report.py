@@ -17,7 +17,7 @@ RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher",
 # Of the other scripts, which draw each plot by name, and of plots that are drawn outside `figures`.
 NAMED = [
     *(("create_L1regression_data", f"jet_{name}") for name in ("scale", "resolution")),
-    ("selective_sampling_jets", "spectrum"),
+    *(("selective_sampling_jets", name) for name in ("spectrum", "effective_spectrum")),
     *(("train_teacher", name) for name in ("history", "trials")),
     ("analyze_results_teacher", "attention_W_1"),
 ]

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from selective_sampling_jets import main
+from utils.l1_dataset import L1Dataset
 
 N = 30000
 MEAN_MET = 25.0  # the true MET falls as exp(-MET / 25 GeV)
@@ -72,14 +73,17 @@ class TestFiles:
         kept, discarded = select()
         assert len(discarded["ids"]) == 0
         for name, values in vars(events).items():
-            assert_array_equal(kept[name], values)
+            if name != "keep_probability":
+                assert_array_equal(kept[name], values)
+        assert_array_equal(kept["keep_probability"], np.ones(N))
+        assert "keep_probability" not in discarded
         assert kept["ids_names"].tolist() == [b"QCD_1", b"W_2", b"Z_3"]
 
     def test_hold_their_events_unchanged_but_for_the_weights(self, select, events):
         for part in select(*ALL_OF_IT):
             rows = numbers_of(part)
             for name, values in vars(events).items():
-                if name != "weights":
+                if name not in ("weights", "keep_probability"):
                     assert_array_equal(part[name], values[rows])
 
     def test_discarded_events_keep_their_weights(self, select, events):
@@ -111,8 +115,23 @@ class TestFiles:
         plain = write_l1(tmp_path / "plain.h5", events[:1000], (b"QCD_1", b"W_2", b"Z_3"), weights=False)
         assert main([f"--input={plain}", f"--output={tmp_path / 'kept.h5'}", "--fractions_to_keep=0.25"]) == 0
         kept = read_hdf5(tmp_path / "kept.h5")
-        no_jet = (kept["smeared_data"][:, 8, 0] == 0).astype(int)
-        assert_array_equal(kept["weights"], np.where(no_jet, 4, 1))
+        no_jet = kept["smeared_data"][:, 8, 0] == 0
+        assert "weights" not in kept
+        assert_array_equal(kept["keep_probability"], np.where(no_jet, np.float32(0.25), 1))
+        data = L1Dataset.check(tmp_path / "kept.h5")
+        assert not data.weighted
+        assert_array_equal(data.rows(0, data.n_events).weights, np.where(no_jet, 4, 1))
+
+    def test_selected_twice_have_the_product_of_both_probabilities(self, tmp_path, l1_file, events, read_hdf5):
+        for source, output in ((l1_file, "once.h5"), (tmp_path / "once.h5", "twice.h5")):
+            words = [f"--input={source}", f"--output={tmp_path / output}", "--fractions_to_keep=0.5,0.8"]
+            assert main([*words, f"--seed={len(output)}"]) == 0
+        twice = read_hdf5(tmp_path / "twice.h5")
+        n_jets = (twice["smeared_data"][:, 8:, 0] > 0).sum(1)
+        expected = np.array([0.25, 0.64, 1, 1, 1])[n_jets]
+        assert_allclose(twice["keep_probability"], expected, rtol=1e-6)
+        before = events.weights[numbers_of(twice)]
+        assert_allclose(twice["weights"] * twice["keep_probability"], before, rtol=1e-6)
 
 
 class TestProcesses:
@@ -218,7 +237,9 @@ class TestSummary:
     def test_has_the_numbers_of_events_by_jets(self, select, tmp_path, n_jets):
         kept, _ = select(*ALL_OF_IT, f"--summary={tmp_path / 'summary.txt'}")
         after = n_jets[numbers_of(kept)]
-        rows = [line.split() for line in (tmp_path / "summary.txt").read_text().splitlines()]
+        jets, *loss = (tmp_path / "summary.txt").read_text().split("\n\n")
+        assert len(loss) == 2
+        rows = [line.split() for line in jets.splitlines()]
         assert rows[0] == ["L1", "jets", "before", "after", "kept"]
         for number in range(5):
             n_before, n_after = (n_jets == number).sum(), (after == number).sum()
@@ -229,7 +250,7 @@ class TestSummary:
     def test_plot_is_drawn(self, select, tmp_path):
         select(*ALL_OF_IT, f"--plots={tmp_path / 'plots'}")
         shown = sorted(path.name for path in (tmp_path / "plots").iterdir() if not path.name.startswith("."))
-        assert shown == ["spectrum.pdf", "spectrum.png"]
+        assert shown == ["effective_spectrum.pdf", "effective_spectrum.png", "spectrum.pdf", "spectrum.png"]
 
 
 class TestErrors:

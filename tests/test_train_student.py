@@ -18,6 +18,7 @@ from nn.student import ebops_of, load_student
 from utils.batches import TrainingGraphs
 from utils.data_processing import graph_creator
 from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 from utils.student_inputs import StudentBatches, StudentInputs
 from utils.trainings import read_training
 
@@ -67,7 +68,7 @@ class TestOutputs:
         """In NumPy, of the events that the teacher is validated with as well."""
         training = read_training(student)
         inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
-        graphs = TrainingGraphs(L1Dataset.check(train_file), inputs, 0.2, 500, 1, weight_power=1.0)
+        graphs = TrainingGraphs(L1Dataset.check(train_file), inputs, 0.2, 500, 1, loss_weights=LossWeights())
         batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []

@@ -18,6 +18,7 @@ from utils.batches import GraphBatches, TrainingGraphs
 from utils.data_processing import graph_creator
 from utils.event_counts import History
 from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 
 TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
 QUICK = ("--max_epochs=2", "--final_epochs=3", "--hyperband_factor=2", "--batch_size=64")
@@ -75,7 +76,9 @@ def validation_batches(path, record, batch_size=64):
         test_split=0.2,
         max_events=None,
         seed=record["seed"],
-        weight_power=record["weight_power"],
+        loss_weights=LossWeights(
+            record["weight_power"], bool(record["sampled_spectrum"]), record["made_by"]["arguments"]["process_shares"]
+        ),
     )
     return list(GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3))
 
@@ -105,6 +108,8 @@ class TestOutputs:
         assert record["log_features"] == ["pt", "met", "ht"]
         assert record["loss_function"] == "log_huber_3.0"
         assert record["weight_power"] == 1.0
+        assert record["sampled_spectrum"] == 1
+        assert record["process_shares"] == {"QCD": 0.5, "W": 0.5}
         assert record["metric_thresholds"] == [20, 60]
         assert record["feature_names"] == ["pt", "eta", "phi", "met", "ht", "pid"]
         assert record["seed"] == 1

@@ -19,11 +19,13 @@ from utils.cli import UserError, progress
 from utils.data_processing import ETA, PHI, PT, L1Events, jet_count
 from utils.event_counts import READ, Tally
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
+from utils.loss_weights import LossSpectrum, LossWeights
 from utils.random_streams import generator, uniforms
 
 TRAINING, VALIDATION = "training", "validation"
 NOT_IN_SUBSET, NO_JET, NO_TARGET = "not in the random subset", "no jet at L1", "no target"
 GRAPHS_A_BUFFER = 1 << 17
+LOGGED_EDGES = (0, 20, 40, 60, 80, 100, 150, 200, 300)  # GeV, of the bins in which the share of the loss is logged
 
 # A step of the optimizer takes the mean gradient of so many batches. One of graphs of the same size would pull all
 # weights towards what that size needs; four, from the quarters of the sizes, are as good as graphs drawn at random.
@@ -35,6 +37,8 @@ Batch = tuple[Any, np.ndarray, np.ndarray]
 
 class EventCreator(Protocol):
     """What makes nodes and labels of events: a GraphCreator, or StudentInputs."""
+
+    variable: str
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
         """Return which nodes are real, (n_events, n_nodes), and their features, (n_real, n_features), float32."""
@@ -57,30 +61,34 @@ class RaggedGraphs:
         The correction and the true variable; more where a teacher gives them.
     weights : np.ndarray, shape (n_graphs,), float32
         What each graph counts in the loss.
+    processes : np.ndarray, shape (n_graphs,), int16
+        Place of the process of each among those of the file, in the order of their ids.
     """
 
     nodes: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
+    processes: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, labels: np.ndarray | None = None) -> "RaggedGraphs":
         """Strip the padding, any node with pT = 0, of node features, shape (n_graphs, n_nodes, n_features).
 
-        Labels are zero where none are given; weights are 1.
+        Labels are zero where none are given; weights are 1, and all are of the first process.
         """
-        real = features[:, :, PT] > 0
-        labels = np.zeros((len(real), 2), np.float32) if labels is None else labels
-        return cls(features[real], real.sum(1, dtype=np.int16), labels, np.ones(len(real), np.float32))
+        real, n = features[:, :, PT] > 0, len(features)
+        labels = np.zeros((n, 2), np.float32) if labels is None else labels
+        sizes = real.sum(1, dtype=np.int16)
+        return cls(features[real], sizes, labels, np.ones(n, np.float32), np.zeros(n, np.int16))
 
     @classmethod
     def of_events(
-        cls, creator: EventCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray
+        cls, creator: EventCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray, processes: np.ndarray
     ) -> "RaggedGraphs":
         """Make graphs with the features of `creator`, without the padding that it would fill in."""
         real, nodes = creator.nodes(events)
-        return cls(nodes, real.sum(1, dtype=np.int16), labels, weights)
+        return cls(nodes, real.sum(1, dtype=np.int16), labels, weights, processes)
 
     @classmethod
     def concatenate(cls, parts: "Sequence[RaggedGraphs]") -> "RaggedGraphs":
@@ -101,7 +109,7 @@ class RaggedGraphs:
         sizes = self.sizes[rows]
         starts = np.cumsum(sizes) - sizes
         nodes = np.arange(sizes.sum()) + np.repeat(self.starts[rows] - starts, sizes)
-        return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows], self.weights[rows])
+        return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows], self.weights[rows], self.processes[rows])
 
     def padded(self, n_nodes: int | None = None) -> np.ndarray:
         """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
@@ -179,14 +187,15 @@ class GraphFile:
     def append(self, graphs: RaggedGraphs) -> None:
         """Write a part."""
         self._places.append((self._file.tell(), graphs.nodes.shape, graphs.labels.shape))
-        for array in (graphs.nodes, graphs.sizes, graphs.labels, graphs.weights):
+        for array in vars(graphs).values():
             self._file.write(array.data)
         self._file.flush()
 
     def __getitem__(self, number: int) -> RaggedGraphs:
         """Read a part."""
         start, nodes, labels = self._places[number]
-        shapes = ((nodes, np.float32), (labels[0], np.int16), (labels, np.float32), (labels[0], np.float32))
+        n = labels[0]
+        shapes = ((nodes, np.float32), (n, np.int16), (labels, np.float32), (n, np.float32), (n, np.int16))
         arrays = [np.empty(*of_array) for of_array in shapes]
         n_read = os.preadv(self._file.fileno(), [array.data for array in arrays], start)
         if n_read != sum(array.nbytes for array in arrays):
@@ -208,8 +217,8 @@ class TrainingGraphs:
     seed : int
     scratch : Path or None
         Folder for a temporary file of the graphs; None keeps them in memory.
-    weight_power : float
-        In the loss a graph counts as the weight of its event to this power, over the mean of its process.
+    loss_weights : LossWeights or None
+        What a graph counts in the loss of its part; None: all the same.
 
     Attributes
     ----------
@@ -220,6 +229,8 @@ class TrainingGraphs:
     n_labels : int
     tally : Tally
         What became of the events of the file.
+    spectrum : LossSpectrum
+        Of the training part, before the processes have their shares.
     """
 
     def __init__(
@@ -230,9 +241,9 @@ class TrainingGraphs:
         max_events: int | None,
         seed: int,
         scratch: Path | None = None,
-        weight_power: float = 0,
+        loss_weights: LossWeights | None = None,
     ):
-        self._weight_power = weight_power
+        self._rule = loss_weights
         self._data, self._creator, self._test_split, self._seed = data, creator, test_split, seed
         self.tally = Tally(data.process_names, [TRAINING, VALIDATION], [NOT_IN_SUBSET, NO_JET, NO_TARGET])
         self.n_chunks = -(-data.n_events // ROWS_A_CHUNK)
@@ -244,7 +255,11 @@ class TrainingGraphs:
 
     def chunk(self, number: int, validation: bool) -> RaggedGraphs:
         """Return the training or validation graphs of a chunk of the file."""
-        return self._parts[validation][number]
+        graphs = self._parts[validation][number]
+        if self._rule is None:
+            return graphs
+        weights = self._rule.powers(graphs.weights) * self._factors[validation][graphs.processes]
+        return replace(graphs, weights=weights.astype(np.float32))
 
     def _selected(self, number: int, events: L1Events) -> tuple[L1Events, np.ndarray]:
         """Choose those events of a chunk that are used, and say which of them are for the validation."""
@@ -261,21 +276,25 @@ class TrainingGraphs:
         """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
         moments = Moments()
         self.n_training, self.n_validation = 0, 0
-        relative_weights = self._data.relative_weights(self._weight_power)
+        rule, ids = self._rule or LossWeights(0), np.array(sorted(self._data.process_names))
+        names = [self._data.process_names[number] for number in ids]
+        spectra = [LossSpectrum.empty(names, LOGGED_EDGES) for _ in self._parts]
         with progress(self._data.n_events, "read training events") as bar:
             for number, chunk in enumerate(self._data.chunks(ROWS_A_CHUNK, true_objects=False)):
                 events, validation = self._selected(number, chunk)
                 labels = self._creator.labels(events)
-                weights = relative_weights(events)
+                weights = rule.of_events(events) if self._rule else np.ones(len(events), np.float32)
+                processes = np.searchsorted(ids, events.ids).astype(np.int16)
                 has_jet = jet_count(events.smeared_data) > 0
                 used = has_jet & np.isfinite(labels[:, 0])
                 training, validating = (
-                    RaggedGraphs.of_events(self._creator, events[rows], labels[rows], weights[rows])
+                    RaggedGraphs.of_events(self._creator, events[rows], labels[rows], weights[rows], processes[rows])
                     for rows in (used & ~validation, used & validation)
                 )
                 moments.add(training.nodes)
-                for kept, graphs in zip(self._parts, (training, validating), strict=True):
+                for kept, spectrum, graphs in zip(self._parts, spectra, (training, validating), strict=True):
                     kept.append(graphs)
+                    spectrum.add(graphs.processes, graphs.labels[:, 1], rule.powers(graphs.weights))
                 self.n_labels = labels.shape[1]
                 self.n_training += len(training)
                 self.n_validation += len(validating)
@@ -288,9 +307,13 @@ class TrainingGraphs:
                 ):
                     self.tally.add(outcome, events.ids[rows])
                 bar.update(len(chunk))
-        for part, n_graphs in (("training", self.n_training), ("validation", self.n_validation)):
-            if not n_graphs:
+        for part, spectrum in zip((TRAINING, VALIDATION), spectra, strict=True):
+            if not spectrum.counts.any():
                 raise UserError(f"{self._data.path}: no event is left for the {part}")
+            spectrum.refuse_sums_below_0(f"{self._data.path}: {part}")
+        rule.check(names, sum(spectrum.counts.sum(1) for spectrum in spectra))
+        self.spectrum = spectra[0]
+        self._factors = [spectrum.factors(rule) for spectrum in spectra]
         self.mean, self.variance = moments.mean, moments.variance
 
 

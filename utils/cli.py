@@ -125,6 +125,19 @@ def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, 
     return parse
 
 
+def named_numbers(text: str) -> dict[str, float]:
+    """Argparse type: numbers above 0 by name, for example ``QCD=1,W=0.5``; the empty string being none."""
+    parse, found = number(float, above=0), dict[str, float]()
+    for part in comma_separated(str)(text):
+        name, equals, value = part.rpartition("=")
+        if not (equals and name and name.isprintable()):
+            raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, found '{part}'")
+        if name in found:
+            raise argparse.ArgumentTypeError(f"'{name}' is given twice")
+        found[name] = parse(value)
+    return found
+
+
 class _LoggedBar(tqdm):
     """Progress as lines of the log, for output that is not a terminal."""
 

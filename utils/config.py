@@ -69,8 +69,8 @@ def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tu
     Parameters
     ----------
     section : mapping
-        Flag names and values; null stands for the script's default, a list is joined by commas, and of a mapping by
-        variable the value of `variable` is taken.
+        Flag names and values; null stands for the script's default, a list is joined by commas, a mapping becomes
+        NAME=VALUE joined by commas, and of a mapping by variable the value of `variable` is taken.
     variable : str, optional
     leave_out : tuple of str
         Keys that are no flags.
@@ -86,6 +86,8 @@ def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tu
             value = setting.get(variable)
         if key in leave_out or value is None:
             continue
+        if isinstance(value, Mapping):
+            value = [f"{name}={number}" for name, number in value.items()]
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         words.append(f"--{key}={text}")
     return words

@@ -136,7 +136,10 @@ class L1Events:
     ids : np.ndarray, shape (n_events,), int32
         Process of each event.
     weights : np.ndarray, shape (n_events,), float32
-        Cross-section weight in pb, 1 in files that have none.
+        Cross-section weight in pb, 1 in files that have none. In a sample that was selected it is divided by the keep
+        probability, so that weighted spectra are those before the selection.
+    keep_probability : np.ndarray, shape (n_events,), float32, or None
+        With which the selective sampling kept the event; None where nothing was selected.
     """
 
     smeared_data: np.ndarray
@@ -148,6 +151,7 @@ class L1Events:
     original_met: np.ndarray
     ids: np.ndarray
     weights: np.ndarray
+    keep_probability: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -165,7 +169,11 @@ class L1Events:
     @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":
         """Join parts in their order."""
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+        columns: dict[str, Any] = {
+            name: None if column is None else np.concatenate([getattr(part, name) for part in parts])
+            for name, column in vars(parts[0]).items()
+        }
+        return cls(**columns)
 
 
 @dataclass(frozen=True)

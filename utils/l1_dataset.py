@@ -1,7 +1,8 @@
 """L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MAX_PROCESSES = 10_000
 LARGEST = 1e30  # of all numbers: sums and products of larger ones may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
+OPTIONAL = ("weights", "keep_probability")
 SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
 
 
@@ -35,10 +37,10 @@ def process_label(name: str, process_id: int) -> bytes:
 class L1Writer:
     """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
 
-    def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor):
+    def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor, optional: Sequence[str]):
         self._file = file
         objects = dict.fromkeys(OBJECTS, ((N_SLOTS, 3), np.float32))
-        numbers = dict.fromkeys((*SUMS, "weights"), ((), np.float32))
+        numbers = dict.fromkeys((*SUMS, *optional), ((), np.float32))
         self._table = GzipTable(file, {**objects, **numbers, "ids": ((), np.int32)}, ROWS_A_CHUNK, workers)
         file["ids_names"] = np.array([process_label(name, number) for number, name in process_names.items()])
 
@@ -66,6 +68,7 @@ def new_l1_file(
     seed: int,
     made_by: dict[str, Any],
     workers: Executor | None = None,
+    optional: Sequence[str] = ("weights",),
 ) -> Iterator[L1Writer]:
     """Open an L1 regression file for writing that is there only once it is whole.
 
@@ -79,12 +82,14 @@ def new_l1_file(
         The configuration and versions that make the file, kept in its attributes.
     workers : Executor, optional
         Where chunks are compressed; without it, in a thread of its own.
+    optional : sequence of str
+        Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
     """
     with (
         new_hdf5(path) as file,
         nullcontext(workers) if workers else worker_threads(1) as executor,
     ):
-        writer = L1Writer(file, process_names, executor)
+        writer = L1Writer(file, process_names, executor, optional)
         yield writer
         writer.finish()
         slots = {name: [slots.start, slots.stop] for name, slots in SLOT_NAMES.items()}
@@ -108,12 +113,15 @@ class L1Dataset:
         Name of each process id.
     weighted : bool
         Whether it has weights; files from elsewhere may have none.
+    sampled : bool
+        Whether it has the probabilities with which the selective sampling kept its events.
     """
 
     path: Path
     n_events: int
     process_names: dict[int, str]
     weighted: bool
+    sampled: bool
 
     @classmethod
     def check(cls, path: str | Path) -> "L1Dataset":
@@ -125,15 +133,20 @@ class L1Dataset:
             for name in SUMS:
                 dataset(file, name, (n_events,))
             dataset(file, "ids", (n_events,), "iuf")
-            weighted = holds(file, "weights")
-            if weighted:
-                dataset(file, "weights", (n_events,))
+            weighted, sampled = (holds(file, name) for name in OPTIONAL)
+            for name in itertools.compress(OPTIONAL, (weighted, sampled)):
+                dataset(file, name, (n_events,))
             labels = dataset(file, "ids_names", (None,), "SO")
             if len(labels) > MAX_PROCESSES:
                 raise UserError(
                     f"{path}: dataset 'ids_names' has {len(labels)} entries, expected {MAX_PROCESSES} at most"
                 )
-            return cls(Path(path), n_events, _parse_labels(path, read_rows(labels, 0, len(labels))), weighted)
+            return cls(Path(path), n_events, _parse_labels(path, read_rows(labels, 0, len(labels))), weighted, sampled)
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Which of the data sets that a file may lack it has."""
+        return tuple(itertools.compress(OPTIONAL, (self.weighted, self.sampled)))
 
     def ids_of(self, names: tuple[str, ...]) -> list[int]:
         """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
@@ -142,29 +155,6 @@ class L1Dataset:
             if name not in known:
                 raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
         return [known[name] for name in names]
-
-    def relative_weights(self, power: float) -> Callable[[L1Events], np.ndarray]:
-        """Return what gives the weights of events to a power, over the mean of their process, shape (n,), float32.
-
-        A :class:`UserError` says which process has weights below 0, or none above.
-        """
-        ids = np.array(sorted(self.process_names))
-        sums, counts = np.zeros(len(ids)), np.zeros(len(ids))
-        if power > 0:
-            with open_hdf5(self.path) as file:
-                for start in range(0, self.n_events, ROWS_A_CHUNK):
-                    stop = min(start + ROWS_A_CHUNK, self.n_events)
-                    process = np.searchsorted(ids, self._column(file, "ids", start, stop))
-                    weights = self._column(file, "weights", start, stop)
-                    if (weights < 0).any():
-                        self._refuse("weights", start + int(np.argmax(weights < 0)), "a weight of at least 0")
-                    sums += np.bincount(process, weights.astype(np.float64) ** power, len(ids))
-                    counts += np.bincount(process, minlength=len(ids))
-            for i in np.flatnonzero((counts > 0) & (sums == 0)):
-                name = self.process_names[ids[i]]
-                raise UserError(f"{self.path}: dataset 'weights': process '{name}' has none above 0")
-        means = np.divide(sums, counts, out=np.ones(len(ids)), where=counts > 0).astype(np.float32)
-        return lambda events: events.weights**power / means[np.searchsorted(ids, events.ids)]
 
     def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
         """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
@@ -204,14 +194,15 @@ class L1Dataset:
 
     def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
         """Read and check the rows [start, stop) of the open file."""
-        names = [name for name in (*OBJECTS, *SUMS, "ids", "weights") if true_objects or name != "true_data"]
-        columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in names}
+        names = [name for name in (*OBJECTS, *SUMS, "ids") if true_objects or name != "true_data"]
+        columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in (*names, *self.optional)}
+        if not self.weighted:  # an event that was kept with probability p stands for 1 / p
+            kept = columns.get("keep_probability")
+            columns["weights"] = np.ones(stop - start, np.float32) if kept is None else 1 / kept
         return L1Events(**{"true_data": None, **columns})
 
     def _column(self, file: h5py.File, name: str, start: int, stop: int) -> np.ndarray:
         """Read and check the rows [start, stop) of a dataset."""
-        if name == "weights" and not self.weighted:
-            return np.ones(stop - start, np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # of what is refused below
             values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
         if name == "ids":
@@ -222,6 +213,9 @@ class L1Dataset:
         event, expected = _first_wrong(values.reshape(len(values), -1), name in OBJECTS + SUMS)
         if event < len(values):
             self._refuse(name, start + event, EXPECTED[expected])
+        if name == "keep_probability" and not ((values > 0) & (values <= 1)).all():
+            wrong = start + int(np.argmin((values > 0) & (values <= 1)))
+            self._refuse(name, wrong, "a probability above 0 and of at most 1")
         return values
 
     def _refuse(self, name: str, event: int, expected: str) -> None:

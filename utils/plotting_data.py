@@ -15,7 +15,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from utils.plotting_style import COLOURS, LINES, TRUE_SYMBOLS, Drawing, in_style, start
-from utils.sampling import Flattening, SamplingTally
+from utils.sampling import LOSS, Flattening, SamplingTally
 from utils.smearing import CENTRAL_ETA, JetResponse
 
 
@@ -104,6 +104,27 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
         fig.subplots_adjust(right=0.86)
         handles, labels = [*handles, keep], [*labels, "Keep probability"]
     ax.legend(handles, labels, fontsize="x-small")
+    return fig, ax
+
+
+@in_style
+def draw_effective_spectrum(tally: SamplingTally, ax: Axes | None = None) -> Drawing:
+    """Draw the share of the loss of each process in bins of the variable, without the selection and with it."""
+    fig, ax = start(ax, "Selective sampling")
+    present = np.flatnonzero(tally.physical.counts.sum(1)).tolist()
+    for i, process in enumerate(present):
+        for spectrum, label, line in ((tally.physical, "", "--"), (tally.sampled, ", sampled", "-")):
+            shares = np.maximum(spectrum.share_of_loss(LOSS)[process, :-1], 0)
+            label = f"{spectrum.names[process]}{label}"
+            ax.stairs(shares, tally.edges, color=COLOURS[i % len(COLOURS)], linestyle=line, linewidth=2.5, label=label)
+    ax.set(
+        yscale="log",
+        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
+        ylabel=f"Share of the loss / {tally.edges[1]:g} GeV",
+        xlim=(0, tally.edges[-1]),
+    )
+    ax.set_ylim(top=30 * ax.get_ylim()[1])
+    ax.legend(fontsize="x-small")
     return fig, ax
 
 

@@ -1,13 +1,16 @@
 """Selective sampling: the probability to keep an event, by its jet count and by the spectrum of a variable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from utils.data_processing import JETS, L1Events, jet_count
+from utils.loss_weights import LossSpectrum, LossWeights
+from utils.variables import reconstructed
 
 MAX_JETS = JETS.stop - JETS.start
+LOSS = LossWeights()  # of a training by default
 
 
 def jet_count_probability(n_jets: np.ndarray, fractions: Sequence[float], mode: str) -> np.ndarray:
@@ -90,6 +93,9 @@ class SamplingTally:
     jets_before, jets_after : np.ndarray, shape (11,), int
     before, thinned, after : np.ndarray, shape (n_bins,), int
         Events a bin: of all processes, after the choice of processes and the thinning, and those kept in the end.
+    physical, sampled : LossSpectrum
+        What the events that can be trained on count in the loss by default, by process and in the same bins and one
+        more beyond them: of the chosen processes without the other selections, and those kept.
     """
 
     variable: str
@@ -99,22 +105,36 @@ class SamplingTally:
     before: np.ndarray
     thinned: np.ndarray
     after: np.ndarray
+    physical: LossSpectrum
+    sampled: LossSpectrum
+    _ids: np.ndarray
 
     @classmethod
-    def empty(cls, variable: str, threshold: float, n_bins: int = 60) -> "SamplingTally":
+    def empty(
+        cls, variable: str, threshold: float, process_names: Mapping[int, str], n_bins: int = 60
+    ) -> "SamplingTally":
         """Start to count."""
         jets, spectrum = np.zeros(MAX_JETS + 1, np.int64), np.zeros(n_bins, np.int64)
-        edges = np.linspace(0, 3 * threshold, n_bins + 1)
-        return cls(variable, edges, jets, jets.copy(), spectrum, spectrum.copy(), spectrum.copy())
+        edges, ids = np.linspace(0, 3 * threshold, n_bins + 1), np.array(sorted(process_names))
+        physical, sampled = (LossSpectrum.empty([process_names[i] for i in ids], edges) for _ in range(2))
+        counts = jets, jets.copy(), spectrum, spectrum.copy(), spectrum.copy()
+        return cls(variable, edges, *counts, physical, sampled, ids)
 
-    def add(self, events: L1Events, thinned: np.ndarray, kept: np.ndarray) -> None:
-        """Count events, those left after the thinning, and those kept; both masks of shape (n_events,), bool."""
+    def add(self, events: L1Events, chosen: np.ndarray, thinned: np.ndarray, kept: np.ndarray) -> None:
+        """Count events: those of chosen processes, left after the thinning, and kept; masks (n_events,), bool."""
         n_jets, values = jet_count(events.smeared_data), getattr(events, self.variable)
         self.jets_before += np.bincount(n_jets, minlength=MAX_JETS + 1)
         self.jets_after += np.bincount(n_jets[kept], minlength=MAX_JETS + 1)
         self.before += np.histogram(values, self.edges)[0]
         self.thinned += np.histogram(values[thinned], self.edges)[0]
         self.after += np.histogram(values[kept], self.edges)[0]
+        trainable = (n_jets > 0) & (getattr(events, reconstructed(self.variable)) > 0)
+        processes, sampled = np.searchsorted(self._ids, events.ids), LOSS.of_events(events)
+        for spectrum, rows, weights in (
+            (self.physical, chosen & trainable, events.weights),
+            (self.sampled, kept & trainable, sampled),
+        ):
+            spectrum.add(processes[rows], values[rows], weights[rows])
 
     @property
     def n_kept(self) -> int:
@@ -122,7 +142,7 @@ class SamplingTally:
         return int(self.jets_after.sum())
 
     def text(self) -> str:
-        """Table of the events by jet count, before and after."""
+        """Tables of the events by jet count, before and after, and of the share of the loss by the variable."""
         rows = [
             (f"{n_jets}", before, after)
             for n_jets, (before, after) in enumerate(zip(self.jets_before, self.jets_after, strict=True))
@@ -132,4 +152,9 @@ class SamplingTally:
         for name, before, after in rows:
             share = f"{after / before:.2%}" if before else "-"
             lines.append(f"{name:>8} {before:>12} {after:>12} {share:>8}")
-        return "\n".join(lines) + "\n"
+        tables = ["\n".join(lines) + "\n"]
+        for spectrum, which in ((self.physical, "without"), (self.sampled, "with")):
+            if spectrum.counts.any():
+                title = f"share of the loss {which} the selection, by the weights that a training has by default"
+                tables.append(f"{title}\n{spectrum.merged(5).text(self.variable, LOSS)}")
+        return "\n".join(tables)

@@ -1,18 +1,23 @@
 """What a training leaves in its folder, and what others have to know of it."""
 
 import argparse
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.batches import TrainingGraphs
-from utils.cli import UserError
+from utils.batches import EventCreator, TrainingGraphs
+from utils.cli import UserError, named_numbers, number
 from utils.data_processing import GraphCreator, graph_creator
 from utils.event_counts import EVENT_COUNTS, History
 from utils.files import provenance, read_json
 from utils.hardware import HardwareScales
+from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 from utils.student_inputs import StudentInputs
+
+logger = logging.getLogger(__name__)
 
 MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
 TEACHER, STUDENT = "teacher", "student"
@@ -40,6 +45,46 @@ class Training:
     loss_function: str
     student_inputs: StudentInputs | None
     target: str
+
+
+def add_loss_weights(args: argparse.ArgumentParser) -> None:
+    """Add the flags that say what an event counts in the loss of a training."""
+    args.add_argument(
+        "--weight_power",
+        type=number(float, 0),
+        default=1.0,
+        help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all of a process the same",
+    )
+    args.add_argument(
+        "--sampled_spectrum",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="1: train on the spectrum that the selective sampling made, with the weights that events had before it; "
+        "0: on the physical one, with weights over the keep probability",
+    )
+    args.add_argument(
+        "--process_shares",
+        type=named_numbers,
+        help="share of each process in the loss, up to a common factor, such as QCD=4,W=1; all the same",
+    )
+
+
+def loss_weights(args: argparse.Namespace) -> LossWeights:
+    """Return what an event counts in the loss."""
+    return LossWeights(args.weight_power, bool(args.sampled_spectrum), args.process_shares or None)
+
+
+def read_graphs(
+    args: argparse.Namespace, data: L1Dataset, creator: EventCreator, scratch: Path | None
+) -> TrainingGraphs:
+    """Read the events of a training, and log what they count in the loss."""
+    rule = loss_weights(args)
+    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, rule)
+    logger.info("share of the loss by the weights of the training events:")
+    for line in graphs.spectrum.text(creator.variable, rule).splitlines():
+        logger.info("%s", line)
+    return graphs
 
 
 def record_of(
@@ -70,6 +115,8 @@ def record_of(
         "feature_names": creator.feature_names,
         "loss_function": args.loss_function,
         "weight_power": args.weight_power,
+        "sampled_spectrum": args.sampled_spectrum,
+        "process_shares": graphs.spectrum.process_shares(loss_weights(args)),
         "seed": args.seed,
         "n_training": graphs.n_training,
         "n_validation": graphs.n_validation,

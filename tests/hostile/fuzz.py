@@ -83,7 +83,6 @@ def read_events(path: Path) -> None:
 def read_l1(path: Path) -> None:
     """Read an L1 regression file to its end."""
     data = L1Dataset.check(path)
-    data.relative_weights(1.0)
     for chunk in data.chunks(4096):
         assert len(chunk)
 

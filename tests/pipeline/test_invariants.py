@@ -14,10 +14,12 @@ import analyze_results_teacher
 import create_L1regression_data
 import selective_sampling_jets
 import train_teacher
+from utils.batches import TrainingGraphs
 from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
 from utils.event_counts import History
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 from utils.student_inputs import StudentInputs
 from utils.trainings import read_training
 
@@ -52,7 +54,9 @@ def read(*paths):
     for path in paths:
         data = L1Dataset.check(path)
         events = data.rows(0, data.n_events)
-        parts.append({**vars(events), "ids": np.array([data.process_names[number] for number in events.ids])})
+        kept = np.ones(len(events)) if events.keep_probability is None else events.keep_probability
+        names = np.array([data.process_names[number] for number in events.ids])
+        parts.append({**vars(events), "ids": names, "keep_probability": kept})
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["original_met"], kind="stable")
     return {name: column[order] for name, column in columns.items()}
@@ -301,10 +305,11 @@ class TestScaledWeights:
     def test_have_no_part_in_the_loss(self, made, tmp_path):
         path = rewritten(made["train"], tmp_path / "x.h5", lambda columns: {"weights": 4 * columns["weights"]})
         before, after = (
-            data.relative_weights(1)(data.rows(0, data.n_events))
-            for data in map(L1Dataset.check, (made["train"], path))
+            TrainingGraphs(L1Dataset.check(of), graph_creator("met"), 0.2, None, 1, loss_weights=LossWeights())
+            for of in (made["train"], path)
         )
-        assert_array_equal(after, before)
+        for part in (False, True):
+            assert_array_equal(after.chunk(0, part).weights, before.chunk(0, part).weights)
 
     def test_scale_rates_and_leave_efficiencies(self, made, evaluate, tmp_path):
         path = rewritten(made["test"], tmp_path / "x.h5", lambda columns: {"weights": 4 * columns["weights"]})
@@ -334,7 +339,7 @@ def parts(made, tmp_path_factory):
 class TestSelectionAndItsComplement:
     def test_are_the_whole(self, made, parts):
         whole, kept, discarded = read(made["train"]), *map(read, parts)
-        check_equal(read(*parts), whole, "weights")
+        check_equal(read(*parts), whole, "weights", "keep_probability")
         for part in (kept, discarded):
             assert len(part["ids"]) > 50
         before = whole["weights"][np.isin(whole["original_met"], discarded["original_met"])]

@@ -1,6 +1,7 @@
 """Batches of graphs: each event once an epoch, whatever the memory, the chunks and the buffer."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from utils.batches import (
 from utils.cli import UserError
 from utils.data_processing import graph_creator
 from utils.l1_dataset import L1Dataset
+from utils.loss_weights import LossWeights
 
 
 def graphs_with_holes(n_graphs, n_nodes, seed):
@@ -81,7 +83,7 @@ class TestRaggedGraphs:
         events.smeared_data[::7, 3] = [5, -1, 2]
         creator = graph_creator(variable, log_features)
         labels = creator.labels(events)
-        found = RaggedGraphs.of_events(creator, events, labels, np.ones(300, np.float32))
+        found = RaggedGraphs.of_events(creator, events, labels, np.ones(300, np.float32), np.zeros(300, np.int16))
         expected = RaggedGraphs.of(creator.features(events), labels)
         assert sorted(set(found.sizes)) == ([0, 1, 2, 3, 4, 5] if variable == "ht" else [0, 1, 2, 3, 4, 5, 6, 7, 8])
         for name in ("nodes", "sizes", "labels", "weights"):
@@ -100,6 +102,7 @@ class TestGraphFile:
                 s,
                 rng.random((len(s), 2), np.float32),
                 rng.random(len(s), np.float32),
+                np.arange(len(s), dtype=np.int16),
             )
             for s in sizes
         ]
@@ -282,12 +285,21 @@ class TestEpoch:
                 assert_allclose(graph[graph[:, 0] > 0][:, 0], np.log(objects[:, 0] + 1), rtol=1e-6)
                 assert correction == pytest.approx(true_met / events.smeared_met[row], rel=1e-6)
 
-    @pytest.mark.parametrize("power", [0, 0.5, 1])
-    def test_weighs_an_event_by_a_power_of_its_weight_over_the_mean_of_its_process(self, data, events, power):
-        powers = events.weights.astype(float) ** power
-        expected = powers / [powers[events.ids == number].mean() for number in events.ids]
-        for _, labels, weights in epoch_of(training_graphs(data, weight_power=power)):
-            assert_allclose(weights, expected[labels[:, 1].astype(int) - 1], rtol=1e-6)
+    @pytest.mark.parametrize("in_memory", [True, False])
+    @pytest.mark.parametrize("validation", [False, True])
+    def test_gives_each_process_its_share_of_the_loss(self, data, events, validation, in_memory, tmp_path):
+        rule = LossWeights(0.5, process_shares={"QCD": 4, "W": 1})
+        graphs = training_graphs(data, loss_weights=rule, scratch=None if in_memory else tmp_path)
+        epoch = epoch_of(graphs, validation)
+        rows = true_met_of(epoch).astype(int) - 1
+        weights = np.concatenate([weights for _, _, weights in epoch])
+        ids, roots = events.ids[rows], np.sqrt(events.weights[rows].astype(float))
+        for number, share in ((1, 0.8), (2, 0.2)):
+            of_it = ids == number
+            assert_allclose(weights[of_it], share * len(rows) * roots[of_it] / roots[of_it].sum(), rtol=1e-5)
+
+    def test_counts_all_events_the_same_without_a_rule(self, data):
+        assert {weight for _, _, weights in epoch_of(training_graphs(data)) for weight in weights} == {1}
 
     @pytest.mark.parametrize("batch_size", [1, 7, 32, 300, 5000])
     def test_has_as_many_batches_as_it_says_and_all_full_but_one(self, data, batch_size):
@@ -366,6 +378,7 @@ class NumberedGraphs:
                 self.sizes[row],
                 labels[row],
                 np.ones(len(row), np.float32),
+                np.zeros(len(row), np.int16),
             )
             for row in rows
         ]
@@ -435,6 +448,60 @@ class TestParts:
     def test_without_an_event_are_named(self, data, test_split, part):
         with pytest.raises(UserError, match=rf"x\.h5: no event is left for the {part}"):
             training_graphs(data, test_split=test_split)
+
+
+def mean_correction(data, validation, **settings):
+    """Return the weighted mean of the correction, which stands for any loss, over a part."""
+    epoch = epoch_of(training_graphs(data, **settings), validation)
+    labels, weights = (np.concatenate([batch[i] for batch in epoch]).astype(float) for i in (1, 2))
+    assert weights.mean() == pytest.approx(1, rel=1e-6)
+    return np.average(labels[:, 0], weights=weights)
+
+
+@pytest.mark.usefixtures("small_chunks")
+class TestShares:
+    """Of the processes in the loss, by the weights of signed events."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def signed(cls, events):
+        """Return events a quarter of which have a negative weight."""
+        return replace(events, weights=np.where(np.arange(len(events)) % 4, 1, -1) * events.weights)
+
+    @pytest.mark.parametrize("validation", [False, True])
+    @pytest.mark.parametrize("rule", [LossWeights(), LossWeights(0.5, process_shares={"QCD": 4, "W": 1})])
+    def test_give_the_same_loss_whatever_the_number_of_events(
+        self, signed, rule, validation, write_l1, tmp_path, monkeypatch
+    ):
+        """Each event of W is there three times, and one without a jet, not trained on, a hundred times."""
+        n = len(signed)
+        no_jet = np.flatnonzero((signed.smeared_data[:, 8, 0] == 0) & (signed.ids == 2))[0]
+        rows = np.concatenate([np.arange(n), np.tile(np.flatnonzero(signed.ids == 2), 2), np.full(100, no_jet)])
+        draws = np.random.default_rng(1).random(n)[rows]  # copies of an event belong to the same part
+        monkeypatch.setattr(batches, "uniforms", lambda seed, stream, key, start, stop: draws[start:stop])
+        once, more = (
+            mean_correction(L1Dataset.check(write_l1(tmp_path / name, of)), validation, loss_weights=rule)
+            for name, of in (("once.h5", signed), ("more.h5", signed[rows]))
+        )
+        assert more == pytest.approx(once, rel=1e-6)
+
+    def test_of_a_process_without_a_positive_sum_are_refused(self, events, write_l1, tmp_path):
+        wrong = replace(events, weights=np.where(events.ids == 2, -1, 1).astype(np.float32))
+        path = write_l1(tmp_path / "x.h5", wrong)
+        message = r"x\.h5: training: process 'W': the weights of its \d+ events add up to -\d+, expected a finite sum"
+        with pytest.raises(UserError, match=message):
+            training_graphs(L1Dataset.check(path), loss_weights=LossWeights())
+
+    def test_follow_the_sampled_spectrum_unless_told_otherwise(self, events, write_l1, tmp_path):
+        kept = np.where(events.true_met < 500, 0.1, 1).astype(np.float32)
+        path = write_l1(tmp_path / "x.h5", replace(events, weights=events.weights / kept, keep_probability=kept))
+        below = []
+        for rule in (LossWeights(), LossWeights(sampled_spectrum=False)):
+            epoch = epoch_of(training_graphs(L1Dataset.check(path), loss_weights=rule))
+            labels, weights = (np.concatenate([batch[i] for batch in epoch]) for i in (1, 2))
+            below.append(weights[labels[:, 1] < 500].sum() / weights.sum())
+        odds = [share / (1 - share) for share in below]
+        assert odds[1] / odds[0] == pytest.approx(10, rel=0.1)  # not quite, for the two processes
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,11 @@ class TestRoundTrip:
         chunks = list(data.chunks(33))
         assert [len(chunk) for chunk in chunks] == [33, 33, 33, 1]
         for found, expected in ((L1Events.concatenate(chunks), events), (data.rows(10, 20), events[10:20])):
+            assert found.keep_probability is None
             for name, column in vars(expected).items():
-                assert_array_equal(getattr(found, name), column)
-                assert getattr(found, name).dtype == column.dtype
+                if column is not None:
+                    assert_array_equal(getattr(found, name), column)
+                    assert getattr(found, name).dtype == column.dtype
 
     def test_the_layout_is_that_of_prepared_files(self, tmp_path, random_l1_events):
         with h5py.File(write(tmp_path / "x.h5", random_l1_events(7))) as file:
@@ -208,31 +210,3 @@ def test_rows_of_a_process_are_found_by_their_place_among_its_events(write_l1, r
         indices = [len(rows) - 1, 0, 3, 3]
         assert data.rows_of(process_id, indices) == rows[indices].tolist()
     assert data.rows_of(1, []) == []
-
-
-class TestRelativeWeights:
-    def test_ids_may_be_any_number(self, tmp_path, random_l1_events):
-        """Means are by process, not by id: an array as long as the largest id would not fit into memory."""
-        events = random_l1_events(10)
-        events.ids[:] = [7, 2_000_000_000] * 5
-        events.weights[:] = np.arange(10)
-        with new_l1_file(tmp_path / "x.h5", {2_000_000_000: "A", 7: "B", 3: "empty"}, 3, {}) as file:
-            file.append(events)
-        weights = L1Dataset.check(tmp_path / "x.h5").relative_weights(1)(events)
-        assert_array_equal(weights, np.float32([0, 1 / 5, 2 / 4, 3 / 5, 1, 1, 6 / 4, 7 / 5, 2, 9 / 5]))
-
-    @pytest.mark.parametrize(
-        ("values", "message"),
-        [
-            ([1, 1, -1, 1], "dataset 'weights', event 2: expected a weight of at least 0"),
-            ([0, 1, 0, 1], "dataset 'weights': process 'QCD' has none above 0"),
-        ],
-    )
-    def test_what_gives_no_mean_is_named(self, values, message, tmp_path, random_l1_events):
-        events = random_l1_events(4)
-        events.ids[:] = [1, 2, 1, 2]
-        events.weights[:] = values
-        data = L1Dataset.check(write(tmp_path / "x.h5", events))
-        assert_array_equal(data.relative_weights(0)(events), np.ones(4, np.float32))
-        with pytest.raises(UserError, match=message):
-            data.relative_weights(1)

@@ -72,10 +72,11 @@ class TestTally:
         for event, n_jets in enumerate([0, 1, 1, 2, 2, 10]):
             objects[event, 8 : 8 + n_jets, 0] = 30
         events = l1_events(objects, true_met=[5, 15, 25, 35, 299, 301])
-        tally = SamplingTally.empty("true_met", threshold=100.0)
+        tally = SamplingTally.empty("true_met", 100.0, {1: "QCD", 2: "W"})
         thinned = np.array([False, True, True, True, True, True])
         for rows in (slice(0, 2), slice(2, 6)):
-            tally.add(events[rows], thinned[rows], (thinned & (np.arange(6) != 2))[rows])
+            chosen = np.ones(rows.stop - rows.start, bool)
+            tally.add(events[rows], chosen, thinned[rows], (thinned & (np.arange(6) != 2))[rows])
         return tally
 
     def test_counts_jets_before_and_after(self, tally):
@@ -94,5 +95,13 @@ class TestTally:
         assert rows[0] == ["L1", "jets", "before", "after", "kept"]
         assert rows[1:4] == [["0", "1", "0", "0.00%"], ["1", "2", "1", "50.00%"], ["2", "2", "2", "100.00%"]]
         assert rows[4] == ["3", "0", "0", "-"]
-        assert rows[-1] == ["all", "6", "4", "66.67%"]
-        assert len(rows) == 13
+        assert rows[12] == ["all", "6", "4", "66.67%"]
+
+    def test_text_has_the_share_of_the_loss_of_events_with_a_jet(self, tally):
+        _, without, sampled = tally.text().split("\n\n")
+        assert "without the selection" in without
+        assert without.splitlines()[2].split() == ["0", "-", "25", "20.00%", "(1)"]
+        assert sampled.splitlines()[2].split() == ["0", "-", "25", "25.00%", "(1)"]
+        assert sampled.splitlines()[3].split() == ["25", "-", "50", "25.00%", "(1)"]
+        assert sampled.splitlines()[-2].split() == ["300", "-", "inf", "25.00%", "(1)"]
+        assert sampled.splitlines()[-1].split() == ["all", "100.00%", "(4)"]
