@@ -214,7 +214,7 @@ def predict(
         add_outcomes(tally, processes[name], counts)
     for process_id in data.process_names.keys() - set(processes.values()):
         tally.add_number(NOT_EVALUATED, process_id, tally.number(READ, process_id))
-    return of_process, tally.after(History.read(data.path), "analyze_results_teacher")
+    return of_process, tally.after(data.history, "analyze_results_teacher")
 
 
 def zero_bias_rates(

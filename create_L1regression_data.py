@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.cli import UserError, comma_separated, is_name, number, parser, progress, script
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files
@@ -142,7 +142,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
     paths: dict[str, list[str]] = {}
     for text in inputs:
         name, equals, pattern = text.partition("=")
-        if not (name and name.isprintable() and equals and pattern):
+        if not (is_name(name) and equals and pattern):
             raise UserError(f"--input {text!r}: expected NAME=FILES")
         found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
         if not found:
@@ -290,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                         tally.add("test", test_events.ids)
                         bar.update(len(train_events) + len(test_events))
                 tally.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
-            before = History.of_inputs({name: [file.path for file in files] for name, files in inputs.items()})
+            before = History.of_inputs({name: [file.history for file in files] for name, files in inputs.items()})
             history = tally.after(before, "create_L1regression_data")
             train.record(history)
             test.record(history.of("test"))

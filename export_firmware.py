@@ -179,7 +179,7 @@ def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> 
             tally.add(CHECKED, events.ids[~chosen])
             tally.add(SIMULATED, events.ids[chosen])
             bar.update(len(events))
-    return concatenated([*kept, random]), tally.after(History.read(data.path), "export_firmware")
+    return concatenated([*kept, random]), tally.after(data.history, "export_firmware")
 
 
 def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:

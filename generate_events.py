@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import checked, number, parser, printable, progress, script
+from utils.cli import checked, number, parser, process_name, progress, script
 from utils.detector import Detected, Detector, measure, overlay, reconstruct
 from utils.event_counts import GENERATED, READ, History, Tally
 from utils.events import new_events_file
@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args = parser(__doc__)
     args.add_argument("--output", type=Path, required=True, help="events file to write")
-    args.add_argument("--process", type=checked(printable), required=True, help="name of the process")
+    args.add_argument("--process", type=checked(process_name), required=True, help="name of the process")
     args.add_argument(
         "--settings", nargs="+", required=True, metavar="'KEY = VALUE'", help="settings for Pythia that define it"
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import L1Events, jet_count
-from utils.event_counts import LEFT_OUT, READ, History, Tally
+from utils.event_counts import LEFT_OUT, READ, Tally
 from utils.files import provenance, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
 from utils.loss_weights import LossSpectrum
@@ -212,7 +212,7 @@ def write_selected(
         counts.add(THINNED, events.ids[chosen & ~thinned])
         counts.add(FLATTENED, events.ids[thinned & ~kept])
     sums.refuse_sums_below_0(str(args.input))
-    history = counts.after(History.read(args.input), "selective_sampling_jets")
+    history = counts.after(chunks.data.history, "selective_sampling_jets")
     kept_output.record(history)
     if discarded_output is not None:
         discarded_output.record(history.of(LEFT_OUT))

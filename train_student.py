@@ -20,7 +20,6 @@ import pandas as pd
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
 from utils.data_processing import L1Events, graph_creator, jet_count
-from utils.event_counts import History
 from utils.files import modules_of, provenance, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
@@ -272,7 +271,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, inputs, scratch)
-        events = graphs.tally.after(History.read(args.input), "train_student")
+        events = graphs.tally.after(data.history, "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))
         rows.to_csv(folder / "history.csv")

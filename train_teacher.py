@@ -21,7 +21,6 @@ import pandas as pd
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
-from utils.event_counts import History
 from utils.files import modules_of, provenance, read_json, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
@@ -332,7 +331,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, creator, scratch)
-        events = graphs.tally.after(History.read(args.input), "train_teacher")
+        events = graphs.tally.after(data.history, "train_teacher")
         hypermodel = build_hypermodel(args, creator, graphs)
         try:
             model, history = train(args, command, hypermodel, fixed, graphs, folder)

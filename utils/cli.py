@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 LONGEST_LINE = 900
+LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -109,10 +110,15 @@ def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
     return parse_or_explain
 
 
-def printable(text: str) -> str:
-    """Return a name, or raise a ValueError where it is none: empty, or with line breaks or bytes of no encoding."""
-    if not (text and text.isprintable()):
-        raise ValueError(f"expected a name of printable characters, found {text!r}")
+def is_name(text: str) -> bool:
+    """Return whether a text can name a process, in tables and as part of a file name: without line breaks and `/`."""
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and "/" not in text
+
+
+def process_name(text: str) -> str:
+    """Return the name of a process, or raise a ValueError where it is none."""
+    if not is_name(text):
+        raise ValueError(f"expected a name, at most {LONGEST_NAME} printable characters without '/', found {text!r}")
     return text
 
 

@@ -14,14 +14,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from utils.cli import UserError
-from utils.files import open_hdf5
+from utils.files import open_hdf5, read_text_attribute
+from utils.first_look import first_look
 
 logger = logging.getLogger(__name__)
 
 EVENT_COUNTS = "event_counts"
+MOST_EVENTS = 2**53  # that are believed; sums of them can be counted and shown
 READ, GENERATED, LEFT_OUT = "read", "generated", "left out"
 
 ByProcess = Mapping[str, int]
@@ -89,12 +92,22 @@ class History:
 
     @classmethod
     def read(cls, path: str | Path) -> "History":
-        """Read what is on record of an HDF5 file."""
+        """Read what is on record of an HDF5 file; of one that was checked it is there already."""
+        (history,) = first_look(cls._look, [path])
+        return history
+
+    @classmethod
+    def _look(cls, path: Path) -> "History":
         with open_hdf5(path) as file:
-            try:
-                return cls.of_record(json.loads(file.attrs[EVENT_COUNTS]))
-            except (KeyError, OSError, RecursionError, TypeError, ValueError):
-                return cls()
+            return cls.of_attribute(file)
+
+    @classmethod
+    def of_attribute(cls, file: h5py.File) -> "History":
+        """Read the attribute of an open file."""
+        try:
+            return cls.of_record(json.loads(read_text_attribute(file, EVENT_COUNTS) or "null"))
+        except (RecursionError, ValueError):
+            return cls()
 
     @classmethod
     def of_record(cls, record: Any) -> "History":
@@ -106,15 +119,15 @@ class History:
             return cls()
 
     @classmethod
-    def of_inputs(cls, files: Mapping[str, Sequence[str | Path]]) -> "History":
-        """Read what is on record of the events files of several processes, and add it up.
+    def of_inputs(cls, files: "Mapping[str, Sequence[History]]") -> "History":
+        """Add up what is on record of the events files of several processes.
 
         Parameters
         ----------
-        files : mapping of str to sequence of str or Path
-            Of each process. One of which a file has no record has none.
+        files : mapping of str to sequence of History
+            Of the files of each process. One of which a file has no record has none.
         """
-        found = {process: [cls.read(path).steps for path in paths] for process, paths in files.items()}
+        found = {process: [history.steps for history in of_files] for process, of_files in files.items()}
         of_process = {
             process: [steps[0] for steps in histories] for process, histories in found.items() if all(histories)
         }
@@ -168,7 +181,9 @@ def _step(*, step: Any, source: Any, read: Any, written: Any, left_out: Any) -> 
 
 
 def _counts(counts: Any) -> dict[str, int]:
-    if not isinstance(counts, dict) or not all(type(number) is int and number >= 0 for number in counts.values()):
+    if not isinstance(counts, dict) or not all(
+        type(number) is int and 0 <= number < 2**63 for number in counts.values()
+    ):
         raise ValueError(f"expected numbers of events by process, received: {counts!r}")
     return {_text(process): number for process, number in counts.items()}
 

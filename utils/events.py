@@ -21,7 +21,9 @@ from utils.data_processing import (
     PHI,
     PT,
 )
+from utils.event_counts import History
 from utils.files import dataset, holds, new_hdf5, open_hdf5
+from utils.first_look import first_look
 from utils.gzip_chunks import GZIP, read_rows
 
 CHUNK = 4096
@@ -69,21 +71,38 @@ def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
 
 @dataclass(frozen=True)
 class EventsFile:
-    """An events file that was checked: where it is, how many events it holds and whether they are weighted."""
+    """An events file that was checked.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    weighted : bool
+        Whether its events are weighted.
+    history : History
+        What is on record of its events.
+    """
 
     path: Path
     n_events: int
     weighted: bool
+    history: History
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
         """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        (file,) = check_events_files([path])
+        return file
+
+    @classmethod
+    def look(cls, path: Path) -> "EventsFile":
+        """Check the layout of a file, in the child process of a first look."""
         with open_hdf5(path) as file:
             n_events = len(dataset(file, "Particles", (None, N_EVENT_SLOTS, 4)))
             weighted = holds(file, "Weights")
             if weighted:
                 dataset(file, "Weights", (n_events,))
-            return cls(Path(path), n_events, weighted)
+            return cls(path, n_events, weighted, History.of_attribute(file))
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).
@@ -143,7 +162,7 @@ def _first_wrong(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int]:
 
 def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
     """Check several files of one process; either all or none may have weights."""
-    files = [EventsFile.check(path) for path in paths]
+    files = first_look(EventsFile.look, paths)
     for file in files[1:]:
         if file.weighted != files[0].weighted:
             without, having = (files[0], file) if file.weighted else (file, files[0])

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 # What h5py raises, depending on where a file is damaged.
 DAMAGED = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 MAX_CHUNK_BYTES = 1 << 28
+MAX_TEXT_BYTES = 1 << 24  # of all entries of a dataset of text, or of an attribute
 
 # Errors of a file system without room for an output, of a quota, of a limit on the size of a file, and of one that
 # cannot be written at all.
@@ -400,3 +401,16 @@ def _check_storage(found: h5py.Dataset, where: str) -> None:
         whole = found.id.get_num_chunks() >= n_chunks
     if not whole:
         raise UserError(f"{where} declares {len(found)} rows, but not all of them are written")
+
+
+def read_text_attribute(file: h5py.File, name: str) -> str | None:
+    """Return the text of an attribute; None where there is none, or something else."""
+    try:
+        attribute = file.attrs.get_id(name)
+        fits = attribute.shape == () and attribute.dtype.kind in "SO" and attribute.dtype.itemsize <= MAX_TEXT_BYTES
+        text = file.attrs[name] if fits else None
+    except DAMAGED:
+        return None
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return text if isinstance(text, str) and len(text) <= MAX_TEXT_BYTES else None

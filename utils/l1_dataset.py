@@ -12,16 +12,19 @@ from typing import Any
 import h5py
 import numpy as np
 
-from utils.cli import UserError
+from utils.cli import UserError, is_name
 from utils.compiled import compiled
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
 from utils.event_counts import History
-from utils.files import dataset, holds, new_hdf5, open_hdf5
+from utils.files import MAX_TEXT_BYTES, dataset, holds, new_hdf5, open_hdf5
+from utils.first_look import first_look
 from utils.gzip_chunks import GzipTable, read_rows
 from utils.workers import worker_threads
 
 FORMAT_VERSION = 1
 MAX_PROCESSES = 10_000
+LARGEST_ID = 2**31 - 1
+LONGEST_ID = 100  # digits
 LARGEST = 1e30  # of all numbers: sums and products of larger ones may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
@@ -115,6 +118,8 @@ class L1Dataset:
         Whether it has weights; files from elsewhere may have none.
     sampled : bool
         Whether it has the probabilities with which the selective sampling kept its events.
+    history : History
+        What is on record of its events.
     """
 
     path: Path
@@ -122,10 +127,16 @@ class L1Dataset:
     process_names: dict[int, str]
     weighted: bool
     sampled: bool
+    history: History
 
     @classmethod
     def check(cls, path: str | Path) -> "L1Dataset":
         """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        (data,) = first_look(cls._look, [path])
+        return data
+
+    @classmethod
+    def _look(cls, path: Path) -> "L1Dataset":
         with open_hdf5(path) as file:
             n_events = len(dataset(file, OBJECTS[0], (None, N_SLOTS, 3)))
             for name in OBJECTS[1:]:
@@ -136,12 +147,8 @@ class L1Dataset:
             weighted, sampled = (holds(file, name) for name in OPTIONAL)
             for name in itertools.compress(OPTIONAL, (weighted, sampled)):
                 dataset(file, name, (n_events,))
-            labels = dataset(file, "ids_names", (None,), "SO")
-            if len(labels) > MAX_PROCESSES:
-                raise UserError(
-                    f"{path}: dataset 'ids_names' has {len(labels)} entries, expected {MAX_PROCESSES} at most"
-                )
-            return cls(Path(path), n_events, _parse_labels(path, read_rows(labels, 0, len(labels))), weighted, sampled)
+            names = _parse_labels(path, _read_labels(file))
+            return cls(path, n_events, names, weighted, sampled, History.of_attribute(file))
 
     @property
     def optional(self) -> tuple[str, ...]:
@@ -242,14 +249,35 @@ def _first_wrong(values: np.ndarray, momenta: bool) -> tuple[int, int]:
     return len(values), FINITE
 
 
-def _parse_labels(path: str | Path, labels: Iterable[bytes | str]) -> dict[int, str]:
+def _read_labels(file: h5py.File) -> list[str]:
+    """Read the entries of ``ids_names``, text of fixed or any length; bytes that are no UTF-8 are replaced."""
+    found = dataset(file, "ids_names", (None,), "SO")
+    where = f"{file.filename}: dataset 'ids_names'"
+    if len(found) > MAX_PROCESSES:
+        raise UserError(f"{where} has {len(found)} entries, expected {MAX_PROCESSES} at most")
+    of_any_length = found.dtype.kind == "O"
+    entries: list[bytes] = []
+    n_bytes = 0 if of_any_length else len(found) * found.dtype.itemsize
+    # Only a text of any length itself says how long it is, and many may be one and the same.
+    rows_at_a_time = 1 if of_any_length else max(1, len(found))
+    for row in range(0, len(found), rows_at_a_time):
+        if n_bytes <= MAX_TEXT_BYTES:
+            entries += list(read_rows(found, row, row + rows_at_a_time))
+            n_bytes += len(entries[-1]) if of_any_length else 0
+    if n_bytes > MAX_TEXT_BYTES:
+        raise UserError(f"{where} is more than {MAX_TEXT_BYTES >> 20} MiB of text, expected names of processes")
+    return [entry.decode(errors="replace") for entry in entries]
+
+
+def _parse_labels(path: str | Path, labels: Iterable[str]) -> dict[int, str]:
     """Read the entries of ``ids_names``, of which no two may share the id or the name."""
     names: dict[int, str] = {}
-    for label in labels:
-        text = label.decode(errors="replace") if isinstance(label, bytes) else label
+    for text in labels:
         name, _, number = text.rpartition("_")
-        if not name or not number.isascii() or not number.isdigit():
-            raise UserError(f"{path}: dataset 'ids_names' has '{text}', expected NAME_ID such as QCD_1")
+        if not (is_name(name) and number.isascii() and number.isdigit() and len(number) <= LONGEST_ID):
+            raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected NAME_ID such as QCD_1")
+        if int(number) > LARGEST_ID:
+            raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected an ID of at most {LARGEST_ID}")
         if int(number) in names or name in names.values():
             raise UserError(f"{path}: dataset 'ids_names' has '{text}', but another entry has that id or name")
         names[int(number)] = name

@@ -119,7 +119,7 @@ class TestInputs:
             {"events": {"QCD": 30, "W": 5}},
             {"failed": {"QCD": 2, "W": 1}},
         )
-        found = History.of_inputs({"QCD": paths[:2], "W": paths[2:]})
+        found = History.of_inputs({"QCD": [*map(History.read, paths[:2])], "W": [History.read(paths[2])]})
         assert found == History((expected,), "events")
 
     def test_a_process_of_which_a_file_has_no_record_has_none(self, tmp_path):
@@ -127,6 +127,7 @@ class TestInputs:
         known = write(tmp_path / "known.h5", History((step,), "events"))
         unknown = tmp_path / "unknown.h5"
         h5py.File(unknown, "w").close()
+        known, unknown = History.read(known), History.read(unknown)
         found = History.of_inputs({"QCD": [known], "W": [known, unknown]})
         assert found == History((step,), "events")
         assert History.of_inputs({"W": [known, unknown]}) == History()
