@@ -67,9 +67,10 @@ def script(name):
 
 
 def shard_events(process, shard):
-    """Events of a shard: all shards of a process are full but perhaps the last."""
-    full = GENERATE["events_per_shard"]
-    return min(full, GENERATE["processes"][process]["events"] - full * shard)
+    """Events of a shard: as many in each, or one more in the last ones, so that shards of a file never overlap."""
+    events = GENERATE["processes"][process]["events"]
+    number = n_shards(events, GENERATE["events_per_shard"])
+    return events // number + (shard >= number - events % number)
 
 
 def events_files(process, source):

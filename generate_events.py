@@ -1,9 +1,10 @@
 """Generate proton-proton collisions of one process, measure them in a fast detector and write an events file.
 
 A process is a list of Pythia 8 settings. The same seed, process name and shard give the same events; other shards give
-independent ones. The weights of a file add up to Pythia's cross section of the process in pb. To combine the files of
-several shards, multiply the weights of each by its share of all events, n / (n_1 + ... + n_k); for k files of equal
-length, divide by k.
+independent ones. Of a Les Houches file in the settings, shard s of n events takes those from s n to (s + 1) n - 1.
+The weights of a file add up to Pythia's cross section of the process in pb. To combine the files of several shards,
+multiply the weights of each by its share of all events, n / (n_1 + ... + n_k); for k files of equal length, divide
+by k.
 """
 
 import argparse
@@ -20,12 +21,12 @@ from utils.detector import Detected, Detector, measure, overlay, reconstruct
 from utils.event_counts import GENERATED, READ, History, Tally
 from utils.events import new_events_file
 from utils.files import provenance
-from utils.generator import MINIMUM_BIAS, Generator, seed_sequences
+from utils.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
 
 logger = logging.getLogger("generate_events")
 
 BATCH = 200
-FAILED = "failed in Pythia, replaced"
+FAILED = "failed or vetoed in Pythia"
 MAX_PILEUP_POOL = 2000
 
 
@@ -37,7 +38,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument(
         "--settings", nargs="+", required=True, metavar="'KEY = VALUE'", help="settings for Pythia that define it"
     )
-    args.add_argument("--events", type=number(int, 1), default=10000, help="events to write")
+    args.add_argument(
+        "--events", type=number(int, 1), default=10000, help="events to write; of a Les Houches file, to read"
+    )
     args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all shards and processes")
     args.add_argument("--shard", type=number(int, 0), default=0, help="which of several independent files this is")
     args.add_argument(
@@ -48,7 +51,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="multi-parton interactions; without them generation is five times as fast",
     )
     args.add_argument("--pileup", type=number(float, 0), default=0.0, help="mean number of pile-up collisions")
-    args.add_argument("--energy", type=number(float, above=0), default=13000.0, help="centre-of-mass energy [GeV]")
+    args.add_argument(
+        "--energy",
+        type=number(float, above=0),
+        help=f"centre-of-mass energy [GeV]; without it {DEFAULT_ENERGY:g}, or that of a Les Houches file",
+    )
     return args.parse_args(argv)
 
 
@@ -58,7 +65,7 @@ def batches(n_events: int) -> Iterator[int]:
         yield min(BATCH, n_events - start)
 
 
-def pileup_pool(args: argparse.Namespace, detector: Detector, seed: np.random.SeedSequence) -> Detected:
+def pileup_pool(args: argparse.Namespace, energy: float, detector: Detector, seed: np.random.SeedSequence) -> Detected:
     """Generate and measure the minimum-bias collisions that pile-up is drawn from.
 
     There are as many as are drawn on average, up to 2000; each may be drawn again, in another orientation.
@@ -68,7 +75,7 @@ def pileup_pool(args: argparse.Namespace, detector: Detector, seed: np.random.Se
     generator = Generator(
         "pile-up",
         MINIMUM_BIAS,
-        energy=args.energy,
+        energy=energy,
         underlying_event=bool(args.underlying_event),
         seed=pythia_seed,
     )
@@ -95,9 +102,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             energy=args.energy,
             underlying_event=bool(args.underlying_event),
             seed=process_seed,
+            hard_events=range(args.shard * args.events, (args.shard + 1) * args.events),
         )
         tally = Tally({0: args.process}, ["events"], [FAILED])
-        pool = pileup_pool(args, detector, pileup_seed) if args.pileup else None
+        pool = pileup_pool(args, generator.energy, detector, pileup_seed) if args.pileup else None
         with progress(args.events, args.process) as bar:
             for size in batches(args.events):
                 particles, weights = generator.batch(size)
@@ -105,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if pool is not None:
                     detected = overlay(detected, pool, args.pileup, rng)
                 file.append(reconstruct(detected, detector, subtract_pileup=pool is not None), weights)
-                tally.add_number(READ, 0, size)
                 tally.add_number("events", 0, len(weights))
                 bar.update(size)
-        for outcome in (READ, FAILED):
-            tally.add_number(outcome, 0, generator.n_failed)
+        n_events = tally.number("events", 0)
+        tally.add_number(READ, 0, generator.n_tried)
+        tally.add_number(FAILED, 0, generator.n_tried - n_events)
         file.finish(
-            generator.cross_section_pb / generator.weight_sum,
+            generator.weight_scale,
             {
                 "process": args.process,
                 "cross_section_pb": generator.cross_section_pb,
@@ -126,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logger.info(
         "%s: %d events, cross section %.4g +- %.2g pb",
         args.output,
-        args.events,
+        n_events,
         generator.cross_section_pb,
         generator.cross_section_error_pb,
     )

@@ -54,6 +54,30 @@ def _write_events(path, particles, weights=None):
     return path
 
 
+def _write_les_houches(path, strategy, weights, cross_section=1.0, beam_energy=6500, seed=1):
+    """Write a Les Houches file of quarks that annihilate to two muons at large angles; the largest weight is 100."""
+    rng = np.random.default_rng(seed)
+    beams = f"2212 2212 {beam_energy} {beam_energy} 0 0 247000 247000"
+    header = ["<init>", f"{beams} {strategy} 1", f"{cross_section} 1.0 100.0 1", "</init>"]
+    lines = ['<LesHouchesEvents version="1.0">', *header]
+    for weight in weights:
+        energy, cosine, phi = 150 + 40 * rng.random(), rng.uniform(-0.5, 0.5), rng.uniform(-3, 3)
+        pt = energy * np.sqrt(1 - cosine**2)
+        out = np.array([pt * np.cos(phi), pt * np.sin(phi), energy * cosine])
+        along = np.array([0, 0, energy])
+        lines += ["<event>", f"4 1 {weight} {2 * energy} 0.0075 0.118"]
+        for start, momentum in (
+            ("2 -1 0 0 501 0", along),
+            ("-2 -1 0 0 0 501", -along),
+            ("13 1 1 2 0 0", out),
+            ("-13 1 1 2 0 0", -out),
+        ):
+            lines.append(" ".join([start, *(f"{value:.10e}" for value in (*momentum, energy)), "0 0 9"]))
+        lines.append("</event>")
+    path.write_text("\n".join([*lines, "</LesHouchesEvents>", ""]))
+    return path
+
+
 def _l1_events(smeared, true=None, **columns):
     """Return L1 events of given objects, shape (n_events, 18, 3); the other columns are given or simple."""
     smeared = np.asarray(smeared, np.float32)
@@ -81,6 +105,11 @@ def random_particles():
 @pytest.fixture(scope="session")
 def write_events():
     return _write_events
+
+
+@pytest.fixture(scope="session")
+def write_les_houches():
+    return _write_les_houches
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from generate_events import FAILED, main
-from utils.data_processing import EVENT_JETS, EVENT_MET, PT
+from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.event_counts import History
 from utils.events import EventsFile
 
@@ -88,6 +88,47 @@ def test_the_energy_counts(tmp_path):
         with h5py.File(tmp_path / "events.h5") as file:
             cross_sections.append(file.attrs["cross_section_pb"])
     assert cross_sections[0] < 0.02 * cross_sections[1]
+
+
+def les_houches(path):
+    return "Beams:frameType = 4", f"Beams:LHEF = {path}"
+
+
+def test_shards_of_a_les_houches_file(tmp_path, write_les_houches):
+    """Of muon pairs at large angles: MET is small, and the leading muon of each event is that of the file."""
+    path = write_les_houches(tmp_path / "hard.lhe", -4, np.tile([7.0, -1.0], 30))
+    leading = []
+    for shard in (0, 1):
+        output = tmp_path / f"{shard}.h5"
+        assert generate(output, "--shard", shard, settings=les_houches(path), events=30) == 0
+        particles, weights = read(output)
+        np.testing.assert_allclose(weights, np.tile([7.0, -1.0], 15) / 30, rtol=1e-6)
+        with h5py.File(output) as file:
+            assert file.attrs["cross_section_pb"] == pytest.approx(3, rel=1e-6)
+        (step,) = History.read(output).steps
+        assert (step.read, step.written, step.left_out) == ({"QCD": 30}, {"events": {"QCD": 30}}, {FAILED: {"QCD": 0}})
+        leading.append(particles[:, EVENT_MUONS.start, PHI])
+    between_axes = np.abs((leading[0] - leading[1] + np.pi / 2) % np.pi - np.pi / 2)
+    assert np.mean(between_axes < 0.1) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 1.0], "hard.lhe: has 2 events, expected 30"),
+        ([1.0, -3.0] * 15, "process QCD: expected events whose weights sum to more than 0"),
+    ],
+)
+def test_les_houches_files_that_are_refused(weights, message, tmp_path, write_les_houches, error_of):
+    path = write_les_houches(tmp_path / "hard.lhe", -4, weights)
+    assert message in error_of(main, arguments(tmp_path / "out" / "events.h5", settings=les_houches(path)))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_setting_that_a_flag_decides_is_refused(tmp_path, error_of):
+    error = error_of(main, arguments(tmp_path / "events.h5", settings=(*QCD, "Beams:eCM = 7000")))
+    assert error.startswith("error: process QCD: 'Beams:eCM = 7000' would be overridden: --energy decides Beams:eCM")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Event generation with Pythia 8 (C. Bierlich et al., SciPost Phys. Codeb. 8 (2022), arXiv:2203.11601)."""
 
+import math
 import os
 import re
 import sys
@@ -7,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import awkward as ak
 import numpy as np
@@ -15,13 +16,14 @@ import pythia8mc
 
 from utils.cli import UserError
 from utils.detector import Particles
+from utils.les_houches import copy_events
+from utils.pythia_settings import FRAME, LES_HOUCHES, Value, read_settings, value_of
 
 PB_PER_MB = 1e9
 MAX_PYTHIA_SEED = 900_000_000
 MAX_TRIALS_PER_EVENT = 10.0
-
-# Particles that fly more than 10 mm/c reach the detector, as is the convention at the LHC.
-COMMON_SETTINGS = ("Print:init = off", "Print:next = off", "ParticleDecays:limitTau0 = on")
+DEFAULT_ENERGY = 13000.0
+NO_EVENTS = Particles(*np.zeros((2, 0), np.int64), *np.zeros((5, 0)))
 MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
 
 
@@ -36,7 +38,7 @@ def pythia_seed(sequence: np.random.SeedSequence) -> int:
     return 1 + int(sequence.generate_state(1, np.uint64)[0]) % MAX_PYTHIA_SEED
 
 
-class _EventWeights(pythia8mc.UserHooks):
+class _Recorder:
     """Note the weight of each complete event, which Pythia's batches leave out, and count all others."""
 
     def __init__(self, pythia: pythia8mc.Pythia):
@@ -53,6 +55,14 @@ class _EventWeights(pythia8mc.UserHooks):
             self.n_failed += 1
 
 
+class _EventWeights(_Recorder, pythia8mc.UserHooks):
+    """Record, and change nothing."""
+
+
+class _MatchedWeights(_Recorder, pythia8mc.JetMatchingMadgraph):
+    """Record, and match jets to partons, for which Pythia needs a hook beside the settings ``JetMatching``."""
+
+
 class Generator:
     """Proton-proton collisions of one process.
 
@@ -62,16 +72,18 @@ class Generator:
         Name, for messages.
     settings : sequence of str
         Lines ``Key = value`` for Pythia.
-    energy : float
-        Centre-of-mass energy in GeV.
+    energy : float, optional
+        Centre-of-mass energy in GeV; without it, that of the Les Houches file, or 13,000.
     underlying_event : bool
-        Without it, multi-parton interactions are off, whatever the settings say.
+        Whether there are multi-parton interactions.
     seed : np.random.SeedSequence
+    hard_events : range
+        Numbers of the events to take from a Les Houches file, where the settings name one.
 
     Raises
     ------
     UserError
-        If Pythia does not accept a setting, or all of them together.
+        If Pythia does not accept a setting, or all of them together, or if a setting would have no effect.
     """
 
     def __init__(
@@ -79,27 +91,52 @@ class Generator:
         process: str,
         settings: Sequence[str],
         *,
-        energy: float,
+        energy: float | None,
         underlying_event: bool,
         seed: np.random.SeedSequence,
+        hard_events: range = range(0),
     ):
         self._process = process
-        with _captured_output() as output:
+        decided: dict[str, Value] = {
+            "Beams:eCM": energy or DEFAULT_ENERGY,
+            "Random:setSeed": True,
+            "Random:seed": pythia_seed(seed),
+            "PartonLevel:MPI": underlying_event,
+            "Main:numberOfEvents": 0,
+        }
+        with _captured_output() as output, tempfile.NamedTemporaryFile(suffix=".lhe") as hard_file:
             self._pythia = pythia8mc.Pythia("", False)
-            forced = [f"Beams:eCM = {energy}", "Random:setSeed = on", f"Random:seed = {pythia_seed(seed)}"]
-            if not underlying_event:
-                forced.append("PartonLevel:MPI = off")
-            for setting in (*COMMON_SETTINGS, *settings, *forced):
-                if not self._pythia.readString(setting):
-                    raise UserError(f"process {process}: Pythia does not accept '{setting}'{_reason(output)}")
-            self._recorder = _EventWeights(self._pythia)
+            try:
+                read_settings(self._pythia, settings, decided)
+            except ValueError as error:
+                raise UserError(f"process {process}: {error}{_reason(output)}") from None
+            self.reads_file = value_of(self._pythia, FRAME) == LES_HOUCHES
+            if self.reads_file:
+                self._take_events(hard_events, hard_file)
+            matched = self._pythia.flag("JetMatching:merge")
+            self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
             self._pythia.setUserHooksPtr(self._recorder)
             if not self._pythia.init():
                 raise UserError(
                     f"process {process}: Pythia cannot start with the settings "
                     f"{', '.join(repr(setting) for setting in settings)}{_reason(output)}"
                 )
+        if energy and not math.isclose(self.energy, energy, rel_tol=1e-4):
+            raise UserError(
+                f"process {process}: --energy is {energy:g} GeV, but the settings, or the file that they name, "
+                f"have beams with {self.energy:g} GeV"
+            )
+        self._n_asked, self._weight_sum = 0, 0.0
         self._charges: dict[int, float] = {}
+
+    def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> None:
+        """Let Pythia read only some events of its Les Houches file, so that no other shard has them."""
+        n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
+        wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
+        copy_events(self._pythia.word("Beams:LHEF"), wanted, hard_file)
+        hard_file.flush()
+        self._pythia.settings.mode("Beams:nSkipLHEFatInit", 0)
+        self._pythia.settings.word("Beams:LHEF", hard_file.name)
 
     def batch(self, n_events: int) -> tuple[Particles, np.ndarray]:
         """Generate events.
@@ -107,32 +144,52 @@ class Generator:
         Parameters
         ----------
         n_events : int
-            How many; those that fail, which is rare, are replaced.
+            How many; those that fail, which is rare, are replaced. Of a Les Houches file so many are read, and those
+            that Pythia leaves out are missing.
 
         Returns
         -------
         particles : Particles
             Stable particles, invisible ones among them.
         weights : np.ndarray, shape (n_events,), float64
-            Relative weights; their sum over all events is :attr:`weight_sum`.
+            Relative weights; times :attr:`weight_scale` they are in pb.
         """
         self._recorder.weights.clear()
         with _captured_output() as output:
             try:
-                events = self._pythia.nextBatch(n_events, errorMode=MAX_TRIALS_PER_EVENT)
+                events = self._pythia.nextBatch(n_events, errorMode="none" if self.reads_file else MAX_TRIALS_PER_EVENT)
             except RuntimeError as error:
                 raise UserError(f"process {self._process}: Pythia {error}{_reason(output)}") from None
-        return self._stable(events.prt), np.array(self._recorder.weights)
+            except TypeError:  # what awkward makes of a batch in which no particle has a vertex
+                raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
+        weights = np.array(self._recorder.weights)
+        self._n_asked += n_events
+        self._weight_sum += weights.sum()
+        return self._stable(ak.drop_none(events).prt) if len(weights) else NO_EVENTS, weights
 
     @property
-    def n_failed(self) -> int:
-        """Number of events so far that failed and were replaced."""
-        return self._recorder.n_failed
+    def n_tried(self) -> int:
+        """Number of events so far, with those that failed or were vetoed."""
+        return self._n_asked + (0 if self.reads_file else self._recorder.n_failed)
 
     @property
-    def weight_sum(self) -> float:
-        """Sum of the weights of all events so far."""
-        return float(self._pythia.infoPython().weightSum())
+    def energy(self) -> float:
+        """Centre-of-mass energy in GeV."""
+        return float(self._pythia.infoPython().eCM())
+
+    @property
+    def weight_scale(self) -> float:
+        """Factor on the weights of all events so far with which they sum to the cross section in pb.
+
+        Pythia has other units of the weight for each strategy of Les Houches files, and sums of its own that are in
+        yet others, so that only its cross section is used. A :class:`UserError` says if that is not above 0.
+        """
+        if not (self._weight_sum > 0 and self.cross_section_pb > 0):
+            raise UserError(
+                f"process {self._process}: expected events whose weights sum to more than 0, found a sum of "
+                f"{self._weight_sum:g} and a cross section of {self.cross_section_pb:g} pb"
+            )
+        return self.cross_section_pb / self._weight_sum
 
     @property
     def cross_section_pb(self) -> float:

@@ -107,12 +107,12 @@ def test_weights_without_bias_are_one(w_events):
     source, particles, weights = w_events
     assert len(particles.counts) == len(weights) == 1500
     assert (weights == 1).all()
-    assert source.weight_sum == 1500
+    assert source.weight_scale == pytest.approx(source.cross_section_pb / 1500, rel=1e-12)
 
 
 def test_weights_undo_the_bias(qcd_events):
     source, _, weights = qcd_events
-    assert weights.sum() == pytest.approx(source.weight_sum, rel=1e-12)
+    assert weights.sum() * source.weight_scale == pytest.approx(source.cross_section_pb, rel=1e-12)
     assert weights.max() <= 1
     assert weights.min() < 1e-4
     # d sigma / d pT falls like pT^-5 to pT^-6: about a twentieth of the cross section is above twice the threshold.
@@ -191,6 +191,129 @@ def test_seeds(seed, process, shard):
     assert seeds != [pythia_seed(sequence) for sequence in seed_sequences(seed, process + "x", shard)]
 
 
+class TestOverriddenSettings:
+    """Each of them is refused, whatever its spelling, where it would change what a flag decides."""
+
+    @pytest.mark.parametrize(
+        ("setting", "flag"),
+        [
+            ("Beams:eCM = 7000", "--energy decides Beams:eCM"),
+            ("  beams:ECM 14000.", "--energy decides Beams:eCM"),
+            ("Beams::eCM=7e3 ! TeV", "--energy decides Beams:eCM"),
+            ("Random:seed = 77", "--seed and --shard"),
+            ("random:SETSEED no", "--seed decides Random:setSeed"),
+            ("PartonLevel:MPI = yes", "--underlying_event decides PartonLevel:MPI"),
+            ("Main:numberOfEvents = 1000", "--events decides Main:numberOfEvents"),
+        ],
+    )
+    def test_of_a_flag(self, setting, flag):
+        with pytest.raises(UserError, match=r"process QCD: '.*' would be overridden: ") as error:
+            generator("QCD", (*QCD, setting))
+        assert setting in str(error.value)
+        assert flag in str(error.value)
+
+    def test_in_a_file_that_a_setting_includes(self, tmp_path):
+        (tmp_path / "my.cmnd").write_text("PhaseSpace:pTHatMin = 30\nBeams:eCM = 8000\n")
+        with pytest.raises(UserError, match="--energy decides Beams:eCM"):
+            generator("QCD", ("HardQCD:all = on", f"include = {tmp_path / 'my.cmnd'}"))
+
+    @pytest.mark.parametrize(
+        ("setting", "message"),
+        [
+            ("Beams:eA = 4000", "Beams:eA would have no effect: expected Beams:frameType = 2"),
+            ("Beams:LHEF = events.lhe", "Beams:LHEF would have no effect: expected Beams:frameType = 4"),
+            ("POWHEG:veto = 1", "'POWHEG:veto = 1' would have no effect"),
+            ("Main:numberOfSubruns = 2", "'Main:numberOfSubruns = 2' would have no effect"),
+            ("Init:plugins = {one,", "open a brace"),
+            ("Beams:frameType = 2", "--energy is 13000 GeV, but .* have beams with 14000 GeV"),
+        ],
+    )
+    def test_without_effect(self, setting, message):
+        with pytest.raises(UserError, match=message):
+            generator("QCD", (*QCD, setting))
+
+    def test_the_value_of_the_flag_may_be_repeated(self):
+        given = ("Beams:eCM = 13000", "PartonLevel:MPI = off", "Random:setSeed = on")
+        (expected, _), (found, _) = (generator("QCD", settings).batch(2) for settings in (QCD, (*QCD, *given)))
+        np.testing.assert_array_equal(found.px, expected.px)
+
+
+class TestLesHouchesFiles:
+    """Files of muon pairs, which keep their momenta, since nothing is radiated."""
+
+    N_EVENTS = 120
+    HARD_ONLY = ("PartonLevel:ISR = off", "PartonLevel:FSR = off", "BeamRemnants:primordialKT = off")
+
+    def muons(self, particles):
+        """Transverse momenta of the two muons of each event, one event after the other."""
+        pt = np.hypot(particles.px, particles.py)[np.abs(particles.pid) == 13]
+        return pt[pt > 100]
+
+    def source(self, path, more=HARD_ONLY, energy=ENERGY, hard_events=range(N_EVENTS)):
+        settings = ("Beams:frameType = 4", f"Beams:LHEF = {path}", *more)
+        seed = seed_sequences(1, "LHE", 0)[0]
+        return Generator("LHE", settings, energy=energy, underlying_event=False, seed=seed, hard_events=hard_events)
+
+    @pytest.mark.parametrize("strategy", [1, -1, 2, -2, 3, -3, 4, -4])
+    @pytest.mark.parametrize("size", [1.0, 0.25])
+    def test_weights_sum_to_the_cross_section_of_any_strategy(self, strategy, size, tmp_path, write_les_houches):
+        """The cross section [pb] is the mean of the weights, or that of the header."""
+        rng = np.random.default_rng(1)
+        signs = np.where((np.arange(self.N_EVENTS) % 8 == 7) & (strategy in (-1, -3, -4)), -1, 1)
+        in_pb = size * 100 * (1 if abs(strategy) == 3 else rng.uniform(0.5, 1, self.N_EVENTS)) * signs
+        path = write_les_houches(tmp_path / "x.lhe", strategy, in_pb, cross_section=40.0)
+        source = self.source(path)
+        weights = np.concatenate([source.batch(40)[1] for _ in range(3)])
+        expected = {1: in_pb.mean(), 2: 40, 3: 40 * signs.mean(), 4: in_pb.mean()}[abs(strategy)]
+        tolerance = 1e-6 if abs(strategy) > 1 else 0.05  # Pythia does not count those tried after the last one taken
+        assert source.cross_section_pb == pytest.approx(expected, rel=tolerance)
+        assert weights.sum() * source.weight_scale == pytest.approx(source.cross_section_pb, rel=1e-12)
+        assert source.n_tried == self.N_EVENTS
+        assert len(weights) == self.N_EVENTS or abs(strategy) < 3
+        if abs(strategy) > 2:
+            np.testing.assert_array_equal(np.sign(weights), signs)
+        if abs(strategy) == 4:
+            np.testing.assert_allclose(weights * source.weight_scale, in_pb / self.N_EVENTS, rtol=1e-9)
+
+    def test_shards_take_the_events_in_turn(self, tmp_path, write_les_houches):
+        path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(60))
+        expected = self.muons(self.source(path, hard_events=range(60)).batch(60)[0])
+        parts = [self.source(path, hard_events=range(20 * i, 20 * i + 20)).batch(20)[0] for i in range(3)]
+        np.testing.assert_allclose(np.concatenate([self.muons(part) for part in parts]), expected, rtol=1e-6)
+        assert len(np.unique(expected.round(3))) == 60
+        skipping = self.source(path, (*self.HARD_ONLY, "Beams:nSkipLHEFatInit = 30"), hard_events=range(10, 20))
+        np.testing.assert_allclose(self.muons(skipping.batch(10)[0]), expected[80:100], rtol=1e-6)
+
+    def test_too_few_events_are_said(self, tmp_path, write_les_houches):
+        path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(50))
+        with pytest.raises(UserError, match=r"x\.lhe: has 50 events, expected 60: this shard takes .* 40 to 59"):
+            self.source(path, hard_events=range(40, 60))
+
+    def test_weights_that_sum_to_less_than_0_are_refused(self, tmp_path, write_les_houches):
+        source = self.source(write_les_houches(tmp_path / "x.lhe", -4, np.repeat([-3.0, 1.0], 60)))
+        source.batch(120)
+        with pytest.raises(UserError, match="process LHE: expected events whose weights sum to more than 0, found"):
+            _ = source.weight_scale
+
+    def test_the_energy_is_that_of_the_file(self, tmp_path, write_les_houches):
+        path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(120), beam_energy=4000)
+        assert self.source(path, energy=None).energy == pytest.approx(8000)
+        with pytest.raises(UserError, match=r"--energy is 13000 GeV, but .* have beams with 8000 GeV"):
+            self.source(path)
+
+    def test_jets_are_matched_where_the_settings_say_so(self, tmp_path, write_les_houches):
+        """Of pairs without a jet, those that radiate one are vetoed where a file with one jet is to be added."""
+        matching = ("JetMatching:merge = on", "JetMatching:setMad = off", "JetMatching:nJetMax = 1")
+        algorithm = ("JetMatching:jetAlgorithm = 2", "JetMatching:slowJetPower = 1", "JetMatching:qCut = 20")
+        path = write_les_houches(tmp_path / "x.lhe", -4, np.tile([5.0, 5.0, 5.0, -5.0], 30))
+        source = self.source(path, (*matching, *algorithm))
+        weights = source.batch(120)[1]
+        assert 12 < len(weights) < 108
+        assert source.n_tried == 120
+        assert weights.sum() * source.weight_scale == pytest.approx(source.cross_section_pb, rel=1e-9)
+        assert source.cross_section_pb == pytest.approx(weights.sum() / 120, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -227,8 +350,13 @@ def test_failed_events_are_replaced(monkeypatch):
     particles, weights = source.batch(20)
     assert len(particles.counts) == len(weights) == 20
     assert particles.counts.min() > 0
-    assert next(tried) == 30
-    assert weights.sum() == pytest.approx(source.weight_sum, rel=1e-12)
+    assert next(tried) == source.n_tried == 30
+    assert weights.sum() * source.weight_scale == pytest.approx(source.cross_section_pb, rel=1e-12)
+
+
+def test_events_without_hadrons_are_refused():
+    with pytest.raises(UserError, match="process QCD: expected events with hadrons, found only partons"):
+        generator("QCD", (*QCD, "HadronLevel:all = off")).batch(2)
 
 
 def test_a_process_that_only_fails_is_named(monkeypatch):

@@ -1,0 +1,93 @@
+"""Settings for Pythia: those of a process and those that the flags of the script decide."""
+
+from collections.abc import Mapping, Sequence
+
+import pythia8mc
+
+Value = bool | int | float | str
+
+# Particles that fly more than 10 mm/c reach the detector, as is the convention at the LHC.
+COMMON_SETTINGS = ("Print:init = off", "Print:next = off", "ParticleDecays:limitTau0 = on")
+
+DECIDED_BY = {
+    "Beams:eCM": "--energy",
+    "Random:setSeed": "--seed",
+    "Random:seed": "--seed and --shard",
+    "PartonLevel:MPI": "--underlying_event",
+    "Main:numberOfEvents": "--events",
+}
+
+# Settings that Pythia's own main programs look at, or that need code which is not in its Python package.
+WITHOUT_EFFECT = (
+    "Main:numberOfTriedEvents",
+    "Main:numberOfSelectedEvents",
+    "Main:numberOfAcceptedEvents",
+    "Main:numberOfSubruns",
+    "Parallelism:numThreads",
+    "Alpgen:file",
+    "JetMatching:scheme",
+    "POWHEG:veto",
+    "POWHEG:MPIveto",
+    "ResonanceDecayFilter:filter",
+)
+
+FRAME = "Beams:frameType"
+LES_HOUCHES = 4
+FRAME_OF = {
+    "Beams:eA": 2,
+    "Beams:eB": 2,
+    **{f"Beams:p{axis}{beam}": 3 for axis in "xyz" for beam in "AB"},
+    "Beams:LHEF": LES_HOUCHES,
+}
+
+
+def read_settings(pythia: pythia8mc.Pythia, settings: Sequence[str], decided: Mapping[str, Value]) -> None:
+    """Hand the settings of a process to Pythia, after those that the script decides.
+
+    Each setting is compared with what Pythia then holds, since it takes a setting in many spellings, and whole files.
+
+    Parameters
+    ----------
+    pythia : pythia8mc.Pythia
+    settings : sequence of str
+        Lines ``Key = value``.
+    decided : mapping of str to value
+        The settings of `DECIDED_BY`.
+
+    Raises
+    ------
+    ValueError
+        If Pythia does not know a setting, or if it would have no effect; the message names it.
+    """
+    for setting in (*COMMON_SETTINGS, *(f"{key} = {_text(value)}" for key, value in decided.items())):
+        if not pythia.readString(setting):
+            raise ValueError(f"Pythia does not accept '{setting}'")
+    before = {key: value_of(pythia, key) for key in (*DECIDED_BY, *WITHOUT_EFFECT, *FRAME_OF)}
+    for setting in settings:
+        if not pythia.readString(setting):
+            raise ValueError(f"Pythia does not accept '{setting}'")
+        for key, flag in DECIDED_BY.items():
+            if value_of(pythia, key) != before[key]:
+                raise ValueError(f"'{setting}' would be overridden: {flag} decides {key}, give that instead")
+        for key in WITHOUT_EFFECT:
+            if value_of(pythia, key) != before[key]:
+                raise ValueError(f"'{setting}' would have no effect: {key} is not used here")
+    if pythia.settings.unfinishedInput():
+        raise ValueError(f"the settings {', '.join(map(repr, settings))} open a brace that they do not close")
+    for key, frame in FRAME_OF.items():
+        if value_of(pythia, key) != before[key] and value_of(pythia, FRAME) != frame:
+            raise ValueError(
+                f"{key} would have no effect: expected {FRAME} = {frame} with it, found {value_of(pythia, FRAME)}"
+            )
+
+
+def value_of(pythia: pythia8mc.Pythia, key: str) -> Value:
+    """Return the value of a flag, an integer, a number or a word."""
+    kinds = {"Flag": "flag", "Mode": "mode", "Parm": "parm", "Word": "word"}
+    kind = next(name for is_kind, name in kinds.items() if getattr(pythia.settings, f"is{is_kind}")(key))
+    return getattr(pythia, kind)(key)
+
+
+def _text(value: Value) -> str:
+    """Return a value as Pythia reads it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
