@@ -32,6 +32,7 @@ from utils.evaluation import (
 from utils.l1_dataset import L1Dataset
 from utils.loss_weights import LossWeights
 from utils.performance import Estimate, binned_response
+from utils.trainings import add_loss_weights, loss_weights
 from utils.variables import full_variable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ CALIBRATION_BINS = 40
 LEADING_OBJECTS = 4
 LOG_FEATURES = {"true_met": ("pt", "met", "ht"), "true_ht": ("pt", "ht")}
 RESPONSE_EDGES = {"true_met": (20, 40, 60, 100, 200), "true_ht": (50, 100, 200, 400, 800)}
+THRESHOLDS = {"true_met": (50, 100), "true_ht": (200, 320)}
 EPOCHS, PATIENCE, BATCH_SIZE = 25, 6, 256
 
 
@@ -54,14 +56,12 @@ class Training:
 
     data: L1Dataset
     seed: int
-    weight_power: float
+    loss_weights: LossWeights
     creator: GraphCreator
 
     def graphs(self, creator: GraphCreator) -> TrainingGraphs:
         """Return graphs with the features of a creator."""
-        return TrainingGraphs(
-            self.data, creator, VALIDATION, None, self.seed, loss_weights=LossWeights(self.weight_power)
-        )
+        return TrainingGraphs(self.data, creator, VALIDATION, None, self.seed, loss_weights=self.loss_weights)
 
     def all_graphs(self) -> RaggedGraphs:
         """Return all graphs with plain features, for peers that need no validation events."""
@@ -223,7 +223,16 @@ PEERS: dict[str, Callable[[Training], Peer]] = {
 }
 
 
-def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray, seed: int) -> Figures:
+def squared_error(predictions: Predictions, threshold: float) -> Estimate:
+    """Return the mean squared error of the correction of events above a true value in GeV, all counting the same."""
+    rows = (predictions.true > threshold) & (predictions.reco > 0) & (predictions.jets > 0)
+    squares = (predictions.corrections[PEER][rows] - predictions.true[rows] / predictions.reco[rows]) ** 2
+    return Estimate(squares.mean(), squares.std() / math.sqrt(rows.sum()))
+
+
+def figures(
+    events: dict[str, Predictions], binning: Binning, edges: np.ndarray, thresholds: Sequence[float], seed: int
+) -> Figures:
     """Evaluate corrected events of each process."""
     background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, (), seed)
     found: Figures = {}
@@ -237,6 +246,8 @@ def figures(events: dict[str, Predictions], binning: Binning, edges: np.ndarray,
             for of, estimate in (("resolution", resolution.half_width), ("median", resolution.median))
             for i, (low, high) in enumerate(itertools.pairwise(edges))
         }
+        for threshold in thresholds:
+            found[name][f"squared error above {threshold:g}"] = squared_error(predictions, threshold)
         if name != BACKGROUND:
             signal = evaluate_signal(predictions, background, binning, seed, name)
             found[name]["area"] = signal.roc[PEER].area
@@ -258,7 +269,7 @@ def compare(args: argparse.Namespace, seed: int, folder: Path) -> dict[str, Figu
     processes = f"--processes={','.join(args.processes)}"
     files = ("--input", train, "--output", selected)
     cost(project_script("selective_sampling_jets.py", *files, processes, *sampling, f"--seed={seed}"))
-    training = Training(L1Dataset.check(selected), seed, args.weight_power, graph_creator(args.variable))
+    training = Training(L1Dataset.check(selected), seed, loss_weights(args), graph_creator(args.variable))
     data = L1Dataset.check(test)
     found = {}
     for name in args.peers:
@@ -268,7 +279,7 @@ def compare(args: argparse.Namespace, seed: int, folder: Path) -> dict[str, Figu
         predictions = predict_events(chunks, list(data.process_names), args.variable, {PEER: model})
         events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
         edges = np.array(RESPONSE_EDGES[args.variable], float)
-        found[name] = figures(events, BINNINGS[args.variable], edges, seed)
+        found[name] = figures(events, BINNINGS[args.variable], edges, THRESHOLDS[args.variable], seed)
     return found
 
 
@@ -315,7 +326,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
     parser.add_argument("--processes", type=comma_separated(str), default="QCD,W", help="of the training")
     parser.add_argument("--flat", type=number(float, above=0), help="flatten the spectrum below this [GeV]")
-    parser.add_argument("--weight_power", type=number(float, 0), default=1.0, help="as of train_teacher.py")
+    add_loss_weights(parser)
     parser.add_argument("--peers", type=comma_separated(str), default=",".join(PEERS), help="which of the peers")
     parser.add_argument("--seeds", type=number(int, 1), default=3, help="how many")
     args = parser.parse_args(argv)

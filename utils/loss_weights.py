@@ -146,9 +146,9 @@ class LossSpectrum:
         share, ends = self.share_of_loss(rule), [f"{edge:g}" for edge in self.edges[1:]] + ["inf"]
         rows = [[f"{variable} [GeV]", *(f"{self.names[i]} (events)" for i in present)]]
         for number, (low, high) in enumerate(zip(self.edges, ends, strict=True)):
-            cells = [f"{share[i, number]:.2%} ({self.counts[i, number]})" for i in present]
+            cells = [f"{100 * share[i, number]:.3g}% ({self.counts[i, number]})" for i in present]
             rows.append([f"{low:g} - {high}", *cells])
-        totals = [f"{share[i].sum():.2%} ({self.counts[i].sum()})" for i in present]
+        totals = [f"{100 * share[i].sum():.3g}% ({self.counts[i].sum()})" for i in present]
         rows.append(["all", *totals])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

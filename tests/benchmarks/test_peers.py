@@ -8,6 +8,7 @@ from benchmarks.peers import Training, build_deep_sets, calibration, event_featu
 from nn.models import TeacherHyperModel, TeacherHyperparameters
 from utils.batches import RaggedGraphs
 from utils.data_processing import HTGraphCreator, METGraphCreator
+from utils.loss_weights import LossWeights
 from utils.performance import Estimate
 
 
@@ -52,7 +53,7 @@ def test_calibration_finds_the_factor_of_each_met(monkeypatch):
     factor = np.where(reco < 50, 0.5, 1)
     graphs = RaggedGraphs.of(features, np.stack([factor, factor * reco], 1).astype(np.float32))
     monkeypatch.setattr(Training, "all_graphs", lambda _: graphs)
-    peer = calibration(Training(None, 1, 0, METGraphCreator()))
+    peer = calibration(Training(None, 1, LossWeights(), METGraphCreator()))
     assert_allclose(event_sum(features, peer.creator), reco)
     found = peer.predict(features)
     far = np.abs(reco - 50) > 3

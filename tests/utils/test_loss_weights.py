@@ -82,9 +82,9 @@ class TestSpectrum:
     def test_text_is_a_table(self, spectrum):
         rows = [line.split() for line in spectrum.text("true_met", LossWeights()).splitlines()]
         assert rows[0] == ["true_met", "[GeV]", "QCD", "(events)", "W", "(events)"]
-        assert rows[1] == ["0", "-", "10", "25.00%", "(1)", "18.75%", "(1)"]
-        assert rows[3] == ["20", "-", "inf", "-25.00%", "(1)", "31.25%", "(1)"]
-        assert rows[4] == ["all", "50.00%", "(3)", "50.00%", "(2)"]
+        assert rows[1] == ["0", "-", "10", "25%", "(1)", "18.8%", "(1)"]
+        assert rows[3] == ["20", "-", "inf", "-25%", "(1)", "31.2%", "(1)"]
+        assert rows[4] == ["all", "50%", "(3)", "50%", "(2)"]
 
     @pytest.mark.parametrize("weights", [[1, -1, 1], [1, -2, 1], [1, np.inf, 1]])
     def test_a_process_whose_weights_do_not_add_up_to_more_than_0_is_refused(self, weights):

@@ -100,8 +100,8 @@ class TestTally:
     def test_text_has_the_share_of_the_loss_of_events_with_a_jet(self, tally):
         _, without, sampled = tally.text().split("\n\n")
         assert "without the selection" in without
-        assert without.splitlines()[2].split() == ["0", "-", "25", "20.00%", "(1)"]
-        assert sampled.splitlines()[2].split() == ["0", "-", "25", "25.00%", "(1)"]
-        assert sampled.splitlines()[3].split() == ["25", "-", "50", "25.00%", "(1)"]
-        assert sampled.splitlines()[-2].split() == ["300", "-", "inf", "25.00%", "(1)"]
-        assert sampled.splitlines()[-1].split() == ["all", "100.00%", "(4)"]
+        assert without.splitlines()[2].split() == ["0", "-", "25", "20%", "(1)"]
+        assert sampled.splitlines()[2].split() == ["0", "-", "25", "25%", "(1)"]
+        assert sampled.splitlines()[3].split() == ["25", "-", "50", "25%", "(1)"]
+        assert sampled.splitlines()[-2].split() == ["300", "-", "inf", "25%", "(1)"]
+        assert sampled.splitlines()[-1].split() == ["all", "100%", "(4)"]
