@@ -18,6 +18,7 @@ import numpy as np
 from utils.cli import UserError, progress
 from utils.data_processing import ETA, PHI, PT, L1Events, jet_count
 from utils.event_counts import READ, Tally
+from utils.fingerprints import SmallestFingerprints, fingerprints
 from utils.l1_dataset import ROWS_A_CHUNK, L1Dataset
 from utils.loss_weights import LossSpectrum, LossWeights
 from utils.random_streams import generator, uniforms
@@ -231,6 +232,8 @@ class TrainingGraphs:
         What became of the events of the file.
     spectrum : LossSpectrum
         Of the training part, before the processes have their shares.
+    fingerprints : SmallestFingerprints
+        Of the events of both parts.
     """
 
     def __init__(
@@ -276,6 +279,7 @@ class TrainingGraphs:
         """Read the file once: make and keep the graphs, count, find mean and variance of the features."""
         moments = Moments()
         self.n_training, self.n_validation = 0, 0
+        self.fingerprints = SmallestFingerprints()
         rule, ids = self._rule or LossWeights(0), np.array(sorted(self._data.process_names))
         names = [self._data.process_names[number] for number in ids]
         spectra = [LossSpectrum.empty(names, LOGGED_EDGES) for _ in self._parts]
@@ -292,6 +296,7 @@ class TrainingGraphs:
                     for rows in (used & ~validation, used & validation)
                 )
                 moments.add(training.nodes)
+                self.fingerprints.add(fingerprints(events)[used])
                 for kept, spectrum, graphs in zip(self._parts, spectra, (training, validating), strict=True):
                     kept.append(graphs)
                     spectrum.add(graphs.processes, graphs.labels[:, 1], rule.powers(graphs.weights))

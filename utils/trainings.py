@@ -12,6 +12,7 @@ from utils.cli import UserError, named_numbers, number
 from utils.data_processing import GraphCreator, graph_creator
 from utils.event_counts import EVENT_COUNTS, History
 from utils.files import provenance, read_json
+from utils.fingerprints import FINGERPRINTS
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.loss_weights import LossWeights
@@ -106,7 +107,8 @@ def record_of(
     events : History
         Of the training's events, this step last.
     made_for : mapping
-        What the training depends on, with the hashes of the input and of the code.
+        What the training depends on, with the hashes of the input and of the code. Beside the hash of the input
+        are the fingerprints of its events, by which an evaluation tells that it is of them: `utils.fingerprints`.
     """
     return {
         "kind": kind,
@@ -121,7 +123,11 @@ def record_of(
         "n_training": graphs.n_training,
         "n_validation": graphs.n_validation,
         EVENT_COUNTS: events.record(),
-        "data": {"events": sum(events.steps[-1].read.values()), "sha256": made_for["--input"]},
+        "data": {
+            "events": sum(events.steps[-1].read.values()),
+            "sha256": made_for["--input"],
+            FINGERPRINTS: graphs.fingerprints.record(),
+        },
         "code": {"sha256": made_for["code"]},
         "made_by": provenance(args),
     }
