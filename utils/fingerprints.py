@@ -4,9 +4,9 @@ A fingerprint is a hash of the true MET, the true HT and the original MET of an 
 event: they are the same in a copy, a subset or a superset of a file, before and after a selection, and after smearing
 with another seed.
 
-A training keeps the smallest fingerprints of its events, at most `N_KEPT` (a bottom-k sketch: A. Z. Broder, "On the
-resemblance and containment of documents", 1997), in ``training.json`` as ``data.fingerprints``. The evaluation uses them
-like this::
+A training keeps the smallest fingerprints of its events, at most `N_KEPT`, in ``training.json`` as
+``data.fingerprints`` (a bottom-k sketch: A. Z. Broder, "On the resemblance and containment of documents", 1997). The
+evaluation uses them like this::
 
     seen = TrainedOn.of_record(record)  # of training.json; None where nothing is on record
     for events in chunks:
