@@ -216,8 +216,14 @@ def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: 
 def report(record: dict[str, Any]) -> str:
     """Say in a few lines what was made and how it was checked."""
     clock, latency, checks = record["clock_period"], record["latency"], record["checked"]
+    output = record["ports"]["output"]
     lines = [
         f"Firmware of {record['model']['file']}, {record['variable']}",
+        "",
+        f"The output is the corrected sum in steps of {output['step']['value']:g} GeV.",
+        "Events without a jet, or with a sum of 0, keep the sum of L1, uncorrected.",
+        f"Where a sum or an object is saturated, the output is {output['saturation']['value']:g} GeV, the largest one.",
+        "All this is in the logic; the evaluation of the student takes its output as it is.",
         "",
         f"LUT (estimate)        {record['lut']['value']:,}",
         f"FF (estimate)         {record['ff']['value']:,}",
@@ -273,7 +279,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "mismatches": 0,
             },
             EVENT_COUNTS: branches_record(branches),
-            "ports": port_map(student.ports, student.logic),
+            "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
             "hls": write_hls(args, student, folder / "hls", events) if args.hls else None,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256_of(training.folder / MODEL_FILE)},
             "data": {"file": str(args.data), "sha256": sha256_of(args.data)},

@@ -207,10 +207,15 @@ def train(
 
     keras.utils.set_random_seed(args.seed)
     hyperparameters = student.StudentHyperparameters(
-        args.object_units, args.event_units, args.target, bool(args.quantised)
+        args.object_units,
+        args.event_units,
+        args.target,
+        bool(args.quantised),
+        saturation=args.sum_saturation,
+        fraction_bits=args.feature_bits,
     )
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
-    corrected = student.with_correction(network, args.target, inputs.least)
+    corrected = student.with_correction(network, inputs.least)
     model = student.with_features(corrected, n_features) if n_features else corrected
     training, validation = (
         StudentBatches(graphs, is_validation, min(args.batch_size, graphs.n_training), args.seed, inputs)
@@ -237,7 +242,7 @@ def train(
     front: list[dict[str, Any]] = []
     for epoch in epochs_on_the_front(history):
         student.load_weights(model, weights, epoch)
-        ebops = student.calibrate(network, inputs, (training, validation))
+        ebops = student.calibrate(network, inputs)
         loss = student.truth_loss(corrected, validation, args.loss_function)
         network.save(folder / "front" / f"epoch_{epoch:04d}.keras")
         front.append({"epoch": epoch, "ebops": ebops, "val_loss": loss, "file": f"front/epoch_{epoch:04d}.keras"})

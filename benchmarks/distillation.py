@@ -182,7 +182,7 @@ def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Datas
             if network.ebops:
                 with tempfile.TemporaryDirectory() as folder:
                     described[name] |= firmware_of(network, Path(folder))
-            models[name] = student_model(load_student(network.file), inputs, network.training.target)
+            models[name] = student_model(load_student(network.file), inputs)
             bar.update(1)
     predictions = predict_events(
         data.chunks(1 << 16, true_objects=False), list(data.process_names), args.variable, models

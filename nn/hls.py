@@ -4,6 +4,8 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import hls4ml
 import keras
@@ -14,6 +16,8 @@ from utils.firmware import TOP_MODULE
 
 # Of what has no quantiser of its own; hls4ml derives all other types from those of HGQ2.
 SETTINGS = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "latency"}}
+# hls4ml names the library of a project by random digits; equal projects shall have equal files.
+NOT_RANDOM = SimpleNamespace(uuid4=lambda: TOP_MODULE)
 
 
 def hls_project(network: keras.Model, folder: Path, clock_period: float) -> ModelGraph:
@@ -36,7 +40,10 @@ def hls_project(network: keras.Model, folder: Path, clock_period: float) -> Mode
     ValueError
         If hls4ml does not support a layer; with its message.
     """
-    with contextlib.redirect_stdout(io.StringIO()):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        mock.patch("hls4ml.model.optimizer.passes.stamp.uuid", NOT_RANDOM),
+    ):
         try:
             project = hls4ml.converters.convert_from_keras_model(
                 network,
@@ -71,6 +78,9 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     RuntimeError
         If it does not compile.
     """
-    with contextlib.redirect_stdout(io.StringIO()):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        mock.patch("hls4ml.model.optimizer.passes.stamp.uuid", NOT_RANDOM),
+    ):
         project.compile()
     return project.predict([np.ascontiguousarray(part) for part in inputs]).reshape(-1, 1)

@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,22 @@ import keras
 import numpy as np
 from hgq.config import LayerConfigScope, QuantizerConfig, QuantizerConfigScope
 from hgq.layers import QDense, QEinsum
+from hgq.layers.ops.merge import QMaximum, QMinimum, QMultiply
 from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from keras import ops
 
 from nn.data import Batches
 from nn.layers import PACKAGE, TARGETS, Correction
 from nn.losses import find_loss
+from nn.ranges import Interval, fit_integer_bits
 from utils.evaluation import Model
+from utils.hardware import HardwareEvents
 from utils.student_inputs import StudentInputs
 from utils.unfinished import read_state, write_state
 
 POOL = "bnc,bn->bc"
-BATCHES_AT_A_TIME = 32  # of those that a network is calibrated with
-HOTTER = (1, 4)
+INPUTS = ("objects", "real", "sums", "lowest", "highest")
+FACTOR_BITS = 4, 7  # of a factor, before and after the binary point
 STEPS_WORTH_COMPILING = 2000  # XLA makes a step two to four times as fast, after up to a minute
 
 
@@ -40,20 +41,20 @@ class StudentHyperparameters:
     event_units : sequence of int
         Widths of the dense layers after the sum over the objects.
     target : {"sum", "factor"}
-        What the network gives: the corrected MET or HT, or the factor that corrects it.
+        What the last dense layer gives: the corrected MET or HT, or the factor that the sum of L1 is multiplied by.
     quantised : bool
         Whether weights and activations have learned bit widths; without, they are floats.
-    output_integer_bits, output_fraction_bits : int
-        Of the output, an unsigned fixed-point number that saturates. It is in the energy unit of the inputs where the
-        target is a sum.
+    saturation, fraction_bits : int
+        The output is a whole number of steps from 0 to `saturation`, of 2^-fraction_bits of the energy unit each: that
+        of a sum of the hardware.
     """
 
     object_units: int = 32
     event_units: Sequence[int] = (32, 16)
     target: str = "sum"
     quantised: bool = True
-    output_integer_bits: int = 4
-    output_fraction_bits: int = 7
+    saturation: int = 2047
+    fraction_bits: int = 7
 
     def __post_init__(self) -> None:
         """Check each value; a ValueError names the one that cannot be."""
@@ -61,6 +62,11 @@ class StudentHyperparameters:
             raise ValueError(f"object_units, event_units: expected numbers of at least 1, received: {self}")
         if self.target not in TARGETS:
             raise ValueError(f"target: expected {' or '.join(TARGETS)}, received: target={self.target!r}")
+
+    @property
+    def sum_bits(self) -> tuple[int, int]:
+        """Bits of the output before and after the binary point."""
+        return self.saturation.bit_length() - self.fraction_bits, self.fraction_bits
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -73,7 +79,10 @@ class PooledObjects(keras.layers.Layer):
 
 
 def _lane(homogeneous_axis: tuple[int, ...]) -> QuantizerConfigScope:
-    """Activations: signed fixed point of learned width, the same for all indices of `homogeneous_axis`."""
+    """Activations: signed fixed point of learned width, the same for all indices of `homogeneous_axis`.
+
+    They would wrap around where a number is beyond their integer bits: :func:`calibrate` gives them enough.
+    """
     return QuantizerConfigScope(
         place="datalane",
         default_q_type="kif",
@@ -105,8 +114,18 @@ class _Floats:
     def dense(self, units: int, activation: str | None = None, **kwargs: Any) -> keras.layers.Layer:
         return keras.layers.Dense(units, activation, **kwargs)
 
-    def output(self, hyperparameters: StudentHyperparameters, **kwargs: Any) -> keras.layers.Layer:
-        return keras.layers.Dense(1, "relu", **kwargs)
+    def first(self, bits: tuple[int, int], name: str, **kwargs: Any) -> keras.layers.Layer:
+        """Return the first of several numbers; libraries of firmware know no other way."""
+        return self.dense(1, use_bias=False, kernel_initializer="identity", trainable=False, name=name, **kwargs)
+
+    def multiply(self, first_bits: tuple[int, int], bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return keras.layers.Multiply(name=name)
+
+    def larger(self, bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return keras.layers.Maximum(name=name)
+
+    def smaller(self, bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return keras.layers.Minimum(name=name)
 
     def pool(self, name: str) -> keras.layers.Layer:
         return PooledObjects(name=name)
@@ -123,9 +142,17 @@ class _Quantised(_Floats):
     def dense(self, units: int, activation: str | None = None, **kwargs: Any) -> keras.layers.Layer:
         return QDense(units, activation=activation, **kwargs)
 
-    def output(self, hyperparameters: StudentHyperparameters, **kwargs: Any) -> keras.layers.Layer:
-        quantiser = _unsigned(hyperparameters.output_integer_bits, hyperparameters.output_fraction_bits)
-        return QDense(1, activation="relu", enable_oq=True, oq_conf=quantiser, **kwargs)
+    def first(self, bits: tuple[int, int], name: str, **kwargs: Any) -> keras.layers.Layer:
+        return super().first(bits, name, iq_conf=_unsigned(*bits))
+
+    def multiply(self, first_bits: tuple[int, int], bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return QMultiply(iq_confs=[_unsigned(*first_bits), _unsigned(*bits)], name=name)
+
+    def larger(self, bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return QMaximum(iq_confs=[_unsigned(*bits), _unsigned(*bits)], name=name)
+
+    def smaller(self, bits: tuple[int, int], name: str) -> keras.layers.Layer:
+        return QMinimum(iq_confs=[_unsigned(*bits), _unsigned(*bits)], name=name)
 
     def pool(self, name: str) -> keras.layers.Layer:
         with _lane((0, 1)):
@@ -158,13 +185,16 @@ def build_student(
     -------
     keras.Model
         From `objects`, shape (batch, n_slots, n_object_features), `real`, shape (batch, n_slots), 1 for real objects
-        and 0 for empty slots, and `sums`, shape (batch, n_sums), to the output, shape (batch, 1), not negative.
+        and 0 for empty slots, `sums`, shape (batch, n_sums), and the bounds `lowest` and `highest`, shape (batch, 1),
+        to the corrected sum, shape (batch, 1), not below the one nor above the other.
     """
     layers = _Quantised() if hyperparameters.quantised else _Floats()
     units = hyperparameters.object_units
     objects = keras.Input((n_slots, n_object_features), name="objects")
     real = keras.Input((n_slots,), name="real")
     sums = keras.Input((n_sums,), name="sums")
+    lowest, highest = (keras.Input((1,), name=name) for name in ("lowest", "highest"))
+    bits = hyperparameters.sum_bits
     weights = QuantizerConfigScope(place="weight", default_q_type="kbi", overflow_mode="SAT_SYM", b0=6)
     with weights, LayerConfigScope(beta0=0.0, enable_ebops=True):
         with layers.objects():
@@ -182,25 +212,24 @@ def build_student(
             for number, width in enumerate(hyperparameters.event_units, start=1):
                 x = layers.dense(width, "relu", name=f"event_{number}")(x)
             start = 0.3 if hyperparameters.target == "sum" else 1.0
-            x = layers.output(
-                hyperparameters, bias_initializer=keras.initializers.Constant(start), name=hyperparameters.target
-            )(x)
-    return keras.Model([objects, real, sums], x, name="student")
+            start_bias = keras.initializers.Constant(start)
+            x = layers.dense(1, "relu", bias_initializer=start_bias, name=hyperparameters.target)(x)
+        if hyperparameters.target == "factor":
+            x = layers.multiply(FACTOR_BITS, bits, "factor_times_sum")([x, layers.first(bits, "own_sum")(sums)])
+        x = layers.larger(bits, "not_below_lowest")([x, lowest])
+        x = layers.smaller(bits, "not_above_highest")([x, highest])
+    return keras.Model([objects, real, sums, lowest, highest], x, name="student")
 
 
-def with_correction(student: keras.Model, target: str, least: float) -> keras.Model:
-    """Return a model of the same weights that gives the correction factor, shape (batch, 1), whatever the target.
+def with_correction(student: keras.Model, least: float) -> keras.Model:
+    """Return a model of the same weights that gives the correction factor, shape (batch, 1).
 
     Parameters
     ----------
     student : keras.Model
-    target : {"sum", "factor"}
-        What the student gives.
     least : float
         What a sum of 0 counts as: a step of the hardware, in the unit of the inputs.
     """
-    if target == "factor":
-        return student
     corrected = Correction(least, name="correction")([student.output, student.inputs[2]])
     return keras.Model(student.inputs, corrected, name="student")
 
@@ -327,47 +356,24 @@ def load_weights(model: keras.Model, folder: Path, epoch: int) -> None:
     model.set_weights(kept[1])
 
 
-class _Inputs(keras.utils.PyDataset):
-    """Inputs of a network in the order in which they come, once."""
+def calibrate(student: keras.Model, inputs: StudentInputs) -> int:
+    """Give the activations of a student the integer bits that events may need, and return its effective bit operations.
 
-    def __init__(self, inputs: Iterator[tuple[np.ndarray, ...]], length: int):
-        super().__init__()
-        self._inputs, self._length = inputs, length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, ...]]:
-        return (next(self._inputs),)
-
-
-def calibrate(student: keras.Model, inputs: StudentInputs, sources: Sequence[Batches]) -> int:
-    """Give the activations of a student the integer bits that events need, and return its effective bit operations.
-
-    Activations wrap around where a number is beyond their bits, so that events have to be foreseen that are hotter than
-    all of the training: each event comes also with four times its momenta. A network of floats stays as it is.
+    Activations wrap around where a number is beyond their bits, so that they get as many as any integers of the
+    hardware can need with these weights. A network of floats stays as it is.
 
     Parameters
     ----------
     student : keras.Model
     inputs : StudentInputs
-    sources : sequence of Batches
-        Of the inputs, all of an epoch.
     """
     if not any(getattr(layer, "enable_ebops", False) for layer in student.layers):
         return 0
-
-    def joined() -> Iterator[tuple[np.ndarray, ...]]:
-        for source in sources:
-            batches = (of_batch for of_batch, *_ in source.epoch(0))
-            while several := list(itertools.islice(batches, BATCHES_AT_A_TIME)):
-                objects, real, sums = (np.concatenate(parts) for parts in zip(*several, strict=True))
-                for factor in HOTTER:
-                    yield inputs.hotter((objects, real, sums), factor)
-
-    length = len(HOTTER) * sum(math.ceil(len(source) / BATCHES_AT_A_TIME) for source in sources)
-    hgq.utils.trace_minmax(student, _Inputs(joined(), length))
-    return ebops_of(student)
+    object_lowest, object_highest, sum_lowest, sum_highest = inputs.ranges()
+    real = Interval(np.zeros(inputs.n_slots), np.ones(inputs.n_slots))
+    fit_integer_bits(student, [Interval(object_lowest, object_highest), real, Interval(sum_lowest, sum_highest)])
+    empty = [np.zeros((1, *tensor.shape[1:]), np.float32) for tensor in student.inputs]
+    return int(hgq.utils.trace_minmax(student, empty, reset=False))  # counts bit operations, takes no bits away
 
 
 def compile_student(
@@ -397,35 +403,50 @@ def truth_loss(model: keras.Model, batches: Batches, loss: str) -> float:
     return total / weight
 
 
-def predict_corrections(
-    student: keras.Model, inputs: StudentInputs, target: str, features: np.ndarray, batch_size: int = 8192
+def predict_sums(
+    student: keras.Model, inputs: StudentInputs, integers: np.ndarray, batch_size: int = 8192
 ) -> np.ndarray:
-    """Predict the corrections of events.
+    """Predict the corrected sums of events, as they leave the firmware.
 
     Parameters
     ----------
     student : keras.Model
     inputs : StudentInputs
-    target : {"sum", "factor"}
-    features : np.ndarray, shape (n_events, n_slots, n_features), float32
+    integers : np.ndarray, shape (n_events, n_integers)
+        `StudentInputs.integers` of the events.
     batch_size : int
         Events that the model sees at a time.
 
     Returns
     -------
     np.ndarray, shape (n_events,), float32
+        In GeV; of a quantised student whole steps of the hardware.
     """
-    model = with_correction(student, target, inputs.least)
-    parts = [features[start : start + batch_size] for start in range(0, len(features), batch_size)]
-    corrections = [np.asarray(model.predict_on_batch(list(inputs.network_inputs(part))))[:, 0] for part in parts]
-    return np.concatenate([np.zeros(0, np.float32), *corrections])
+    parts = (integers[start : start + batch_size] for start in range(0, len(integers), batch_size))
+    of_network = [
+        np.asarray(student.predict_on_batch(list(inputs.inputs_of(HardwareEvents.of_table(part)))))[:, 0]
+        for part in parts
+    ]
+    return np.concatenate([np.zeros(0, np.float32), *of_network]) * np.float32(inputs.scales.energy_unit)
 
 
-def student_model(student: keras.Model, inputs: StudentInputs, target: str) -> Model:
-    """Return what gives the corrections of events, for the evaluation."""
-    return Model(inputs.features, functools.partial(predict_corrections, student, inputs, target))
+def student_model(student: keras.Model, inputs: StudentInputs) -> Model:
+    """Return what gives the corrected sums of events, for the evaluation."""
+    return Model(inputs.integers, functools.partial(predict_sums, student, inputs), gives_sums=True)
 
 
 def load_student(path: str | Path) -> keras.Model:
-    """Load a student from its .keras file; importing this module has registered the classes that it needs."""
-    return keras.models.load_model(path, safe_mode=True)
+    """Load a student from its .keras file; importing this module has registered the classes that it needs.
+
+    Raises
+    ------
+    ValueError
+        If it is of an earlier version, whose output and activations meant something else.
+    """
+    student = keras.models.load_model(path, safe_mode=True)
+    found = tuple(tensor.name for tensor in student.inputs)
+    if found != INPUTS:
+        raise ValueError(
+            f"a student of an earlier version: inputs {', '.join(found)}, expected {', '.join(INPUTS)}; train it anew"
+        )
+    return student

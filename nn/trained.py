@@ -53,7 +53,7 @@ def load_trained(training: Training) -> Loaded:
         return Loaded(network, model, functools.partial(attention_of, network))
     from nn.student import student_model
 
-    return Loaded(network, student_model(network, training.student_inputs, training.target), None)
+    return Loaded(network, student_model(network, training.student_inputs), None)
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:

@@ -187,11 +187,9 @@ def smeared_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def student_dir(tmp_path_factory):
     """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
-    import hgq.utils
     import keras
 
-    from nn.student import StudentHyperparameters, build_student
-    from utils.firmware import events_of, ports_of, random_words
+    from nn.student import StudentHyperparameters, build_student, calibrate
     from utils.hardware import HardwareScales
     from utils.student_inputs import StudentInputs
 
@@ -202,9 +200,7 @@ def student_dir(tmp_path_factory):
     for layer in network.layers:
         if hasattr(layer, "kernel"):
             layer.kernel.assign(0.5 * abs(layer.kernel))
-    ports = ports_of(inputs)
-    events = events_of(ports, random_words(ports, 200, seed=2))
-    hgq.utils.trace_minmax(network, list(inputs.inputs_of(events)))
+    calibrate(network, inputs)
     network.save(folder / "best_model.keras")
     record = {
         "kind": "student",

@@ -42,14 +42,22 @@ def test_whole_output(arguments, tmp_path):
     inputs = record["ports"]["inputs"]
     assert [port["name"] for port in inputs][::10] == ["pt[0]", "eta[0]", "ht"]
     assert all(port["bits"] for port in inputs)
-    # 10 bits of each pT, 8 of each eta and 11 of HT; the output has 4 bits before the point and 7 after it
+    # 10 bits of each pT, 8 of each eta and 11 of HT; the output has the 11 bits of HT
     assert inputs[-1]["bits"] == [190, 180]
-    assert record["ports"]["output"] == {"bits": [10, 0], "signed": False, "step": 2.0**-7}
+    assert inputs[-1]["step"] == {"value": 0.5, "unit": "GeV"}
+    assert record["ports"]["output"] == {
+        "bits": [10, 0],
+        "signed": False,
+        "step": {"value": 0.5, "unit": "GeV"},
+        "saturation": {"value": 1023.5, "unit": "GeV"},
+    }
     verilog = (folder / "verilog" / "src" / "student.v").read_text()
     assert "[190:0] model_inp" in verilog
     assert "[10:0] model_out" in verilog
     assert not list(folder.rglob("*.so"))
-    assert f"{record['lut']['value']:,}" in (folder / "firmware.txt").read_text()
+    text = (folder / "firmware.txt").read_text()
+    assert f"{record['lut']['value']:,}" in text
+    assert "Events without a jet, or with a sum of 0, keep the sum of L1, uncorrected." in text.splitlines()[:6]
 
     student, firmware = record["event_counts"]["branches"]
     assert (student, record["event_counts"]["disagreements"]) == ({"name": "student", "steps": []}, [])
@@ -75,7 +83,7 @@ def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, err
 
     monkeypatch.setattr("nn.firmware.trace_student", wrong)
     error = error_of(main, arguments("--rtl_events", "0"))
-    assert "random event 0: the interpreter of the logic gives" in error
+    assert "random event 1: the interpreter of the logic gives" in error
     assert not (tmp_path / "firmware").exists()
 
 
@@ -145,14 +153,6 @@ def test_a_student_of_floats_is_refused(arguments, student_dir, error_of, tmp_pa
 
 def test_the_output_may_not_hold_an_input(arguments, data, error_of):
     assert "is replaced as a whole" in error_of(main, arguments(**{"--output": data.parent}))
-
-
-def test_an_eta_beyond_its_port_is_named(arguments, random_l1_events, write_l1, error_of, tmp_path):
-    events = random_l1_events(N_EVENTS)
-    events.smeared_data[200, 8] = 50, 7, 0
-    data = write_l1(tmp_path / "far.h5", events)
-    error = error_of(main, arguments("--rtl_events", "0", **{"--data": data}))
-    assert f"{data}: event 200: eta is [161, " in error
 
 
 @pytest.mark.parametrize("flag", ["--clock_period=0", "--latency_cutoff=-1", "--rtl_events=-1", "--hls=2"])

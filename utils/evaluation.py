@@ -11,8 +11,9 @@ they are evaluated.
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -122,10 +123,13 @@ class Model:
         Takes L1Events, gives what the model sees of each, an array of which the first axis is that of the events.
     predict : callable
         Takes inputs of n events, gives their corrections, shape (n,).
+    gives_sums : bool
+        Whether `predict` gives corrected sums in GeV instead, of all events, as they leave the firmware.
     """
 
     inputs: Callable[[L1Events], np.ndarray]
     predict: Callable[[np.ndarray], np.ndarray]
+    gives_sums: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class Predictions:
     process_id : np.ndarray, shape (n_events,), int32
     jets : np.ndarray, shape (n_events,), int8
         Number of jets at L1.
+    sums : dict of str to np.ndarray, shape (n_events,), float32
+        The corrected sums in GeV of the models that give them themselves.
     """
 
     true: np.ndarray
@@ -151,6 +157,7 @@ class Predictions:
     weight: np.ndarray
     process_id: np.ndarray
     jets: np.ndarray
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -170,11 +177,14 @@ class Predictions:
         cls, parts: "Sequence[Predictions]", combine: Callable[[list[np.ndarray]], np.ndarray]
     ) -> "Predictions":
         """Make each column of the columns of all parts."""
-        corrections = {name: combine([part.corrections[name] for part in parts]) for name in parts[0].corrections}
-        others = [name for name in vars(parts[0]) if name != "corrections"]
-        return cls(
-            corrections=corrections, **{name: combine([getattr(part, name) for part in parts]) for name in others}
-        )
+        columns: dict[str, Any] = {}
+        for name, column in vars(parts[0]).items():
+            of_parts = [getattr(part, name) for part in parts]
+            if isinstance(column, dict):
+                columns[name] = {key: combine([of_part[key] for of_part in of_parts]) for key in column}
+            else:
+                columns[name] = combine(of_parts)
+        return cls(**columns)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -184,7 +194,10 @@ class Predictions:
     @property
     def measured(self) -> dict[str, np.ndarray]:
         """The quantities that a trigger has, in GeV: that of L1 itself and those of the models."""
-        corrected = {name: self.reco * correction for name, correction in self.corrections.items()}
+        corrected = {
+            name: self.sums[name] if name in self.sums else self.reco * correction
+            for name, correction in self.corrections.items()
+        }
         return {BASELINE: self.reco, **corrected}
 
     @property
@@ -226,6 +239,7 @@ def predict_events(
     """Predict the correction of all events of some processes.
 
     An event without a jet at L1 has no graph, and one whose L1 sum is 0 nothing to correct: both stay, uncorrected.
+    What a student gives is taken as it is, in whole steps of the hardware, saturation included.
 
     Parameters
     ----------
@@ -243,12 +257,16 @@ def predict_events(
         events = events[np.isin(events.ids, wanted)]
         parts.append(_uncorrected(events, variable, list(models)))
         to_predict = events[parts[-1].predicted]
-        for of_model in corrections.values():
-            of_model.add(to_predict)
+        for name, of_model in corrections.items():
+            of_model.add(events if models[name].gives_sums else to_predict)
     predictions = Predictions.concatenate(parts)
     for name, of_model in corrections.items():
-        correction = predictions.corrections[name]
-        correction[predictions.predicted] = of_model.all()
+        correction, predicted = predictions.corrections[name], predictions.predicted
+        if models[name].gives_sums:
+            predictions.sums[name] = found = of_model.all()
+            correction[predicted] = found[predicted] / predictions.reco[predicted]
+        else:
+            correction[predicted] = of_model.all()
         n_not_finite = np.sum(~np.isfinite(correction))
         if n_not_finite:
             raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")

@@ -4,7 +4,6 @@ Symbols take the place of integers: what is computed with them is recorded as lo
 da4ml (Sun et al., arXiv:2507.04535).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,9 @@ from alkaid.trace import FVArray, HWConfig, trace
 from alkaid.types import CombLogic
 
 from utils.data_processing import SLOT_PIDS
-from utils.hardware import HardwareEvents, front_end
+from utils.hardware import HardwareEvents, bounds, front_end
 from utils.student_inputs import StudentInputs
 
-LARGEST_ETA = 5.5
 ADDERS = HWConfig(1, 1, -1)  # adders of any width, whose delay grows with each bit
 SOLVER = {"hard_dc": 2}  # adders in a row that a matrix multiplication may have more than the fewest possible
 TOP_MODULE = "student"
@@ -37,12 +35,18 @@ class Port:
         How many.
     low, high : int
         Smallest and largest.
+    step : float
+        What 1 stands for.
+    unit : str
+        Of the step.
     """
 
     name: str
     size: int
     low: int
     high: int
+    step: float = 1.0
+    unit: str = ""
 
     @property
     def width(self) -> int:
@@ -53,13 +57,13 @@ class Port:
 def ports_of(inputs: StudentInputs) -> list[Port]:
     """Return the integers that a student needs, in their order in the firmware's input word."""
     scales, n = inputs.scales, inputs.n_slots
-    largest_eta = math.ceil(LARGEST_ETA / scales.eta_step)
-    sums = [Port(name, 1, 0, scales.sum_saturation) for name in inputs.sum_names]
-    ports = [Port("pt", n, 0, scales.object_saturation)]
+    energy, turn = (scales.energy_step, "GeV"), (2 * np.pi / scales.phi_steps, "rad")
+    sums = [Port(name, 1, 0, scales.sum_saturation, *energy) for name in inputs.sum_names]
+    ports = [Port("pt", n, 0, scales.object_saturation, *energy)]
     if "abs_eta" in inputs.object_names:
-        ports.append(Port("eta", n, -largest_eta, largest_eta))
+        ports.append(Port("eta", n, -scales.largest_eta, scales.largest_eta, scales.eta_step))
     if {"along", "across"} & set(inputs.object_names):
-        ports += [Port("phi", n, 0, scales.phi_steps - 1), Port("met_phi", 1, 0, scales.phi_steps - 1)]
+        ports += [Port(name, size, 0, scales.phi_steps - 1, *turn) for name, size in (("phi", n), ("met_phi", 1))]
     return ports + sums
 
 
@@ -165,7 +169,7 @@ def symbols_of(ports: Sequence[Port]) -> Symbols:
     return Symbols(**found)
 
 
-def symbolic_inputs(inputs: StudentInputs, event: Symbols) -> tuple[FVArray, FVArray, FVArray]:
+def symbolic_inputs(inputs: StudentInputs, event: Symbols) -> tuple[FVArray, ...]:
     """Make the inputs of a student's network from symbols; `StudentInputs.inputs_of` an event.
 
     Returns
@@ -173,10 +177,13 @@ def symbolic_inputs(inputs: StudentInputs, event: Symbols) -> tuple[FVArray, FVA
     objects : FVArray, shape (1, n_slots, n_object_features)
     real : FVArray, shape (1, n_slots)
     sums : FVArray, shape (1, n_sums)
+    lowest, highest : FVArray, shape (1, 1)
     """
-    columns = front_end(event, SLOT_PIDS[inputs.slots], inputs.object_names, inputs.scales, symbolic_lookup)
+    pids = SLOT_PIDS[inputs.slots]
+    columns = front_end(event, pids, inputs.object_names, inputs.scales, symbolic_lookup)
     sums = [getattr(event, name) * inputs.least for name in inputs.sum_names]
-    return np.stack(columns, axis=-1), event.pt > 0, np.concatenate(sums, axis=-1)
+    limits = [bound * inputs.least for bound in bounds(event, pids, inputs.sum_names, inputs.scales)]
+    return np.stack(columns, axis=-1), event.pt > 0, np.concatenate(sums, axis=-1), *limits
 
 
 def logic_of(ports: Sequence[Port], event: Symbols, output: FVArray) -> CombLogic:
@@ -199,16 +206,16 @@ def verilog_of(logic: CombLogic, folder: Path, clock_period: float, latency_cuto
     """
     design = RTLModel(logic, folder, TOP_MODULE, latency_cutoff=latency_cutoff, clock_period=clock_period)
     design.write()
-    for path in folder.rglob("*.gz"):
-        _remove_time(path)
+    remove_times(folder)
     return design
 
 
-def _remove_time(path: Path) -> None:
-    """Set the time in a gzip file to none, so that the same content makes the same file."""
-    with path.open("r+b") as file:
-        file.seek(4)
-        file.write(bytes(4))
+def remove_times(folder: Path) -> None:
+    """Set the times in the gzip files of a folder to none, so that equal designs make equal files."""
+    for path in folder.rglob("*.gz"):
+        with path.open("r+b") as file:
+            file.seek(4)
+            file.write(bytes(4))
 
 
 def resources(design: RTLModel, clock_period: float) -> dict[str, Any]:
@@ -230,22 +237,35 @@ def resources(design: RTLModel, clock_period: float) -> dict[str, Any]:
     }
 
 
-def port_map(ports: Sequence[Port], logic: CombLogic) -> dict[str, Any]:
-    """Say which bits of the input and output words of the top module are which numbers.
+def port_map(ports: Sequence[Port], logic: CombLogic, energy_unit: float) -> dict[str, Any]:
+    """Say which bits of the input and output words of the top module are which numbers, and what a step of each is.
 
     Integers on which nothing depends have no bits.
+
+    Parameters
+    ----------
+    ports : sequence of Port
+    logic : CombLogic
+    energy_unit : float
+        What 1 at the output stands for, in GeV.
     """
-    names = [f"{port.name}[{i}]" if port.size > 1 else port.name for port in ports for i in range(port.size)]
+    names = [(f"[{i}]" if port.size > 1 else "", port) for port in ports for i in range(port.size)]
     inputs, start = [], 0
-    for name, qint in zip(names, logic.inp_qint, strict=True):
+    for (index, port), qint in zip(names, logic.inp_qint, strict=True):
         width = sum(qint.kif)
         bits = [start + width - 1, start] if width else None
-        inputs.append({"name": name, "bits": bits, "signed": bool(qint.kif[0])})
+        step = {"value": port.step, "unit": port.unit}
+        inputs.append({"name": port.name + index, "bits": bits, "signed": bool(qint.kif[0]), "step": step})
         start += width
     (output,) = logic.out_qint
     signed, _, fraction_bits = output.kif
     width = sum(output.kif)
     return {
         "inputs": inputs,
-        "output": {"bits": [width - 1, 0], "signed": bool(signed), "step": 2.0**-fraction_bits},
+        "output": {
+            "bits": [width - 1, 0],
+            "signed": bool(signed),
+            "step": {"value": energy_unit * 2.0**-fraction_bits, "unit": "GeV"},
+            "saturation": {"value": energy_unit * output.max, "unit": "GeV"},
+        },
     }

@@ -2,10 +2,11 @@
 
 Objects and energy sums reach the trigger's last stage as integers: transverse energy in steps of 0.5 GeV that saturate,
 eta and phi in steps of their own. A student sees a few numbers of each object, made of these integers by additions, a
-comparison and a table of the cosine and the sine, all of which the firmware does as well: :func:`front_end` is the one
-definition, applied to NumPy arrays by the training and to symbols by the export.
+comparison and a table of the cosine and the sine, all of which the firmware does as well: :func:`front_end` and
+:func:`bounds` are the one definition, applied to NumPy arrays by the training and to symbols by the export.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, L
 ENERGY_STEP = 0.5  # GeV
 CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS = 0.0870 / 2, 144
 MUON_ETA_STEP, MUON_PHI_STEPS = 0.0870 / 8, 576
+LARGEST_ETA = 5.5
 
 # What a look-up makes of an integer: its function, here a cosine or a sine, as a multiple of 2^-bits.
 Lookup = Callable[[Callable[[Any], Any], Any, int], Any]
@@ -36,7 +38,8 @@ class HardwareScales:
     phi_steps : int
         Steps of a full turn; even.
     object_saturation, sum_saturation : int
-        Largest transverse energy of an object and of MET and HT, in steps. Larger ones are set to it.
+        Largest transverse energy of an object and of MET and HT, in steps. Larger ones are set to it; what is as large
+        is saturated.
     feature_bits : int
         A student sees energies in units of 2^feature_bits steps, and eta in units of 2^(feature_bits - 1) steps.
     table_bits : int
@@ -74,6 +77,11 @@ class HardwareScales:
         """The energy in GeV that a student sees as 1."""
         return self.energy_step * 2**self.feature_bits
 
+    @property
+    def largest_eta(self) -> int:
+        """The largest |eta| in steps; larger ones are set to it."""
+        return math.ceil(LARGEST_ETA / self.eta_step)
+
 
 @dataclass(frozen=True)
 class HardwareEvents:
@@ -94,6 +102,17 @@ class HardwareEvents:
     met_phi: np.ndarray
     ht: np.ndarray
 
+    def table(self) -> np.ndarray:
+        """Put all integers of an event in a row, shape (n_events, 3 n_slots + 3), int32."""
+        sums = np.stack([self.met, self.met_phi, self.ht], axis=1)
+        return np.concatenate([self.pt, self.eta, self.phi, sums], axis=1).astype(np.int32)
+
+    @classmethod
+    def of_table(cls, rows: np.ndarray) -> "HardwareEvents":
+        """Undo :meth:`table`."""
+        pt, eta, phi = np.split(rows[:, :-3], 3, axis=1)
+        return cls(pt, eta, phi, *rows[:, -3:].T)
+
 
 def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> HardwareEvents:
     """Round the objects in some slots, and the sums, of events to the integers of the trigger."""
@@ -101,7 +120,8 @@ def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> H
     pt = _energy(objects[..., PT], scales.energy_step, scales.object_saturation)
     px = (objects[..., PT] * np.cos(objects[..., PHI])).sum(1, dtype=np.float64)
     py = (objects[..., PT] * np.sin(objects[..., PHI])).sum(1, dtype=np.float64)
-    eta = np.where(pt > 0, np.rint(objects[..., ETA] / np.float32(scales.eta_step)), 0).astype(np.int32)
+    eta = np.where(pt > 0, np.rint(objects[..., ETA] / np.float32(scales.eta_step)), 0)
+    eta = np.clip(eta, -scales.largest_eta, scales.largest_eta).astype(np.int32)
     phi = np.where(pt > 0, _angle(objects[..., PHI], scales.phi_steps), 0)
     return HardwareEvents(
         pt[:, slots],
@@ -165,3 +185,28 @@ def front_end(
         "jet": lambda: real * (pids == PID_JET),
     }
     return [make[name]() for name in names]
+
+
+def bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales: HardwareScales) -> tuple[Any, Any]:
+    """Return the least and the largest corrected sum that an event may have, in steps, exactly as the firmware does.
+
+    What saturates is accepted: the corrected sum is saturated where a sum or an object is. Without a jet, or where the
+    sum is 0, there is nothing to correct: both bounds are the sum of L1 itself. Other events have the whole range.
+
+    Parameters
+    ----------
+    event : HardwareEvents or alike
+        Integers, or symbols of them: `pt` of objects, and the sums.
+    pids : np.ndarray, shape (n_slots,)
+        Kind of each object.
+    sum_names : sequence of str
+        The sums that a student sees, of which the first is the one to correct.
+    scales : HardwareScales
+    """
+    own = getattr(event, sum_names[0])
+    saturated = np.any(event.pt == scales.object_saturation, axis=-1)
+    for name in sum_names:
+        saturated = saturated | (getattr(event, name) == scales.sum_saturation)
+    corrected = np.any(event.pt[:, pids == PID_JET] > 0, axis=-1) & (own > 0)
+    lowest = np.where(saturated, scales.sum_saturation, np.where(corrected, 0, own))
+    return lowest, np.where(saturated | corrected, scales.sum_saturation, own)

@@ -14,6 +14,7 @@ import numpy as np
 from alkaid.codegen import RTLModel
 
 from utils.cli import UserError
+from utils.firmware import remove_times
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray]
         except RuntimeError:
             logger.error("%s", written.getvalue())
             raise UserError("the Verilog cannot be simulated: Verilator or the compiler failed, see above") from None
+    remove_times(folder)
     try:
         yield lambda words: design.predict(words, n_threads=1)
     finally:

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from utils.batches import Batch, RaggedGraphs, TrainingBatches, TrainingGraphs
-from utils.data_processing import PT, SLOT_PIDS, GraphCreator, L1Events
-from utils.hardware import HardwareEvents, HardwareScales, front_end, hardware_events
+from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON, PT, SLOT_PIDS, GraphCreator, L1Events
+from utils.hardware import HardwareEvents, HardwareScales, bounds, front_end, hardware_events
 
 OBJECT_FEATURES = {
     "true_met": ("pt", "along", "across", "abs_eta", "muon", "egamma", "jet"),
     "true_ht": ("pt", "abs_eta"),
 }
 OBJECT_FEATURES["original_met"] = OBJECT_FEATURES["true_met"]
-MOMENTA = ("pt", "along", "across")
 # The first is the one that the correction multiplies.
 SUM_FEATURES = {"true_met": ("met", "ht"), "true_ht": ("ht",), "original_met": ("met", "ht")}
 
@@ -56,7 +57,7 @@ class StudentInputs:
         self.n_slots = len(SLOT_PIDS[self.slots])
         self.least = 2.0**-scales.feature_bits
 
-    def inputs_of(self, integers: HardwareEvents) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def inputs_of(self, integers: HardwareEvents) -> tuple[np.ndarray, ...]:
         """Make the inputs of the network, as `network_inputs` describes them, of integers of the hardware."""
         by_object = replace(integers, met_phi=integers.met_phi[:, None])
         objects = front_end(by_object, SLOT_PIDS[self.slots], self.object_names, self.scales)
@@ -65,11 +66,42 @@ class StudentInputs:
             np.stack(objects, axis=-1).astype(np.float32),
             (integers.pt > 0).astype(np.float32),
             np.stack(sums, axis=-1).astype(np.float32),
+            *self._bounds(integers),
         )
+
+    def _bounds(self, integers: Any) -> tuple[np.ndarray, ...]:
+        limits = bounds(integers, SLOT_PIDS[self.slots], self.sum_names, self.scales)
+        return tuple((limit * self.least).astype(np.float32)[:, None] for limit in limits)
+
+    def integers(self, events: L1Events) -> np.ndarray:
+        """All that the hardware has of events, shape (n_events, n_integers), int32; a table of HardwareEvents."""
+        return hardware_events(events, self.slots, self.scales).table()
+
+    def ranges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the range of the inputs of the network over all integers of the hardware.
+
+        Returns
+        -------
+        object_lowest, object_highest : np.ndarray, shape (n_slots, n_object_features), float64
+        sum_lowest, sum_highest : np.ndarray, shape (n_sums,), float64
+        """
+        scales, pids = self.scales, SLOT_PIDS[self.slots]
+        largest = scales.object_saturation * self.least
+        everywhere = {
+            "pt": (0.0, largest),
+            "along": (-largest, largest),
+            "across": (0.0, largest),
+            "abs_eta": (0.0, scales.largest_eta * 2 * self.least),
+        }
+        of_kind = {"muon": PID_MUON, "egamma": PID_EGAMMA, "jet": PID_JET}
+        lowest, highest = np.zeros((2, self.n_slots, self.n_object_features))
+        for i, name in enumerate(self.object_names):
+            lowest[:, i], highest[:, i] = everywhere[name] if name in everywhere else (0, pids == of_kind[name])
+        return lowest, highest, np.zeros(self.n_sums), np.full(self.n_sums, scales.sum_saturation * self.least)
 
     def features(self, events: L1Events) -> np.ndarray:
         """All that a student sees of events, shape (n_events, n_slots, n_features), float32, zero where empty."""
-        objects, real, sums = self.inputs_of(hardware_events(events, self.slots, self.scales))
+        objects, real, sums, *_ = self.inputs_of(hardware_events(events, self.slots, self.scales))
         return np.concatenate([objects, real[:, :, None] * sums[:, None, :]], axis=2)
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
@@ -83,8 +115,8 @@ class StudentInputs:
         labels = self._creator.labels(events)
         return np.concatenate([labels, self._teachings(events)], axis=1) if self._teachings else labels
 
-    def network_inputs(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Divide features into the inputs of the network.
+    def network_inputs(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Divide features of events with objects into the inputs of the network.
 
         Parameters
         ----------
@@ -96,20 +128,15 @@ class StudentInputs:
         real : np.ndarray, shape (n_events, n_slots), float32
             1 for real objects, 0 for empty slots.
         sums : np.ndarray, shape (n_events, n_sums), float32
+        lowest, highest : np.ndarray, shape (n_events, 1), float32
+            Bounds of the output.
         """
         n = self.n_object_features
-        real = (features[:, :, PT] > 0).astype(np.float32)
-        return features[:, :, :n], real, features[:, :, n:].max(1, initial=0)
-
-    def hotter(self, inputs: tuple[np.ndarray, ...], factor: float) -> tuple[np.ndarray, ...]:
-        """Multiply all momenta of network inputs by a factor, as far as they do not saturate."""
-        objects, real, sums = inputs
-        momenta = np.isin(self.object_names, MOMENTA)
-        limit = np.float32(self.scales.object_saturation * self.least)
-        pt = objects[:, :, PT]
-        scale = np.divide(np.minimum(pt * factor, limit), pt, out=np.ones_like(pt), where=pt > 0)
-        hot = np.where(momenta, objects * scale[:, :, None], objects)
-        return hot, real, np.minimum(sums * factor, np.float32(self.scales.sum_saturation * self.least))
+        pt = features[:, :, PT]
+        sums = features[:, :, n:].max(1, initial=0)
+        in_steps = dict(zip(self.sum_names, sums.T / np.float32(self.least), strict=True))
+        integers = SimpleNamespace(pt=pt / np.float32(self.least), **in_steps)
+        return features[:, :, :n], (pt > 0).astype(np.float32), sums, *self._bounds(integers)
 
 
 class StudentBatches(TrainingBatches):

@@ -1,13 +1,12 @@
 """The logic of networks: equal to the network, whatever its training has taken away."""
 
-import hgq.utils
 import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from nn.firmware import trace_student
-from nn.student import StudentHyperparameters, build_student
+from nn.student import StudentHyperparameters, build_student, calibrate
 from utils.data_processing import graph_creator
 from utils.firmware import events_of, ports_of, random_words
 from utils.hardware import HardwareScales
@@ -17,10 +16,13 @@ from utils.student_inputs import StudentInputs
 def network_of(inputs, change, target="sum"):
     """Return a network of three units whose kernels are above zero but for what is changed."""
     keras.utils.set_random_seed(1)
-    hyperparameters = StudentHyperparameters(3, (3,), target)
+    scales = inputs.scales
+    hyperparameters = StudentHyperparameters(
+        3, (3,), target, saturation=scales.sum_saturation, fraction_bits=scales.feature_bits
+    )
     network = build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     for layer in network.layers:
-        if hasattr(layer, "kernel"):
+        if hasattr(layer, "kernel") and layer.trainable:
             kernel = 0.3 * np.abs(layer.kernel)
             change(layer.name, kernel)
             layer.kernel.assign(kernel)
@@ -40,21 +42,24 @@ def first_unit_constant_and_alone(name, kernel):
 
 
 @pytest.mark.parametrize(
-    ("variable", "target", "change"),
+    ("variable", "target", "change", "scales"),
     [
-        ("true_met", "factor", nothing),
-        ("true_ht", "sum", first_unit_constant_and_alone),
+        ("true_met", "factor", nothing, {}),
+        ("true_ht", "sum", first_unit_constant_and_alone, {}),
+        ("true_ht", "sum", nothing, {"feature_bits": 4, "sum_saturation": 1500, "energy_step": 0.25}),
     ],
 )
-def test_the_logic_gives_what_the_network_gives(variable, target, change):
-    inputs = StudentInputs(graph_creator(variable), HardwareScales())
+def test_the_logic_gives_what_the_network_gives(variable, target, change, scales):
+    inputs = StudentInputs(graph_creator(variable), HardwareScales(**scales))
     ports = ports_of(inputs)
     network = network_of(inputs, change, target)
     words = random_words(ports, 600, seed=1)
     words[100:, : inputs.n_slots] *= np.random.default_rng(1).random((500, inputs.n_slots)) < 0.2  # empty slots
     words[300:, : inputs.n_slots] //= 16  # soft objects
-    network_inputs = list(inputs.inputs_of(events_of(ports, words)))
-    hgq.utils.trace_minmax(network, [part[::2] for part in network_inputs])
-    expected = np.asarray(network(network_inputs, training=False))
+    calibrate(network, inputs)
+    expected = np.asarray(network(list(inputs.inputs_of(events_of(ports, words))), training=False))
     assert len(np.unique(expected)) > 20
-    assert_array_equal(trace_student(network, inputs, ports).predict(words), expected)
+    logic = trace_student(network, inputs, ports)
+    assert_array_equal(logic.predict(words), expected)
+    (output,) = logic.out_qint
+    assert (output.min, output.max * 2**inputs.scales.feature_bits) == (0, inputs.scales.sum_saturation)

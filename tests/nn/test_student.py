@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nn.losses import get_loss
+from nn.student import INPUTS as INPUT_NAMES
 from nn.student import (
     DistillationLoss,
     StudentHyperparameters,
@@ -14,16 +15,20 @@ from nn.student import (
     compile_student,
     ebops_of,
     load_student,
-    predict_corrections,
+    predict_sums,
+    student_model,
     with_correction,
     with_features,
 )
 from utils.data_processing import METGraphCreator
+from utils.evaluation import predict_events
+from utils.firmware import events_of, ports_of, random_words
 from utils.hardware import HardwareScales
 from utils.student_inputs import StudentInputs
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())
 SMALL = {"object_units": 4, "event_units": (4,)}
+WRAPPING = ("object_1", "own", "first_sum", "others", "object_2", "second_sum", "event_1", "sum")
 
 
 def student(**changes):
@@ -39,59 +44,109 @@ def events(random_l1_events):
     return INPUTS.network_inputs(features[features.any((1, 2))])
 
 
-class AllEvents:
-    """One batch of all events."""
+@pytest.fixture
+def extreme_events():
+    """Return the inputs of the network of 12,000 events of integers from all of their range, a third of them soft.
 
-    def __init__(self, events):
-        self.events = events
+    Every fourth has its momenta and sums just below saturation or there, in random slots.
+    """
+    ports = ports_of(INPUTS)
+    words = random_words(ports, 12000, seed=1)
+    integers = events_of(ports, words)
+    rng = np.random.default_rng(2)
+    integers.pt[3::3] //= 16
+    integers.pt[::4] = rng.choice([0, 1022, 1023], (3000, INPUTS.n_slots), p=[0.5, 0.45, 0.05])
+    integers.met[::4], integers.ht[::4] = rng.choice([0, 2046, 2047], (2, 3000))
+    integers.phi[::2] = rng.integers(0, 3, (6000, INPUTS.n_slots)) * 36
+    integers.met_phi[::2] = 0
+    return INPUTS.inputs_of(integers)
 
-    def __len__(self):
-        return 1
 
-    def epoch(self, number):
-        yield self.events, None, None
+def widened(network, bits, names):
+    """Return a network of the same weights of which the activations of some layers have more integer bits."""
+    wide = student()
+    wide.set_weights(network.get_weights())
+    for name in names:
+        quantiser = wide.get_layer(name)._iq
+        quantiser = quantiser[0] if name.endswith("_sum") else quantiser
+        integer_bits = quantiser.quantizer._i
+        integer_bits.assign(integer_bits + bits)
+    return wide
+
+
+def all_layers(network, events):
+    """Return what comes out of each layer."""
+    model = keras.Model(network.inputs, [layer.output for layer in network.layers if layer.name not in INPUT_NAMES])
+    return model.predict_on_batch(list(events))
 
 
 class TestStudent:
     @pytest.mark.parametrize("quantised", [True, False])
     def test_the_order_of_objects_and_what_empty_slots_hold_do_not_matter(self, events, quantised):
         network = student(quantised=quantised)
-        objects, real, sums = events
+        objects, real, *sums = events
         order = np.random.default_rng(1).permutation(INPUTS.n_slots)
         garbage = np.where(real[:, :, None] > 0, objects, np.float32(0.25))
         expected = network.predict_on_batch(list(events))
-        assert_allclose(network.predict_on_batch([objects[:, order], real[:, order], sums]), expected, rtol=1e-5)
-        assert_allclose(network.predict_on_batch([garbage, real, sums]), expected, rtol=1e-5)
+        assert_allclose(network.predict_on_batch([objects[:, order], real[:, order], *sums]), expected, rtol=1e-5)
+        assert_allclose(network.predict_on_batch([garbage, real, *sums]), expected, rtol=1e-5)
 
     def test_output_is_a_number_of_the_hardware(self, events):
         network = student()
-        calibrate(network, INPUTS, [AllEvents(events)])
+        calibrate(network, INPUTS)
         steps = network.predict_on_batch(list(events)) * 2**7
         assert_array_equal(steps, np.rint(steps))
         assert steps.min() >= 0
         assert steps.max() < 2**11
         assert len(np.unique(steps)) > 3
 
-    def test_calibrated_for_hotter_events_it_does_not_wrap_around(self, events):
-        """Twice the momenta give what a student of the same weights and many integer bits gives."""
-        network, wide = student(), student()
-        wide.set_weights(network.get_weights())
-        calibrate(network, INPUTS, [AllEvents(events)])
-        calibrate(wide, INPUTS, [AllEvents(INPUTS.hotter(events, 16))])
-        hot = INPUTS.hotter(events, 2)
-        assert_array_equal(network.predict_on_batch(list(hot)), wide.predict_on_batch(list(hot)))
+    def test_no_integers_of_the_hardware_overflow_it(self, extreme_events):
+        """Each layer gives what it gives with 8 integer bits more; with a few less some would wrap around."""
+        network = student()
+        calibrate(network, INPUTS)
+        expected = all_layers(widened(network, 8, WRAPPING), extreme_events)
+        for found, of_layer in zip(all_layers(network, extreme_events), expected, strict=True):
+            assert_array_equal(found, of_layer)
+        for name in ("object_1", "others"):
+            too_few = all_layers(widened(network, -2, [name]), extreme_events)
+            assert any((found != of_layer).any() for found, of_layer in zip(too_few, expected, strict=True))
+
+    def test_what_is_saturated_stays_saturated_and_no_jet_is_not_corrected(self, random_l1_events):
+        events = random_l1_events(300)
+        events.smeared_data[::7, 8:] = 0
+        events.smeared_data[::5, 8, 0] = 600
+        events.smeared_met[::9] = 2000
+        network = student()
+        calibrate(network, INPUTS)
+        found = predict_events([events], [1, 2], "true_met", {"student": student_model(network, INPUTS)})
+        measured = found.measured["student"]
+        saturated = (
+            (events.smeared_data[:, :, 0] > 511).any(1) | (events.smeared_ht > 1023) | (events.smeared_met > 1023)
+        )
+        assert (measured[saturated] == 1023.5).all()
+        kept = ~saturated & (found.jets == 0)
+        assert kept.sum() > 10
+        assert_array_equal(measured[kept], np.rint(events.smeared_met[kept] * 2) / 2)
+        assert_array_equal(measured * 2, np.rint(measured * 2))
+        assert len(np.unique(measured)) > 20
 
     def test_file_holds_the_same_network(self, events, tmp_path):
         network = student()
-        ebops = calibrate(network, INPUTS, [AllEvents(events)])
+        ebops = calibrate(network, INPUTS)
         network.save(tmp_path / "student.keras")
         loaded = load_student(tmp_path / "student.keras")
         assert_array_equal(loaded.predict_on_batch(list(events)), network.predict_on_batch(list(events)))
         assert ebops_of(loaded) == ebops > 0
 
+    def test_a_file_of_an_earlier_version_is_refused_by_name(self, tmp_path):
+        network = student()
+        keras.Model(network.inputs[:3], network.get_layer("sum").output).save(tmp_path / "student.keras")
+        with pytest.raises(ValueError, match="a student of an earlier version: inputs objects, real, sums, expected"):
+            load_student(tmp_path / "student.keras")
+
     def test_price_of_bits_is_in_the_loss(self, events):
         network = student()
-        compile_student(with_correction(network, "sum", INPUTS.least), 1e-3, "mse", alpha=1.0)
+        compile_student(with_correction(network, INPUTS.least), 1e-3, "mse", alpha=1.0)
         for beta in (0.0, 1e-3):
             for layer in network.layers:
                 if getattr(layer, "enable_ebops", False):
@@ -102,7 +157,7 @@ class TestStudent:
 
     def test_a_student_of_floats_has_no_bits(self, events):
         network = student(quantised=False)
-        assert calibrate(network, INPUTS, [AllEvents(events)]) == 0
+        assert calibrate(network, INPUTS) == 0
 
     @pytest.mark.parametrize("change", [{"object_units": 0}, {"event_units": ()}, {"target": "ratio"}])
     def test_what_cannot_be_is_named(self, change):
@@ -111,21 +166,30 @@ class TestStudent:
 
 
 class TestCorrection:
-    def test_of_a_sum_is_the_ratio_to_that_of_l1(self, events):
+    def test_is_the_ratio_to_the_sum_of_l1(self, events):
         network = student()
-        found = with_correction(network, "sum", INPUTS.least).predict_on_batch(list(events))
+        found = with_correction(network, INPUTS.least).predict_on_batch(list(events))
         corrected = network.predict_on_batch(list(events))
         assert_allclose(found[:, 0] * events[2][:, 0], corrected[:, 0], rtol=1e-5)
 
-    def test_of_a_factor_is_the_output(self, events):
-        network = student(target="factor")
-        assert with_correction(network, "factor", INPUTS.least) is network
+    @pytest.mark.parametrize("quantised", [True, False])
+    def test_a_factor_is_multiplied_by_the_sum_of_l1(self, events, quantised):
+        """Of steps of 1/128 where it is quantised; the product is rounded to the steps of the hardware."""
+        network = student(target="factor", quantised=quantised)
+        layer = network.get_layer("factor").output
+        factor, corrected = keras.Model(network.inputs, [layer, network.output]).predict_on_batch(list(events))
+        _, _, sums, lowest, highest = events
+        free = lowest[:, 0] < highest[:, 0]
+        if quantised:
+            factor = np.floor(factor * 128 + 0.5) / 128
+        expected = factor * sums[:, :1]
+        assert_allclose(corrected[free], expected[free], atol=2**-8 if quantised else 1e-6, rtol=1e-5)
 
     def test_predictions_do_not_depend_on_the_company(self, random_l1_events):
-        features = INPUTS.features(random_l1_events(100))
+        integers = INPUTS.integers(random_l1_events(100))
         network = student()
-        one_by_one, together = (predict_corrections(network, INPUTS, "sum", features, size) for size in (7, 100))
-        assert_allclose(one_by_one, together, rtol=1e-6)
+        one_by_one, together = (predict_sums(network, INPUTS, integers, size) for size in (7, 100))
+        assert_array_equal(one_by_one, together)
 
 
 class TestDistillationLoss:
@@ -159,6 +223,6 @@ class TestDistillationLoss:
     def test_projection_of_features_is_not_in_the_student(self, events):
         network = student()
         n_before = network.count_params()
-        model = with_features(with_correction(network, "sum", INPUTS.least), 3)
+        model = with_features(with_correction(network, INPUTS.least), 3)
         assert model.predict_on_batch(list(events)).shape == (len(events[1]), 4)
         assert network.count_params() == n_before

@@ -72,9 +72,9 @@ def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variabl
     inputs = inputs_of(variable)
     ports = ports_of(inputs)
     event = symbols_of(ports)
-    objects, real, sums = symbolic_inputs(inputs, event)
-    logic = logic_of(ports, event, np.concatenate([objects.ravel(), real.ravel(), sums.ravel()]))
+    logic = logic_of(ports, event, np.concatenate([part.ravel() for part in symbolic_inputs(inputs, event)]))
     words = random_words(ports, 2000, seed=1)
+    words[1000:, : inputs.n_slots] *= np.arange(2000)[1000:, None] % 3 == 0  # without objects
     expected = inputs.inputs_of(events_of(ports, words))
     found = logic.predict(words)
     np.testing.assert_array_equal(found, np.concatenate([part.reshape(len(words), -1) for part in expected], axis=1))
@@ -84,7 +84,7 @@ def test_the_logic_of_the_front_end_knows_each_angle():
     inputs = inputs_of("true_met", phi_steps=8, table_bits=4, feature_bits=1)
     ports = ports_of(inputs)
     event = symbols_of(ports)
-    objects, _, _ = symbolic_inputs(inputs, event)
+    objects, *_ = symbolic_inputs(inputs, event)
     logic = logic_of(ports, event, objects[0, 0, 1:3])
     angles = np.arange(8)
     zeros = np.zeros((64, 18), int)
@@ -97,15 +97,17 @@ def test_the_logic_of_the_front_end_knows_each_angle():
 
 
 def test_port_map_divides_the_input_word():
-    ports = [Port("eta", 2, -127, 127), Port("met", 1, 0, 3), Port("ht", 1, 0, 7)]
+    ports = [Port("eta", 2, -127, 127), Port("met", 1, 0, 3, 0.5, "GeV"), Port("ht", 1, 0, 7, 0.5, "GeV")]
     event = symbols_of(ports)
     logic = logic_of(ports, event, event.eta[:, :1] * 0.5 + event.eta[:, 1:] - event.met)
-    found = port_map(ports, logic)
+    found = port_map(ports, logic, energy_unit=4.0)
+    one, energy = {"value": 1.0, "unit": ""}, {"value": 0.5, "unit": "GeV"}
     assert found["inputs"] == [
-        {"name": "eta[0]", "bits": [7, 0], "signed": True},
-        {"name": "eta[1]", "bits": [15, 8], "signed": True},
-        {"name": "met", "bits": [17, 16], "signed": False},
-        {"name": "ht", "bits": None, "signed": False},
+        {"name": "eta[0]", "bits": [7, 0], "signed": True, "step": one},
+        {"name": "eta[1]", "bits": [15, 8], "signed": True, "step": one},
+        {"name": "met", "bits": [17, 16], "signed": False, "step": energy},
+        {"name": "ht", "bits": None, "signed": False, "step": energy},
     ]
     # from -63.5 - 127 - 3 to 63.5 + 127 in steps of 0.5: 9 bits before the point with the sign, 1 after
-    assert found["output"] == {"bits": [9, 0], "signed": True, "step": 0.5}
+    output = {"step": {"value": 2.0, "unit": "GeV"}, "saturation": {"value": 4 * 190.5, "unit": "GeV"}}
+    assert found["output"] == {"bits": [9, 0], "signed": True, **output}

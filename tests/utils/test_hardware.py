@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from utils.data_processing import JETS, N_SLOTS, SLOT_PIDS, HTGraphCreator, METGraphCreator
-from utils.hardware import HardwareEvents, HardwareScales, front_end, hardware_events, numpy_lookup
+from utils.firmware import events_of, ports_of, random_words
+from utils.hardware import HardwareEvents, HardwareScales, bounds, front_end, hardware_events, numpy_lookup
 from utils.student_inputs import StudentInputs
 
 SCALES = HardwareScales()
@@ -33,8 +34,9 @@ class TestIntegers:
         assert_array_equal(hardware_events(events, ALL, SCALES).phi[0, 8:11], [143, 72, 72])
 
     def test_saturate(self, l1_events):
-        events = one_event(l1_events, (8, 9000, 0, 0), smeared_met=[9000], smeared_ht=[9000])
+        events = one_event(l1_events, (8, 9000, 6, 0), smeared_met=[9000], smeared_ht=[9000])
         found = hardware_events(events, ALL, SCALES)
+        assert found.eta[0, 8] == 127  # 5.52, in the 8 bits of its port
         assert (found.pt[0, 8], found.met[0], found.ht[0]) == (1023, 2047, 2047)
 
     def test_empty_slots_are_zero_whatever_else_they_hold(self, l1_events):
@@ -102,7 +104,7 @@ class TestStudentInputs:
         inputs = StudentInputs(HTGraphCreator(), SCALES)
         assert (inputs.n_slots, inputs.n_object_features, inputs.n_sums) == (10, 2, 1)
         events = random_l1_events(100)
-        objects, real, sums = inputs.network_inputs(inputs.features(events))
+        objects, real, sums, *_ = inputs.network_inputs(inputs.features(events))
         assert_allclose(objects[:, :, 0] * SCALES.energy_unit, events.smeared_data[:, JETS, 0], atol=0.26)
         with_jet = real.any(1)
         assert_allclose(sums[with_jet, 0] * SCALES.energy_unit, events.smeared_ht[with_jet], atol=0.26)
@@ -115,22 +117,58 @@ class TestStudentInputs:
             with_object = direct[1].any(1)
             assert_array_equal(found[with_object], expected[with_object])
 
-    @pytest.mark.parametrize("factor", [1, 2, 4])
-    def test_hotter_inputs_are_those_of_events_with_a_multiple_of_the_momenta(
-        self, random_l1_events, l1_events, factor
-    ):
-        """Of even momenta, which rounding leaves as they are."""
-        inputs = StudentInputs(METGraphCreator(), SCALES)
-        data = random_l1_events(100).smeared_data
-        data[..., 0] = np.rint(data[..., 0])
-        sums = np.random.default_rng(1).integers(1, 400, (2, 100))
-        events, hot = (
-            l1_events(data * [scale, 1, 1], smeared_met=scale * sums[0], smeared_ht=scale * sums[1])
-            for scale in (1, factor)
-        )
-        found = inputs.hotter(inputs.inputs_of(hardware_events(events, ALL, SCALES)), factor)
-        for array, expected in zip(found, inputs.inputs_of(hardware_events(hot, ALL, SCALES)), strict=True):
-            assert_allclose(array, expected, rtol=1e-6)
+    @pytest.mark.parametrize("creator", [METGraphCreator, HTGraphCreator])
+    def test_inputs_of_extreme_events_are_at_the_ends_of_their_ranges(self, creator):
+        inputs = StudentInputs(creator(), SCALES)
+        low, high, sums_low, sums_high = inputs.ranges()
+        ports = ports_of(inputs)
+        words = random_words(ports, 3000, seed=1)
+        objects, real, sums, *_ = inputs.inputs_of(events_of(ports, words))
+        in_range = (low <= objects) & (objects <= high)
+        assert in_range[real > 0].all()
+        assert (sums_low <= sums).all()
+        assert_array_equal(sums.max(0), sums_high)
+        assert_allclose(objects.max(0), high, atol=0.3)
+        assert_allclose(objects.min(0), low, atol=0.3)
+
+    def test_table_of_integers_and_back(self, random_l1_events):
+        found = hardware_events(random_l1_events(10), JETS, SCALES)
+        again = HardwareEvents.of_table(found.table())
+        for name, column in vars(found).items():
+            assert_array_equal(getattr(again, name), column)
+
+
+class TestBounds:
+    """Of the corrected MET, in steps."""
+
+    @pytest.fixture
+    def bounds_of(self, l1_events):
+        def bounds_of(*objects, met, ht):
+            events = one_event(l1_events, *objects, smeared_met=[met], smeared_ht=[ht])
+            found = bounds(hardware_events(events, ALL, SCALES), SLOT_PIDS, ("met", "ht"), SCALES)
+            return [int(bound[0]) for bound in found]
+
+        return bounds_of
+
+    def test_an_event_with_a_jet_has_the_whole_range(self, bounds_of):
+        assert bounds_of((8, 40, 0, 0), met=40, ht=40) == [0, 2047]
+
+    def test_without_a_jet_the_sum_of_l1_stays(self, bounds_of):
+        assert bounds_of((4, 40, 0, 0), met=40.2, ht=0) == [80, 80]
+        assert bounds_of(met=0, ht=0) == [0, 0]
+
+    def test_a_sum_of_0_stays(self, bounds_of):
+        assert bounds_of((8, 40, 0, 0), (9, 40, 0, np.pi), met=0, ht=80) == [0, 0]
+
+    @pytest.mark.parametrize(
+        ("slot", "momentum", "met", "ht"),
+        [(8, 511.5, 40, 40), (4, 9000, 40, 0), (8, 40, 1023.5, 40), (8, 40, 40, 5000)],
+    )
+    def test_what_is_saturated_is_accepted(self, bounds_of, slot, momentum, met, ht):
+        assert bounds_of((slot, momentum, 0, 0), met=met, ht=ht) == [2047, 2047]
+
+    def test_one_step_below_is_not_saturated(self, bounds_of):
+        assert bounds_of((8, 511, 0, 0), met=1023, ht=1023) == [0, 2047]
 
 
 @pytest.mark.parametrize(
