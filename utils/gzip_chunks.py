@@ -4,6 +4,7 @@ What is written is what HDF5's own gzip filter reads, and the other way round; I
 same size, and other threads go on meanwhile.
 """
 
+import itertools
 import math
 from collections import deque
 from concurrent.futures import Executor, Future
@@ -116,10 +117,12 @@ def _compressed(values: np.ndarray) -> bytes:
 def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
     """Read the rows [start, stop) of a dataset as they are stored, or name the file and rows that fail.
 
-    A dataset in chunks of whole rows with no filter but gzip is decompressed here, any other by the HDF5 library.
+    A dataset in chunks of whole rows with no filter but gzip is decompressed here, any other by the HDF5 library, which
+    does not bound what a chunk unfolds to: that is done here before.
     """
     try:
         if not _is_gzip_of_whole_rows(source):
+            _refuse_bombs(source, start, stop)
             return source[start:stop]
         rows = np.empty((stop - start, *source.shape[1:]), source.dtype)
         length = source.chunks[0]
@@ -136,28 +139,83 @@ def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
 
 
 def _is_gzip_of_whole_rows(source: h5py.Dataset) -> bool:
-    properties = source.id.get_create_plist()
     return (
         source.chunks is not None
         and source.chunks[1:] == source.shape[1:]
-        and properties.get_nfilters() == 1
-        and properties.get_filter(0)[0] == h5py.h5z.FILTER_DEFLATE
+        and list(_filters(source)) == [h5py.h5z.FILTER_DEFLATE]
         and source.dtype.kind in "iuf"
         and source.dtype.isnative
     )
 
 
-def _read_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
-    """Read the whole chunk that begins with a row; one never written, or stored without its filter, as HDF5 has it."""
+def _filters(source: h5py.Dataset) -> dict[int, tuple[int, ...]]:
+    """Return the numbers and parameters of the filters of a dataset, in the order in which they are applied."""
+    properties = source.id.get_create_plist()
+    of_each = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    if len({number for number, *_ in of_each}) < len(of_each):
+        raise ValueError("compressed twice, expected once: rewrite the file with h5repack")
+    return {number: values for number, _, values, _ in of_each}
+
+
+def _chunk_bytes(source: h5py.Dataset) -> int:
+    return math.prod(source.chunks) * source.dtype.itemsize
+
+
+def _stored(source: h5py.Dataset, place: tuple[int, ...]) -> tuple[int, memoryview]:
+    """Return which filters a chunk was stored without, as bits, and its bytes; none of one that was never written.
+
+    A chunk that says it is larger than its content can be is not read.
+    """
+    n_bytes = _chunk_bytes(source)
+    buffer = np.empty(n_bytes + n_bytes // 64 + 4096, np.uint8)  # more than gzip makes of what it cannot compress
     try:
         with phil:
-            filters_left_out, stored = source.id.read_direct_chunk((first,) + (0,) * (source.ndim - 1))
+            filters_left_out, stored = source.id.read_direct_chunk(place, out=buffer)
     except RuntimeError:  # it was never written; to ask HDF5 for that it would walk through all chunks
-        filters_left_out, stored = 0, b""
+        return 0, memoryview(b"")
+    return filters_left_out, stored
+
+
+def _read_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
+    """Read the whole chunk that begins with a row; one never written, or stored without its filter, as HDF5 has it."""
+    filters_left_out, stored = _stored(source, (first,) + (0,) * (source.ndim - 1))
     if filters_left_out or not stored:
         return source[first : first + source.chunks[0]]
-    size = math.prod(source.chunks) * source.dtype.itemsize
+    size = _chunk_bytes(source)
     content = isal_zlib.decompressobj().decompress(stored, size + 1)
     if len(content) != size:
         raise ValueError(f"a chunk has {len(content)} bytes{' or more' * (len(content) > size)}, expected {size}")
     return np.frombuffer(content, source.dtype).reshape(source.chunks)
+
+
+# Filters that leave as many bytes as there are, but for a checksum.
+KEEP_THE_SIZE = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
+# Filters whose parameters say how many numbers of how many bytes they unfold to.
+OF_DECLARED_SIZE = (h5py.h5z.FILTER_NBIT, h5py.h5z.FILTER_SCALEOFFSET)
+
+
+def _refuse_bombs(source: h5py.Dataset, start: int, stop: int) -> None:
+    """Refuse chunks of the rows [start, stop) that unfold to more or less than a chunk, which the library believes."""
+    if source.chunks is None or not (filters := _filters(source)):
+        return
+    size = _chunk_bytes(source)
+    expected = range(size, size + 65)  # with checksums
+    compressing = [number for number in filters if number not in KEEP_THE_SIZE]
+    if len(compressing) > 1:
+        raise ValueError("compressed in two ways, expected one: rewrite the file with h5repack")
+    if compressing and compressing[0] in OF_DECLARED_SIZE:
+        _, _, n_numbers, _, n_bytes, *_ = filters[compressing[0]]
+        if n_numbers * n_bytes != size:
+            raise ValueError(f"a chunk has {n_numbers * n_bytes} bytes, expected {size}")
+    steps = zip((start, *[0] * (source.ndim - 1)), (stop, *source.shape[1:]), source.chunks, strict=True)
+    for place in itertools.product(*(range(low - low % length, high, length) for low, high, length in steps)):
+        filters_left_out, stored = _stored(source, place)
+        if not stored or not compressing or filters_left_out & (1 << list(filters).index(compressing[0])):
+            continue
+        n_bytes = size
+        if compressing[0] == h5py.h5z.FILTER_DEFLATE:
+            n_bytes = len(isal_zlib.decompressobj().decompress(stored, expected.stop))
+        elif compressing[0] == h5py.h5z.FILTER_SZIP:
+            n_bytes = int.from_bytes(stored[:4], "little")
+        if n_bytes not in expected:
+            raise ValueError(f"a chunk has {n_bytes} bytes{' or more' * (n_bytes > size)}, expected {size}")

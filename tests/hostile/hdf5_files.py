@@ -1,12 +1,15 @@
 """HDF5 files made bad in many ways, each by a seeded generator of random numbers."""
 
 import contextlib
+import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from isal import isal_zlib
 
 Rng = np.random.Generator
 Content = dict[str, Any]
@@ -166,6 +169,12 @@ def labels(rng: Rng, content: Content) -> None:
         np.array(["../../QCD_1", "a\nb_2"], h5py.string_dtype()),
         np.array([b"P_%d" % i for i in range(20_000)]),
         np.array([np.arange(3), np.arange(2)], h5py.vlen_dtype(np.int32)),
+        np.array([b"QCD_" + b"1" * 5000, b"W_2"]),
+        np.array([b"QCD_1" + b" " * 5000, b"W_2"]),
+        np.array(["QCD\n_1", "W\u2028_2"], h5py.string_dtype()),
+        np.array(["x" * (1 << 20) + "_1", "W_2"], h5py.string_dtype()),
+        np.array(["QCD_1", "W_2"], h5py.string_dtype()),
+        np.array([f"P_{i}" for i in range(3000)], h5py.string_dtype()),
     )
     content["ids_names"] = choices[rng.integers(len(choices))]
 
@@ -245,8 +254,6 @@ def _large_chunks(file: h5py.File, name: str, values: Any) -> None:
 
 def _bomb(file: h5py.File, name: str, values: Any) -> None:
     """Write a chunk that is much larger than it should be when it is decompressed."""
-    from isal import isal_zlib
-
     data = file.create_dataset(name, values.shape, values.dtype, chunks=values.shape, compression="gzip")
     data.id.write_direct_chunk((0,) * values.ndim, isal_zlib.compress(bytes(1 << 26)))
 
@@ -269,8 +276,72 @@ def _scale_offset(file: h5py.File, name: str, values: Any) -> None:
     file.create_dataset(name, data=values, chunks=True, scaleoffset=2)
 
 
+BOMB = 1 << 30  # bytes
+
+
+@functools.cache
+def _bomb_bytes() -> bytes:
+    """Compress a gibibyte to 1 MB, and that to a few kB."""
+    return isal_zlib.compress(bytes(BOMB))
+
+
+def _bomb_behind(filters: Callable[[h5py.h5p.PropDCID], None], twice: bool = False) -> Write:
+    """Write a chunk of a few bytes that becomes a gibibyte, in a pipeline of filters that only HDF5 itself undoes."""
+
+    def write(file: h5py.File, name: str, values: Any) -> None:
+        options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        options.set_chunk(tuple(max(1, length // 2) for length in values.shape))
+        filters(options)
+        space = h5py.h5s.create_simple(values.shape)
+        kind = h5py.h5t.py_create(values.dtype)
+        data = h5py.Dataset(h5py.h5d.create(file.id, name.encode(), kind, space, options))
+        data[...] = values
+        bomb = _bomb_bytes()
+        data.id.write_direct_chunk((0,) * values.ndim, isal_zlib.compress(bomb) if twice else bomb)
+
+    return write
+
+
+def _shuffle_and_gzip(options: h5py.h5p.PropDCID) -> None:
+    options.set_shuffle()
+    options.set_deflate(4)
+
+
+def _gzip_twice(options: h5py.h5p.PropDCID) -> None:
+    options.set_deflate(4)
+    options.set_deflate(4)
+
+
+def _gzip_and_checksum(options: h5py.h5p.PropDCID) -> None:
+    options.set_deflate(4)
+    options.set_fletcher32()
+
+
+def _empty_chunk(file: h5py.File, name: str, values: Any) -> None:
+    """Write chunks without a byte, compressed in another way than usual."""
+    data = file.create_dataset(name, values.shape, values.dtype, chunks=values.shape, compression="lzf")
+    data.id.write_direct_chunk((0,) * values.ndim, b"")
+
+
 def _long_strings(file: h5py.File, name: str, values: Any) -> None:
     file.create_dataset(name, (2,), "S100000000", chunks=(1,), compression="gzip")
+
+
+def _compressed_text(file: h5py.File, name: str, values: Any) -> None:
+    """Write names of 100 MiB each, of which 100 kB are left when they are compressed."""
+    size = 100 << 20
+    data = file.create_dataset(name, (8,), f"S{size}", chunks=(1,), compression="gzip")
+    for i in range(8):
+        data.id.write_direct_chunk((i,), isal_zlib.compress(b"P%d_%d" % (i, i) + bytes(size - 4)))
+
+
+def _one_text_many_times(file: h5py.File, name: str, values: Any) -> None:
+    """Write names that are all one and the same long text in the heap."""
+    data = file.create_dataset(name, (9000,), h5py.string_dtype(), chunks=(1000,))
+    data[0] = "x" * (1 << 24)
+    _, reference = data.id.read_direct_chunk((0,))
+    for start in range(0, 9000, 1000):
+        data.id.write_direct_chunk((start,), reference[:16] * 1000)
 
 
 WRITERS: tuple[Write, ...] = (
@@ -288,20 +359,30 @@ WRITERS: tuple[Write, ...] = (
     _never_written,
     _never_written_in_one,
     _large_chunks,
+)
+# What only arrays of numbers can be written as.
+OF_NUMBERS: tuple[Write, ...] = (
     _bomb,
     _garbage_chunk,
     _without_filter,
     _other_filters,
     _scale_offset,
-    _long_strings,
+    _empty_chunk,
+    _bomb_behind(lambda options: options.set_deflate(4)),
+    _bomb_behind(_shuffle_and_gzip),
+    _bomb_behind(_gzip_and_checksum),
+    _bomb_behind(_gzip_twice, twice=True),
 )
+OF_TEXT: tuple[Write, ...] = (_long_strings, _compressed_text, _one_text_many_times)
 
 
 def other_storage(rng: Rng, content: Content) -> None:
     """Store a dataset in another way."""
     name = _array(rng, content) if rng.random() < 0.8 else _any(rng, content)
-    values, write = content[name], WRITERS[rng.integers(len(WRITERS))]
-    if isinstance(values, np.ndarray) and values.ndim and (values.dtype.kind in "fi" or write not in WRITERS[-6:]):
+    values = content[name]
+    if isinstance(values, np.ndarray) and values.ndim:
+        writers = (*WRITERS, *(OF_NUMBERS if values.dtype.kind in "fi" else OF_TEXT))
+        write = writers[rng.integers(len(writers))]
         content[name] = lambda file: write(file, name, values)
 
 
@@ -325,10 +406,35 @@ CHANGES = (
 )
 
 
+RECORD = {
+    "steps": [{"step": "s", "source": None, "read": {"QCD": 1}, "written": {"x": {"QCD": 1}}, "left_out": {}}],
+    "output": "x",
+}
+ODD_RECORDS = (
+    *("", "null", "[" * 100_000, '{"steps": ' * 1000, "9" * 5000, "\0", "\u4e2d\n", b"\xff", 5, np.zeros(1000)),
+    *(json.dumps(RECORD).replace("1", number) for number in ("9" * 4000, "9" * 5000, "1e999", "-1", "NaN")),
+    json.dumps(RECORD).replace("QCD", "Q\\nCD" * 1000),
+    np.array(["x" * 100, "y"], h5py.string_dtype()),
+    h5py.Empty("S10"),
+)
+
+
+def write_attributes(file: h5py.File, rng: Rng) -> None:
+    """Write the record of a file, good or odd, and perhaps so many more attributes that they get a heap."""
+    record = json.dumps(RECORD)
+    odd = ODD_RECORDS[rng.integers(len(ODD_RECORDS))] if rng.random() < 0.3 else record
+    with contextlib.suppress(ValueError, TypeError, OSError):  # what HDF5 cannot hold
+        file.attrs["event_counts"] = odd
+    for i in range(int(rng.choice([0, 3, 30]))):
+        file.attrs[f"more{i}"] = "text" * i
+
+
 def write(path: Path, content: Content, rng: Rng) -> None:
     """Write a file, in chunks or not, in the layout of old or of new libraries."""
     options = {"compression": "gzip"} if rng.random() < 0.7 else {}
     with h5py.File(path, "w", libver="latest" if rng.random() < 0.3 else None) as file:
+        if rng.random() < 0.7:
+            write_attributes(file, rng)
         for name, values in content.items():
             if callable(values):
                 values(file)
@@ -374,7 +480,31 @@ def insert(rng: Rng, content: bytearray) -> None:
     content[start:start] = rng.bytes(int(rng.integers(1, 512)))
 
 
-BYTES = (flip, flip, flip, overwrite, overwrite, overwrite_metadata, overwrite_metadata, truncate, cut_out, insert)
+# What HDF5 begins its heaps, trees, lists of names, headers and indices of chunks with.
+SIGNATURES = (
+    *(b"GCOL", b"HEAP", b"TREE", b"SNOD", b"OHDR", b"OCHK", b"FRHP", b"FHDB", b"FHIB", b"FSHD", b"FSSE", b"SMTB"),
+    *(b"BTHD", b"BTLF", b"BTIN", b"FAHD", b"FADB", b"EAHD", b"EAIB", b"EASB", b"EADB"),
+)
+
+
+def overwrite_structure(rng: Rng, content: bytearray) -> None:
+    """Lose some bytes of a heap, a tree or the like, as a bad sector does, or let them point elsewhere."""
+    there = [signature for signature in SIGNATURES if signature in content]
+    if not there:
+        return
+    signature = there[rng.integers(len(there))]
+    places = [i for i in range(len(content)) if content.startswith(signature, i)]
+    start = places[rng.integers(len(places))]
+    place = start + 8 * int(rng.integers(1, 5 if rng.random() < 0.7 else 64))
+    length = 8 * int(rng.integers(1, 5))
+    choices = (bytes(length), b"\xff" * length, rng.bytes(length), (start.to_bytes(8, "little") * 4)[:length])
+    content[place : place + length] = choices[rng.integers(len(choices))]
+
+
+BYTES = (
+    *(flip, flip, flip, overwrite, overwrite, overwrite_metadata, overwrite_metadata, truncate, cut_out, insert),
+    *(overwrite_structure, overwrite_structure, overwrite_structure, overwrite_structure),
+)
 
 
 def change_bytes(path: Path, rng: Rng) -> None:
