@@ -6,10 +6,16 @@ without a prediction stay, uncorrected. With zero-bias events of CMS it also giv
 plots (PDF and PNG), summary.txt and results.json.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import functools
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -167,7 +173,6 @@ def _as_set(value: str | Sequence[str]) -> set[str]:
 
 def load(training: Training) -> "Loaded":
     """Load a model; the only place that needs keras, whose import takes seconds and logs much."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from nn.trained import load_trained
 
     return load_trained(training)

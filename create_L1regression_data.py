@@ -4,6 +4,13 @@ Reads events files (the layout of the public ADC2021 data set), one or more a pr
 files with true and smeared objects and energy sums. The same seed gives the same files whatever the chunk size.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import functools
 import glob

@@ -6,9 +6,15 @@ model gives, to the bit. Writes the Verilog with constraints and build scripts, 
 events.txt; if asked for, also a project of hls4ml.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import logging
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +80,6 @@ def read_student(folder: Path) -> Training:
 
 def load_network(training: Training) -> "keras.Model":
     """Load the network of a student."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from nn.trained import load_trained
 
     return load_trained(training).network

@@ -7,6 +7,13 @@ multiply the weights of each by its share of all events, n / (n_1 + ... + n_k); 
 by k.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import json
 import logging

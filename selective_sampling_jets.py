@@ -5,6 +5,13 @@ weight of a kept event is divided by the probability with which it was kept, so 
 That probability is kept in the file as well: the training multiplies by it and so sees the spectrum that was sampled.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import logging
 from collections.abc import Iterator, Sequence

@@ -5,9 +5,15 @@ networks after its epochs are a front of smaller and smaller ones; the best of t
 result. Killed at any moment, the same command goes on where it stood.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import logging
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -303,7 +309,6 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write."""
     args = parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     data = L1Dataset.check(args.input)
 
     from nn.losses import get_loss

@@ -4,12 +4,17 @@ Reads an L1 regression file. With --hyperparameters the search is left out and t
 Killed at any moment, the same command goes on where it stood.
 """
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
+import utils.environment  # noqa: F401
+
+# isort: split
 import argparse
 import json
 import logging
 import math
-import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -351,7 +356,6 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
 def main(argv: Sequence[str] | None = None) -> None:
     """Search, fit and write."""
     args = parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     data = L1Dataset.check(args.input)
 
     from nn.devices import strategy_of

@@ -8,16 +8,19 @@ import keras
 import numpy as np
 
 from nn.data import Batches, fit
+from utils.files import not_there
 from utils.unfinished import read_state, write_state
 
 
 class BestWeights(keras.callbacks.Callback):
     """Save the weights, and the optimizer's state, of the epoch of the lowest value of a quantity.
 
+    Keras' own file of weights is HDF5, which on a full disk cannot be closed.
+
     Parameters
     ----------
     path : Path
-        File to write, with a name that ends in ``.weights.h5``; it is whole at any moment.
+        File to write, for :func:`load_best_weights`; it is whole at any moment.
     monitor : str
         Name of the quantity.
     """
@@ -32,9 +35,21 @@ class BestWeights(keras.callbacks.Callback):
         value = float((logs or {})[self._monitor])
         if value < self.best:
             self.best = value
-            temporary = self._path.with_name(f"part.{self._path.name}")
-            self.model.save_weights(temporary, overwrite=True)
-            temporary.replace(self._path)
+            write_state(self._path, {}, [np.asarray(variable) for variable in _trained(self.model)])
+
+
+def _trained(model: keras.Model) -> list[Any]:
+    """Return what a training changes, but for the states of random numbers."""
+    return [*model.weights, *model.optimizer.variables]
+
+
+def load_best_weights(model: keras.Model, path: Path) -> None:
+    """Give a compiled model what :class:`BestWeights` has saved of one made in the same way."""
+    kept = read_state(path)
+    if kept is None:
+        raise not_there(path)
+    for variable, value in zip(_trained(model), kept[1], strict=True):
+        variable.assign(value)
 
 
 # What a callback has to remember from epoch to epoch: names of numbers and names of lists of weights. Keras' own

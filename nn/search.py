@@ -20,7 +20,8 @@ from keras_tuner.src.engine.trial import Trial
 
 from nn.data import Batches
 from nn.models import SEARCH_SPACE, TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
-from nn.resume import BestWeights, resumable_fit
+from nn.resume import BestWeights, load_best_weights, resumable_fit
+from utils import signals
 from utils.unfinished import SCRATCH
 
 logger = logging.getLogger(__name__)
@@ -206,9 +207,9 @@ class Oracle(keras_tuner.oracles.HyperbandOracle):
 
 def _save_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON as KerasTuner reads it, to a file that is whole at any moment."""
-    temporary = path.with_name(f"part.{path.name}")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(path)
+    with signals.temporary(path.with_name(f"part.{path.name}")) as temporary:
+        temporary.write_text(json.dumps(content))
+        temporary.replace(path)
 
 
 def last_line(message: str) -> str:
@@ -284,11 +285,14 @@ class Tuner(keras_tuner.Tuner):
     def _state(self, trial_id: str) -> Path:
         return self._folder / SCRATCH / f"trial_{trial_id}.npz"
 
+    def _best_weights(self, trial_id: str) -> Path:
+        return Path(self.get_trial_dir(trial_id)) / "best_weights.npz"
+
     def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build the model of a trial, with the weights of the trial that it goes on from if there is one."""
         model = super()._build_hypermodel(hp)
         if "tuner/trial_id" in hp.values:
-            model.load_weights(self._get_checkpoint_fname(hp.values["tuner/trial_id"]))
+            load_best_weights(model, self._best_weights(hp.values["tuner/trial_id"]))
         return model
 
     def run_trial(self, trial: Trial, training: Batches, validation: Batches) -> keras.callbacks.History:
@@ -300,7 +304,7 @@ class Tuner(keras_tuner.Tuner):
         model = self._build_hypermodel(trial.hyperparameters)
         callbacks = self._make_callbacks(f"trial {trial.trial_id}")
         self._configure_tensorboard_dir(callbacks, trial)
-        callbacks.append(BestWeights(Path(self._get_checkpoint_fname(trial.trial_id)), OBJECTIVE))
+        callbacks.append(BestWeights(self._best_weights(trial.trial_id), OBJECTIVE))
         try:
             history = resumable_fit(
                 model,

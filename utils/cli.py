@@ -4,18 +4,22 @@ import argparse
 import functools
 import io
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
+
+from utils import signals
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 LONGEST_LINE = 900
 LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
 class UserError(Exception):
@@ -26,26 +30,52 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
     """Turn the body of a script into ``main(argv=None) -> int``.
 
     Progress is logged to stderr. A :class:`UserError` or an error of the operating system becomes one line
-    ``error: ...`` on stderr and exit code 1; wrong usage leaves through argparse with code 2.
+    ``error: ...`` on stderr and exit code 1, a signal that ends the process one line and 128 + its number; wrong usage
+    leaves through argparse with code 2.
     """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-        try:
-            main(argv)
-        except (UserError, OSError) as error:
-            print(f"error: {_one_line(error)}", file=sys.stderr)
-            return EXIT_FAILED
-        except MemoryError as error:
-            print(f"error: not enough memory: {error}", file=sys.stderr)
-            return EXIT_FAILED
-        except KeyboardInterrupt:
-            print("error: interrupted", file=sys.stderr)
-            return EXIT_INTERRUPTED
-        return EXIT_DONE
+        whole_process = argv is None
+        if whole_process:
+            sys.excepthook = sys.__excepthook__  # what is not expected from here on is a bug
+        with signals.heeding():
+            try:
+                code = _exit_code(main, argv)
+            except SystemExit as left:
+                if whole_process and isinstance(left.code, int):
+                    signals.leave_with(left.code)
+                raise
+            if whole_process:
+                signals.leave_with(code)
+        return code
 
     return run
+
+
+def _exit_code(main: Callable[..., None], argv: Sequence[str] | None) -> int:
+    """Run the body of a script and say in one line why it failed, if it did."""
+    try:
+        main(argv)
+    except BaseException as error:
+        if (number := signals.received()) is not None:
+            return signals.say(number)
+        if isinstance(error, KeyboardInterrupt):
+            return signals.say(signal.SIGINT)
+        if isinstance(error, MemoryError):
+            return _fail(f"not enough memory: {error}")
+        if isinstance(error, UserError | OSError | ImportError):
+            return _fail(_one_line(error))
+        raise
+    return EXIT_DONE
+
+
+def _fail(message: str) -> int:
+    """Say why a script fails, if there is anybody to hear it."""
+    with suppress(OSError):
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    return EXIT_FAILED
 
 
 def _one_line(error: Exception) -> str:

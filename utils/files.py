@@ -16,13 +16,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import h5py
 import numpy as np
 
+from utils import signals
 from utils.cli import UserError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ MAX_TEXT_BYTES = 1 << 24  # of all entries of a dataset of text, or of an attrib
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 FOLDER_MARK = ".l1_regression"
+MOST_LINKS = 40  # on the way to a file, as the system has it
 TRACKED_LIBRARIES = (
     "alkaid",
     "awkward",
@@ -68,6 +70,34 @@ def refuse_dangling(path: str | Path) -> None:
     for part in (*reversed(Path(path).parents), Path(path)):
         if part.is_symlink() and not part.exists():
             raise not_there(part)
+
+
+def refuse_special(path: str | Path) -> None:
+    """Refuse an output that is a device, a pipe or a socket, or a descriptor of this process such as /dev/stdout.
+
+    A file that takes the place of a device would be the end of it.
+    """
+    part = Path(path)
+    for _ in range(MOST_LINKS):
+        part = part.parent.resolve() / part.name
+        if part.is_relative_to("/proc"):
+            raise UserError(f"{path}: is a descriptor of this process, expected the name of a file")
+        if not part.is_symlink():
+            break
+        part = part.parent / part.readlink()
+    if part.exists() and not (part.is_file() or part.is_dir()):
+        raise UserError(f"{path}: is a {kind_of(part)}, expected the name of a file")
+
+
+def kind_of(path: Path) -> str:
+    """Say what a path is that is no regular file."""
+    kinds = {
+        "folder": Path.is_dir,
+        "pipe": Path.is_fifo,
+        "socket": Path.is_socket,
+        "device": lambda path: path.is_char_device() or path.is_block_device(),
+    }
+    return next((kind for kind, applies in kinds.items() if applies(path)), "file")
 
 
 def writable(path: str | Path) -> Path:
@@ -108,14 +138,13 @@ def _warn_of_no_locks(folder: Path, error: str) -> None:
 
 
 @contextmanager
-def _sole_writer(path: Path) -> Iterator[None]:
-    """Let one process at a time write an output."""
-    lock = path.with_name(f".lock.{path.name}")
-    with lock_file(lock, path):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+def sole_writer(lock: Path, place: Path) -> Iterator[None]:
+    """Let one process at a time write to a place: hold the lock of a file, which is gone at the end."""
+    with ExitStack() as stack:
+        with signals.deferred():
+            stack.enter_context(lock_file(lock, place))
+            stack.enter_context(signals.temporary(lock))
+        yield
 
 
 @contextmanager
@@ -145,16 +174,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     After an error neither file is left; a temporary file that a killed run left is overwritten. While another process
     writes the file it is refused.
     """
+    refuse_special(path)
     if Path(path).is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a file")
     path = writable(path)
-    temporary = path.with_name(f".part.{path.name}")
-    with naming(path), _sole_writer(path):
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with (
+        naming(path),
+        sole_writer(path.with_name(f".lock.{path.name}"), path),
+        signals.temporary(path.with_name(f".part.{path.name}")) as temporary,
+    ):
+        yield temporary
+        temporary.replace(path)
 
 
 class _Patient(io.FileIO):
@@ -165,11 +195,12 @@ class _Patient(io.FileIO):
     def write(self, content: Any) -> int:
         """Write all of the content, or nothing any more after an error."""
         content, written = memoryview(content), 0
-        try:
-            while written < len(content) and self.error is None:
-                written += super().write(content[written:])
-        except OSError as error:
-            self.error = error
+        with signals.deferred():
+            try:
+                while written < len(content) and self.error is None:
+                    written += super().write(content[written:])
+            except OSError as error:
+                self.error = error
         return len(content)
 
 
@@ -191,6 +222,7 @@ def replaceable_folder(path: str | Path) -> Path:
 
     A folder with content that was not made here is never replaced: a :class:`UserError` says so.
     """
+    refuse_special(path)
     if Path(path).exists() and not Path(path).is_dir():
         raise UserError(f"{path}: is not a folder")
     path = writable(path)
@@ -206,11 +238,12 @@ def replace_folder(path: Path, by: Path) -> None:
     """
     (by / FOLDER_MARK).touch()
     former = path.with_name(f".former.{path.name}")
-    shutil.rmtree(former, ignore_errors=True)
-    if path.exists():
-        path.replace(former)
-    by.replace(path)
-    shutil.rmtree(former, ignore_errors=True)
+    with signals.deferred():
+        shutil.rmtree(former, ignore_errors=True)
+        if path.exists():
+            path.replace(former)
+        by.replace(path)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 def refuse_inputs_in(output: Path, *inputs: Path) -> None:
@@ -227,15 +260,15 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     The folder has to be one that :func:`replaceable_folder` accepts.
     """
     path = replaceable_folder(path)
-    temporary = path.with_name(f".part.{path.name}")
-    with naming(path), _sole_writer(path):
+    with (
+        naming(path),
+        sole_writer(path.with_name(f".lock.{path.name}"), path),
+        signals.temporary(path.with_name(f".part.{path.name}")) as temporary,
+    ):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        try:
-            yield temporary
-            replace_folder(path, by=temporary)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        yield temporary
+        replace_folder(path, by=temporary)
 
 
 def write_json(path: str | Path, content: Any) -> None:

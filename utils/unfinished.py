@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from utils.files import lock_file, naming, read_json, replace_folder, replaceable_folder, write_json
+from utils import signals
+from utils.files import naming, read_json, replace_folder, replaceable_folder, sole_writer, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
     """
     output = replaceable_folder(output)
     partial = partial_path(output)
-    with naming(output), lock_file(partial / SCRATCH / LOCK, partial):
+    with naming(output), sole_writer(partial / SCRATCH / LOCK, partial):
         try:
             _start_or_go_on(partial, json.loads(json.dumps(made_for)))
             yield partial
@@ -96,15 +97,12 @@ def write_state(path: Path, record: Mapping[str, Any], arrays: Sequence[np.ndarr
     content = io.BytesIO()
     np.savez(content, np.array(json.dumps(record)), *arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
+    with signals.temporary(path.with_name(f"{path.name}.{os.getpid()}")) as temporary:
         with temporary.open("wb") as file:
             file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]] | None:

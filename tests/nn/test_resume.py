@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from nn.losses import get_loss
-from nn.resume import BestWeights, resumable_fit
+from nn.resume import BestWeights, load_best_weights, resumable_fit
 
 EPOCHS = 12
 
@@ -67,7 +67,7 @@ def run(folder, *kills, patience=4):
         callbacks = [
             keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=2),
             keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
-            BestWeights(folder / "best.weights.h5", "val_loss"),
+            BestWeights(folder / "best.npz", "val_loss"),
             *([kill] if kill else []),
         ]
         try:
@@ -75,7 +75,7 @@ def run(folder, *kills, patience=4):
         except Killed:
             continue
     best = network()
-    best.load_weights(folder / "best.weights.h5")
+    load_best_weights(best, folder / "best.npz")
     return model, history, best
 
 

@@ -1,0 +1,173 @@
+"""How a script ends when a batch system, a closed terminal or Ctrl-C ends it: in one line, and nothing of it is left.
+
+At the first signal the main thread unwinds, as after an error. At the second one, or where it does not come to its end
+in time, as within a library's own code, the process ends at once. Temporary files are removed in either case.
+"""
+
+import os
+import select
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+SECONDS_TO_UNWIND = 5
+
+
+class Ended(BaseException):
+    """A signal ends this process."""
+
+
+class _State:
+    """What a process has to know when a signal comes."""
+
+    number: int | None = None  # of the first signal
+    raised = False
+    exit_code: int | None = None
+    n_deferring = 0
+    said = False
+    temporary: tuple[Path, ...] = ()
+
+
+def heeded() -> list[signal.Signals]:
+    """Return the signals that end this process; nohup and shells may have it ignore some."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def received() -> int | None:
+    """Return the number of the signal that ends this process, if one does."""
+    return _State.number
+
+
+def say(number: int) -> int:
+    """Say once that a signal ends this process, and return its exit code."""
+    if not _State.said:
+        _State.said = True
+        reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        with suppress(OSError, AttributeError):  # a terminal that is closed
+            sys.stderr.write(f"error: {reason}\n")
+            sys.stderr.flush()
+    return 128 + number
+
+
+def end(number: int) -> None:
+    """End this process at once, whatever its threads do."""
+    for _ in range(3):  # a thread may be about to write another file into a folder
+        remove_temporary()
+    os._exit(say(number))
+
+
+def leave() -> None:
+    """Leave the process without the end of the interpreter, at which threads of TensorFlow may crash."""
+    if _State.exit_code is not None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, AttributeError, ValueError):
+                stream.flush()
+        os._exit(_State.exit_code)
+
+
+def leave_with(exit_code: int) -> None:
+    """Set the exit code with which :func:`leave` leaves."""
+    _State.exit_code = exit_code
+
+
+@contextmanager
+def temporary(path: Path) -> Iterator[Path]:
+    """Remove a file or folder when the block ends, or the process by a signal."""
+    with deferred():
+        _State.temporary = (*_State.temporary, path)
+    try:
+        yield path
+    finally:
+        with deferred():
+            _remove(path)
+            _State.temporary = tuple(other for other in _State.temporary if other != path)
+
+
+def remove_temporary() -> None:
+    """Remove all that :func:`temporary` would."""
+    for path in reversed(_State.temporary):
+        with suppress(OSError):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Do not break off within a block: a signal that comes in it takes effect soon after."""
+    if not _in_main_thread():
+        yield
+        return
+    _State.n_deferring += 1
+    try:
+        yield
+    finally:
+        _State.n_deferring -= 1
+
+
+@contextmanager
+def heeding() -> Iterator[None]:
+    """Raise :class:`Ended` in the main thread at the first signal, and see to it that the process ends."""
+    if not _in_main_thread():
+        yield
+        return
+    came, comes = os.pipe()  # a byte for each signal
+    os.set_blocking(comes, False)
+    before = {number: signal.signal(number, _raise) for number in heeded()}
+    descriptor = signal.set_wakeup_fd(comes, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(came, threading.get_ident()), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if _State.number is None or _State.exit_code is None:  # else the process has yet to end
+            _State.number, _State.raised, _State.said = None, False, False
+            os.close(comes)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Take the first signal, and break off as soon as that may be."""
+    _State.number = _State.number or number
+    if not _State.n_deferring and not _State.raised:
+        _State.raised = True
+        raise Ended
+
+
+def _watch(came: int, main_thread: int) -> None:
+    """Wait for a signal and then for the end of the main thread, and end the process if that does not come.
+
+    From the descriptor come a byte for each signal, and its end when there is no more to watch.
+    """
+    with os.fdopen(came, "rb", buffering=0) as pipe:
+        while (byte := pipe.read(1)) and byte[0] not in SIGNALS:
+            pass
+        if not byte:
+            return
+        number, end_by, n_came, n_repeated = byte[0], time.monotonic() + SECONDS_TO_UNWIND, 1, 0
+        while time.monotonic() < end_by and n_came <= 1 + n_repeated:
+            if not _State.raised:  # it came where nothing may be broken off
+                n_repeated += 1
+                signal.pthread_kill(main_thread, number)
+            if select.select([pipe], [], [], 0.1)[0]:
+                if not (byte := pipe.read(1)):
+                    return
+                n_came += byte[0] in SIGNALS
+        end(number)
