@@ -2,7 +2,7 @@
 
 Reads an L1 regression file and the folder of a trained teacher. In one training the price of bits rises, so that the
 networks after its epochs are a front of smaller and smaller ones; the best of those that are small enough is the
-result. Killed at any moment, the same command goes on where it stood.
+result. Killed at any moment, the same command goes on where it stood; when all is done, it does nothing.
 """
 
 import os
@@ -13,6 +13,7 @@ import utils.environment  # noqa: F401
 
 # isort: split
 import argparse
+import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ from utils.trainings import (
     TEACHER,
     TRAINING_FILE,
     add_loss_weights,
+    is_finished,
     read_graphs,
     read_training,
     record_of,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("train_student")
 
 MOST_ON_THE_FRONT = 6  # networks that are kept of the front
+NO_PART = ("output", "use_generator", "force")  # flags on which no number depends
 SCALES = [field.name for field in fields(HardwareScales)]
 
 
@@ -129,6 +132,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name, (kind, text) in scales.items():
         args.add_argument(f"--{name}", type=kind, default=getattr(defaults, name), help=text)
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
+    args.add_argument(
+        "--force", action="store_true", help="train anew though the output is finished for the same flags and data"
+    )
     found = args.parse_args(argv)
     try:
         HardwareScales(**{name: getattr(found, name) for name in SCALES})
@@ -140,7 +146,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def made_for(args: argparse.Namespace) -> dict[str, Any]:
     """Return all that a training depends on, so that one that was begun for something else is not gone on with."""
     made_by = provenance(args)
-    flags = {name: value for name, value in made_by["arguments"].items() if name not in ("output", "use_generator")}
+    flags = {name: value for name, value in made_by["arguments"].items() if name not in NO_PART}
     script_file = Path(__file__)
     return {
         **{f"--{name}": value for name, value in flags.items()},
@@ -278,7 +284,9 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     creator = graph_creator(args.variable)
     scales = HardwareScales(**{name: getattr(args, name) for name in SCALES})
     inputs = StudentInputs(creator, scales, teachings_of(teacher, n_features) if teacher else None)
-    configuration = made_for(args)
+    configuration = json.loads(json.dumps(made_for(args)))
+    if not args.force and is_finished(args.output, configuration):
+        return
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, inputs, scratch)

@@ -1,7 +1,7 @@
 """Train the teacher: search the hyperparameters of the graph attention network, then fit the best ones.
 
 Reads an L1 regression file. With --hyperparameters the search is left out and the network is trained with fixed values.
-Killed at any moment, the same command goes on where it stood.
+Killed at any moment, the same command goes on where it stood; when all is done, it does nothing.
 """
 
 import os
@@ -15,6 +15,7 @@ import argparse
 import json
 import logging
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -30,8 +31,8 @@ from utils.files import modules_of, provenance, read_json, sha256_of, whole_file
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
 from utils.plotting_style import save
-from utils.trainings import TEACHER, TRAINING_FILE, add_loss_weights, read_graphs, record_of
-from utils.unfinished import MADE_FOR, SCRATCH, partial_path, unfinished_folder, wait_for_file
+from utils.trainings import TEACHER, TRAINING_FILE, add_loss_weights, is_finished, read_graphs, record_of
+from utils.unfinished import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.worker_processes import WorkerProcesses, end_with_parent
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("train_teacher")
 
 # Flags on which no number depends.
-WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host", "join")
+WHERE_AND_BY_WHOM = ("output", "input", "use_generator", "workers", "chief_host", "join", "force")
 
-# Flags on which neither the search nor its trials depend: the final fit has its own.
-NO_PART_OF_THE_SEARCH = (*WHERE_AND_BY_WHOM, "final_epochs", "patience")
+# Flags on which the final fit depends, but neither the search nor its trials.
+FINAL_FIT = ("final_epochs", "patience")
+
+# What a search leaves; the table last, whose presence says that the search is over.
+SEARCH_RESULTS = ("trials", "tensorboard/search", "trials.png", "trials.pdf", "trials.csv")
 
 SCRIPT = Path(__file__)
 # Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
@@ -128,6 +132,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args.add_argument("--hyperparameters", type=Path, help="JSON file of fixed hyperparameters: no search")
     args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
+    args.add_argument(
+        "--force", action="store_true", help="train anew though the output is finished for the same flags and data"
+    )
     found = args.parse_args(argv)
     if found.hyperparameters and (found.join or found.chief_host):
         args.error("--hyperparameters leaves out the search: there is nothing to join")
@@ -171,8 +178,8 @@ def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: Tr
 
 def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
     """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
-    made_by = provenance(args)
-    flags = {name: value for name, value in made_by["arguments"].items() if name not in NO_PART_OF_THE_SEARCH}
+    made_by, no_part = provenance(args), (*WHERE_AND_BY_WHOM, *FINAL_FIT)
+    flags = {name: value for name, value in made_by["arguments"].items() if name not in no_part}
     code = [path for path in modules_of(SCRIPT) if path.parent.name == "nn" or path.stem in MODULES]
     return {
         **{f"--{name}": value for name, value in flags.items()},
@@ -270,13 +277,24 @@ def is_over(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
     folder = partial_path(args.output)
     if (folder / "trials.csv").exists():
         return read_json(folder / SCRATCH / MADE_FOR) == expected
-    if not (args.output / TRAINING_FILE).exists():
-        return False
-    record = read_json(args.output / TRAINING_FILE)
-    found, ours = record["made_by"]["arguments"], provenance(args)["arguments"]
-    same_flags = all(found.get(name) == value for name, value in ours.items() if name not in WHERE_AND_BY_WHOM)
-    hashes = record["data"]["sha256"], record["code"]["sha256"]
-    return same_flags and hashes == (expected["--input"], expected["code"])
+    return not args.force and has_search(args.output, expected)
+
+
+def has_search(output: Path, expected: dict[str, Any]) -> bool:
+    """Return whether a finished output has the search that is expected, whatever its final fit."""
+    found = finished_for(output)
+    return (output / "trials.csv").exists() and all(found.get(key) == value for key, value in expected.items())
+
+
+def take_search(output: Path, folder: Path) -> None:
+    """Copy the search of a finished output, for another final fit."""
+    logger.info("%s: the search of the finished training is used again", output)
+    for name in SEARCH_RESULTS:
+        source, target = output / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.exists():
+            shutil.copyfile(source, target)
 
 
 def find_chief(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
@@ -331,9 +349,13 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
 
     fixed = read_hyperparameters(args.hyperparameters) if args.hyperparameters else None
     keras.utils.set_random_seed(args.seed)
-    configuration = made_for(args, fixed)
-
-    with unfinished_folder(args.output, configuration) as folder:
+    configuration = json.loads(json.dumps(made_for(args, fixed)))
+    whole = {**configuration, **{f"--{name}": getattr(args, name) for name in FINAL_FIT}}
+    if not args.force and is_finished(args.output, whole):
+        return
+    with unfinished_folder(args.output, configuration, whole) as folder:
+        if not args.force and not (folder / "trials.csv").exists() and has_search(args.output, configuration):
+            take_search(args.output, folder)
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, creator, scratch)
         events = graphs.tally.after(data.history, "train_teacher")

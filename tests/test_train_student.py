@@ -1,6 +1,7 @@
 """Training of the student: outputs that agree with each other, repeatability after a kill, what is refused."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from utils.data_processing import graph_creator
 from utils.l1_dataset import L1Dataset
 from utils.loss_weights import LossWeights
 from utils.student_inputs import StudentBatches, StudentInputs
-from utils.trainings import read_training
+from utils.trainings import is_finished, read_training
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
 
@@ -102,6 +103,18 @@ class TestOutputs:
         assert not student.with_name("student.partial").exists()
         assert not (student / ".scratch").exists()
         assert {path.name for path in student.iterdir()} >= {"front.png", "history.png", "front", "tensorboard"}
+
+
+def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, caplog):
+    caplog.set_level(logging.INFO)
+    words = [*flags, f"--output={student}", "--feature_weight=0.1"]
+    before = (student / "training.json").stat()
+    assert train_student.main(words) == 0
+    assert f"{student}: is finished" in caplog.text
+    assert (student / "training.json").stat() == before
+    for word in ("--force", "--alpha=0.4"):
+        args = train_student.parse_args([*words, word])
+        assert is_finished(student, json.loads(json.dumps(train_student.made_for(args)))) == (word == "--force")
 
 
 def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_file, tmp_path):

@@ -1,9 +1,11 @@
 """Training of the teacher: outputs that agree with each other and with an evaluation of their own, repeatability."""
 
 import csv
+import functools
 import hashlib
 import json
 import logging
+import shutil
 
 import h5py
 import keras
@@ -226,6 +228,39 @@ class TestLoss:
             assert float(best[name]) == pytest.approx(expected, rel=1e-4)
 
 
+class TestFinished:
+    def run(self, output, train_file, hyperparameters, *flags):
+        words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={hyperparameters}", *QUICK]
+        assert main([*words, *MET_FLAGS, *flags]) == 0
+        return {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+
+    @pytest.fixture
+    def again(self, met_teacher, train_file, hyperparameters, tmp_path):
+        """Return a function that gives the command of a finished training again, and its files before."""
+        output = tmp_path / "teacher"
+        shutil.copytree(met_teacher, output)
+        before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+        return functools.partial(self.run, output, train_file, hyperparameters), before
+
+    def test_training_is_not_done_again(self, again, caplog):
+        caplog.set_level(logging.INFO)
+        run, before = again
+        assert run() == before
+        assert "teacher: is finished, for the same flags, data, code and versions; --force trains anew" in caplog.text
+
+    @pytest.mark.parametrize("flags", [("--force",), ("--seed=2",)])
+    def test_training_is_done_again_if_told_to_or_for_something_else(self, flags, again, tmp_path):
+        run, before = again
+        assert not run(*flags).items() & before.items()
+        assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
+
+    def test_training_without_its_model_is_done_again(self, again):
+        run, before = again
+        model = next(path for path in before if path.name == "best_model.keras")
+        model.unlink()
+        assert model in run()
+
+
 class TestRepeatability:
     FLAGS = (*MET_FLAGS, "--max_events=300", "--final_epochs=2")
 
@@ -304,6 +339,20 @@ class TestSearch:
     def test_logs_are_kept(self, folder):
         assert list((folder / "tensorboard" / "search").rglob("events.out.tfevents.*"))
         assert (folder / "trials").is_dir()
+
+    def test_is_used_again_for_a_longer_final_fit(self, folder, train_file, tmp_path, caplog):
+        caplog.set_level(logging.INFO)
+        output = tmp_path / "teacher"
+        shutil.copytree(folder, output)
+        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300"]
+        assert main([*words, "--final_epochs=4"]) == 0
+        assert "the search of the finished training is used again" in caplog.text
+        assert "trial 0000" not in caplog.text
+        assert len(read_table(output / "history.csv")) == 4
+        for name in ("trials.csv", "best_hyperparameters.json"):
+            assert (output / name).read_bytes() == (folder / name).read_bytes()
+        assert (output / "trials.png").exists()
+        assert list((output / "tensorboard" / "search").rglob("events.out.tfevents.*"))
 
     def test_final_fit_is_longer_than_the_trials(self, folder):
         assert len(read_table(folder / "history.csv")) == 3

@@ -154,7 +154,9 @@ def test_a_worker_that_comes_after_the_end_has_nothing_to_do(undisturbed):
     assert undisturbed.start("--join=late").wait() == 0
     assert "the search is over" in undisturbed.text[start:]
     assert not undisturbed.partial.exists()
-    assert not undisturbed.is_over("--final_epochs=4")  # this output will be replaced
+    assert undisturbed.is_over("--final_epochs=4")  # the search is used again
+    assert not undisturbed.is_over("--seed=2")
+    assert not undisturbed.is_over("--force")
 
 
 def test_each_trial_and_the_final_fit_have_logs_for_tensorboard(undisturbed):

@@ -17,6 +17,7 @@ from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.loss_weights import LossWeights
 from utils.student_inputs import StudentInputs
+from utils.unfinished import finished_for
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,15 @@ def add_loss_weights(args: argparse.ArgumentParser) -> None:
 def loss_weights(args: argparse.Namespace) -> LossWeights:
     """Return what an event counts in the loss."""
     return LossWeights(args.weight_power, bool(args.sampled_spectrum), args.process_shares or None)
+
+
+def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
+    """Return whether a training is finished that was made for all that is expected, and log it."""
+    whole = all((output / name).exists() for name in (MODEL_FILE, TRAINING_FILE))
+    if not whole or finished_for(output) != expected:
+        return False
+    logger.info("%s: is finished, for the same flags, data, code and versions; --force trains anew", output)
+    return True
 
 
 def read_graphs(

@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from utils import signals
-from utils.files import naming, read_json, replace_folder, replaceable_folder, sole_writer, write_json
+from utils.cli import UserError
+from utils.files import (
+    FOLDER_MARK,
+    naming,
+    read_json,
+    replace_folder,
+    replaceable_folder,
+    sole_writer,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +42,19 @@ def partial_path(output: str | Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
+def finished_for(output: str | Path) -> dict[str, Any]:
+    """Return what a finished output was made for, see :func:`unfinished_folder`; nothing where that is not known."""
+    try:
+        record = read_json(Path(output) / FOLDER_MARK)
+    except UserError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 @contextmanager
-def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterator[Path]:
+def unfinished_folder(
+    output: str | Path, made_for: Mapping[str, Any], whole_for: Mapping[str, Any] | None = None
+) -> Iterator[Path]:
     """Give a folder that outlives the process and takes the name of the output when the block ends without an error.
 
     One process at a time may use it. After an error, or a kill, it stays with all that is in it, and the next call for
@@ -46,6 +66,8 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
         As for `utils.files.whole_folder`.
     made_for : mapping
         All that the work depends on, as JSON. What was begun for something else is removed, and the log says so.
+    whole_for : mapping, optional
+        What the output as a whole depends on, kept in it for :func:`finished_for`; `made_for` where it is not given.
 
     Yields
     ------
@@ -62,6 +84,7 @@ def unfinished_folder(output: str | Path, made_for: Mapping[str, Any]) -> Iterat
         try:
             _start_or_go_on(partial, json.loads(json.dumps(made_for)))
             yield partial
+            write_json(partial / FOLDER_MARK, made_for if whole_for is None else whole_for)
             replace_folder(output, by=partial)
             shutil.rmtree(output / SCRATCH)
         finally:

@@ -11,7 +11,15 @@ from numpy.testing import assert_array_equal
 
 from utils.cli import UserError
 from utils.files import FOLDER_MARK
-from utils.unfinished import SCRATCH, partial_path, read_state, unfinished_folder, wait_for_file, write_state
+from utils.unfinished import (
+    SCRATCH,
+    finished_for,
+    partial_path,
+    read_state,
+    unfinished_folder,
+    wait_for_file,
+    write_state,
+)
 
 
 def begin(output, made_for, *names):
@@ -53,6 +61,17 @@ class TestFolder:
         with unfinished_folder(tmp_path / "out", {"--seed": 2, "--loss": "mse"}) as folder:
             assert not (folder / "file").exists()
         assert f"{tmp_path / 'out.partial'}: was begun with another --seed; all starts anew" in caplog.text
+
+    def test_when_whole_knows_what_it_was_made_for(self, tmp_path):
+        assert finished_for(tmp_path / "out") == {}
+        with unfinished_folder(tmp_path / "out", {"a": (1, 2)}) as folder:
+            (folder / "file").touch()
+        assert finished_for(tmp_path / "out") == {"a": [1, 2]}
+        with unfinished_folder(tmp_path / "out", {"a": 1}, {"a": 1, "b": 2}) as folder:
+            (folder / "file").touch()
+        assert finished_for(tmp_path / "out") == {"a": 1, "b": 2}
+        (tmp_path / "out" / FOLDER_MARK).write_text("")  # as of folders that are made at once
+        assert finished_for(tmp_path / "out") == {}
 
     def test_without_content_leaves_nothing(self, tmp_path):
         begin(tmp_path / "out", {})
