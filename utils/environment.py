@@ -12,7 +12,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from utils import signals
 
@@ -91,10 +91,6 @@ def _fail_in_one_line(kind: type[BaseException], error: BaseException, trace: Tr
     print(f"error: the libraries cannot be loaded, are they those of requirements.txt? {text[:600]}", file=sys.stderr)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    signals.end(number)
-
-
 def is_script() -> bool:
     """Return whether the process runs one of the scripts, and not the workflow or the tests."""
     main = getattr(sys.modules["__main__"], "__file__", None)
@@ -105,7 +101,7 @@ def guard_start() -> None:
     """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
     sys.excepthook = _fail_in_one_line
     for number in signals.heeded():
-        signal.signal(number, _end)
+        signal.signal(number, signals.end_now)
     atexit.register(signals.leave)  # the first to be registered is the last to be called
 
 

@@ -21,7 +21,6 @@ Found = TypeVar("Found")
 
 CPU_SECONDS = 5  # for a file, and as many for each GiB of it: HDF5 counts 4 million chunks a second
 MEMORY = 1 << 29  # bytes for all files, beyond what this process has
-STOPPED_BY_KEYBOARD_OR_BATCH = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> list[Found]:
@@ -75,8 +74,6 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
 def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int) -> NoReturn:
     """Write what each file gives to the pipe, until one of them gives an error."""
     try:
-        for number in STOPPED_BY_KEYBOARD_OR_BATCH:
-            signal.signal(number, signal.SIG_DFL)
         virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         for what, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, virtual + MEMORY)):
             soft, hard = resource.getrlimit(what)

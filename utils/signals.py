@@ -63,6 +63,11 @@ def end(number: int) -> None:
     os._exit(say(number))
 
 
+def end_now(number: int, frame: FrameType | None) -> None:
+    """End this process at a signal, where there is nothing to break off."""
+    end(number)
+
+
 def leave() -> None:
     """Leave the process without the end of the interpreter, at which threads of TensorFlow may crash."""
     if _State.exit_code is not None:
@@ -137,6 +142,18 @@ def heeding() -> Iterator[None]:
         if _State.number is None or _State.exit_code is None:  # else the process has yet to end
             _State.number, _State.raised, _State.said = None, False, False
             os.close(comes)
+
+
+def _forget() -> None:
+    """Leave signals to their default action in a child process, and what is temporary to its parent."""
+    if any(signal.getsignal(number) in (_raise, end_now) for number in SIGNALS):
+        signal.set_wakeup_fd(-1)
+        for number in heeded():
+            signal.signal(number, signal.SIG_DFL)
+        _State.temporary = ()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _in_main_thread() -> bool:
