@@ -1,35 +1,53 @@
 # make run: set-up and the main job; make report: the report of its results, output/report.html; make test: set-up,
-# linters and tests. Nothing that is there is done again.
+# linters and tests. Nothing that is there is done again. make numerics and make unit: see below.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The interpreter of a new environment: a path or a name; by default the first of those supported that is found.
+PYTHON ?=
 CORES ?= $(shell nproc)
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+UNIT_TESTS := tests/nn tests/utils tests/benchmarks tests/test_environment.py
 
-.PHONY: run report test lint
+ifeq ($(filter-out 0,$(shell expr "$(CORES)" : '[1-9][0-9]*$$')),)
+$(error CORES=$(CORES): expected a number of processors, 1 or more)
+endif
 
-run: .venv/run.done
+.PHONY: run report test lint unit numerics always
+
+run: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES)
 
-report: .venv/run.done
+report: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES) --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
 
 # Two processes more than cores, since tests wait for batch jobs and for processes to be killed.
 test: lint
 	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder
 
-lint: .venv/dev.done
+lint: $(VENV)/dev.done
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/snakemake --lint
 
-.venv/run.done: requirements.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install pip==26.3 # faster than the one that comes with Python, and shows its progress
-	$(BIN)/python -m pip install -r requirements.txt
-	touch $@
+# The fast tests, with another Python for example: make unit PYTHON=python3.12 VENV=.venv-3.12
+unit: $(VENV)/dev.done
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile $(UNIT_TESTS)
 
-.venv/dev.done: requirements-dev.txt requirements-farm.txt .venv/run.done
-	$(BIN)/python -m pip install -r requirements-dev.txt
-	touch $@
+# The fast tests on the instructions of a processor of 2008, which round and sum otherwise than those of this one: of NumPy,
+# of its and SciPy's linear algebra, of TensorFlow, XLA and Numba, and of the C library.
+numerics: export NPY_DISABLE_CPU_FEATURES := X86_V3 X86_V4 AVX512_ICL AVX512_SPR
+numerics: export OPENBLAS_CORETYPE := Nehalem
+numerics: export TF_ENABLE_ONEDNN_OPTS := 0
+numerics: export ONEDNN_MAX_CPU_ISA := SSE41
+numerics: export XLA_FLAGS := --xla_cpu_max_isa=SSE4_2
+numerics: export NUMBA_CPU_NAME := x86-64
+numerics: export GLIBC_TUNABLES := glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4
+numerics: unit
+
+$(VENV)/run.done: always
+	@envs/setup.sh $@ requirements.txt $(PYTHON)
+
+$(VENV)/dev.done: always
+	@envs/setup.sh $@ requirements-dev.txt $(PYTHON)

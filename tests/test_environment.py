@@ -86,6 +86,22 @@ def test_what_is_installed_is_what_is_pinned(name):
     assert version(name) == RUN[name]
 
 
+def test_the_same_versions_of_python_everywhere():
+    prefix = "Programming Language :: Python :: "
+    versions = [text.removeprefix(prefix) for text in PROJECT["classifiers"] if text.startswith(prefix)]
+    first, last = versions[0], versions[-1]
+    assert versions == [f"3.{minor}" for minor in range(int(first[2:]), int(last[2:]) + 1)]
+    assert PROJECT["requires-python"] == f">={first},<3.{int(last[2:]) + 1}"
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert tools["ruff"]["target-version"] == "py" + first.replace(".", "")
+    assert tools["mypy"]["python_version"] == first
+    named = f"Python {', '.join(versions[:-1])} or {last}"
+    setup = (ROOT / "envs" / "python.sh").read_text()
+    assert f"needed='{named}'" in setup
+    assert re.findall(r"'Python (\d+\.\d+)\.'", setup) == versions
+    assert named in (ROOT / "README.md").read_text()
+
+
 def test_there_is_an_environment_for_each_rule():
     used = set(re.findall(r'"envs/([a-z]+\.yaml)"', (ROOT / "Snakefile").read_text()))
     assert used == {path.name for path in ENVIRONMENTS}
@@ -102,10 +118,7 @@ class TestCondaEnvironment:
             assert RUN[name] == pinned, name
 
     def test_has_the_python_of_the_project(self, path):
-        (python,) = [
-            entry for entry in yaml.safe_load(path.read_text())["dependencies"] if str(entry).startswith("python")
-        ]
-        assert python.partition("=")[2] in PROJECT["requires-python"]
+        assert f"python{PROJECT['requires-python']}" in yaml.safe_load(path.read_text())["dependencies"]
 
     def test_has_what_its_scripts_import(self, path):
         from utils.files import modules_of

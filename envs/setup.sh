@@ -1,0 +1,49 @@
+#!/bin/sh
+# Install REQUIREMENTS into the virtual environment that DONE lies in, and touch DONE; do nothing where that is done.
+#
+# usage: envs/setup.sh DONE REQUIREMENTS [PYTHON], for example .venv/run.done requirements.txt python3.12
+#
+# The environment is made anew where it is of no use: its installation was broken off, which leaves packages in pieces,
+# its Python is gone, not supported or not the one that is named, or its folder was moved or copied, which leaves paths
+# of the former one in its programs.
+set -eu
+mark=$1 requirements=$2 python=${3:-}
+venv=$(dirname "$mark")
+begun=$venv/installation.begun
+here=$(dirname "$0")
+unset PYTHONHOME PYTHONPATH # those of another installation
+
+fault() {
+    if [ -e "$begun" ]; then
+        echo "its installation was broken off"
+    elif ! base=$("$here/python.sh" "$venv/bin/python" 2> /dev/null); then
+        echo "its Python is gone or not supported"
+    elif [ -n "$python" ] && [ "$base" != "$python" ]; then
+        echo "its Python is $base"
+    elif former=$(sed -n 's/^command = .* -m venv //p' "$venv/pyvenv.cfg") && [ -n "$former" ] && ! [ "$former" -ef "$venv" ]; then
+        echo "its folder was moved or copied"
+    fi
+}
+
+[ -z "$python" ] || python=$("$here/python.sh" "$python")
+found=$(fault)
+if [ -z "$found" ] && [ -e "$mark" ] && [ -z "$(find "$here"/../requirements*.txt -newer "$mark")" ]; then
+    exit 0
+fi
+if [ -n "$found" ]; then
+    [ -n "$python" ] || python=$("$here/python.sh")
+    if [ -e "$venv" ] || [ -L "$venv" ]; then echo "$venv is made anew: $found"; fi
+    rm -rf "$venv" # of a link the link alone
+    mkdir -p "$venv"
+    touch "$begun"
+    if ! "$python" -m venv "$venv"; then
+        rm -rf "$venv"
+        exit 1
+    fi
+fi
+touch "$begun"
+rm -f "$mark"
+"$venv/bin/python" -m pip install pip==26.3 # faster than the one that comes with Python, and shows its progress
+"$venv/bin/python" -m pip install -r "$requirements"
+touch "$mark"
+rm "$begun"
