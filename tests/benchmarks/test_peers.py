@@ -41,7 +41,8 @@ def test_features_know_neither_order_nor_turn():
     objects = (40, 1.0, 0.5, 1), (100, -2.0, 2.0, 3), (70, 0.5, -1.0, 3), (30, 0.1, 1.0, 2)
     turned = [(pt, -eta, phi + 1.3, pid) for pt, eta, phi, pid in objects[::-1]]
     features = [event_features(graph(*of, met=50, ht=170), METGraphCreator()) for of in (objects, turned)]
-    assert_allclose(*features, rtol=1e-5)
+    # Float32 momenta of 240 GeV in all are turned, which is off by 3e-5 GeV.
+    assert_allclose(*features, rtol=1e-5, atol=1e-4)
 
 
 def test_calibration_finds_the_factor_of_each_met(monkeypatch):

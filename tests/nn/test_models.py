@@ -27,6 +27,8 @@ HT_FEATURES = ("pt", "eta", "phi", "ht")
 SMALL = TeacherHyperparameters(units=4, heads=2)
 FACTOR = dataclasses.replace(SMALL, target="factor")
 PLAIN = dataclasses.replace(FACTOR, relative=False, residual=False, readout=())
+# Of two computations of a small teacher: some 80 operations in float32 one after the other, each off by up to 1.2e-7.
+ROUNDING = 1e-5
 
 
 def statistics(names):
@@ -60,8 +62,8 @@ class TestTeacher:
         features, _ = events(names)
         expected = model(features)
         assert expected.shape == (8, 1)
-        assert_allclose(model(features[:, ::-1]), expected, rtol=1e-5)
-        assert_allclose(model(np.pad(features, ((0, 0), (0, 12), (0, 0)))), expected, rtol=1e-5)
+        assert_allclose(model(features[:, ::-1]), expected, rtol=ROUNDING)
+        assert_allclose(model(np.pad(features, ((0, 0), (0, 12), (0, 0)))), expected, rtol=ROUNDING)
 
     def test_starts_from_no_correction_for_an_empty_event(self, names):
         features, _ = events(names)
@@ -86,7 +88,7 @@ class TestTeacher:
         model = build_teacher(SMALL, names, *statistics(names), log_features=(variable,) if log else ())
         corrected = keras.Model(model.input, model.get_layer("sum").output)(features)
         expected = np.asarray(corrected)[:, 0] * unit / np.maximum(l1_sum, 0.5)
-        assert_allclose(np.asarray(model(features))[:, 0], expected, rtol=1e-5)
+        assert_allclose(np.asarray(model(features))[:, 0], expected, rtol=ROUNDING)
 
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
         keras.utils.set_random_seed(1)
@@ -103,13 +105,13 @@ class TestTeacher:
 
 def test_input_is_normalised():
     """Shifted and scaled features with their own statistics give the same correction."""
-    features, _ = events(HT_FEATURES)
+    features = np.rint(events(HT_FEATURES)[0] * 64) / 64  # which stay exact when they are shifted
     real = features[..., :1] > 0
     model = build_teacher(PLAIN, HT_FEATURES, [0.0] * 4, [1.0] * 4)
     moved = build_teacher(PLAIN, HT_FEATURES, [0.0, 3.0, 3.0, 3.0], [1.0, 4.0, 4.0, 4.0])
     moved.set_weights(model.get_weights())
     scaled = np.where(real, features * [1, 2, 2, 2] + [0, 3, 3, 3], 0).astype(np.float32)
-    assert_allclose(moved(scaled), model(features), rtol=1e-5)
+    assert_allclose(moved(scaled), model(features), rtol=ROUNDING)
 
 
 def test_particle_id_matters():
@@ -132,7 +134,8 @@ def test_architecture_follows_the_hyperparameters():
     assert {layer.activation for layer in layers} == {keras.activations.relu}
     assert model.get_layer("dropout_2").rate == 0.03
     kernels = [w.value for layer in layers for w in layer.weights] + [model.get_layer("factor").kernel]
-    assert_allclose(sum(model.losses), L2 * sum(np.sum(np.square(w)) for w in kernels), rtol=1e-4)
+    # Some 250 squares are summed.
+    assert_allclose(sum(model.losses), L2 * sum(np.sum(np.square(w)) for w in kernels), rtol=10 * ROUNDING)
     assert not any(isinstance(layer, keras.layers.Lambda) for layer in model.layers)
 
 
@@ -190,7 +193,7 @@ def test_turned_and_mirrored_events_have_the_same_correction(names):
     moved[:, :, 1] = -features[:, :, 1]
     moved[:, :, 2] = np.where(real, features[:, :, 2] + angles, 0)
     model = teacher(names)
-    assert_allclose(model(moved), model(features), rtol=1e-4)
+    assert_allclose(model(moved), model(features), rtol=10 * ROUNDING)  # angles up to 9 round by more
     assert np.abs(teacher(names, PLAIN)(moved) - teacher(names, PLAIN)(features)).max() > 1e-3
 
 
@@ -205,10 +208,10 @@ def test_hypermodel_compiles_with_loss_metrics_and_learning_rate():
     features, labels = events(MET_FEATURES)
     results = model.evaluate(features, labels, verbose=0, return_dict=True)
     squares = (labels[:, 0] - model.predict(features, verbose=0)[:, 0]) ** 2
-    assert results["mse_above_0"] == pytest.approx(squares.mean(), rel=1e-5)
-    assert results["mse_above_50"] == pytest.approx(squares[labels[:, 1] > 50].mean(), rel=1e-5)
+    assert results["mse_above_0"] == pytest.approx(squares.mean(), rel=ROUNDING)
+    assert results["mse_above_50"] == pytest.approx(squares[labels[:, 1] > 50].mean(), rel=ROUNDING)
     expected = float(get_loss("huber_1.0")(labels, model.predict(features, verbose=0)) + sum(model.losses))
-    assert results["loss"] == pytest.approx(expected, rel=1e-5)
+    assert results["loss"] == pytest.approx(expected, rel=ROUNDING)
 
 
 def test_sample_weights_reach_the_loss():
@@ -217,7 +220,7 @@ def test_sample_weights_reach_the_loss():
     regularization = float(sum(model.losses))
     plain = model.evaluate(features, labels, verbose=0) - regularization
     doubled = model.evaluate(features, labels, sample_weight=np.full(8, 2.0), verbose=0) - regularization
-    assert doubled == pytest.approx(2 * plain, rel=1e-4)
+    assert doubled == pytest.approx(2 * plain, rel=10 * ROUNDING)  # differences of what is evaluated
 
 
 def test_hyperparameters_go_through_json():

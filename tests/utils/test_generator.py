@@ -71,18 +71,22 @@ def test_momentum_and_charge_are_conserved(w_events):
 
 
 def test_transverse_mass_of_the_w_ends_at_its_mass(w_events):
-    """The Jacobian edge: the spectrum rises up to the W mass, 80.4 GeV, and falls off behind it."""
+    """The Jacobian edge: the spectrum rises up to the W mass, 80.4 GeV, and falls off behind it.
+
+    Another processor rounds otherwise and generates other events: bins are so wide that five standard deviations of
+    their contents do not matter.
+    """
     _, particles, _ = w_events
     event, number = event_of(particles), np.abs(particles.pid)
     momentum = particles.px + 1j * particles.py
     leptons, neutrinos = (hardest(event, momentum, number == pid) for pid in (13, 14))
     decays = (np.abs(leptons) > 5) & (np.abs(neutrinos) > 5)
     mass = np.sqrt(2 * (np.abs(leptons * neutrinos) - (leptons * neutrinos.conj()).real).clip(0)[decays])
-    density, _ = np.histogram(mass, [60, 70, 76, 81, 86, 91, 110])
-    density = density / np.diff([60, 70, 76, 81, 86, 91, 110])
+    edges = [40, 60, 82, 91, 110]
+    density = np.histogram(mass, edges)[0] / np.diff(edges)
     assert decays.sum() > 400
-    assert density.argmax() == 2
-    assert density[3] < 0.5 * density[2]
+    assert density.argmax() == 1
+    assert density[2] < 0.5 * density[1]
     assert np.mean(mass > 90) < 0.03
 
 
@@ -115,9 +119,11 @@ def test_weights_undo_the_bias(qcd_events):
     assert weights.sum() * source.weight_scale == pytest.approx(source.cross_section_pb, rel=1e-12)
     assert weights.max() <= 1
     assert weights.min() < 1e-4
-    # d sigma / d pT falls like pT^-5 to pT^-6: about a twentieth of the cross section is above twice the threshold.
-    beyond = weights[weights < 0.5**4].sum() / weights.sum()
-    assert 0.02 < beyond < 0.1
+    # d sigma / d pT falls like pT^-4.5 to pT^-6: 2^-3.5 to 2^-5 of the cross section are above twice the threshold.
+    high = weights < 0.5**4
+    beyond = weights[high].sum() / weights.sum()
+    error = np.sqrt(np.sum((weights * (high - beyond)) ** 2)) / weights.sum()
+    assert 0.5**5 - 5 * error < beyond < 0.5**3.5 + 5 * error < 0.2
 
 
 def test_decays_of_taus():
