@@ -27,7 +27,7 @@ from utils.cli import UserError, comma_separated, is_name, number, parser, progr
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files
-from utils.files import provenance, whole_folder
+from utils.files import provenance, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.random_streams import stream_and_key, uniforms
 from utils.smearing import (
@@ -272,16 +272,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     response = l1_response(args)
     inputs = find_inputs(args.input)
+    tables = (getattr(args, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward"))
+    refuse_overlaps(
+        {f"--{name}": getattr(args, name) for name in ("train_output", "test_output", "plots")},
+        [*(file.path for files in inputs.values() for file in files), *tables],
+    )
     made_by = provenance(args)
     names = dict(enumerate(inputs, start=1))
     with (
         worker_threads(args.workers) as workers,
-        whole_folder(args.plots) if args.plots else nullcontext() as plots,
+        replaced_together() as together,
+        whole_folder(args.plots, together) if args.plots else nullcontext() as plots,
     ):
         processes = [Process.divide(name, number, inputs[name], args, workers) for number, name in names.items()]
         with (
-            new_l1_file(args.train_output, names, args.seed, made_by, workers) as train,
-            new_l1_file(args.test_output, names, args.seed, made_by, workers) as test,
+            new_l1_file(args.train_output, names, args.seed, made_by, workers, together=together) as train,
+            new_l1_file(args.test_output, names, args.seed, made_by, workers, together=together) as test,
         ):
             tally = Tally(names, ["training", "test"])
             for process in processes:

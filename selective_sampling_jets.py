@@ -25,7 +25,7 @@ import numpy as np
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import L1Events, jet_count
 from utils.event_counts import LEFT_OUT, READ, Tally
-from utils.files import provenance, whole_file, whole_folder
+from utils.files import provenance, refuse_overlaps, replaced_together, whole_file, whole_folder
 from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
 from utils.loss_weights import LossSpectrum
 from utils.random_streams import uniforms
@@ -239,20 +239,22 @@ def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> N
 def main(argv: Sequence[str] | None = None) -> None:
     """Select, write and summarise."""
     args = parse_args(argv)
+    flags = ("output", "discarded_output", "summary", "plots")
+    refuse_overlaps({f"--{name}": getattr(args, name) for name in flags}, [args.input])
     data = L1Dataset.check(args.input)
     process_ids = data.ids_of(args.processes) if args.processes else list(data.process_names)
     selection = Selection(process_ids, args.fractions_to_keep, args.mode, args.seed)
-    made_by = provenance(args)
+    made_by, names = provenance(args), data.process_names
+    with_probability = sorted({*data.optional, "keep_probability"})
     with (
         worker_threads(args.workers) as workers,
-        new_l1_file(
-            args.output, data.process_names, args.seed, made_by, workers, sorted({*data.optional, "keep_probability"})
-        ) as kept,
-        new_l1_file(args.discarded_output, data.process_names, args.seed, made_by, workers, data.optional)
+        replaced_together() as together,
+        new_l1_file(args.output, names, args.seed, made_by, workers, with_probability, together) as kept,
+        new_l1_file(args.discarded_output, names, args.seed, made_by, workers, data.optional, together)
         if args.discarded_output
         else nullcontext() as discarded,
-        whole_file(args.summary) if args.summary else nullcontext() as summary,
-        whole_folder(args.plots) if args.plots else nullcontext() as plots,
+        whole_file(args.summary, together) if args.summary else nullcontext() as summary,
+        whole_folder(args.plots, together) if args.plots else nullcontext() as plots,
     ):
         chunks = NumberedChunks(data, args, workers)
         flattening = fit_flattening(args, chunks, selection) if args.sampling_threshold else None

@@ -1,6 +1,7 @@
 """Selective sampling: what is kept, in what numbers, with what weights; the same to the bit in any chunks."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -271,6 +272,26 @@ class TestErrors:
             return message
 
         return run_bad
+
+    @pytest.mark.parametrize("flag", ["--output", "--discarded_output", "--summary"])
+    @pytest.mark.parametrize("link", ["", "symbolic", "hard"])
+    def test_an_output_that_is_the_input(self, flag, link, error_of, l1_file, tmp_path):
+        (tmp_path / "in.h5").write_bytes(l1_file.read_bytes())
+        output = tmp_path / ("link.h5" if link else "in.h5")
+        if link:
+            (output.symlink_to if link == "symbolic" else output.hardlink_to)(tmp_path / "in.h5")
+        words = [f"--input={tmp_path / 'in.h5'}", f"--output={tmp_path / 'out.h5'}", f"{flag}={output}"]
+        assert f"{flag} {output}: is the same file as the input {tmp_path / 'in.h5'}" in error_of(main, words)
+        assert (tmp_path / "in.h5").read_bytes() == l1_file.read_bytes()
+        assert not (tmp_path / "out.h5").exists()
+
+    def test_a_process_whose_weights_add_up_to_less_than_0(self, error, events, write_l1, tmp_path):
+        signed = replace(events, weights=np.where(events.ids == 2, -1, 1).astype(np.float32))
+        path = write_l1(tmp_path / "signed.h5", signed, (b"QCD_1", b"W_2", b"Z_3"))
+        message = error(path=path)
+        assert "signed.h5: process 'W': the weights of its " in message
+        assert "expected a finite sum above 0" in message
+        assert main([f"--input={path}", f"--output={tmp_path / 'of_qcd.h5'}", "--processes=QCD"]) == 0
 
     def test_unknown_process(self, error):
         assert "train.h5: unknown process 'ttbar', the file has QCD, W, Z" in error("--processes=QCD,ttbar")

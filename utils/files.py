@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -167,24 +167,95 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+class Together:
+    """Outputs that belong together, of :func:`replaced_together`."""
+
+    def __init__(self) -> None:
+        self.whole: list[tuple[Path, Path]] = []  # each with the temporary path of what is to take its place
+        self.stack = ExitStack()  # releases their locks and removes what is temporary
+
+
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def replaced_together() -> Iterator[Together]:
+    """Let outputs take their names together when the block ends without an error; after one all stay as they were.
+
+    The outputs are those of :func:`whole_file` and its like that are given what this yields. Killed in the moment in
+    which they take their names, some may be missing, but new ones never stand beside former ones.
+    """
+    together = Together()
+    with together.stack:
+        yield together
+        if together.whole:
+            with naming(together.whole[0][0]):
+                _put_in_place(together.whole)
+
+
+@contextmanager
+def _output(path: Path, together: Together | None) -> Iterator[Path]:
+    """Give a temporary path beside an output that takes its name, at the end of the block or together with others."""
+    with ExitStack() as own, naming(path):
+        stack = together.stack if together else own
+        stack.enter_context(sole_writer(path.with_name(f".lock.{path.name}"), path))
+        temporary = stack.enter_context(signals.temporary(path.with_name(f".part.{path.name}")))
+        yield temporary
+        if together:
+            together.whole.append((path, temporary))
+        else:
+            _put_in_place([(path, temporary)])
+
+
+def _put_in_place(whole: Sequence[tuple[Path, Path]]) -> None:
+    """Give what is whole the names of outputs. All former outputs are moved away first, and back after an error.
+
+    A former folder is moved in one step, since one that is half removed would be mistaken for one of others.
+    """
+    if len(whole) == 1 and not whole[0][1].is_dir():
+        whole[0][1].replace(whole[0][0])
+        return
+    formers = [(path, path.with_name(f".former.{path.name}")) for path, _ in whole]
+    placed: list[Path] = []
+    with signals.deferred():
+        for _, former in formers:
+            _remove(former)
+        try:
+            for path, former in formers:
+                if path.exists():
+                    path.replace(former)
+            for path, temporary in whole:
+                temporary.replace(path)
+                placed.append(path)
+        except OSError:
+            for path in placed:
+                _remove(path)
+            for path, former in formers:
+                if former.exists():
+                    former.replace(path)
+            raise
+        for _, former in formers:
+            _remove(former)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: str | Path, together: Together | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends without an error.
 
     After an error neither file is left; a temporary file that a killed run left is overwritten. While another process
-    writes the file it is refused.
+    writes the file it is refused. Of an output of :func:`replaced_together` the whole of that is the block.
     """
     refuse_special(path)
     if Path(path).is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a file")
     path = writable(path)
-    with (
-        naming(path),
-        sole_writer(path.with_name(f".lock.{path.name}"), path),
-        signals.temporary(path.with_name(f".part.{path.name}")) as temporary,
-    ):
+    with _output(path, together) as temporary:
         yield temporary
-        temporary.replace(path)
 
 
 class _Patient(io.FileIO):
@@ -205,9 +276,9 @@ class _Patient(io.FileIO):
 
 
 @contextmanager
-def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for writing that is there only once it is whole."""
-    with whole_file(path) as temporary, _Patient(temporary, "w+") as raw:
+def new_hdf5(path: str | Path, together: Together | None = None) -> Iterator[h5py.File]:
+    """Open an HDF5 file for writing that is there only once it is whole; arguments as for :func:`whole_file`."""
+    with whole_file(path, together) as temporary, _Patient(temporary, "w+") as raw:
         try:
             with h5py.File(raw, "w") as file:
                 yield file
@@ -232,18 +303,33 @@ def replaceable_folder(path: str | Path) -> Path:
 
 
 def replace_folder(path: Path, by: Path) -> None:
-    """Put a folder that is whole in the place of another one, or of none; killed at any moment, both or one are whole.
-
-    The former one is moved away first, since one that is half removed would be mistaken for one of others.
-    """
+    """Put a folder that is whole in the place of another or of none; killed at any moment, both or one are whole."""
     (by / FOLDER_MARK).touch()
-    former = path.with_name(f".former.{path.name}")
-    with signals.deferred():
-        shutil.rmtree(former, ignore_errors=True)
-        if path.exists():
-            path.replace(former)
-        by.replace(path)
-        shutil.rmtree(former, ignore_errors=True)
+    _put_in_place([(path, by)])
+
+
+def refuse_overlaps(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
+    """Refuse an output that is an input or another output, by a link too, or a folder with one of these in it.
+
+    Parameters
+    ----------
+    outputs : mapping of str to Path or None
+        By their flags; None where one is not given.
+    inputs : iterable of Path or None
+    """
+    given = [(flag, path) for flag, path in outputs.items() if path is not None]
+    others = [("the input", path) for path in inputs if path is not None]
+    for i, (flag, output) in enumerate(given):
+        for name, path in [*others, *given[:i], *given[i + 1 :]]:
+            if _same_file(output, path):
+                raise UserError(f"{flag} {output}: is the same file as {name} {path}")
+            if output.resolve() in path.resolve().parents:
+                raise UserError(f"{flag} {output}: is replaced as a whole, but {name} {path} is in it")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to the same file, by links of either kind as well."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
 
 
 def refuse_inputs_in(output: Path, *inputs: Path) -> None:
@@ -254,21 +340,17 @@ def refuse_inputs_in(output: Path, *inputs: Path) -> None:
 
 
 @contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
+def whole_folder(path: str | Path, together: Together | None = None) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
 
     The folder has to be one that :func:`replaceable_folder` accepts.
     """
     path = replaceable_folder(path)
-    with (
-        naming(path),
-        sole_writer(path.with_name(f".lock.{path.name}"), path),
-        signals.temporary(path.with_name(f".part.{path.name}")) as temporary,
-    ):
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _output(path, together) as temporary:
+        _remove(temporary)
         temporary.mkdir()
         yield temporary
-        replace_folder(path, by=temporary)
+        (temporary / FOLDER_MARK).touch()
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -16,7 +16,7 @@ from utils.cli import UserError, is_name
 from utils.compiled import compiled
 from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
 from utils.event_counts import History
-from utils.files import MAX_TEXT_BYTES, dataset, holds, new_hdf5, open_hdf5
+from utils.files import MAX_TEXT_BYTES, Together, dataset, holds, new_hdf5, open_hdf5
 from utils.first_look import first_look
 from utils.gzip_chunks import GzipTable, read_rows
 from utils.workers import worker_threads
@@ -72,6 +72,7 @@ def new_l1_file(
     made_by: dict[str, Any],
     workers: Executor | None = None,
     optional: Sequence[str] = ("weights",),
+    together: Together | None = None,
 ) -> Iterator[L1Writer]:
     """Open an L1 regression file for writing that is there only once it is whole.
 
@@ -87,9 +88,11 @@ def new_l1_file(
         Where chunks are compressed; without it, in a thread of its own.
     optional : sequence of str
         Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
+    together : Together, optional
+        Of the outputs with which it takes its name, see `utils.files.replaced_together`.
     """
     with (
-        new_hdf5(path) as file,
+        new_hdf5(path, together) as file,
         nullcontext(workers) if workers else worker_threads(1) as executor,
     ):
         writer = L1Writer(file, process_names, executor, optional)

@@ -188,6 +188,25 @@ class TestNoRoom:
         assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("name", ["create", "select"])
+def test_outputs_are_all_new_or_all_former_ones(name, argvs, tmp_path):
+    """A limit on the size of files stops the second run in the larger one of its files, after others are whole."""
+    script, argv = argvs[name]
+    folder = tmp_path / "out"
+
+    def files():
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert Step(script, argv(folder), tmp_path / "log").end() == 0
+    former = files()
+    largest, second = sorted((len(content) for path, content in former.items() if path.suffix == ".h5"), reverse=True)
+    step = Step(script, [*argv(folder), "--seed=2"], tmp_path / "log", largest_file((largest + second) // 2))
+    assert step.end() == 1, step.log.read_text()
+    assert files() == former
+    assert Step(script, [*argv(folder), "--seed=2"], tmp_path / "log").end() == 0
+    assert not {path for path, content in files().items() if path.suffix == ".h5" and former[path] == content}
+
+
 @pytest.fixture(scope="module")
 def languages(tmp_path_factory):
     """Return a folder with a language whose decimal point is a comma, in an encoding of its own."""

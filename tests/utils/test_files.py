@@ -1,6 +1,7 @@
 """Files that are whole or absent, checked HDF5 input, JSON."""
 
 import argparse
+import errno
 import json
 import math
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 
 from utils.cli import UserError
 from utils.files import (
+    FOLDER_MARK,
     dataset,
     open_hdf5,
     provenance,
     read_json,
+    refuse_overlaps,
+    replaced_together,
     whole_file,
     whole_folder,
     write_json,
@@ -282,3 +286,101 @@ class TestDataset:
             for name, message in expected.items():
                 with pytest.raises(UserError, match=f"dataset '{name}' {message}"):
                     dataset(file, name, (None,) if name == "references" else (None, 3), "fSO")
+
+
+class TestTogether:
+    """Two files and a folder."""
+
+    NAMES = ("one", "two", "folder/inner")
+
+    def write(self, root, text, fail=False):
+        with replaced_together() as together:
+            with (
+                whole_folder(root / "folder", together) as folder,
+                whole_file(root / "one", together) as one,
+                whole_file(root / "two", together) as two,
+            ):
+                for path in (one, two, folder / "inner"):
+                    path.write_text(text)
+            assert all((root / name).read_text() == "former" for name in self.NAMES if (root / name).exists())
+            if fail:
+                raise ZeroDivisionError
+
+    def content(self, root):
+        found = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+        found.pop(f"folder/{FOLDER_MARK}", None)
+        return found
+
+    def test_outputs_are_all_new(self, tmp_path):
+        for text in ("former", "new"):
+            self.write(tmp_path, text)
+            assert self.content(tmp_path) == dict.fromkeys(self.NAMES, text)
+
+    def test_outputs_all_stay_after_an_error(self, tmp_path):
+        with pytest.raises(ZeroDivisionError):
+            self.write(tmp_path, "new", fail=True)
+        assert list(tmp_path.iterdir()) == []
+        self.write(tmp_path, "former")
+        with pytest.raises(ZeroDivisionError):
+            self.write(tmp_path, "new", fail=True)
+        assert self.content(tmp_path) == dict.fromkeys(self.NAMES, "former")
+
+    @pytest.mark.parametrize("n_before", range(7))
+    @pytest.mark.parametrize("former", [True, False])
+    def test_outputs_all_stay_if_one_cannot_take_its_name(self, former, n_before, tmp_path, monkeypatch):
+        if former:
+            self.write(tmp_path, "former")
+        replace, left = Path.replace, [n_before]
+
+        def failing(path, target):
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(errno.EIO, "Input/output error")
+            return replace(path, target)
+
+        monkeypatch.setattr(Path, "replace", failing)
+        if n_before < (6 if former else 3):
+            with pytest.raises(OSError, match="Input/output error"):
+                self.write(tmp_path, "new")
+            assert self.content(tmp_path) == (dict.fromkeys(self.NAMES, "former") if former else {})
+        else:
+            self.write(tmp_path, "new")
+            assert self.content(tmp_path) == dict.fromkeys(self.NAMES, "new")
+
+    def test_what_a_kill_left_of_former_ones_is_removed(self, tmp_path):
+        (tmp_path / ".former.one").write_text("former")
+        (tmp_path / ".former.folder").mkdir()
+        self.write(tmp_path, "new")
+        assert self.content(tmp_path) == dict.fromkeys(self.NAMES, "new")
+
+
+class TestOverlaps:
+    @pytest.fixture
+    def paths(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "in.h5").touch()
+        (tmp_path / "hard.h5").hardlink_to("in.h5")
+        (tmp_path / "soft.h5").symlink_to("in.h5")
+        (tmp_path / "here").symlink_to(".")
+
+    @pytest.mark.usefixtures("paths")
+    @pytest.mark.parametrize("output", ["in.h5", "hard.h5", "soft.h5", "here/in.h5"])
+    def test_of_an_output_with_an_input_are_refused(self, output):
+        with pytest.raises(UserError, match=f"--output {output}: is the same file as the input in.h5"):
+            refuse_overlaps({"--output": Path(output), "--plots": None}, [None, Path("in.h5")])
+
+    @pytest.mark.usefixtures("paths")
+    def test_of_outputs_are_refused(self):
+        outputs = {"--output": Path("out.h5"), "--summary": Path("here/out.h5")}
+        with pytest.raises(UserError, match=r"--output out\.h5: is the same file as --summary here/out\.h5"):
+            refuse_overlaps(outputs, [])
+
+    @pytest.mark.usefixtures("paths")
+    @pytest.mark.parametrize(("output", "inner"), [("x/y.h5", "--output"), ("y.h5", "the input")])
+    def test_of_a_folder_with_what_is_in_it_are_refused(self, output, inner):
+        outputs = {"--output": Path(output), "--plots": Path("x")}
+        with pytest.raises(UserError, match=f"--plots x: is replaced as a whole, but {inner} .*x/.* is in it"):
+            refuse_overlaps(outputs, [Path("here/x/in.h5") if inner == "the input" else Path("in.h5")])
+
+    def test_are_no_names_that_begin_alike(self, tmp_path):
+        refuse_overlaps({"--output": tmp_path / "out.h5", "--plots": tmp_path / "out"}, [tmp_path / "out.h5.in"])
