@@ -35,6 +35,8 @@ from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("selective_sampling_jets")
 
+FEW_EVENTS = 1000  # with fewer a training says little
+
 KEPT, OTHER_PROCESS, THINNED, FLATTENED = "kept", "other process", "thinned by jet count", "spectrum flattened"
 
 
@@ -261,6 +263,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tally = write_selected(args, chunks, selection, flattening, kept, discarded)
         if not tally.n_kept:
             raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")
+        if tally.n_kept < FEW_EVENTS:
+            logger.warning("only %d of %d events are left for the training", tally.n_kept, data.n_events)
         for line in tally.text().splitlines():
             logger.info("%s", line)
         if summary:

@@ -27,7 +27,7 @@ import pandas as pd
 from utils.batches import TrainingGraphs
 from utils.cli import UserError, checked, comma_separated, number, parser, script
 from utils.data_processing import L1Events, graph_creator, jet_count
-from utils.files import modules_of, provenance, sha256_of, write_json
+from utils.files import modules_of, provenance, refuse_inputs_in, sha256_of, write_json
 from utils.hardware import HardwareScales
 from utils.l1_dataset import L1Dataset
 from utils.pareto import pareto_front, spread
@@ -45,6 +45,7 @@ from utils.trainings import (
     read_graphs,
     read_training,
     record_of,
+    warn_of_few_events,
 )
 from utils.unfinished import SCRATCH, unfinished_folder
 from utils.variables import full_variable
@@ -227,6 +228,7 @@ def train(
         fraction_bits=args.feature_bits,
     )
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    warn_of_few_events(graphs, network.count_params())
     corrected = student.with_correction(network, inputs.least)
     model = student.with_features(corrected, n_features) if n_features else corrected
     training, validation = (
@@ -317,6 +319,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and write."""
     args = parse_args(argv)
+    refuse_inputs_in(args.output, args.input, *([args.teacher / MODEL_FILE] if args.teacher else []))
     data = L1Dataset.check(args.input)
 
     from nn.losses import get_loss

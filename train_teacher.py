@@ -27,11 +27,19 @@ import pandas as pd
 from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import UserError, comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
-from utils.files import modules_of, provenance, read_json, sha256_of, whole_file, write_json
+from utils.files import modules_of, provenance, read_json, refuse_inputs_in, sha256_of, whole_file, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_data import draw_history, draw_trials
 from utils.plotting_style import save
-from utils.trainings import TEACHER, TRAINING_FILE, add_loss_weights, is_finished, read_graphs, record_of
+from utils.trainings import (
+    TEACHER,
+    TRAINING_FILE,
+    add_loss_weights,
+    is_finished,
+    read_graphs,
+    record_of,
+    warn_of_few_events,
+)
 from utils.unfinished import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.worker_processes import WorkerProcesses, end_with_parent
 
@@ -260,6 +268,7 @@ def train(
     keras.backend.clear_session()
     keras.utils.set_random_seed(args.seed)
     model = hypermodel.build_fixed(hyperparameters)
+    warn_of_few_events(graphs, model.count_params())
     history = final_fit(model, training, validation, args.final_epochs, args.patience, folder)
     model.save(folder / "best_model.keras")
     write_json(folder / "best_hyperparameters.json", asdict(hyperparameters))
@@ -378,6 +387,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
 def main(argv: Sequence[str] | None = None) -> None:
     """Search, fit and write."""
     args = parse_args(argv)
+    refuse_inputs_in(args.output, args.input, *([args.hyperparameters] if args.hyperparameters else []))
     data = L1Dataset.check(args.input)
 
     from nn.devices import strategy_of

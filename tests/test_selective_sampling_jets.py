@@ -248,7 +248,13 @@ class TestSummary:
             assert rows[1 + number] == [str(number), str(n_before), str(n_after), share]
         assert rows[-1][:3] == ["all", str(N), str(len(after))]
 
-    def test_plot_is_drawn(self, select, tmp_path):
+    def test_few_events_are_warned_of(self, select, caplog):
+        for share, expected in (("0.2", False), ("0.01", True)):
+            caplog.clear()
+            kept, _ = select(f"--fractions_to_keep={share}", "--mode=>=")
+            assert (f"only {len(kept['ids'])} of {N} events are left for the training" in caplog.text) == expected
+
+    def test_plots_are_drawn(self, select, tmp_path):
         select(*ALL_OF_IT, f"--plots={tmp_path / 'plots'}")
         shown = sorted(path.name for path in (tmp_path / "plots").iterdir() if not path.name.startswith("."))
         assert shown == ["effective_spectrum.pdf", "effective_spectrum.png", "spectrum.pdf", "spectrum.png"]

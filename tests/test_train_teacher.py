@@ -269,6 +269,11 @@ class TestRepeatability:
     def first(cls, train):
         return train(*cls.FLAGS)
 
+    def test_fewer_events_than_parameters_are_warned_of(self, train, caplog):
+        record = read_json(train(*self.FLAGS, "--final_epochs=1") / "training.json")
+        numbers = record["n_training"], record["parameters"]
+        assert "{} events to train a network of {} parameters on".format(*numbers) in caplog.text
+
     def test_the_subset_has_as_many_events_as_asked_for_or_fewer(self, first):
         record = read_json(first / "training.json")
         assert 150 < record["n_training"] + record["n_validation"] <= 300
@@ -481,6 +486,13 @@ class TestErrors:
 
     def test_no_event_left(self, error):
         assert "train.h5: no event is left for the " in error("--max_events=1")
+
+    def test_input_in_the_output_is_refused(self, error_of, met_teacher, train_file):
+        before = (met_teacher / "training.json").stat()
+        fixed = met_teacher / "best_hyperparameters.json"
+        words = [f"--input={train_file}", f"--output={met_teacher}", f"--hyperparameters={fixed}"]
+        assert f"--output {met_teacher}: is replaced as a whole, but {fixed} is in it" in error_of(main, words)
+        assert (met_teacher / "training.json").stat() == before
 
     def test_feature_without_any_spread(self, error, tmp_path, l1_events, write_l1):
         objects = np.zeros((50, 18, 3))

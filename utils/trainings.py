@@ -98,6 +98,12 @@ def read_graphs(
     return graphs
 
 
+def warn_of_few_events(graphs: TrainingGraphs, n_parameters: int) -> None:
+    """Warn where a network has more parameters than there are events to train it on."""
+    if graphs.n_training < n_parameters:
+        logger.warning("%d events to train a network of %d parameters on", graphs.n_training, n_parameters)
+
+
 def record_of(
     args: argparse.Namespace,
     kind: str,
