@@ -18,9 +18,10 @@ import functools
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ from utils.evaluation import (
 from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
-from utils.files import provenance, read_json, refuse_inputs_in, whole_folder, write_json
+from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
@@ -89,7 +90,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME=FOLDER",
         help="a model by a name for the plots; repeated to compare several with the first one",
     )
-    args.add_argument("--data", type=Path, required=True, help="L1 regression file of the evaluation")
+    args.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="FILE",
+        help="L1 regression file of the evaluation, or several, each with other processes",
+    )
     args.add_argument("--output", type=Path, required=True, help="folder for plots and numbers, replaced as a whole")
     names, positive = comma_separated(str), number(float, above=0)
     args.add_argument("--signal_names", type=names, default="W,hToTauTau,hChToTauNu", help="processes that are signals")
@@ -109,7 +118,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--fixed_rates",
         type=comma_separated(positive),
         default="100,30",
-        help="background rates in kHz at which they are compared as well",
+        help="background rates in kHz at which they are compared as well; events without weights have no rates",
     )
     args.add_argument("--luminosity", type=positive, default=2e34, help="for the rates, in cm^-2 s^-1")
     args.add_argument(
@@ -194,21 +203,57 @@ def add_outcomes(tally: Tally, process_id: int, counts: Counts) -> None:
     tally.add_number(NO_TARGET, process_id, counts.without_target)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """An L1 regression file and the ids of the processes that are evaluated on its events."""
+
+    data: L1Dataset
+    processes: dict[str, int]
+
+
+def read_samples(args: argparse.Namespace) -> list[Sample]:
+    """Check the files, and find each process of the evaluation in just one of them."""
+    files = [L1Dataset.check(path) for path in args.data]
+    for data in files[1:]:
+        if data.weighted != files[0].weighted:
+            with_weights, without = (data, files[0]) if data.weighted else (files[0], data)
+            raise UserError(
+                f"{without.path}: dataset 'weights' is missing, but {with_weights.path} has it: expected both or none"
+            )
+    names = (*args.signal_names, *args.bg_names)
+    having = {name: [data for data in files if name in data.process_names.values()] for name in names}
+    for name, found in having.items():
+        if len(found) > 1:
+            raise UserError(f"{found[1].path}: process '{name}' is in {found[0].path} too, expected it in one file")
+        if not found:
+            known = ", ".join(name for data in files for name in data.process_names.values())
+            subject = "the file has" if len(files) == 1 else "the files have"
+            paths = ", ".join(str(data.path) for data in files)
+            raise UserError(f"{paths}: unknown process '{name}', {subject} {known}")
+    samples = []
+    for data in files:
+        of_file = tuple(name for name in names if data in having[name])
+        samples.append(Sample(data, dict(zip(of_file, data.ids_of(of_file), strict=True))))
+    return samples
+
+
 def predict(
-    args: argparse.Namespace, variable: str, models: dict[str, Model], data: L1Dataset, processes: dict[str, int]
+    args: argparse.Namespace, variable: str, models: dict[str, Model], sample: Sample
 ) -> tuple[dict[str, Predictions], History]:
     """Predict the corrections of all events of the processes, and say how many there are."""
+    data, processes = sample.data, sample.processes
     tally = Tally(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
     events = _read(data, args.chunk_size, tally)
     predictions = predict_events(events, list(processes.values()), variable, models)
-    if (predictions.weight < 0).any():
-        raise UserError(f"{data.path}: dataset 'weights': expected none below 0")
     logger.info("%d of %d events are of the processes named", len(predictions), data.n_events)
     of_process = {name: predictions[predictions.process_id == number] for name, number in processes.items()}
     for name, process_predictions in of_process.items():
         counts = count(process_predictions)
-        if counts.weight == 0:
-            raise UserError(f"{data.path}: no events of process '{name}' or none with a weight")
+        if not counts.events:
+            raise UserError(f"{data.path}: no events of process '{name}'")
+        if not counts.weight > 0:
+            found = f"those of process '{name}' sum to {counts.weight:g}"
+            raise UserError(f"{data.path}: dataset 'weights': {found}, expected more than 0")
         logger.info(
             "%s: %d events; %d without a jet at L1 and %d without a target keep their uncorrected value",
             name,
@@ -220,6 +265,34 @@ def predict(
     for process_id in data.process_names.keys() - set(processes.values()):
         tally.add_number(NOT_EVALUATED, process_id, tally.number(READ, process_id))
     return of_process, tally.after(data.history, "analyze_results_teacher")
+
+
+def notes_of(args: argparse.Namespace, samples: Sequence[Sample], records: Mapping[str, Any]) -> list[str]:
+    """Say what a reader of the results has to know first, and log it."""
+    notes = []
+    for sample in samples:
+        notes += trained_on(sample.data.path, records)
+    if not samples[0].data.weighted:
+        paths = ", ".join(str(sample.data.path) for sample in samples)
+        not_compared = ", and none at which --fixed_rates compares" if args.fixed_rates else ""
+        notes.append(f"{paths} has no weights: all events count alike, and there are no rates{not_compared}.")
+    for note in notes:
+        logger.warning("%s", note)
+    return notes
+
+
+def trained_on(path: Path, records: Mapping[str, Any]) -> list[str]:
+    """Say which models were trained on events of a file."""
+    digest, notes = sha256_of(path), []
+    for name, record in records.items():
+        recorded = record.get("data", {}).get("sha256") if isinstance(record.get("data"), dict) else None
+        if recorded is None:
+            notes.append(
+                f"WARNING: {TRAINING_FILE} of {name} does not say what it was trained on: perhaps on events of {path}."
+            )
+        elif recorded == digest:
+            notes.append(f"WARNING: NO TEST: {path} is the file that {name} was trained on. Its results are too good.")
+    return notes
 
 
 def zero_bias_rates(
@@ -263,15 +336,14 @@ def zero_bias_rates(
 def evaluate(
     args: argparse.Namespace,
     variable: str,
-    data: L1Dataset,
+    samples: Sequence[Sample],
+    notes: list[str],
     events: dict[str, Predictions],
     zero_bias: ZeroBiasResult | None,
 ) -> Results:
     """Evaluate each process, the background, and each signal against it."""
     binning = BINNINGS[variable]
-    beams = Beams(args.luminosity, args.colliding_bunches) if data.weighted else None
-    if not beams and args.fixed_rates:
-        logger.info("%s has no weights: there are no rates, and no comparison at fixed rates", data.path)
+    beams = Beams(args.luminosity, args.colliding_bunches) if samples[0].data.weighted else None
     thresholds = args.inclusive_thresholds or binning.inclusive_thresholds
     processes = {}
     for name, predictions in events.items():
@@ -294,7 +366,8 @@ def evaluate(
         [name for name, _ in args.model],
         args.bg_names,
         beams,
-        data.n_events,
+        notes,
+        sum(sample.data.n_events for sample in samples),
         processes,
         background,
         signals,
@@ -306,8 +379,7 @@ def attention_figures(
     name: str,
     training: Training,
     attention: "Attention",
-    data: L1Dataset,
-    processes: dict[str, int],
+    samples: Sequence[Sample],
     events: dict[str, Predictions],
     results: Results,
 ) -> Figures:
@@ -318,9 +390,10 @@ def attention_figures(
     """
     threshold = float(results.background.threshold_rows[name][0].max())
     plots: Figures = {}
-    for process, process_id in processes.items():
-        chosen = choose_events(events[process], name, threshold)
-        displays = event_displays(data, process_id, chosen, events[process], training.creator, attention)
+    of_process = {process: (sample.data, number) for sample in samples for process, number in sample.processes.items()}
+    for process, of in events.items():
+        chosen = choose_events(of, name, threshold)
+        displays = event_displays(*of_process[process], chosen, of, training.creator, attention)
         for i, display in enumerate(displays, start=1):
             plots[f"attention_{process}_{i}"] = functools.partial(draw_attention, display)
     return plots
@@ -330,31 +403,34 @@ def attention_figures(
 def main(argv: Sequence[str] | None = None) -> None:
     """Predict, evaluate, draw and write."""
     args = parse_args(argv)
-    inputs = [*(folder / MODEL_FILE for _, folder in args.model), args.data]
+    inputs = [*(folder / MODEL_FILE for _, folder in args.model), *args.data]
     refuse_inputs_in(args.output, *inputs, *([args.zero_bias] if args.zero_bias else []))
     trainings = read_trainings(args)
     first, training = next(iter(trainings.items()))
     variable = training.creator.variable
-    data = L1Dataset.check(args.data)
-    names = (*args.signal_names, *args.bg_names)
-    processes = dict(zip(names, data.ids_of(names), strict=True))
+    samples = read_samples(args)
     crossings = ZeroBiasData.check(args.zero_bias, reconstructed(variable)) if args.zero_bias else None
     records = {name: read_json(of_name.folder / TRAINING_FILE) for name, of_name in trainings.items()}
     with whole_folder(args.output) as folder:  # from now on another process is refused
         loaded = {name: load(of_name) for name, of_name in trainings.items()}
         models = {name: of_name.model for name, of_name in loaded.items()}
-        events, history = predict(args, variable, models, data, processes)
+        notes = notes_of(args, samples, records)
         branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
-        branches.append(Branch("evaluation", history))
+        of_process: dict[str, Predictions] = {}
+        for sample in samples:
+            of_sample, history = predict(args, variable, models, sample)
+            of_process |= of_sample
+            branches.append(Branch("evaluation" if len(samples) == 1 else f"evaluation, {sample.data.path}", history))
+        events = {name: of_process[name] for name in (*args.signal_names, *args.bg_names)}
         zero_bias = None
         if crossings:
             zero_bias, history = zero_bias_rates(args, variable, models, crossings)
             branches.append(Branch(ZERO_BIAS, history))
-        results = evaluate(args, variable, data, events, zero_bias)
+        results = evaluate(args, variable, samples, notes, events, zero_bias)
         text = summary(results)
         plots = figures(results)
         if attention := loaded[first].attention:
-            plots |= attention_figures(first, training, attention, data, processes, events, results)
+            plots |= attention_figures(first, training, attention, samples, events, results)
         with progress(len(plots), "draw", "plots") as bar:
             for stem, draw in plots.items():
                 save(draw()[0], folder / stem)

@@ -54,6 +54,7 @@ from utils.variables import reconstructed
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
 NO_MODELS = (BASELINE, TRUE, REFERENCE)  # names of the quantities that are not those of a model
+WITH_JET, WITHOUT_JET = "with_jet", "without_jet"
 ZERO_BIAS_RATES = (100.0, 30.0, 10.0, 3.0, 1.0)  # kHz
 LOWEST_BACKGROUND, N_ROC_POINTS = 1e-4, 400
 EVENTS_A_BLOCK = 65536
@@ -143,7 +144,7 @@ class Predictions:
     corrections : dict of str to np.ndarray, shape (n_events,), float32
         The prediction of true/reco of each model; 1 where there is none.
     weight : np.ndarray, shape (n_events,), float32
-        In pb, or 1 in files without weights.
+        In pb, or 1 in files without weights; may be negative.
     process_id : np.ndarray, shape (n_events,), int32
     jets : np.ndarray, shape (n_events,), int8
         Number of jets at L1.
@@ -190,6 +191,11 @@ class Predictions:
     def predicted(self) -> np.ndarray:
         """Which events have a prediction: those with a jet at L1, whose L1 sum is not 0."""
         return (self.jets > 0) & (self.reco > 0)
+
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """Which events have a jet at L1, and which have none and stay uncorrected."""
+        return {WITH_JET: self.jets > 0, WITHOUT_JET: self.jets == 0}
 
     @property
     def measured(self) -> dict[str, np.ndarray]:
@@ -431,7 +437,7 @@ def evaluate_process(
             for quantity, response in responses.items()
         },
         turn_on=turn_on_curves(
-            true, predictions.measured, weight, dict.fromkeys(responses, thresholds), binning.turn_on
+            true, predictions.measured, weight, dict.fromkeys(responses, thresholds), binning.turn_on, seed
         ),
     )
 
@@ -481,6 +487,8 @@ class BackgroundResult:
         Of the rates of the models to that of the baseline, at the same thresholds.
     at_working_points : dict of str to Rates
         At the thresholds of the working points; what ties and single events leave of them.
+    parts : dict of str to dict of str to Rates
+        The same of the events with and without a jet at L1, each kind by itself.
     threshold_rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         These thresholds and their bootstrap replicas.
     rankings : dict of str to Ranking
@@ -491,8 +499,20 @@ class BackgroundResult:
     rates: dict[str, Rates]
     ratios: dict[str, Estimate[np.ndarray]]
     at_working_points: dict[str, Rates]
+    parts: dict[str, dict[str, Rates]]
     threshold_rows: dict[str, np.ndarray]
     rankings: dict[str, Ranking]
+
+    @property
+    def beyond_sample(self) -> dict[str, np.ndarray]:
+        """At which working points no event passes: the threshold lies beyond the sample and is not known."""
+        return {name: rates.n_events == 0 for name, rates in self.at_working_points.items()}
+
+    @property
+    def known_thresholds(self) -> dict[str, np.ndarray]:
+        """The rows of the thresholds, NaN where they are beyond the sample."""
+        beyond = self.beyond_sample
+        return {name: np.where(beyond[name], np.nan, rows) for name, rows in self.threshold_rows.items()}
 
 
 def evaluate_background(
@@ -533,17 +553,24 @@ def evaluate_background(
         _rng(seed, "background"),
     )
 
-    def rates_at(thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
-        return {name: rates(rankings[name], of_name, luminosity, bunches) for name, of_name in thresholds.items()}
+    def rates_at(of: Mapping[str, Ranking], thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
+        return {name: rates(of[name], of_name, luminosity, bunches) for name, of_name in thresholds.items()}
+
+    at_points = {name: of_name[0] for name, of_name in rows.items()}
+    parts = {}
+    for part, chosen in predictions.parts.items():
+        rankings_of_part = {name: Ranking.of(values[chosen], weight[chosen]) for name, values in scores.items()}
+        parts[part] = rates_at(rankings_of_part, at_points)
 
     return BackgroundResult(
         allowed,
-        rates_at(dict.fromkeys(rankings, binning.spectrum)),
+        rates_at(rankings, dict.fromkeys(rankings, binning.spectrum)),
         {
             name: rate_ratios(scores[name], predictions.reco, weight, binning.spectrum)
             for name in predictions.corrections
         },
-        rates_at({name: of_name[0] for name, of_name in rows.items()}),
+        rates_at(rankings, at_points),
+        parts,
         rows,
         rankings,
     )
@@ -560,6 +587,7 @@ class SignalResult:
     area_gain : dict of str to Estimate
         Areas under the curves of the models less that of the baseline.
     working_points : WorkingPoints
+        Its parts are the events with and those without a jet at L1.
     turn_on : dict of str to list of TurnOn
         Of all quantities, at the thresholds of each working point: at equal rate.
     turn_on_gain : dict of str to list of TurnOnGain
@@ -587,9 +615,11 @@ def evaluate_signal(
     name : str
         Of the signal.
     """
-    scores, thresholds = signal.scores, background.threshold_rows
+    scores, thresholds = signal.scores, background.known_thresholds
     shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
-    efficiencies = signal_efficiencies(scores, signal.weight, thresholds, _rng(seed, name))
+    efficiencies, parts = signal_efficiencies(
+        scores, signal.weight, background.threshold_rows, _rng(seed, name), signal.parts[WITHOUT_JET]
+    )
     allowed = np.array([point.background_efficiency for point in background.allowed])
     at_points = {quantity: rows[0] for quantity, rows in thresholds.items()}
     samples = {
@@ -599,8 +629,8 @@ def evaluate_signal(
     return SignalResult(
         {quantity: roc_curve(*of_quantity, shown) for quantity, of_quantity in samples.items()},
         {model: roc_area_gain(samples[BASELINE], samples[model]) for model in signal.corrections},
-        working_points(allowed, thresholds, efficiencies, BASELINE, TRUE),
-        turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on),
+        working_points(allowed, thresholds, efficiencies, BASELINE, TRUE, parts),
+        turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on, seed),
         turn_on_gains(
             signal.true,
             signal.measured,
@@ -608,6 +638,7 @@ def evaluate_signal(
             {quantity: at_points[quantity] for quantity in signal.measured},
             binning.turn_on,
             BASELINE,
+            seed,
         ),
     )
 
@@ -697,6 +728,8 @@ class Results:
     background_names : list of str
     beams : Beams or None
         None where weights are no cross sections.
+    notes : list of str
+        What a reader has to know first: that there are no weights, that events were trained on.
     n_events : int
         In the file.
     processes : dict of str to ProcessResult
@@ -710,6 +743,7 @@ class Results:
     models: list[str]
     background_names: list[str]
     beams: Beams | None
+    notes: list[str]
     n_events: int
     processes: dict[str, ProcessResult]
     background: BackgroundResult

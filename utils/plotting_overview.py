@@ -13,7 +13,14 @@ from matplotlib.axes import Axes
 
 from utils.evaluation import BASELINE
 from utils.performance import BinnedResponse, Roc, TurnOn
-from utils.plotting_process import draw_points, draw_turn_on_curve, known_range, set_turn_on_axes
+from utils.plotting_process import (
+    draw_points,
+    draw_turn_on_curve,
+    known_range,
+    say_if_no_curve,
+    say_if_unknown,
+    set_turn_on_axes,
+)
 from utils.plotting_quantities import SYMBOLS, Look, quantity_label
 from utils.plotting_style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting_trigger import set_roc_axes
@@ -53,6 +60,7 @@ def _draw_in_bins(
             result = results[name][quantity]
             draw_points(ax, result.edges, getattr(result, of), look, None)
     values = [getattr(result, of).value for of_process in results.values() for result in of_process.values()]
+    say_if_unknown(ax, *values)
     ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(result.edges, *values))
     _add_legend(ax, results, model, variable, None, "best")
     return fig, ax
@@ -88,7 +96,7 @@ def draw_all_turn_ons(
     luminosity: str = "",
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the turn-on curves of each process, as points and as fits; `curves` are by process and quantity.
+    """Draw the turn-on curves of each process, as points and fits that describe them; `curves` by process and quantity.
 
     Points with an interval wider than ``WIDEST_INTERVAL`` are left out.
     """
@@ -99,6 +107,7 @@ def draw_all_turn_ons(
             too_wide = curve.efficiency.high - curve.efficiency.low > WIDEST_INTERVAL
             known = replace(curve.efficiency, value=np.where(too_wide, np.nan, curve.efficiency.value))
             draw_turn_on_curve(ax, replace(curve, efficiency=known), look, None)
+    say_if_no_curve(ax, (curves[name][quantity] for name in curves for quantity in (BASELINE, model)))
     set_turn_on_axes(ax, curve.edges, variable)
     _add_legend(ax, curves, model, variable, title, "upper left")
     return fig, ax

@@ -1,6 +1,6 @@
 """Drawing of what the corrections do to a process: numbers in, and an optional `ax`; ``fig, ax`` out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import mplhep
@@ -18,19 +18,25 @@ from utils.performance import (
     Histogram,
     Histogram2D,
     TurnOn,
-    TurnOnFit,
     error_function,
     gaussian,
 )
 from utils.plotting_quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
-from utils.plotting_style import TRUE_SYMBOLS, Drawing, in_style, start
+from utils.plotting_style import TRUE_SYMBOLS, Drawing, in_style, say, start
 
+NO_EVENTS, FEW_EVENTS = "No events", "Too few events"
 HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
 
 
 def _share(values: np.ndarray, total: float) -> np.ndarray:
     """Values over their total; a histogram without events stays empty."""
     return values / total if total > 0 else np.zeros_like(values)
+
+
+def _say_if_empty(ax: Axes, *contents: Histogram | Histogram2D) -> None:
+    """Say so where histograms have nothing to show."""
+    if not any((content.values > 0).any() for content in contents):
+        say(ax, NO_EVENTS)
 
 
 @in_style
@@ -44,6 +50,7 @@ def draw_target_prediction(
     for quantity, content in {TRUE: target, **prediction}.items():
         share = _share(content.values, content.values.sum())
         ax.stairs(share, content.edges, label=labels[quantity], **look[quantity].curve)
+    _say_if_empty(ax, target, *prediction.values())
     ax.set(
         xlabel=f"{TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
         ylabel=f"Fraction of events / {np.diff(target.edges)[0]:.2g}",
@@ -60,7 +67,8 @@ def draw_target_vs_prediction(
 ) -> Drawing:
     """Draw the prediction of a model against the target."""
     fig, ax = start(ax, process)
-    share = np.ma.masked_equal(_share(content.values.T, content.values.sum()), 0)
+    share = np.ma.masked_less_equal(_share(content.values.T, content.values.sum()), 0)
+    _say_if_empty(ax, content)
     scale = LogNorm(share.min(), share.max()) if share.count() else LogNorm(0.1, 1)
     mesh = ax.pcolormesh(content.x_edges, content.y_edges, share, norm=scale, cmap="cividis_r", rasterized=True)
     fig.colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.04, 1)), label="Fraction of events")
@@ -96,14 +104,15 @@ def draw_spectra(
         width = np.diff(content.edges)
         ax.stairs(content.values / width, content.edges, label=quantity_label(quantity, variable), **look.curve)
         ax.errorbar(content.centres, content.values / width, content.errors / width, fmt="none", color=look.colour)
+    _say_if_empty(ax, *spectra.values())
     symbol = SYMBOLS[variable]
     density = np.concatenate([content.values / np.diff(content.edges) for content in spectra.values()])
     ax.set(
         xlabel=f"{symbol} [GeV]",
         ylabel=rf"$d\sigma$ / $d${symbol} [pb / GeV]" if weighted else "Events / GeV",
         xlim=content.edges[[0, -1]],
-        yscale="log",
-        ylim=(density.min(where=density > 0, initial=density.max() or 1) / 3, None),
+        yscale="log" if (density > 0).any() else "linear",
+        ylim=(density.min(where=density > 0, initial=max(density.max(), 0) or 1) / 3, None),
     )
     ax.legend()
     return fig, ax
@@ -114,6 +123,8 @@ def draw_response(
     response: Mapping[str, Response], above: float, variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the distributions of the measured over the true value, each with the Gaussian through its core.
+
+    A Gaussian that does not describe the core is not drawn, and the legend says so.
 
     Parameters
     ----------
@@ -132,7 +143,7 @@ def draw_response(
         share, error = _share(content.values, total), _share(content.errors, total)
         ax.errorbar(content.centres, share, error, **look.points)
         highest = max(highest, np.max(share + error))
-        if np.isfinite(core.sigma.value):
+        if core.described:
             x = np.linspace(core.low, core.high, 200)
             ax.plot(x, gaussian(x, core.mean.value, core.sigma.value, core.height) / total, **look.curve)
     ax.set(
@@ -141,14 +152,17 @@ def draw_response(
         xlim=content.edges[[0, -1]],
         ylim=(0, 1.7 * highest or 1),
     )
+    _say_if_empty(ax, *(of.histogram for of in response.values()))
     ax.legend(title=f"{TRUE_SYMBOLS[variable]} > {above:g} GeV", alignment="left")
     return fig, ax
 
 
 def _core_text(core: CoreFit) -> str:
-    """Write mean and width of a fit for a legend."""
+    """Write mean and width of a fit for a legend, or that there is none."""
     if not np.isfinite(core.sigma.value):
         return ""
+    if not core.described:
+        return f"\nno Gaussian: $\\chi^2$/n {core.chi2 / core.n_degrees:.1f}" if core.n_degrees > 0 else ""
     return f"\n$\\mu$ = {with_error(core.mean)}, $\\sigma$ = {with_error(core.sigma)}"
 
 
@@ -180,6 +194,7 @@ def draw_response_slices(
             errors = _share(content.errors, content.values.sum())
             ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
         ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
+        _say_if_empty(ax, *(of_quantity[i] for of_quantity in slices.values()))
         ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
         ax.tick_params(labelsize="x-small")
         ax.legend(
@@ -228,6 +243,12 @@ def draw_points(ax: Axes, edges: np.ndarray, estimate: Estimate[np.ndarray], loo
     ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **look.points)
 
 
+def say_if_unknown(ax: Axes, *values: np.ndarray) -> None:
+    """Say so where there are too few events for any value."""
+    if not np.isfinite(values).any():
+        say(ax, FEW_EVENTS)
+
+
 def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
     """Range of the bins up to the last one in which one of several values is known."""
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
@@ -239,6 +260,7 @@ def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.
     for quantity, look in looks(results).items():
         edges, estimate = results[quantity]
         draw_points(ax, edges, estimate, look, quantity_label(quantity, variable))
+    say_if_unknown(ax, *(estimate.value for _, estimate in results.values()))
     shown = known_range(edges, *(estimate.value for _, estimate in results.values()))
     ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=shown)
     ax.legend()
@@ -267,6 +289,7 @@ def draw_correction(
         draw_points(ax, result.edges, result.median, look, labels[quantity])
         for end in (median - half_width, median + half_width):
             ax.stairs(end, result.edges, baseline=None, **{**look.curve, "linewidth": 1.5})
+    say_if_unknown(ax, *(result.median.value for result in corrections.values()))
     ax.plot([], [], color="black", linewidth=1.5, label="Median $\\pm$ half of central 68%")
     ax.set(
         xlabel=against,
@@ -287,6 +310,7 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     fig, ax = start(ax, process)
     for quantity, look in looks(curves).items():
         draw_turn_on_curve(ax, curves[quantity], look, quantity_label(quantity, variable))
+    say_if_no_curve(ax, curves.values())
     first = next(iter(curves.values()))
     draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
     set_turn_on_axes(ax, first.edges, variable)
@@ -294,27 +318,37 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     return fig, ax
 
 
+def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
+    """Say so where no turn-on curve has a point."""
+    if not any(np.isfinite(curve.efficiency.value).any() for curve in curves):
+        say(ax, NO_EVENTS)
+
+
 def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -> None:
-    """Draw the points of a turn-on curve and its fit, named in the legend where there is a label."""
+    """Draw the points of a turn-on curve, named in the legend where there is a label, and a fit that describes them."""
     value, fit = curve.efficiency.value, curve.fit
     errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
     if label is not None:
-        name_in_legend(ax, look, label + _quality_text(fit))
+        name_in_legend(ax, look, label + _quality_text(curve))
     draw_points(ax, curve.edges, Estimate(value, errors), look, None)
-    if np.isfinite(fit.midpoint.value):
+    if curve.described:
         x = np.linspace(*known_range(curve.edges, value), 400)
         ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
 
 
-def _quality_text(fit: TurnOnFit) -> str:
-    """Write for a legend how well an error function describes a turn-on."""
+def _quality_text(curve: TurnOn) -> str:
+    """Write for a legend the plateau of the fit and how well it describes a turn-on, or that it does not."""
+    fit = curve.fit
     if not (np.isfinite(fit.chi2) and fit.n_degrees > 0):
         return ""
-    return f", fit $\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
+    quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
+    return f", fit: plateau {fit.plateau.value:.2f}, {quality}" if curve.described else f", no fit ({quality})"
 
 
 def draw_step(ax: Axes, threshold: float, edges: np.ndarray, label: str) -> None:
     """Draw the turn-on of the true quantity."""
+    if np.isnan(threshold):
+        return
     step = [edges[0], np.clip(threshold, edges[0], edges[-1]), edges[-1]]
     ax.stairs([0, 1], step, baseline=None, label=label, **LOOKS[TRUE].curve)
 

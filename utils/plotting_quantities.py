@@ -86,6 +86,15 @@ def draw_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: 
 
 
 def with_error(estimate: Estimate[float]) -> str:
-    """Write a number with its error to the first digits of the error that matter."""
-    digits = int(np.clip(1 - np.floor(np.log10(estimate.error)), 0, 4)) if estimate.error > 0 else 3
-    return f"{estimate.value:.{digits}f} $\\pm$ {estimate.error:.{digits}f}"
+    """Write a number with its error to the first digits of the error that matter; without one that is not known."""
+    if not estimate.error > 0:
+        return f"{estimate.value + 0.0:.3f}"
+    digits = int(np.clip(1 - np.floor(np.log10(estimate.error)), 0, 8))
+    return f"{round(estimate.value, digits) + 0.0:.{digits}f} $\\pm$ {estimate.error:.{digits}f}"
+
+
+def bars(estimate: Estimate[np.ndarray], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """Lengths of error bars down and up that stay within a range, shape (2, n); 0 where an error is not known."""
+    error = np.nan_to_num(estimate.error)
+    ends = np.clip(estimate.value - error, low, None), np.clip(estimate.value + error, None, high)
+    return np.maximum([estimate.value - ends[0], ends[1] - estimate.value], 0)

@@ -55,6 +55,11 @@ def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
     return cast(Figure, ax.get_figure(root=True)), ax
 
 
+def say(ax: Axes, text: str) -> None:
+    """Write across axes why there is nothing in them."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize="small", zorder=5)
+
+
 def save(fig: Figure, stem: str | Path) -> None:
     """Write a figure as STEM.pdf and STEM.png, each whole or not at all and the same each time, and close it."""
     try:

@@ -8,11 +8,28 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
 from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
-from utils.plotting_process import add_legend_above, draw_step, draw_turn_on_curve, set_turn_on_axes
-from utils.plotting_quantities import LOOKS, SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
-from utils.plotting_style import COLOURS, Drawing, in_style, start
+from utils.plotting_process import (
+    NO_EVENTS,
+    add_legend_above,
+    draw_step,
+    draw_turn_on_curve,
+    say_if_no_curve,
+    set_turn_on_axes,
+)
+from utils.plotting_quantities import (
+    LOOKS,
+    SYMBOLS,
+    bars,
+    draw_band,
+    looks,
+    name_in_legend,
+    quantity_label,
+    with_error,
+)
+from utils.plotting_style import COLOURS, Drawing, in_style, say, start
 
 RATIO_RANGE = (1e-3, 20)
+BEYOND = ": beyond the sample"
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
@@ -45,26 +62,34 @@ def draw_turn_on_at_equal_rate(
 ) -> Drawing:
     """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass.
 
-    The legend says by how much the true value moves at which half of the plateau is reached.
+    The legend says by how much the true value moves at which the efficiency reaches 50%. A curve whose threshold is
+    beyond the sample is not drawn, and the legend says so.
     """
     fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_of(allowed, beams)))))
     for quantity, look in looks(curves).items():
         curve = curves[quantity]
-        label = f"{quantity_label(quantity, variable)} > {curve.threshold:.0f} GeV"
-        if quantity == TRUE:
+        threshold = f" > {curve.threshold:.0f} GeV" if np.isfinite(curve.threshold) else ": all pass"
+        label = quantity_label(quantity, variable) + (BEYOND if np.isnan(curve.threshold) else threshold)
+        if np.isnan(curve.threshold):
+            name_in_legend(ax, look, label)
+        elif quantity == TRUE:
             draw_step(ax, curve.threshold, curve.edges, label)
         else:
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
+    if all(np.isnan(curve.threshold) for curve in curves.values()):
+        say(ax, "All thresholds are beyond the sample")
+    else:
+        say_if_no_curve(ax, (curve for curve in curves.values() if not np.isnan(curve.threshold)))
     set_turn_on_axes(ax, curve.edges, variable)
     add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
     return fig, ax
 
 
 def _gain_text(gain: TurnOnGain | None) -> str:
-    """Write for a legend how the midpoint of the turn-on differs from that of the baseline."""
+    """Write for a legend how far the true value of an efficiency of 50% is from that of the baseline."""
     if gain is None or not np.isfinite(gain.midpoint.value):
         return ""
-    return f",\nmidpoint moved by {with_error(gain.midpoint)} GeV"
+    return f",\n50% point moved by {with_error(gain.midpoint)} GeV"
 
 
 @in_style
@@ -98,6 +123,8 @@ def draw_rates(
         yscale="log",
         ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else None,
     )
+    if not highest > 0:
+        say(ax, NO_EVENTS)
     ax.legend(loc="upper right")
     _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1")
     return fig, ax
@@ -124,6 +151,8 @@ def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None 
         ax.plot(x, rates.value[shown], label=label, **look.curve)
         draw_band(ax, x, rates.low[shown], rates.high[shown], look)
     ax.set(ylabel="Rate [kHz]", xlim=rates.thresholds[[0, -1]], yscale="log")
+    if not any((rates.n_events > 0).any() for rates in result.rates.values()):
+        say(ax, NO_EVENTS)
     ax.legend()
     _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1 objects")
     return fig, ax
@@ -155,14 +184,23 @@ def draw_roc(
     background: str,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the signal efficiency against the background efficiency, with the working points, their errors and names."""
+    """Draw the signal efficiency against the background efficiency, with the working points, their errors and names.
+
+    A triangle that points down is the limit where no signal event passes. A working point that is beyond the sample for
+    a quantity has no mark of it.
+    """
     fig, ax = start(ax, f"{signal} against {background}")
     for quantity, look in looks(roc).items():
         curve = roc[quantity]
         name_in_legend(ax, look, f"{quantity_label(quantity, variable)}, area {with_error(curve.area)}")
         ax.plot(curve.background_efficiency, curve.signal_efficiency, **look.curve)
         efficiency = points.efficiency[quantity]
-        ax.errorbar(points.background_efficiency, efficiency.value, efficiency.error, **look.points)
+        seen = efficiency.value > 0
+        at, known = points.background_efficiency[seen], Estimate(efficiency.value[seen], efficiency.error[seen])
+        ax.errorbar(at, known.value, bars(known, 0, 1), **look.points)
+        unseen = efficiency.value == 0
+        limits = efficiency.error[unseen]
+        ax.plot(points.background_efficiency[unseen], limits, linestyle="none", **{**look.marks, "marker": "v"})
     for point in allowed:
         x = point.background_efficiency
         ax.axvline(x, color=COLOURS[4], linestyle=":", linewidth=1, zorder=0)

@@ -2,7 +2,8 @@
 
 Every number stands beside its unit, its error or the ends of its interval of one standard deviation, and the number of
 events behind it: `events` where they are counted, `effective_events`, (sum of w)^2 / sum of w^2, where they are
-weighed. Values in bins or at thresholds are lists.
+weighed. Values in bins or at thresholds are lists. Where none or all of the events pass, the error and the interval are
+those of a limit; an error that is not known is null, and none is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from utils.evaluation import BINNINGS, BackgroundResult, Counts, ProcessResult, Results, SignalResult, ZeroBiasResult
+from utils.evaluation import (
+    BINNINGS,
+    WITH_JET,
+    WITHOUT_JET,
+    Allowed,
+    BackgroundResult,
+    Counts,
+    ProcessResult,
+    Results,
+    SignalResult,
+    ZeroBiasResult,
+)
 from utils.event_counts import EVENT_COUNTS, Branch, branches_record
 from utils.performance import (
+    REACHED,
     BinnedResponse,
     CrossingRates,
     Estimate,
@@ -26,7 +39,7 @@ from utils.performance import (
 )
 from utils.variables import reconstructed
 
-FORMAT = 4
+FORMAT = 5
 GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
 
 Tree = dict[str, Any]
@@ -35,7 +48,18 @@ Number = float | np.ndarray
 
 def _estimate(estimate: Estimate, unit: str, **events: Number) -> Tree:
     """Put a number beside its error, its unit and the events behind it, `events` or `effective_events`."""
-    return {"value": estimate.value, "error": estimate.error, "unit": unit, **events}
+    error = np.where(np.greater(estimate.error, 0), estimate.error, np.nan)
+    return {"value": estimate.value + 0.0, "error": error, "unit": unit, **events}  # + 0.0: no negative zeros
+
+
+def _limited(estimate: Estimate, unit: str, largest: float, **events: Number) -> Tree:
+    """Put a number between 0 and a largest one beside its error and the ends of its interval, which may be a limit."""
+    low, high = (np.clip(estimate.value + sign * estimate.error, 0, largest) for sign in (-1, 1))
+    return {**_estimate(estimate, unit), "low": low, "high": high, **events}
+
+
+def _efficiency(estimate: Estimate, **events: Number) -> Tree:
+    return _limited(estimate, ONE, 1, **events)
 
 
 def _interval(result: Any, unit: str, **events: Number) -> Tree:
@@ -68,7 +92,7 @@ def _binned(result: BinnedResponse, unit: str) -> Tree:
     return {"edges": {"value": result.edges, "unit": unit}, **values}
 
 
-def _fit(fit: TurnOnFit, effective_events: float) -> Tree:
+def _fit(fit: TurnOnFit, described: bool, effective_events: float) -> Tree:
     events = {"effective_events": effective_events}
     return {
         "plateau": _estimate(fit.plateau, ONE, **events),
@@ -76,16 +100,22 @@ def _fit(fit: TurnOnFit, effective_events: float) -> Tree:
         "width": _estimate(fit.width, GEV, **events),
         "chi2": fit.chi2,
         "degrees_of_freedom": fit.n_degrees,
+        "describes": described,
     }
 
 
 def _turn_on(curve: TurnOn) -> Tree:
     efficiency = curve.efficiency
+    effective = float(efficiency.n_effective.sum())
     return {
         "threshold": {"value": curve.threshold, "unit": GEV},
         "edges": {"value": curve.edges, "unit": GEV},
         "efficiency": _interval(efficiency, ONE, effective_events=efficiency.n_effective),
-        "fit": _fit(curve.fit, float(efficiency.n_effective.sum())),
+        "reached": [
+            {"efficiency": wanted, "true": _estimate(_at(curve.reached, i), GEV, effective_events=effective)}
+            for i, wanted in enumerate(REACHED)
+        ],
+        "fit": _fit(curve.fit, curve.described, effective),
     }
 
 
@@ -93,9 +123,8 @@ def _turn_on_gain(gain: TurnOnGain, effective_events: float) -> Tree:
     events = {"effective_events": effective_events}
     return {
         "midpoint": _estimate(gain.midpoint, GEV, **events),
+        "at_90_percent": _estimate(gain.at_90_percent, GEV, **events),
         "at_95_percent": _estimate(gain.at_95_percent, GEV, **events),
-        "width": _estimate(gain.width, GEV, **events),
-        "plateau": _estimate(gain.plateau, ONE, **events),
     }
 
 
@@ -120,6 +149,9 @@ def _process(process: ProcessResult, slices: np.ndarray, weighted: bool) -> Tree
                 "mean": _estimate(response.core.mean, ONE, effective_events=effective),
                 "sigma": _estimate(response.core.sigma, ONE, effective_events=effective),
                 "range": {"value": [response.core.low, response.core.high], "unit": ONE},
+                "chi2": response.core.chi2,
+                "degrees_of_freedom": response.core.n_degrees,
+                "describes": response.core.described,
             },
         }
     return {
@@ -142,42 +174,53 @@ def _process(process: ProcessResult, slices: np.ndarray, weighted: bool) -> Tree
     }
 
 
-def _rates(rates: Rates) -> Tree:
+def _rates(rates: Rates, weighted: bool) -> Tree:
     return {
         "threshold": {"value": rates.thresholds, "unit": GEV},
-        "efficiency": _estimate(rates.efficiency, ONE, events=rates.n_events),
-        "rate": _estimate(rates.rate, KHZ, events=rates.n_events),
+        "efficiency": _efficiency(rates.efficiency, events=rates.n_events),
+        "rate": _limited(rates.rate, KHZ, np.inf, events=rates.n_events) if weighted else None,
     }
 
 
-def _background(result: BackgroundResult, names: Sequence[str]) -> Tree:
-    points = result.at_working_points
+def _passing(rates: Mapping[str, Rates], i: int, weighted: bool) -> Tree:
+    """Say what of the background passes at a working point, for each quantity."""
+    passing = {}
+    for quantity, of_quantity in rates.items():
+        events = {"events": of_quantity.n_events[i]}
+        rate = _limited(_at(of_quantity.rate, i), KHZ, np.inf, **events) if weighted else None
+        passing[quantity] = {"efficiency": _efficiency(_at(of_quantity.efficiency, i), **events), "rate": rate}
+    return passing
+
+
+def _allowed(allowed: Allowed) -> Tree:
+    rate = None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ}
+    return {"background_efficiency": allowed.background_efficiency, "fixed_rate": rate}
+
+
+def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) -> Tree:
     return {
         "processes": list(names),
         "working_points": [
             {
-                "background_efficiency": allowed.background_efficiency,
-                "fixed_rate": None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ},
-                "passing": {
-                    quantity: {
-                        "efficiency": _estimate(_at(rates.efficiency, i), ONE, events=rates.n_events[i]),
-                        "rate": _estimate(_at(rates.rate, i), KHZ, events=rates.n_events[i]),
-                    }
-                    for quantity, rates in points.items()
-                },
+                **_allowed(allowed),
+                "beyond_sample": {quantity: beyond[i] for quantity, beyond in result.beyond_sample.items()},
+                "passing": _passing(result.at_working_points, i, weighted),
+                "parts": {part: _passing(rates, i, weighted) for part, rates in result.parts.items()},
             }
             for i, allowed in enumerate(result.allowed)
         ],
-        "rates": {quantity: _rates(rates) for quantity, rates in result.rates.items()},
+        "rates": {quantity: _rates(rates, weighted) for quantity, rates in result.rates.items()},
         "rate_ratios": {
             model: _estimate(ratio, ONE, events=result.rates[model].n_events) for model, ratio in result.ratios.items()
         },
     }
 
 
-def _signal(signal: SignalResult, background: BackgroundResult, events: int) -> Tree:
-    points, behind = signal.working_points, {"events": events}
+def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) -> Tree:
+    points, behind = signal.working_points, {"events": counts.events}
     gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
+    events_of = {WITH_JET: counts.events - counts.without_jet, WITHOUT_JET: counts.without_jet}
+    parts = dict(zip((WITH_JET, WITHOUT_JET), points.parts, strict=True))
     return {
         "roc": {
             quantity: {
@@ -190,8 +233,7 @@ def _signal(signal: SignalResult, background: BackgroundResult, events: int) -> 
         "area_gain": {model: _estimate(gain, ONE, **behind) for model, gain in signal.area_gain.items()},
         "working_points": [
             {
-                "background_efficiency": allowed.background_efficiency,
-                "fixed_rate": None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ},
+                **_allowed(allowed),
                 "thresholds": {
                     quantity: _estimate(
                         _at(thresholds, i), GEV, events=background.at_working_points[quantity].n_events[i]
@@ -199,8 +241,24 @@ def _signal(signal: SignalResult, background: BackgroundResult, events: int) -> 
                     for quantity, thresholds in points.thresholds.items()
                 },
                 "signal_efficiency": {
-                    quantity: _estimate(_at(efficiency, i), ONE, **behind)
+                    quantity: _efficiency(_at(efficiency, i), **behind)
                     for quantity, efficiency in points.efficiency.items()
+                },
+                "parts": {
+                    part: {
+                        "signal_efficiency": {
+                            quantity: _efficiency(_at(efficiency, i), events=events_of[part])
+                            for quantity, efficiency in of.efficiency.items()
+                        },
+                        "models": {
+                            model: {
+                                "gain": _estimate(_at(of.gain[model], i), ONE, **behind),
+                                "share": _estimate(_at(of.share[model], i), ONE, **behind),
+                            }
+                            for model in of.gain
+                        },
+                    }
+                    for part, of in parts.items()
                 },
                 "models": {
                     model: {
@@ -267,11 +325,12 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
         "models": dict(trainings),
         "luminosity": {"value": beams.luminosity, "unit": "cm^-2 s^-1"} if beams else None,
         "colliding_bunches": beams.colliding_bunches if beams else None,
+        "notes": results.notes,
         "events": results.n_events,
         "processes": {name: _process(process, slices, weighted) for name, process in results.processes.items()},
-        "background": _background(results.background, results.background_names),
+        "background": _background(results.background, results.background_names, weighted),
         "signals": {
-            name: _signal(signal, results.background, results.processes[name].counts.events)
+            name: _signal(signal, results.background, results.processes[name].counts)
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,

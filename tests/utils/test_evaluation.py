@@ -21,7 +21,7 @@ from utils.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
-from utils.performance import Ranking, rates
+from utils.performance import ONE_SIGMA, Ranking, rates
 
 BINNING = BINNINGS["true_met"]
 EFFICIENCIES = (0.1, 0.02)
@@ -183,10 +183,60 @@ def test_several_models_are_compared_with_the_same_events(rng):
         assert of["two"].value.tolist() == of["one"].value.tolist()
         assert of["two"].error.tolist() == of["one"].error.tolist()
     for kept in points.kept.values():
-        assert (kept.value.tolist(), kept.error.tolist()) == ([1, 1], [0, 0])
+        assert kept.value.tolist() == [1, 1]
     alone = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
     of_one = evaluate_signal(signal, alone, BINNING, 1, "W").working_points
     assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
+
+
+def test_events_with_and_without_a_jet_make_up_the_gain(rng):
+    """Corrected are those with a jet, downwards: all of the gain is of those without, whose threshold falls."""
+
+    def events(n, scale, without_jet):
+        jets = (rng.random(n) >= without_jet).astype(int)
+        reco = rng.exponential(scale, n)
+        return predictions(reco, reco, np.where(jets, 0.5, 1), jets=jets)
+
+    signal, background = events(4000, 30, 0.5), events(8000, 20, 0)
+    against = evaluate_background(background, BINNING, (0.1,), None, (), 1)
+    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    with_jet, without = points.parts
+    assert with_jet.gain["teacher"].value + without.gain["teacher"].value == pytest.approx(points.gain["teacher"].value)
+    assert with_jet.gain["teacher"].value == 0
+    assert without.share["teacher"].value == [1]
+    threshold = against.threshold_rows["teacher"][0, 0]
+    expected = np.mean(signal.reco[signal.jets == 0] > threshold)
+    assert without.efficiency["teacher"].value == pytest.approx(expected)
+    for name, rates_of_part in against.parts["with_jet"].items():
+        assert rates_of_part.n_events.tolist() == against.at_working_points[name].n_events.tolist()
+        assert against.parts["without_jet"][name].n_events.tolist() == [0]
+        assert np.isnan(against.parts["without_jet"][name].efficiency.value).all()
+
+
+def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
+    signal, background = random_predictions(rng, 300, 40), random_predictions(rng, 500, 20)
+    against = evaluate_background(background, BINNING, (0.1, 1e-4), BEAMS, (), 1)
+    assert [beyond.tolist() for beyond in against.beyond_sample.values()] == [[False, True]] * 3
+    result = evaluate_signal(signal, against, BINNING, 1, "W")
+    points = result.working_points
+    for of in (points.thresholds, points.efficiency, points.gain, points.ratio, points.gap_closed, points.kept):
+        for estimate in of.values():
+            assert np.isnan([estimate.value[1], estimate.error[1]]).all()
+    assert np.isfinite(points.efficiency[BASELINE].value[0])
+    assert np.isnan(result.turn_on[BASELINE][1].efficiency.value).all()
+    assert (against.at_working_points[BASELINE].rate.error > 0).all()
+
+
+def test_a_signal_that_never_passes_has_limits(rng):
+    signal, background = random_predictions(rng, 250, 1), random_predictions(rng, 4000, 60)
+    against = evaluate_background(background, BINNING, (0.05,), BEAMS, (), 1)
+    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / 250)
+    for estimate in points.efficiency.values():
+        assert (estimate.value, estimate.error) == ([0], pytest.approx(limit))
+    assert (points.gain["teacher"].value, points.gain["teacher"].error) == ([0], pytest.approx(limit))
+    for of in (points.ratio, points.gap_closed, points.kept):
+        assert np.isnan([of["teacher"].value, of["teacher"].error]).all()
 
 
 def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
@@ -253,5 +303,6 @@ def test_zero_bias_events_are_ranked_by_each_quantity(rng):
         assert np.isnan(at_rates.value[4])  # 1 kHz of 22 MHz is 0.9 of 20,000 events
     for name in ("teacher", REFERENCE):
         of_name, of_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
-        some = of_baseline > 0
+        some = of_baseline > 1
+        assert np.isnan(result.ratios[name].value[of_baseline <= 1]).all()  # 0 within its error
         assert result.ratios[name].value[some] == pytest.approx(of_name[some] / of_baseline[some])

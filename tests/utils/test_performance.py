@@ -7,6 +7,7 @@ from scipy.stats import binomtest, ks_2samp, mannwhitneyu, norm
 
 from utils.performance import (
     ONE_SIGMA,
+    EfficiencyRows,
     Estimate,
     Histogram,
     Ranking,
@@ -19,6 +20,7 @@ from utils.performance import (
     crossing_rates,
     crossing_thresholds,
     efficiency,
+    efficiency_of_rows,
     error_function,
     estimate_of_rows,
     fit_core,
@@ -26,11 +28,13 @@ from utils.performance import (
     histogram_2d,
     rate_ratios,
     rates,
+    ratio_of_rows,
     replica_sums,
     roc_area,
     roc_curve,
     signal_efficiencies,
     turn_on_curves,
+    unseen,
     working_points,
 )
 
@@ -354,15 +358,111 @@ def test_rates_of_hand_computed_events():
     result = rates(Ranking.of(values, weights), np.array([0, 20, 30]), 2e34, 2448)
     # 1 pb at 2e34 cm^-2 s^-1 is 0.02 Hz.
     assert result.rate.value == pytest.approx([2e-4, 0.6e-4, 0])
-    assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 0])
     assert result.efficiency.value == pytest.approx([1, 0.3, 0])
-    assert result.efficiency.error == pytest.approx([0, np.sqrt(0.7**2 * 9 + 0.3**2 * 21) / 10, 0])
+    # None or all of 100/30 effective events: the limits of Clopper and Pearson.
+    limit = binomtest(0, 1).proportion_ci(ONE_SIGMA, "exact").high  # of one event, 1 - tail
+    limit = 1 - (1 - limit) ** 0.3
+    assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 2e-5 * 10 * limit])
+    assert result.efficiency.error == pytest.approx([limit, np.sqrt(0.7**2 * 9 + 0.3**2 * 21) / 10, limit])
     assert result.n_events.tolist() == [4, 1, 0]
 
 
-def test_efficiency_of_all_events_has_no_error(rng):
-    result = rates(Ranking.of(np.ones(1000), rng.lognormal(0, 1, 1000)), np.array([0]), 2e34, 2448)
-    assert (result.efficiency.value, result.efficiency.error) == (pytest.approx([1]), pytest.approx([0], abs=1e-7))
+@pytest.mark.parametrize("n", [1, 7, 250])
+def test_none_and_all_of_n_events_have_the_limits_of_clopper_and_pearson(n):
+    expected = binomtest(0, n).proportion_ci(ONE_SIGMA, "exact").high
+    assert unseen(np.array(n)) == pytest.approx(expected)
+    result = rates(unweighted(np.arange(n)), np.array([-1, n]), 2e34, 2448)
+    assert result.efficiency.value.tolist() == [1, 0]
+    assert result.efficiency.error == pytest.approx([expected, expected])
+    rows = np.tile([0.0, 1, 0.5], (5, 1))
+    estimate = efficiency_of_rows(rows, n)
+    assert estimate.value.tolist() == [0, 1, 0.5]
+    assert estimate.error == pytest.approx([expected] * 3)
+
+
+def test_limits_cover_the_truth(rng):
+    """Of weighted samples in which none pass, the truth is above the limit in 15.87% at most."""
+    truth, n_events, covered = 0.012, 100, []
+    for _ in range(2000):
+        weights = rng.lognormal(0, 0.7, n_events)
+        passes = rng.random(n_events) < truth
+        found = rates(Ranking.of(passes * 1.0, weights), np.array([0.5]), 2e34, 2448).efficiency
+        covered.append(truth <= found.value[0] + found.error[0] if not passes.any() else True)
+    assert np.mean(covered) > 1 - 0.1587
+
+
+def test_a_ratio_to_what_is_0_within_its_error_is_no_number(rng):
+    denominator = np.array([0.02, 0.5]) + rng.normal(0, 0.1, (201, 2)) * np.append([0], np.ones(200))[:, None]
+    found = ratio_of_rows(denominator / 2, denominator, estimate_of_rows(denominator), 100)
+    assert np.isnan([found.value[0], found.error[0]]).all()
+    assert (found.value[1], found.error[1]) == (pytest.approx(0.5), pytest.approx(2 * unseen(np.array(100.0))))
+
+
+# Negative weights
+
+
+def signed_sample(rng, n):
+    """Values and weights, of which a quarter is negative, whatever the value."""
+    return rng.exponential(20, n), np.where(rng.random(n) < 0.25, -1.0, 1) * rng.lognormal(0, 0.3, n)
+
+
+def test_threshold_of_signed_weights_is_where_the_sum_from_above_first_exceeds_the_target():
+    values, weights = np.array([6, 5, 4, 4, 3, 2, 1.0]), np.array([1, 2, 3, -3, -1, 4, 4.0])
+    # Sums from above: 1, 3, 3 (the two at 4 go together), 2, 6, 10.
+    ranking = Ranking.of(values, weights)
+    assert ranking.thresholds(np.array([0.05, 0.1, 0.29, 0.3, 0.59, 0.61, 1])).tolist() == [6, 5, 5, 2, 2, 1, -np.inf]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_thresholds_of_signed_weights_are_those_of_a_scan(rng, ties):
+    values, weights = signed_sample(rng, 400)
+    values = np.round(values) if ties else values
+    for allowed in rng.uniform(0, 1, 30):
+        expected = -np.inf
+        for value in np.unique(values)[::-1]:  # from above
+            if weights[values >= value].sum() > allowed * weights.sum() * (1 + 1e-12):
+                expected = value
+                break
+        assert Ranking.of(values, weights).thresholds(np.array([allowed])) == [expected]
+
+
+def test_replicas_of_thresholds_of_signed_weights_are_those_of_the_bootstrap_of_each_event(rng):
+    values, weights = signed_sample(rng, 4000)
+    allowed = np.array([0.1, 0.02])
+    rows = background_thresholds({"": values}, weights, {"": Ranking.of(values, weights)}, allowed, rng)[""]
+    direct = [Ranking.of(values, weights * rng.poisson(1, 4000)).thresholds(allowed) for _ in range(200)]
+    assert rows[1:].mean(0) == pytest.approx(np.mean(direct, axis=0), rel=0.03)
+    assert rows[1:].std(0) == pytest.approx(np.std(direct, axis=0), rel=0.3)
+
+
+def test_errors_of_signed_weights_are_those_of_pseudo_experiments(rng):
+    """Histograms, rates, efficiencies and areas of samples of which a quarter of the events is negative."""
+    found = []
+    for _ in range(300):
+        values, weights = signed_sample(rng, rng.poisson(2000))
+        content = histogram(values, weights, np.array([0.0, 20, 40]))
+        passing = rates(Ranking.of(values, weights), np.array([30.0]), 2e34, 2448)
+        area = roc_area(Ranking.of(values + 5, weights), Ranking.of(*signed_sample(rng, 2000)))
+        inside = efficiency(np.array([weights[values > 30].sum()]), weights.sum()[None], np.sum(weights**2)[None])
+        found.append(
+            [
+                (content.values[0], content.errors[0]),
+                (passing.rate.value[0], passing.rate.error[0]),
+                (passing.efficiency.value[0], passing.efficiency.error[0]),
+                (area.value, area.error),
+                (inside.value[0], (inside.high[0] - inside.low[0]) / 2),
+            ]
+        )
+    values, errors = np.moveaxis(found, 2, 0)
+    assert errors.mean(0) == pytest.approx(values.std(0), rel=0.15)
+
+
+def test_curves_of_signed_weights_rise_between_0_and_1(rng):
+    signal, background = (Ranking.of(*signed_sample(rng, 300)) for _ in range(2))
+    roc = roc_curve(signal, background, np.geomspace(1e-3, 1, 100))
+    for efficiencies in (roc.background_efficiency, roc.signal_efficiency):
+        assert (np.diff(efficiencies) >= 0).all()
+        assert efficiencies[0] >= 0 and efficiencies[-1] <= 1
 
 
 # ROC curves and working points
@@ -449,7 +549,7 @@ def points_of(rng, signal, background, efficiencies, scale=1.0):
     weights = np.full(n_background, scale)
     rankings = {name: Ranking.of(values, weights) for name, values in background.items()}
     thresholds = background_thresholds(background, weights, rankings, efficiencies, rng)
-    found = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
+    found, _ = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
     return working_points(efficiencies, thresholds, found, "baseline", "true")
 
 
@@ -489,7 +589,10 @@ def test_perfect_and_missing_corrections(rng):
         corrected = [{**scores, "corrected": scores[correction]} for scores in (signal, background)]
         points = points_of(rng, *corrected, np.array([0.1]))
         assert points.efficiency["corrected"].value == points.efficiency[correction].value
-        assert (points.gap_closed["corrected"].value, points.gap_closed["corrected"].error) == ([gap], [0])
+        closed = points.gap_closed["corrected"]
+        # No event tells the two apart: the error is that of none of 500 events, over the gap.
+        baseline, ideal = (points.efficiency[name].value for name in ("baseline", "true"))
+        assert (closed.value, closed.error) == ([gap], pytest.approx(unseen(np.array(500.0)) / (ideal - baseline)))
 
 
 def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
@@ -501,7 +604,7 @@ def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
 
 def test_ratio_to_a_signal_that_never_passes_is_unknown(rng):
     rows = {"baseline": np.zeros((4, 1)), "corrected": np.ones((4, 1)), "true": np.zeros((4, 1))}
-    points = working_points(np.array([0.1]), rows, rows, "baseline", "true")
+    points = working_points(np.array([0.1]), rows, EfficiencyRows(10, rows), "baseline", "true")
     ratio = points.ratio["corrected"]
     assert np.isnan([ratio.value, ratio.error, points.gap_closed["corrected"].value]).all()
     assert points.gain["corrected"].value == [1]
@@ -544,7 +647,7 @@ class TestZeroBiasRates:
     def test_ratio_of_a_quantity_to_itself_is_one_without_an_error(self):
         found = rate_ratios(self.VALUES, self.VALUES, np.ones(100), np.array([0, 90, 100]))
         assert found.value == pytest.approx([1, 1, np.nan], nan_ok=True)
-        assert found.error == pytest.approx([0, 0, np.nan], nan_ok=True)
+        assert found.error == pytest.approx([*unseen(np.array([100, 10])), np.nan], nan_ok=True)
 
     def test_error_of_a_ratio_knows_of_common_events(self):
         # 40 pass the one, 50 the other, 30 of them both.

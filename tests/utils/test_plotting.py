@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ from utils.evaluation import (
     BackgroundResult,
     Beams,
     Predictions,
+    Response,
     evaluate_process,
     evaluate_zero_bias,
 )
 from utils.performance import (
     BinnedResponse,
+    Efficiency,
     Estimate,
     Histogram,
     Histogram2D,
@@ -24,6 +28,8 @@ from utils.performance import (
     TurnOnGain,
     WorkingPoints,
     error_function,
+    fit_core,
+    histogram,
 )
 from utils.plotting_quantities import LOOKS, looks, quantity_label
 
@@ -95,11 +101,14 @@ def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
         assert x == pytest.approx((curve.edges[1:] + curve.edges[:-1]) / 2)
         assert y == pytest.approx(curve.efficiency.value, nan_ok=True)
         assert lengths_of_errors(ax, i) == pytest.approx(curve.efficiency.high - curve.efficiency.low)
-        fitted = [line for line in ax.lines if len(line.get_xdata()) == 400][i]
-        fit = curve.fit
-        assert fitted.get_ydata() == pytest.approx(
-            error_function(fitted.get_xdata(), fit.plateau.value, fit.midpoint.value, fit.width.value)
+    described = [curve.fit for curve in curves.values() if curve.described]
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 400]
+    assert 0 < len(described) < len(curves)
+    for fit, line in zip(described, lines, strict=True):
+        assert line.get_ydata() == pytest.approx(
+            error_function(line.get_xdata(), fit.plateau.value, fit.midpoint.value, fit.width.value)
         )
+    assert [", no fit (" in text for text in legend(ax)[:3]] == [not curve.described for curve in curves.values()]
     step = ax.patches[0].get_data()
     assert step.values.tolist() == [0, 1]
     assert step.edges.tolist() == [0, 100, 300]
@@ -112,7 +121,7 @@ def test_the_legend_of_a_turn_on_is_above_the_plateau(n_models):
     curves, known = turn_on(process_result()), Estimate(-12.3, 1.04)
     models = {f"model {i}": curves["teacher"] for i in range(n_models)}
     quantities = {BASELINE: curves[BASELINE], **models, TRUE: curves[BASELINE]}
-    gains = dict.fromkeys(models, TurnOnGain(*[known] * 4))
+    gains = dict.fromkeys(models, TurnOnGain(*[known] * 3))
     fig, ax = plotting_trigger.draw_turn_on_at_equal_rate(
         quantities, gains, Allowed(0.01), None, "true_met", "W", "QCD"
     )
@@ -198,7 +207,7 @@ def test_rates_are_in_khz_or_fractions_without_cross_sections(beams, height, uni
     rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
     of_quantity = Rates(thresholds, np.array([5, 0]), fraction, rate)
     ratio = Estimate(np.array([0.5, np.nan]), np.array([0.1, np.nan]))
-    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {})
+    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
     fig, ax = plotting_trigger.draw_rates(result, beams, "true_met", "QCD")
     assert ax.lines[0].get_xydata().tolist() == [[0, height]]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
@@ -231,8 +240,8 @@ def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
 
 def test_roc_shows_curves_working_points_and_areas():
     x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
-    estimate = Estimate(np.array([0.25]), np.array([0.02]))
-    points = WorkingPoints(np.array([0.01]), {}, {"teacher": estimate}, {}, {}, {}, {})
+    estimate = Estimate(np.array([0.25, 0, np.nan]), np.array([0.02, 0.005, np.nan]))
+    points = WorkingPoints(np.array([0.01, 0.003, 0.001]), {}, {"teacher": estimate}, {}, {}, {}, {}, [])
     roc = {"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}
     allowed = [Allowed(0.05), Allowed(0.01, 100.0)]
     _, ax = plotting_trigger.draw_roc(roc, points, allowed, Beams(2e34, 2448), "true_met", "W", "QCD")
@@ -243,6 +252,8 @@ def test_roc_shows_curves_working_points_and_areas():
     assert curve.get_xydata().tolist() == [[0, 0], [0.01, 0.3], [1, 1]]
     assert points_of(ax, 0).tolist() == [[0.01], [0.25]]
     assert lengths_of_errors(ax, 0) == pytest.approx([0.04])
+    limit = next(line for line in ax.lines if line.get_marker() == "v")  # none pass: an upper limit
+    assert limit.get_xydata().tolist() == [[0.003, 0.005]]
     assert "area 0.712 $\\pm$ 0.010" in legend(ax)[0]
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
@@ -253,20 +264,21 @@ def test_roc_shows_curves_working_points_and_areas():
 def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(allowed, title):
     curves = turn_on(process_result())
     known, unknown = Estimate(-12.3, 1.04), Estimate(np.nan, np.nan)
-    gains = {"teacher": TurnOnGain(known, known, known, known), "student": TurnOnGain(*[unknown] * 4)}
+    gains = {"teacher": TurnOnGain(known, known, known), "student": TurnOnGain(*[unknown] * 3)}
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate(
         curves, gains, allowed, Beams(2e34, 2448), "true_met", "W", "QCD"
     )
     assert ax.get_legend().get_title().get_text() == title
     of_quantity = {
         "baseline": "L1 $p_T^{miss}$ > 100 GeV",
-        "teacher": "Teacher $p_T^{miss}$ > 100 GeV,\nmidpoint moved by -12.3 $\\pm$ 1.0 GeV",
+        "teacher": "Teacher $p_T^{miss}$ > 100 GeV,\n50% point moved by -12.3 $\\pm$ 1.0 GeV",
         "student": "Student $p_T^{miss}$ > 100 GeV",
     }
-    fits = {name: curves[name].fit for name in of_quantity}
-    assert legend(ax) == [
-        f"{text}, fit $\\chi^2$/n {fits[name].chi2 / fits[name].n_degrees:.1f}" for name, text in of_quantity.items()
-    ]
+    for name, found in zip(of_quantity, legend(ax), strict=True):
+        fit = curves[name].fit
+        quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
+        drawn = f", fit: plateau {fit.plateau.value:.2f}, {quality}"
+        assert found == of_quantity[name] + (drawn if curves[name].described else f", no fit ({quality})")
     assert any("cm" in text.get_text() for text in ax.texts) == (allowed.rate is not None)
 
 
@@ -322,20 +334,59 @@ def test_overviews_show_each_process_before_and_after():
     assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [(y / 2).tolist(), y.tolist()]
 
 
-def test_a_process_with_nothing_to_show_can_be_drawn():
-    """No prediction, all true values 0: plots are empty, and no warning or error comes."""
+def test_a_threshold_beyond_the_sample_is_said_to_be_so():
+    curves = turn_on(process_result(300))
+    unknown = replace(curves["teacher"], threshold=np.nan)
+    of = ({}, Allowed(1e-9, 0.001), Beams(2e34, 2448), "true_met", "W", "QCD")
+    _, ax = plotting_trigger.draw_turn_on_at_equal_rate({**curves, "teacher": unknown}, *of)
+    assert legend(ax)[1] == "Teacher $p_T^{miss}$: beyond the sample"
+    assert len(ax.containers) == 2  # points of the others
+    _, ax = plotting_trigger.draw_turn_on_at_equal_rate(dict.fromkeys(curves, unknown), *of)
+    assert "All thresholds are beyond the sample" in [text.get_text() for text in ax.texts]
+
+
+def test_a_gaussian_that_does_not_describe_a_spike_and_a_hump_is_not_drawn():
+    """Events without a jet stay as they are, which makes the spike."""
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(1, 0.3, 4000), rng.normal(0.7, 0.04, 500)])
+    content = histogram(values, np.ones(4500), np.arange(0, 3.01, 0.05))
+    core = fit_core(content)
+    assert core.chi2 / core.n_degrees > 5
+    _, ax = plotting_process.draw_response({BASELINE: Response(content, core)}, 40, "true_met", "W")
+    assert legend(ax) == [f"L1 $p_T^{{miss}}$\nno Gaussian: $\\chi^2$/n {core.chi2 / core.n_degrees:.1f}"]
+    assert not [line for line in ax.lines if len(line.get_xdata()) == 200]
+
+
+def test_negative_sums_of_weights_are_not_drawn_on_logarithmic_scales():
+    content = Histogram2D(EDGES, EDGES, np.array([[-1.0, 3], [0, 4]]))
+    _, ax = plotting_process.draw_target_vs_prediction(content, "true_met", "W", "teacher")
+    assert ax.collections[0].get_array().mask.tolist() == [[True, True], [False, False]]
+    spectrum = Histogram(EDGES, np.array([20.0, -10]), np.array([2.0, 20]))
+    fig, ax = plotting_process.draw_spectra({BASELINE: spectrum}, "true_met", "W", True)
+    fig.canvas.draw()
+    assert 0 < ax.get_ylim()[0] < 2
+
+
+def test_a_plot_with_nothing_to_show_says_so():
+    """No prediction, all true values 0: no warning or error comes."""
     nothing = np.zeros(3, np.float32)
     predictions = Predictions(nothing, nothing, {"teacher": nothing + 1}, nothing + 1, nothing, nothing)
     result = evaluate_process(predictions, BINNINGS["true_ht"], (100,), 1, "W")
-    of = ("true_ht", "W")
-    for fig, _ in (
-        plotting_process.draw_target_prediction(result.target, result.prediction, *of),
-        plotting_process.draw_target_vs_prediction(result.target_prediction["teacher"], *of, "teacher"),
-        plotting_process.draw_spectra(result.spectra, *of, True),
-        plotting_process.draw_response(result.response, 40, *of),
-        plotting_process.draw_response_slices(result.response_slices, BINNINGS["true_ht"].slices, *of),
-        plotting_process.draw_correction(result.correction_in_jets, "Number of L1 jets", *of),
-        plotting_process.draw_resolution(result.resolution, *of),
-        plotting_process.draw_turn_on(turn_on(result), *of),
+    unknown = replace(turn_on(result)[BASELINE], efficiency=Efficiency(*[np.full(32, np.nan)] * 4))
+    resolutions, of = {"W": result.resolution}, ("true_ht", "W")
+    for (fig, ax), text in (
+        (plotting_process.draw_target_prediction(result.target, result.prediction, *of), "No events"),
+        (plotting_process.draw_target_vs_prediction(result.target_prediction["teacher"], *of, "teacher"), "No events"),
+        (plotting_process.draw_spectra({TRUE: Histogram(EDGES, np.zeros(2), np.zeros(2))}, *of, True), "No events"),
+        (plotting_process.draw_response(result.response, 40, *of), "No events"),
+        (plotting_process.draw_correction(result.correction_in_jets, "Number of L1 jets", *of), "Too few events"),
+        (plotting_process.draw_resolution(result.resolution, *of), "Too few events"),
+        (plotting_process.draw_median_response(result.resolution, *of), "Too few events"),
+        (plotting_overview.draw_all_resolutions(resolutions, "teacher", "true_ht"), "Too few events"),
+        (plotting_process.draw_turn_on({BASELINE: unknown}, *of), "No events"),
     ):
         fig.canvas.draw()
+        assert text in [found.get_text() for found in ax.texts]
+    fig, axes = plotting_process.draw_response_slices(result.response_slices, BINNINGS["true_ht"].slices, *of)
+    fig.canvas.draw()
+    assert all("No events" in [text.get_text() for text in ax.texts] for ax in axes)
