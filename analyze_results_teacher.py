@@ -47,6 +47,7 @@ from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event
 from utils.event_display import choose_events, event_displays
 from utils.figures import Figures, figures
 from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.fingerprints import TrainedOn
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
@@ -187,11 +188,14 @@ def load(training: Training) -> "Loaded":
     return load_trained(training)
 
 
-def _read(data: L1Dataset, chunk_size: int, tally: Tally) -> Iterator[L1Events]:
-    """Read the events with a progress bar, and count them."""
-    with progress(data.n_events, "predict") as bar:
-        for events in data.chunks(chunk_size, true_objects=False):
+def _read(sample: "Sample", chunk_size: int, tally: Tally, seen: Sequence[TrainedOn]) -> Iterator[L1Events]:
+    """Read the events with a progress bar, and count them, and those that are evaluated and were trained on."""
+    with progress(sample.data.n_events, "predict") as bar:
+        for events in sample.data.chunks(chunk_size, true_objects=False):
             tally.add(READ, events.ids)
+            evaluated = events[np.isin(events.ids, list(sample.processes.values()))]
+            for of_model in seen:
+                of_model.count(evaluated)
             yield events
             bar.update(len(events))
 
@@ -238,12 +242,15 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
 
 
 def predict(
-    args: argparse.Namespace, variable: str, models: dict[str, Model], sample: Sample
+    args: argparse.Namespace, variable: str, models: dict[str, Model], sample: Sample, seen: Sequence[TrainedOn]
 ) -> tuple[dict[str, Predictions], History]:
-    """Predict the corrections of all events of the processes, and say how many there are."""
+    """Predict the corrections of all events of the processes, and say how many there are.
+
+    Those that were trained on are counted in `seen`.
+    """
     data, processes = sample.data, sample.processes
     tally = Tally(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
-    events = _read(data, args.chunk_size, tally)
+    events = _read(sample, args.chunk_size, tally, seen)
     predictions = predict_events(events, list(processes.values()), variable, models)
     logger.info("%d of %d events are of the processes named", len(predictions), data.n_events)
     of_process = {name: predictions[predictions.process_id == number] for name, number in processes.items()}
@@ -267,32 +274,30 @@ def predict(
     return of_process, tally.after(data.history, "analyze_results_teacher")
 
 
-def notes_of(args: argparse.Namespace, samples: Sequence[Sample], records: Mapping[str, Any]) -> list[str]:
-    """Say what a reader of the results has to know first, and log it."""
-    notes = []
-    for sample in samples:
-        notes += trained_on(sample.data.path, records)
-    if not samples[0].data.weighted:
-        paths = ", ".join(str(sample.data.path) for sample in samples)
-        not_compared = ", and none at which --fixed_rates compares" if args.fixed_rates else ""
-        notes.append(f"{paths} has no weights: all events count alike, and there are no rates{not_compared}.")
-    for note in notes:
-        logger.warning("%s", note)
-    return notes
+def trained_on(sample: Sample, name: str, record: Mapping[str, Any], seen: TrainedOn | None) -> list[str]:
+    """Say whether a model was trained on events that are evaluated, or that this is not on record."""
+    path = sample.data.path
+    if seen is None:
+        data = record.get("data")
+        recorded = data.get("sha256") if isinstance(data, dict) else None
+        if recorded == sha256_of(path):
+            return [f"WARNING: no test: {path} is the file that {name} was trained on. Its results are too good."]
+        return [f"WARNING: {name} has no record of its events: it may have been trained on those of {path}."]
+    if not seen.n_found:
+        return []
+    return [
+        f"WARNING: no test: {name} was trained on {seen.n_found} of {seen.n_compared} events of {path} that could be "
+        f"compared ({seen.share:.2%}). Its results are too good."
+    ]
 
 
-def trained_on(path: Path, records: Mapping[str, Any]) -> list[str]:
-    """Say which models were trained on events of a file."""
-    digest, notes = sha256_of(path), []
-    for name, record in records.items():
-        recorded = record.get("data", {}).get("sha256") if isinstance(record.get("data"), dict) else None
-        if recorded is None:
-            notes.append(
-                f"WARNING: {TRAINING_FILE} of {name} does not say what it was trained on: perhaps on events of {path}."
-            )
-        elif recorded == digest:
-            notes.append(f"WARNING: NO TEST: {path} is the file that {name} was trained on. Its results are too good.")
-    return notes
+def without_weights(args: argparse.Namespace, samples: Sequence[Sample]) -> list[str]:
+    """Say that there are no rates where events have no weights."""
+    if samples[0].data.weighted:
+        return []
+    paths = ", ".join(str(sample.data.path) for sample in samples)
+    ignored = " --fixed_rates has no effect." if args.fixed_rates else ""
+    return [f"No weights in {paths}: all events count alike, and there are shares of events and no rates.{ignored}"]
 
 
 def zero_bias_rates(
@@ -414,14 +419,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     with whole_folder(args.output) as folder:  # from now on another process is refused
         loaded = {name: load(of_name) for name, of_name in trainings.items()}
         models = {name: of_name.model for name, of_name in loaded.items()}
-        notes = notes_of(args, samples, records)
+        notes = without_weights(args, samples)
         branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
         of_process: dict[str, Predictions] = {}
         for sample in samples:
-            of_sample, history = predict(args, variable, models, sample)
+            seen = {name: TrainedOn.of_record(record) for name, record in records.items()}
+            counted = [of_model for of_model in seen.values() if of_model is not None]
+            of_sample, history = predict(args, variable, models, sample, counted)
             of_process |= of_sample
+            notes += [note for name in records for note in trained_on(sample, name, records[name], seen[name])]
             branches.append(Branch("evaluation" if len(samples) == 1 else f"evaluation, {sample.data.path}", history))
         events = {name: of_process[name] for name in (*args.signal_names, *args.bg_names)}
+        for note in notes:
+            logger.warning("%s", note)
         zero_bias = None
         if crossings:
             zero_bias, history = zero_bias_rates(args, variable, models, crossings)

@@ -142,7 +142,7 @@ def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
 def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
     """Return, for each model, the figures of a table for a signal, with errors."""
     rng = np.random.default_rng(SEED)
-    efficiencies = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
+    efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
     points = working_points(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
     rows = {}
     for name in signal.corrections:

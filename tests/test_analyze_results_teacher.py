@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,12 +14,14 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
-from analyze_results_teacher import load, main, read_training
+from analyze_results_teacher import Sample, load, main, read_training, trained_on
 from nn.trained import Loaded
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
 from utils.evaluation import Model
-from utils.files import whole_folder
-from utils.l1_dataset import new_l1_file
+from utils.files import sha256_of, whole_folder
+from utils.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
+from utils.l1_dataset import L1Dataset, new_l1_file
+from utils.performance import ONE_SIGMA
 
 N_QCD, N_W = 3000, 1500
 N_WITHOUT_JET, N_WITHOUT_TARGET = 100, 20
@@ -218,9 +221,13 @@ def test_no_correction_gains_exactly_nothing(model_dir, data, monkeypatch):
     use(monkeypatch, lambda features: np.ones(len(features)))
     assert main(arguments(model_dir, data)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
+    limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / N_W)  # none of so many events tell the two apart
     for name, value in (("gain", 0), ("ratio", 1), ("gap_closed", 0)):
         for point in points:
-            assert point["models"]["teacher"][name] == {"value": value, "error": 0, "unit": "1", "events": N_W}
+            baseline, true = (point["signal_efficiency"][quantity]["value"] for quantity in ("baseline", "true"))
+            error = {"gain": limit, "ratio": limit / baseline, "gap_closed": limit / (true - baseline)}[name]
+            expected = {"value": value, "error": pytest.approx(error), "unit": "1", "events": N_W}
+            assert point["models"]["teacher"][name] == expected
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -253,24 +260,37 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
     points = results_of(model_dir)["signals"]["W"]["working_points"]
     lines = (model_dir.parent / "plots" / "summary.txt").read_text().splitlines()
     start = lines.index("W")
+
+    def words(line):
+        return [word for word in line.split() if word not in ("kHz", "+-", "with", "no", "jet", "all")]
+
+    def written(number, scale=100, digits=2):
+        return [f"{scale * number[key]:.{digits}f}" for key in ("value", "error")]
+
+    shares = " ".join(lines[start + 1 : lines.index("", start)])
+    assert shares.startswith("Of the gain of teacher, events without a jet at L1, which stay uncorrected, make ")
+    start = lines.index("", start)
     for i, (point, allowed) in enumerate(zip(points, ("2.000%", "90"), strict=True)):
-        row = lines[start + 2 + i].removesuffix("kHz").split()
-        assert row[0] == allowed
-        baseline, gain = point["signal_efficiency"]["baseline"], point["models"]["teacher"]["gain"]
-        expected = [f"{100 * baseline['value']:.2f}", "+-", f"{100 * baseline['error']:.2f}"]
-        assert expected == [word for word in row if word != "kHz"][1:4]
-        row = [word for word in lines[start + 6 + i].split() if word != "kHz"]
-        assert row[:2] == [allowed, "teacher"]
-        assert row[2:5] == [f"{100 * gain['value']:.2f}", "+-", f"{100 * gain['error']:.2f}"]
-    turn_on = points[0]["turn_on"]["baseline"]["fit"]
-    row = lines[start + 10].split()
-    assert row[:2] == ["2.000%", "baseline"]
-    assert row[2:5] == [f"{100 * turn_on['plateau']['value']:.1f}", "+-", f"{100 * turn_on['plateau']['error']:.1f}"]
-    assert row[8:11] == [f"{turn_on['width']['value']:.1f}", "+-", f"{turn_on['width']['error']:.1f}"]
+        of_model, parts = point["models"]["teacher"], point["parts"]
+        share = parts["without_jet"]["models"]["teacher"]["share"]
+        assert f" {100 * share['value']:.0f} +- {100 * share['error']:.0f}% at {allowed}" in shares
+        kinds = [point["signal_efficiency"], *(parts[part]["signal_efficiency"] for part in parts)]
+        for line, efficiencies in zip(lines[start + 2 + 3 * i :], kinds, strict=False):
+            assert words(line)[:3] == [allowed, *written(efficiencies["baseline"])]
+        row = words(lines[start + 10 + i])
+        contributions = [written(parts[part]["models"]["teacher"]["gain"]) for part in parts]
+        assert row[:8] == [allowed, "teacher", *written(of_model["gain"]), *contributions[0], *contributions[1]]
+        assert sum(parts[part]["models"]["teacher"]["gain"]["value"] for part in parts) == pytest.approx(
+            of_model["gain"]["value"]
+        )
+    turn_on = points[0]["turn_on"]["baseline"]
+    row = words(lines[start + 14])
+    assert row[:4] == ["2.000%", "baseline", *written(turn_on["reached"][0]["true"], 1, 1)]
+    assert turn_on["reached"][0]["efficiency"] == 0.5
     signal = results_of(model_dir)["signals"]["W"]
     area, gain = signal["roc"]["teacher"]["area"], signal["area_gain"]["teacher"]
     expected = [f"{number[key]:.4f}" for number in (area, gain) for key in ("value", "error")]
-    assert [word for word in lines[start + 17].split() if word != "+-"] == ["teacher", *expected]
+    assert words(lines[start + 21]) == ["teacher", *expected]
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -291,7 +311,7 @@ def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatc
     assert main(arguments(model_dir, data, f"--model=student={student}")) == 0
     results = results_of(model_dir)
     assert list(results["models"]) == ["teacher", "student"]
-    for point in results["signals"]["W"]["working_points"]:
+    for point in results["signals"]["W"]["working_points"][:1]:
         assert list(point["signal_efficiency"]) == ["baseline", "teacher", "student", "true"]
         assert point["models"]["teacher"]["kept"]["value"] == 1
         assert point["models"]["student"]["kept"]["value"] == 0
@@ -360,20 +380,178 @@ def test_thresholds_suit_the_variable(data, tmp_path, monkeypatch, variable, thr
     assert [curve["threshold"]["value"] for curve in turn_on] == thresholds
 
 
-@pytest.mark.usefixtures("no_plots")
-def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, monkeypatch):
-    use(monkeypatch, perfect)
-    path = tmp_path / "unweighted.h5"
+def changed(data, path, change):
+    """Copy a file of events and change the copy."""
     path.write_bytes(data.read_bytes())
     with h5py.File(path, "a") as file:
-        del file["weights"]
-    assert main(arguments(model_dir, path)) == 0
+        change(file)
+    return path
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize("more", [[], ["--fixed_rates", "100"]])
+def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, monkeypatch, more):
+    use(monkeypatch, perfect)
+    path = changed(data, tmp_path / "unweighted.h5", lambda file: file.pop("weights"))
+    assert main(arguments(model_dir, path, *more)) == 0
     results = results_of(model_dir)
-    assert results["luminosity"] is None
-    assert set(results["background"]["rates"]["baseline"]["rate"]["value"]) == {None}
+    assert results["luminosity"] is None and results["colliding_bunches"] is None
     assert results["processes"]["QCD"]["counts"]["sum_of_weights"] == {"value": N_QCD, "unit": "1"}
     assert len(results["signals"]["W"]["working_points"]) == 3
-    assert "kHz" not in (model_dir.parent / "plots" / "summary.txt").read_text()
+    assert "kHz" not in json.dumps({key: of for key, of in results.items() if key != "made_by"})
+    text = (model_dir.parent / "plots" / "summary.txt").read_text()
+    assert "kHz" not in text and "no rates. --fixed_rates has no effect." in text
+    Draft202012Validator(json.loads((ROOT / "docs" / "results.schema.json").read_text())).validate(results)
+
+
+def numbers_in(tree):
+    """All numbers of results.json that stand beside an error, with it."""
+    if isinstance(tree, dict) and "error" in tree and not isinstance(tree["value"], dict):
+        yield from zip(*(np.ravel(tree[key]) for key in ("value", "error")), strict=True)
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from numbers_in(part)
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(
+    "correct", [perfect, lambda features: np.ones(len(features)), lambda features: np.zeros(len(features))]
+)
+def test_no_error_is_0_or_below_whatever_the_model_does(model_dir, data, monkeypatch, correct):
+    """Down to a working point beyond the sample, at which nothing is known."""
+    use(monkeypatch, correct)
+    assert main(arguments(model_dir, data, "--background_efficiencies", "1,0.1,1e-6", "--fixed_rates", "0.001")) == 0
+    results = results_of(model_dir)
+    found = list(numbers_in(results))
+    assert len(found) > 1000
+    assert all(error is None or error > 0 for _, error in found)
+    assert not any(value is not None and value == 0 and np.signbit(value) for value, _ in found)
+    text = (model_dir.parent / "plots" / "summary.txt").read_text()
+    assert not re.search(r"\+- -|\+- 0\.?0*( |$)|-0\.0+( |$)|nan|inf|None", text, re.MULTILINE)
+    assert "beyond the sample" in text and "all pass" in text
+    points = results["signals"]["W"]["working_points"]
+    assert results["background"]["working_points"][2]["beyond_sample"] == dict.fromkeys(points[2]["thresholds"], True)
+    assert {of["value"] for of in points[2]["signal_efficiency"].values()} == {None}
+    for efficiency in points[0]["signal_efficiency"].values():
+        assert (efficiency["value"], efficiency["high"]) == (1, 1) and 0.99 < efficiency["low"] < 1
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path, monkeypatch):
+    """Each event once more with its weight, and once more with minus that: what is expected stays, errors grow."""
+    use(monkeypatch, perfect)
+
+    def add_pairs(file):
+        for name in (
+            "smeared_data",
+            "true_data",
+            "smeared_met",
+            "smeared_ht",
+            "true_met",
+            "true_ht",
+            "original_met",
+            "ids",
+            "weights",
+        ):
+            values = file.pop(name)[:]
+            file[name] = np.concatenate([values, values, -values if name == "weights" else values])
+
+    path = changed(data, tmp_path / "pairs.h5", add_pairs)
+    found = []
+    for events in (data, path):
+        assert main(arguments(model_dir, events, "--background_efficiencies", "0.05,0.01")) == 0
+        found.append(results_of(model_dir))
+    before, after = (of["signals"]["W"]["working_points"] for of in found)
+    for first, second in zip(before, after, strict=True):
+        for quantity, efficiency in first["signal_efficiency"].items():
+            other = second["signal_efficiency"][quantity]
+            assert other["value"] == pytest.approx(efficiency["value"], rel=1e-6)
+            assert other["error"] > 1.2 * efficiency["error"]
+        assert first["thresholds"]["true"]["value"] == second["thresholds"]["true"]["value"]
+    counts = [of["processes"]["W"]["counts"]["sum_of_weights"]["value"] for of in found]
+    assert counts[1] == pytest.approx(counts[0])
+
+
+@pytest.mark.parametrize("factor", [0, -1])
+def test_a_process_whose_weights_do_not_sum_to_more_than_0_is_refused(
+    model_dir, data, tmp_path, monkeypatch, error_of, factor
+):
+    def change(file):
+        weights, of_w = file["weights"][:], file["ids"][:] == 2
+        file["weights"][:] = np.where(of_w, factor * weights, weights)
+
+    use(monkeypatch, perfect)
+    error = error_of(main, arguments(model_dir, changed(data, tmp_path / "negative.h5", change)))
+    assert "negative.h5: dataset 'weights': those of process 'W' sum to " in error and "expected more than 0" in error
+
+
+def split_by_process(data, folder):
+    """Make a file of each process, with ids of its own."""
+    paths = []
+    for process_id, name in ((1, "QCD"), (2, "W")):
+
+        def only(file, process_id=process_id, name=name):
+            chosen = file["ids"][:] == process_id
+            for column in list(file):
+                if column != "ids_names":
+                    values = file.pop(column)[:][chosen]
+                    file[column] = np.full(len(values), 7) if column == "ids" else values
+            del file["ids_names"]
+            file["ids_names"] = [f"{name}_7".encode()]
+
+        paths.append(changed(data, folder / f"{name}.h5", only))
+    return paths
+
+
+def test_several_files_of_different_processes_are_one_sample(
+    model_dir, data, tmp_path, monkeypatch, error_of, no_plots
+):
+    use(monkeypatch, perfect)
+    qcd, w = split_by_process(data, tmp_path)
+    found = []
+    for files in ([data], [w, qcd]):
+        args = arguments(model_dir, files[0], *(word for path in files[1:] for word in ("--data", path)))
+        assert main([str(word) for word in args]) == 0
+        found.append(results_of(model_dir))
+    for key in ("processes", "background", "signals", "events"):
+        assert found[0][key] == found[1][key]
+    args = arguments(model_dir, data)
+    both = f"{w}: process 'W' is in {data} too, expected it in one file"
+    assert both in error_of(main, [*args[:4], w, *args[4:]])
+    unweighted = changed(w, tmp_path / "unweighted.h5", lambda file: file.pop("weights"))
+    args = arguments(model_dir, qcd)
+    mixed = f"{unweighted}: dataset 'weights' is missing, but {qcd} has it"
+    assert mixed in error_of(main, [*args[:4], unweighted, *args[4:]])
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_an_evaluation_of_events_that_were_trained_on_says_so(model_dir, data, monkeypatch, caplog):
+    use(monkeypatch, perfect)
+    kept = SmallestFingerprints()
+    events = L1Dataset.check(data).rows(0, N_QCD + N_W)
+    seen = events[(events.ids == 2) & (np.arange(len(events)) % 3 == 0)]
+    kept.add(fingerprints(seen))
+    write_training(model_dir, data={"fingerprints": kept.record()})
+    assert main(arguments(model_dir, data)) == 0
+    n_compared = N_QCD + N_W
+    message = (
+        f"teacher was trained on {len(seen)} of {n_compared} events of {data} that could be compared "
+        f"({len(seen) / n_compared:.2%}). Its results are too good."
+    )
+    assert message in caplog.text
+    assert message in (model_dir.parent / "plots" / "summary.txt").read_text()
+    assert message in results_of(model_dir)["notes"][0]
+
+
+def test_what_is_on_record_of_a_training_tells_whether_its_events_are_evaluated(data):
+    sample = Sample(L1Dataset.check(data), {"W": 2})
+    of_file = {"data": {"sha256": sha256_of(data)}}
+    assert "is the file that teacher was trained on" in trained_on(sample, "teacher", of_file, None)[0]
+    for record in ({}, {"data": None}, {"data": {"sha256": "0"}}):
+        assert "teacher has no record of its events" in trained_on(sample, "teacher", record, None)[0]
+    others = TrainedOn(np.arange(5, dtype=np.uint64))
+    others.count(sample.data.rows(0, 100))
+    assert others.n_compared == 100
+    assert trained_on(sample, "teacher", of_file, others) == []
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -581,15 +759,6 @@ def test_missing_files_are_named(model_dir, data, tmp_path, error_of):
 def test_predictions_that_are_no_numbers_are_refused(model_dir, data, monkeypatch, error_of):
     use(monkeypatch, lambda features: np.full(len(features), np.nan))
     assert "model 'teacher' predicts no finite number" in error_of(main, arguments(model_dir, data))
-
-
-def test_weights_below_0_are_refused(model_dir, data, tmp_path, monkeypatch, error_of):
-    use(monkeypatch, perfect)
-    path = tmp_path / "negative.h5"
-    path.write_bytes(data.read_bytes())
-    with h5py.File(path, "a") as file:
-        file["weights"][5] = -1
-    assert "dataset 'weights': expected none below 0" in error_of(main, arguments(model_dir, path))
 
 
 def test_an_output_folder_that_holds_an_input_is_refused(model_dir, data, error_of):

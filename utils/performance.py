@@ -622,8 +622,9 @@ def turn_on_gains(
         known = {name: ~np.isnan(at[name]) & np.isfinite(_reached(rows[name]).value) for name in at}
         for name, of_name in gains.items():
             both = known[name] & known[baseline]
-            moved = np.subtract(rows[name], rows[baseline], where=both, out=np.full(rows[name].shape, np.inf))
-            estimate = _reached(np.where(np.isfinite(moved), moved, np.inf))
+            with np.errstate(invalid="ignore"):  # of replicas that do not reach a point
+                moved = rows[name] - rows[baseline]
+            estimate = _reached(np.where(both & np.isfinite(moved), moved, np.inf))
             of_name.append(TurnOnGain(*map(Estimate, estimate.value.tolist(), estimate.error.tolist())))
     return gains
 
