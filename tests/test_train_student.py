@@ -75,6 +75,7 @@ class TestOutputs:
         losses, weights = [], []
         for of_batch, labels, of_events in batches:
             factor = network.predict_on_batch(list(of_batch))[:, 0] / np.maximum(of_batch[2][:, 0], 1 / 128)
+            assert (of_batch[3] < of_batch[4]).mean() > 0.9  # nearly all are free to be corrected
             error = np.abs(np.log(labels[:, 0] + 0.05) - np.log(factor + 0.05))
             losses.append(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)))
             weights.append(of_events)

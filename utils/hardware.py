@@ -197,8 +197,8 @@ def bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales: Hardw
     ----------
     event : HardwareEvents or alike
         Integers, or symbols of them: `pt` of objects, and the sums.
-    pids : np.ndarray, shape (n_slots,)
-        Kind of each object.
+    pids : np.ndarray
+        Kind of each object, broadcast against `pt`.
     sum_names : sequence of str
         The sums that a student sees, of which the first is the one to correct.
     scales : HardwareScales
@@ -207,6 +207,6 @@ def bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales: Hardw
     saturated = np.any(event.pt == scales.object_saturation, axis=-1)
     for name in sum_names:
         saturated = saturated | (getattr(event, name) == scales.sum_saturation)
-    corrected = np.any(event.pt[:, pids == PID_JET] > 0, axis=-1) & (own > 0)
+    corrected = np.any((event.pt > 0) * (pids == PID_JET), axis=-1) & (own > 0)
     lowest = np.where(saturated, scales.sum_saturation, np.where(corrected, 0, own))
     return lowest, np.where(saturated | corrected, scales.sum_saturation, own)

@@ -66,11 +66,11 @@ class StudentInputs:
             np.stack(objects, axis=-1).astype(np.float32),
             (integers.pt > 0).astype(np.float32),
             np.stack(sums, axis=-1).astype(np.float32),
-            *self._bounds(integers),
+            *self._bounds(integers, SLOT_PIDS[self.slots]),
         )
 
-    def _bounds(self, integers: Any) -> tuple[np.ndarray, ...]:
-        limits = bounds(integers, SLOT_PIDS[self.slots], self.sum_names, self.scales)
+    def _bounds(self, integers: Any, pids: np.ndarray) -> tuple[np.ndarray, ...]:
+        limits = bounds(integers, pids, self.sum_names, self.scales)
         return tuple((limit * self.least).astype(np.float32)[:, None] for limit in limits)
 
     def integers(self, events: L1Events) -> np.ndarray:
@@ -121,6 +121,7 @@ class StudentInputs:
         Parameters
         ----------
         features : np.ndarray, shape (n_events, n_slots, n_features)
+            In any order of the objects.
 
         Returns
         -------
@@ -136,7 +137,9 @@ class StudentInputs:
         sums = features[:, :, n:].max(1, initial=0)
         in_steps = dict(zip(self.sum_names, sums.T / np.float32(self.least), strict=True))
         integers = SimpleNamespace(pt=pt / np.float32(self.least), **in_steps)
-        return features[:, :, :n], (pt > 0).astype(np.float32), sums, *self._bounds(integers)
+        is_jet = features[:, :, self.object_names.index("jet")] > 0 if "jet" in self.object_names else pt > 0
+        pids = np.where(is_jet, PID_JET, 0)
+        return features[:, :, :n], (pt > 0).astype(np.float32), sums, *self._bounds(integers, pids)
 
 
 class StudentBatches(TrainingBatches):

@@ -112,9 +112,13 @@ class TestStudentInputs:
     def test_inputs_of_the_network_are_parts_of_the_features(self, random_l1_events):
         inputs = StudentInputs(METGraphCreator(), SCALES)
         events = random_l1_events(100)
+        events.smeared_data[::3, JETS] = 0
         direct = inputs.inputs_of(hardware_events(events, ALL, SCALES))
+        with_object = direct[1].any(1)
         for found, expected in zip(inputs.network_inputs(inputs.features(events)), direct, strict=True):
-            with_object = direct[1].any(1)
+            assert_array_equal(found[with_object], expected[with_object])
+        reversed_order = inputs.network_inputs(inputs.features(events)[:, ::-1])
+        for found, expected in zip(reversed_order[2:], direct[2:], strict=True):
             assert_array_equal(found[with_object], expected[with_object])
 
     @pytest.mark.parametrize("creator", [METGraphCreator, HTGraphCreator])
