@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils import cli
-from utils.cli import UserError, comma_separated, number, parser, progress, script
+from utils.cli import UserError, comma_separated, named_numbers, number, parser, progress, script
 
 
 def failing_with(error):
@@ -137,6 +137,27 @@ class TestCommaSeparated:
     def test_each_item_is_checked(self, text):
         with pytest.raises(argparse.ArgumentTypeError, match="expected a number of at least 0, found"):
             comma_separated(number(float, 0))(text)
+
+
+class TestNamedNumbers:
+    def test_are_found(self):
+        assert named_numbers("QCD=4, a=b=0.5") == {"QCD": 4.0, "a=b": 0.5}
+        assert named_numbers(" ") == {}
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("QCD", "expected NAME=NUMBER, found 'QCD'"),
+            ("=1", "expected NAME=NUMBER, found '=1'"),
+            ("QCD=1,W=", "expected a number above 0, found ''"),
+            ("QCD=0", "expected a number above 0, found '0'"),
+            ("QCD=inf", "expected a number above 0, found 'inf'"),
+            ("QCD=1,QCD=2", "'QCD' is given twice"),
+        ],
+    )
+    def test_that_are_none_are_refused(self, text, message):
+        with pytest.raises(argparse.ArgumentTypeError, match=message):
+            named_numbers(text)
 
 
 def test_progress_is_logged_where_there_is_no_terminal(caplog, monkeypatch):

@@ -140,6 +140,9 @@ class TestFlags:
         expected = ["--a=1", "--b=0.5", "--c=1,2.5", "--d=", "--f==="]
         assert flags(section, leave_out=("processes",)) == expected
 
+    def test_of_a_mapping_by_name_all_is_given(self):
+        assert flags({"shares": {"QCD": 4, "h+_2": 0.5}}, "true_met") == ["--shares=QCD=4,h+_2=0.5"]
+
     def test_of_a_mapping_by_variable_the_value_of_the_variable_is_taken(self):
         section = {"threshold": {"true_met": 20, "true_ht": 60}, "features": {"true_met": ["pt", "met"]}}
         assert flags(section, "true_met") == ["--threshold=20", "--features=pt,met"]
