@@ -1,7 +1,8 @@
 """Smear events to the resolution of the Level-1 trigger and split them into a training and a test file.
 
 Reads events files (the layout of the public ADC2021 data set), one or more a process, and writes two L1 regression
-files with true and smeared objects and energy sums. The same seed gives the same files whatever the chunk size.
+files with true and smeared objects and energy sums. The same seed gives the same files whatever the chunk size. Events
+files without weights give files without weights.
 """
 
 import os
@@ -26,7 +27,7 @@ import numpy as np
 from utils.cli import UserError, comma_separated, is_name, number, parser, progress, script
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
-from utils.events import EventsFile, check_events_files
+from utils.events import EventsFile, check_events_files, refuse_mixture, refuse_repeated
 from utils.files import provenance, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.random_streams import stream_and_key, uniforms
@@ -159,7 +160,10 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         twice = [path for path in of_process if of_process.count(path) > 1]
         if twice:
             raise UserError(f"--input: {twice[0]} is given twice for process {name}")
-    return {name: check_events_files(of_process) for name, of_process in paths.items()}
+    files = {name: check_events_files(of_process) for name, of_process in paths.items()}
+    refuse_mixture({f"process {name} ({of_process[0].path})": of_process[0] for name, of_process in files.items()})
+    refuse_repeated([file for of_process in files.values() for file in of_process])
+    return files
 
 
 def split(seed: int, process: str, start: int, stop: int, test_fraction: float) -> np.ndarray:
@@ -224,13 +228,22 @@ class Process:
             len(files),
             n_events - n_test,
             n_test,
-            "" if files[0].weighted else ", no weights: 1 for each event",
+            "" if files[0].weighted else ", no weights",
         )
         if not 0 < n_test < n_events:
             raise UserError(
                 f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
             )
         return cls(name, process_id, files, n_events - n_test, n_test)
+
+    def refuse_no_cross_section(self, sums: np.ndarray) -> None:
+        """Refuse a process whose training or test events have weights that sum to 0 or less, so that it has no rate."""
+        for sample, total in zip(("training", "test"), sums, strict=True):
+            if not total > 0:
+                raise UserError(
+                    f"process {self.name} ({self.files[0].path}{', ...' * (len(self.files) > 1)}): dataset 'Weights': "
+                    f"expected weights of the {sample} events that sum to more than 0, found a sum of {total:g}"
+                )
 
 
 def smear(
@@ -272,11 +285,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     response = l1_response(args)
     inputs = find_inputs(args.input)
+    files = [file for of_process in inputs.values() for file in of_process]
     tables = (getattr(args, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward"))
     refuse_overlaps(
         {f"--{name}": getattr(args, name) for name in ("train_output", "test_output", "plots")},
-        [*(file.path for files in inputs.values() for file in files), *tables],
+        [*(file.path for file in files), *tables],
     )
+    optional = ("weights",) if files[0].weighted else ()
     made_by = provenance(args)
     names = dict(enumerate(inputs, start=1))
     with (
@@ -286,14 +301,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         processes = [Process.divide(name, number, inputs[name], args, workers) for number, name in names.items()]
         with (
-            new_l1_file(args.train_output, names, args.seed, made_by, workers, together=together) as train,
-            new_l1_file(args.test_output, names, args.seed, made_by, workers, together=together) as test,
+            new_l1_file(args.train_output, names, args.seed, made_by, workers, optional, together) as train,
+            new_l1_file(args.test_output, names, args.seed, made_by, workers, optional, together) as test,
         ):
             tally = Tally(names, ["training", "test"])
             for process in processes:
                 one = functools.partial(
                     smear, process=process, response=response, seed=args.seed, test_fraction=args.test_fraction
                 )
+                sums = np.zeros(2)
                 with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
                     smeared = in_order(workers, one, pieces(process.files, args.chunk_size), 2 * args.workers)
                     for train_events, test_events in smeared:
@@ -301,7 +317,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                         test.append(test_events)
                         tally.add("training", train_events.ids)
                         tally.add("test", test_events.ids)
+                        sums += [part.weights.sum(dtype=np.float64) for part in (train_events, test_events)]
                         bar.update(len(train_events) + len(test_events))
+                process.refuse_no_cross_section(sums)
                 tally.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
             before = History.of_inputs({name: [file.history for file in files] for name, files in inputs.items()})
             history = tally.after(before, "create_L1regression_data")

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
 from utils.event_counts import History
+from utils.l1_dataset import L1Dataset
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0
@@ -226,10 +227,23 @@ class TestWeights:
             assert_array_equal(found["smeared_data"], made[0]["smeared_data"][rows])
             assert_allclose(found["weights"], made[0]["weights"][rows], rtol=1e-6)
 
-    def test_are_one_where_the_input_has_none(self, tmp_path, random_particles, write_events, read_hdf5):
-        plain = write_events(tmp_path / "plain.h5", random_particles(100))
-        for path in run(tmp_path, [("X", plain)]):
-            assert set(read_hdf5(path)["weights"]) == {1.0}
+    def test_are_not_there_where_the_input_has_none(self, tmp_path, random_particles, write_events):
+        inputs = [
+            (name, write_events(tmp_path / f"{name}.h5", random_particles(100, i))) for i, name in enumerate("XY")
+        ]
+        for path in run(tmp_path, inputs):
+            data = L1Dataset.check(path)
+            assert not data.weighted
+            assert (data.rows(0, data.n_events).weights == 1).all()
+
+    def test_may_be_negative(self, tmp_path, random_particles, write_events, read_hdf5):
+        """As those of generators at next-to-leading order: each sample keeps the cross section, here of 6 pb."""
+        weights = np.where(np.arange(2000) % 5 == 0, -0.005, 0.005)
+        path = write_events(tmp_path / "nlo.h5", random_particles(2000), weights)
+        for output in run(tmp_path, [("X", path)]):
+            found = read_hdf5(output)["weights"].astype(np.float64)
+            assert_allclose(np.abs(found), 10 / len(found), rtol=1e-6)
+            assert found.sum() == pytest.approx(6, abs=5 * 10 / np.sqrt(len(found)))
 
 
 def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, random_particles, write_events, read_hdf5):
@@ -251,12 +265,11 @@ def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, rando
 
 def test_of_many_shards_all_is_on_record(tmp_path, random_particles, write_events):
     """More than the 64 KB that HDF5 keeps of an attribute of fixed length."""
-    shard = write_events(tmp_path / "shard.h5", random_particles(20))
     far_down = tmp_path / "/".join(["d" * 200] * 4)
     far_down.mkdir(parents=True)
     names = [far_down / f"{i}.h5" for i in range(75)]
-    for name in names:
-        name.symlink_to(shard)
+    for i, name in enumerate(names):
+        write_events(name, random_particles(20, seed=i))
     inputs = [f"--input=QCD={name}" for name in names]
     assert main([*inputs, f"--train_output={tmp_path}/train.h5", f"--test_output={tmp_path}/test.h5"]) == 0
     with h5py.File(tmp_path / "train.h5") as file:
@@ -312,10 +325,10 @@ class TestErrors:
 
     def test_nan_in_the_last_of_several_files(self, error, folder, tmp_path, random_particles, write_events):
         particles = random_particles(300)
-        particles[123, 9, 2] = np.nan
+        particles[123, 9] = [30, 0, np.nan, 4]
         path = write_events(tmp_path / "nan.h5", particles, np.ones(300))
         message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
-        assert f"{path}: dataset 'Particles', event 123: expected finite numbers" in message
+        assert f"{path}: dataset 'Particles', event 123, slot 9, phi: expected radians" in message
 
     def test_missing_weights_in_one_shard(self, error, folder, tmp_path, random_particles, write_events):
         path = write_events(tmp_path / "plain.h5", random_particles(10))
@@ -334,6 +347,57 @@ class TestErrors:
     def test_same_file_twice(self, error, folder):
         message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={folder / 'w?.h5'}")
         assert "w0.h5 is given twice for process W" in message
+
+    def test_weights_in_one_process_and_none_in_another(self, error, folder, tmp_path, random_particles, write_events):
+        path = write_events(tmp_path / "plain.h5", random_particles(10))
+        message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=X={path}")
+        assert f"process X ({path}): dataset 'Weights' is missing, but process QCD ({folder / 'qcd.h5'})" in message
+
+    @pytest.mark.parametrize("weights", [np.repeat([2.0, -2.0], 30), np.repeat([1.0, -3.0], 30), np.zeros(60)])
+    def test_weights_that_sum_to_nothing(self, weights, error, folder, tmp_path, random_particles, write_events):
+        path = write_events(tmp_path / "w.h5", random_particles(60), weights)
+        message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=W={path}")
+        assert f"process W ({path}): dataset 'Weights': expected weights of the t" in message
+        assert "events that sum to more than 0, found a sum of " in message
+
+    @pytest.mark.parametrize("way", ["symlink", "hard link", "copy", "repacked", "first events"])
+    @pytest.mark.parametrize("process", ["W", "other"])
+    def test_the_same_events_in_another_file(
+        self, way, process, error, folder, tmp_path, random_particles, write_events
+    ):
+        """Attributes, compression, weights and number of events may differ, as in shards made with the same seed."""
+        path, other = folder / "w0.h5", tmp_path / "other.h5"
+        if way == "symlink":
+            other.symlink_to(path)
+        elif way == "hard link":
+            other.hardlink_to(path)
+        elif way == "copy":
+            other.write_bytes(path.read_bytes())
+        elif way == "repacked":
+            with h5py.File(path) as file, h5py.File(other, "w") as new:
+                new.create_dataset("Particles", data=file["Particles"][:].astype(float), chunks=(50, 19, 4))
+                new["Weights"] = 2 * file["Weights"][:]
+                new.attrs["made"] = "yesterday"
+        else:
+            write_events(other, random_particles(N_W, 2)[:300], np.ones(300))
+        message = error(f"--input=W={path}", f"--input={process}={other}")
+        assert f"{other}: has the events of {path}, expected each event once" in message
+
+    @pytest.mark.parametrize(
+        ("feature", "factor", "expected"),
+        [
+            (0, 1000, "pT: expected GeV from 0 to 7000"),
+            (1, 40, "eta: expected values from -6 to 6"),
+            (2, 57.3, "phi: expected radians from -2 pi to 2 pi"),
+        ],
+    )
+    def test_other_units(self, feature, factor, expected, error, tmp_path, random_particles, write_events):
+        particles = random_particles(100)
+        particles[:, :, feature] *= factor
+        path = write_events(tmp_path / "x.h5", particles)
+        message = error(f"--input=X={path}")
+        assert f"error: {path}: dataset 'Particles', event " in message
+        assert expected in message
 
     def test_too_few_events_to_split(self, error, tmp_path, random_particles, write_events):
         path = write_events(tmp_path / "one.h5", random_particles(1))

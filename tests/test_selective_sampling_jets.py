@@ -321,7 +321,7 @@ class TestErrors:
         with h5py.File(tmp_path / "nan.h5", "a") as file:
             file["true_ht"][20001] = np.nan
         message = error("--chunk_size=777", path=tmp_path / "nan.h5")
-        assert "nan.h5: dataset 'true_ht', event 20001: expected finite numbers" in message
+        assert "nan.h5: dataset 'true_ht', event 20001: expected GeV from 0 to 30000, found nan" in message
 
     def test_missing_dataset(self, error, l1_file, tmp_path):
         (tmp_path / "x.h5").write_bytes(l1_file.read_bytes())

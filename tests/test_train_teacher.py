@@ -482,7 +482,7 @@ class TestErrors:
         (tmp_path / "nan.h5").write_bytes(train_file.read_bytes())
         with h5py.File(tmp_path / "nan.h5", "a") as file:
             file["smeared_met"][55] = np.nan
-        assert "nan.h5: dataset 'smeared_met', event 55: expected finite numbers" in error(path=tmp_path / "nan.h5")
+        assert "nan.h5: dataset 'smeared_met', event 55: expected GeV from 0" in error(path=tmp_path / "nan.h5")
 
     def test_no_event_left(self, error):
         assert "train.h5: no event is left for the " in error("--max_events=1")

@@ -1,6 +1,6 @@
 """Events files: the HDF5 layout of the public ADC2021 data set, with cross-section weights where they are known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from utils.data_processing import (
     EVENT_CLASS_NAMES,
     EVENT_CLASSES,
     EVENT_FEATURE_NAMES,
+    EVENT_MET,
     N_EVENT_SLOTS,
     PHI,
     PT,
@@ -25,9 +26,19 @@ from utils.event_counts import History
 from utils.files import dataset, holds, new_hdf5, open_hdf5
 from utils.first_look import first_look
 from utils.gzip_chunks import GZIP, read_rows
+from utils.physical import (
+    FINE,
+    LARGEST_TRUE_PT,
+    QUANTITIES,
+    expected_and_found,
+    fingerprint,
+    in_one_turn,
+    wrong_quantity,
+)
 
 CHUNK = 4096
-LARGEST = 1e20  # of all numbers: sums and products of larger ones may overflow
+LOOKED_AT = 256  # events at the beginning of a file, by which a copy is known
+LARGEST_WEIGHT = 1e20  # sums and products of larger ones may overflow
 
 
 class EventsWriter:
@@ -81,12 +92,15 @@ class EventsFile:
         Whether its events are weighted.
     history : History
         What is on record of its events.
+    fingerprint : str or None
+        Of its first events, the same in any copy; None if no objects are in them.
     """
 
     path: Path
     n_events: int
     weighted: bool
     history: History
+    fingerprint: str | None
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
@@ -98,11 +112,13 @@ class EventsFile:
     def look(cls, path: Path) -> "EventsFile":
         """Check the layout of a file, in the child process of a first look."""
         with open_hdf5(path) as file:
-            n_events = len(dataset(file, "Particles", (None, N_EVENT_SLOTS, 4)))
+            found = dataset(file, "Particles", (None, N_EVENT_SLOTS, 4))
+            n_events = len(found)
             weighted = holds(file, "Weights")
             if weighted:
                 dataset(file, "Weights", (n_events,))
-            return cls(path, n_events, weighted, History.of_attribute(file))
+            objects = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS].astype(np.float32)
+            return cls(path, n_events, weighted, History.of_attribute(file), fingerprint(objects))
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).
@@ -110,6 +126,7 @@ class EventsFile:
         Returns
         -------
         particles : np.ndarray, shape (n, 19, 4), float32
+            With phi in (-pi, pi], and zeros where empty.
         weights : np.ndarray, shape (n,), float32
             Cross-section weight in pb, 1 in files that have none.
         """
@@ -125,46 +142,69 @@ class EventsFile:
 
     def _check_rows(self, particles: np.ndarray, weights: np.ndarray, start: int) -> None:
         """Refuse rows that are not physical, naming the first."""
-        event, expected = _first_wrong(particles, EVENT_CLASSES)
-        if event < len(particles):
-            raise UserError(
-                f"{self.path}: dataset 'Particles', event {start + event}: expected {EXPECTED_PARTICLES[expected]}"
+        event, slot, wrong = _tidy(particles, EVENT_CLASSES)
+        if wrong != FINE:
+            found = particles[event, slot, wrong]
+            quantity, reason = (
+                ("class", f"expected {EVENT_CLASSES[slot]}, found {found:g}")
+                if wrong == CLASS
+                else (QUANTITIES[wrong], expected_and_found(wrong, found, LARGEST_TRUE_PT))
             )
-        finite = np.abs(weights) <= LARGEST
+            raise UserError(
+                f"{self.path}: dataset 'Particles', event {start + event}, slot {slot}, {quantity}: {reason}"
+            )
+        finite = np.abs(weights) <= LARGEST_WEIGHT
         if not finite.all():
-            event = start + int(np.argmin(finite))
-            raise UserError(f"{self.path}: dataset 'Weights', event {event}: expected {EXPECTED_PARTICLES[FINITE]}")
-
-
-FINITE, NOT_NEGATIVE, OF_CLASS = 0, 1, 2
-EXPECTED_PARTICLES = {
-    FINITE: f"finite numbers, at most {LARGEST:g}",
-    NOT_NEGATIVE: "pT of at least 0",
-    OF_CLASS: "classes 1 (MET), 2 (e/g), 3 (muons), 4 (jets) in slots 0, 1-4, 5-8, 9-18",
-}
+            event = int(np.argmin(finite))
+            raise UserError(
+                f"{self.path}: dataset 'Weights', event {start + event}: "
+                f"expected finite numbers, at most {LARGEST_WEIGHT:g}, found {weights[event]:g}"
+            )
 
 
 @compiled
-def _first_wrong(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int]:
-    """Return the first event that is not physical and what it lacks; the number of events if all are."""
+def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
     for event in range(len(particles)):
         for slot in range(particles.shape[1]):
-            pt = particles[event, slot, PT]
-            for feature in (PT, ETA, PHI, CLASS):
-                if not abs(particles[event, slot, feature]) <= LARGEST:
-                    return event, FINITE
-            if pt < 0:
-                return event, NOT_NEGATIVE
-            if pt > 0 and particles[event, slot, CLASS] != classes[slot]:
-                return event, OF_CLASS
-    return len(particles), FINITE
+            pt, eta, phi = particles[event, slot, PT], particles[event, slot, ETA], particles[event, slot, PHI]
+            if pt == 0:
+                for feature in (PT, ETA, PHI, CLASS):
+                    particles[event, slot, feature] = 0
+                continue
+            wrong = wrong_quantity(pt, eta if slot != EVENT_MET else np.float32(0), phi, LARGEST_TRUE_PT)
+            if wrong != FINE:
+                return event, slot, wrong
+            if particles[event, slot, CLASS] != classes[slot]:
+                return event, slot, CLASS
+            particles[event, slot, PHI] = in_one_turn(phi)
+    return 0, 0, FINE
 
 
 def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
     """Check several files of one process; either all or none may have weights."""
     files = first_look(EventsFile.look, paths)
-    for file in files[1:]:
-        if file.weighted != files[0].weighted:
-            without, having = (files[0], file) if file.weighted else (file, files[0])
-            raise UserError(f"{without.path}: dataset 'Weights' is missing, but {having.path} has it")
+    refuse_mixture({str(file.path): file for file in files})
     return files
+
+
+def refuse_mixture(files: Mapping[str, EventsFile]) -> None:
+    """Refuse files of which some have weights and others have none; the keys are what to call them."""
+    with_weights = [name for name, file in files.items() if file.weighted]
+    without = [name for name, file in files.items() if not file.weighted]
+    if with_weights and without:
+        raise UserError(f"{without[0]}: dataset 'Weights' is missing, but {with_weights[0]} has it")
+
+
+def refuse_repeated(files: Sequence[EventsFile]) -> None:
+    """Refuse files that are one and the same, through whatever link, or that begin with the same events."""
+    known: dict[object, EventsFile] = {}
+    for file in files:
+        status = file.path.stat()
+        for key in ((status.st_dev, status.st_ino), file.fingerprint):
+            first = known.setdefault(key, file)
+            if key is not None and first is not file:
+                raise UserError(
+                    f"{file.path}: has the events of {first.path}, expected each event once: the same file, a copy of "
+                    "it, or a shard made with the same seed and number"
+                )

@@ -14,22 +14,28 @@ import numpy as np
 
 from utils.cli import UserError, is_name
 from utils.compiled import compiled
-from utils.data_processing import N_SLOTS, PT, SLOT_NAMES, L1Events
+from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
 from utils.event_counts import History
 from utils.files import MAX_TEXT_BYTES, Together, dataset, holds, new_hdf5, open_hdf5
 from utils.first_look import first_look
 from utils.gzip_chunks import GzipTable, read_rows
+from utils.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
 from utils.workers import worker_threads
 
 FORMAT_VERSION = 1
 MAX_PROCESSES = 10_000
 LARGEST_ID = 2**31 - 1
 LONGEST_ID = 100  # digits
-LARGEST = 1e30  # of all numbers: sums and products of larger ones may overflow
+LARGEST_WEIGHT = 1e30  # sums and products of larger ones may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
 OPTIONAL = ("weights", "keep_probability")
 SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
+RANGES = {
+    **dict.fromkeys(SUMS, (0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")),
+    "weights": (-LARGEST_WEIGHT, LARGEST_WEIGHT, f"finite numbers, at most {LARGEST_WEIGHT:g}"),
+    "keep_probability": (float(np.finfo(np.float32).tiny), 1.0, "a probability above 0 and of at most 1"),
+}
 
 
 def process_label(name: str, process_id: int) -> bytes:
@@ -220,36 +226,40 @@ class L1Dataset:
             if not known.all():
                 self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
             return values
-        event, expected = _first_wrong(values.reshape(len(values), -1), name in OBJECTS + SUMS)
-        if event < len(values):
-            self._refuse(name, start + event, EXPECTED[expected])
-        if name == "keep_probability" and not ((values > 0) & (values <= 1)).all():
-            wrong = start + int(np.argmin((values > 0) & (values <= 1)))
-            self._refuse(name, wrong, "a probability above 0 and of at most 1")
+        if name in OBJECTS:
+            event, slot, wrong = _tidy(values)
+            if wrong != FINE:
+                reason = expected_and_found(wrong, values[event, slot, wrong], LARGEST_L1_PT)
+                raise UserError(
+                    f"{self.path}: dataset '{name}', event {start + event}, slot {slot}, {QUANTITIES[wrong]}: {reason}"
+                )
+            return values
+        lowest, largest, expected = RANGES[name]
+        fits = (values >= lowest) & (values <= largest)
+        if not fits.all():
+            event = int(np.argmin(fits))
+            self._refuse(name, start + event, f"{expected}, found {values[event]:g}")
         return values
 
     def _refuse(self, name: str, event: int, expected: str) -> None:
         raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
 
 
-FINITE, NOT_NEGATIVE = 0, 1
-EXPECTED = {FINITE: f"finite numbers, at most {LARGEST:g}", NOT_NEGATIVE: "momenta of at least 0"}
-
-
 @compiled
-def _first_wrong(values: np.ndarray, momenta: bool) -> tuple[int, int]:
-    """Return the first row that is not as it must be and what it lacks; the number of rows if all are.
-
-    `values` has shape (n_events, n). Of `momenta` each third number is a transverse momentum, that of an object, or
-    the only one is.
-    """
-    for event in range(len(values)):
-        for i in range(values.shape[1]):
-            if not abs(values[event, i]) <= LARGEST:
-                return event, FINITE
-            if momenta and i % 3 == PT and values[event, i] < 0:
-                return event, NOT_NEGATIVE
-    return len(values), FINITE
+def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
+    for event in range(len(objects)):
+        for slot in range(objects.shape[1]):
+            pt, eta, phi = objects[event, slot, PT], objects[event, slot, ETA], objects[event, slot, PHI]
+            if pt == 0:
+                for feature in (PT, ETA, PHI):
+                    objects[event, slot, feature] = 0
+                continue
+            wrong = wrong_quantity(pt, eta, phi, LARGEST_L1_PT)
+            if wrong != FINE:
+                return event, slot, wrong
+            objects[event, slot, PHI] = in_one_turn(phi)
+    return 0, 0, FINE
 
 
 def _read_labels(file: h5py.File) -> list[str]:

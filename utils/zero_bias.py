@@ -41,7 +41,7 @@ from utils.hardware import (
     MUON_ETA_STEP,
     MUON_PHI_STEPS,
 )
-from utils.l1_dataset import LARGEST
+from utils.physical import FINE, LARGEST_ETA, LARGEST_L1_PT
 
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
@@ -173,9 +173,11 @@ class ZeroBiasData:
     def chunks(self, size: int) -> Iterator[ZeroBiasEvents]:
         """Read the events in order, at most `size` at a time."""
         for part in self.parts:
+            first = 0
             for columns in zip(*(_batches(table, size) for table in part), strict=True):
                 merged = {name: array for of_table in columns for name, array in of_table.items()}
-                yield self._events(_Columns(part, merged))
+                yield self._events(_Columns(part, merged, first))
+                first += size
 
     def _events(self, columns: "_Columns") -> ZeroBiasEvents:
         """Convert the columns of some events."""
@@ -183,7 +185,10 @@ class ZeroBiasData:
         n_saturated = {self.reference: saturated}
         objects = np.zeros((len(reference), N_SLOTS, 3), np.float32)
         for kind in KINDS:
-            n_saturated[kind.prefix] = fill_slots(objects, kind, *columns.objects(kind))
+            try:
+                n_saturated[kind.prefix] = fill_slots(objects, kind, *columns.objects(kind))
+            except OutOfRangeError as error:
+                columns.refuse(kind.names[error.quantity], f"event {columns.first + error.event}: {error}")
         unknown = np.full(len(objects), np.nan, np.float32)
         events = L1Events(
             smeared_data=objects,
@@ -328,10 +333,11 @@ def _named(batch: pa.RecordBatch, table: _Table) -> dict[str, pa.Array]:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Columns of some events, and the files that they come from."""
+    """Columns of some events, the files that they come from, and the number of the first event in these."""
 
     tables: tuple[_Table, ...]
     arrays: dict[str, pa.Array]
+    first: int
 
     def refuse(self, name: str, problem: str) -> NoReturn:
         """Raise an error about a column."""
@@ -343,8 +349,12 @@ class _Columns:
         array = self.arrays[name]
         step = ENERGY_STEP if types.is_integer(array.type) else 1.0
         values = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False) * step
-        if not (np.abs(values) <= LARGEST).all():
-            self.refuse(name, f"expected finite numbers, at most {LARGEST:g}, found others or none")
+        fits = (values >= 0) & (values <= LARGEST_L1_PT)
+        if not fits.all():
+            event = int(np.argmin(fits))
+            self.refuse(
+                name, f"event {self.first + event}: expected GeV from 0 to {LARGEST_L1_PT:g}, found {values[event]:g}"
+            )
         return values.astype(np.float32), int(np.sum(values >= SATURATED_SUM * ENERGY_STEP))
 
     def objects(self, kind: ObjectKind) -> tuple[np.ndarray, ...]:
@@ -367,6 +377,14 @@ class _Columns:
             self.refuse(name, f"expected integers of 32 bits ({error})")
 
 
+class OutOfRangeError(ValueError):
+    """An object whose energy, eta or phi (`quantity`) no object can have; the message says what was found."""
+
+    def __init__(self, event: int, quantity: int, expected: str, found: int):
+        super().__init__(f"expected {expected}, found {found}")
+        self.event, self.quantity = event, quantity
+
+
 def fill_slots(
     objects: np.ndarray, kind: ObjectKind, sizes: np.ndarray, et: np.ndarray, eta: np.ndarray, phi: np.ndarray
 ) -> int:
@@ -386,10 +404,21 @@ def fill_slots(
     -------
     int
         How many of the objects in slots are saturated.
+
+    Raises
+    ------
+    OutOfRangeError
+        If an object in a slot cannot be one.
     """
     first_kept = kind.first_step + max(1, int(np.ceil(kind.threshold / ENERGY_STEP)))
     energies = kind.first_step, first_kept, kind.saturated
-    return int(_fill(objects[:, kind.slots], sizes, et, eta, phi, energies, kind.eta_step, kind.phi_steps))
+    largest = int(LARGEST_L1_PT / ENERGY_STEP), int(LARGEST_ETA / kind.eta_step), kind.phi_steps
+    steps = kind.eta_step, kind.phi_steps
+    n_saturated, event, quantity, found = _fill(objects[:, kind.slots], sizes, et, eta, phi, energies, steps, largest)
+    if quantity != FINE:
+        lowest = 0 if quantity == PT else -largest[quantity]
+        raise OutOfRangeError(event, quantity, f"steps from {lowest} to {largest[quantity]}", found)
+    return int(n_saturated)
 
 
 @compiled
@@ -400,10 +429,12 @@ def _fill(
     eta: np.ndarray,
     phi: np.ndarray,
     energies: tuple[int, int, int],
-    eta_step: float,
-    phi_steps: int,
-) -> int:
+    steps: tuple[float, int],
+    largest: tuple[int, int, int],
+) -> tuple[int, int, int, int]:
+    """Fill the slots; return the number of saturated objects, and event, quantity and value of the first wrong one."""
     zero, first_kept, saturated = energies
+    eta_step, phi_steps = steps
     n_slots, n_saturated, first = slots.shape[1], 0, 0
     leading = np.empty(n_slots, np.int64)
     for event in range(len(sizes)):
@@ -421,10 +452,16 @@ def _fill(
                 n_kept = min(n_kept + 1, n_slots)
         for slot in range(n_kept):
             i = leading[slot]
+            if et[i] > largest[PT]:
+                return 0, event, PT, et[i]
+            if abs(eta[i]) > largest[ETA]:
+                return 0, event, ETA, eta[i]
+            if abs(phi[i]) > largest[PHI]:
+                return 0, event, PHI, phi[i]
             n_saturated += et[i] >= saturated
             beyond = phi_steps // 2 - 1  # steps from the first one in (-pi, pi] to 0
             slots[event, slot, PT] = (et[i] - zero) * ENERGY_STEP
             slots[event, slot, ETA] = eta[i] * eta_step
             slots[event, slot, PHI] = ((phi[i] + beyond) % phi_steps - beyond) * (2 * np.pi / phi_steps)
         first += sizes[event]
-    return n_saturated
+    return n_saturated, 0, FINE, 0

@@ -57,6 +57,44 @@ def test_files_without_weights_have_weight_one(tmp_path, random_particles, write
     assert_array_equal(weights, np.ones(10, np.float32))
 
 
+class TestTidied:
+    """What a file holds is brought into one form: phi in (-pi, pi], and zeros where nothing is."""
+
+    @pytest.mark.parametrize("stale", [[0, 2.5, -1, 17], [-0.0, np.nan, np.nan, np.nan], [0, -999, np.inf, -999]])
+    def test_empty_slots_are_not_looked_at(self, stale, tmp_path, random_particles, write_events):
+        particles = random_particles(50)
+        particles[:5, 0] = 0
+        expected = particles.copy()
+        particles[particles[:, :, 0] == 0] = stale
+        assert_array_equal(EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 50)[0], expected)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_phi_is_above_minus_pi_and_at_most_pi(self, dtype, tmp_path, random_particles, write_events):
+        particles = random_particles(200).astype(dtype)
+        expected = particles.astype(np.float32)
+        real = particles[:, :, 0] > 0
+        particles[real, 2] %= 2 * np.pi
+        turned = particles.copy()
+        turned[real, 2] -= 2 * np.pi
+        for number, values in enumerate((particles, turned)):
+            path = write_events(tmp_path / f"{number}.h5", values)
+            found = EventsFile.check(path).rows(0, 200)[0]
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+            assert (np.abs(found[:, :, 2]) <= np.float32(np.pi)).all()
+
+    def test_the_ends_of_a_turn(self, tmp_path, write_events):
+        ends = np.array([np.pi, -np.pi, 2 * np.pi, -2 * np.pi, 0], np.float32)
+        particles = np.zeros((5, 19, 4), np.float32)
+        particles[:, 9] = np.stack([np.full(5, 50), np.zeros(5), ends, np.full(5, 4)], axis=1)
+        phi = EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 5)[0][:, 9, 2]
+        np.testing.assert_allclose(phi, [np.pi, np.pi, 0, 0, 0], atol=1e-6)
+
+    def test_the_eta_of_met_has_no_meaning(self, tmp_path, random_particles, write_events):
+        particles = random_particles(20)
+        particles[:, 0, 1] = np.nan
+        EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 20)
+
+
 class TestBadFiles:
     """Files that differ from the layout in one thing."""
 
@@ -81,29 +119,26 @@ class TestBadFiles:
     @pytest.mark.parametrize(
         ("place", "value", "message"),
         [
-            ((33, 9, 1), np.nan, "event 33: expected finite numbers"),
-            ((0, 0, 0), np.inf, "event 0: expected finite numbers"),
-            ((49, 5, 0), -1, "event 49: expected pT of at least 0"),
-            (
-                (33, 9, slice(None)),
-                [30, 0, 0, 3],
-                r"event 33: expected classes 1 \(MET\), 2 \(e/g\), 3 \(muons\), 4 \(jets\)",
-            ),
-            ((33, 1, slice(None)), [30, 0, 0, 0], "event 33: expected classes"),
+            ((33, 9, 1), np.nan, "event 33, slot 9, eta: expected values from -6 to 6, found nan"),
+            ((33, 9, 1), 6.5, "event 33, slot 9, eta: expected values from -6 to 6, found 6.5"),
+            ((33, 9, 2), 6.3, "event 33, slot 9, phi: expected radians from -2 pi to 2 pi, found 6.3"),
+            ((33, 0, 2), -170, "event 33, slot 0, phi: expected radians from -2 pi to 2 pi, found -170"),
+            ((33, 9, 0), 15e3, "event 33, slot 9, pT: expected GeV from 0 to 7000, found 15000"),
+            ((0, 0, 0), np.inf, "event 0, slot 0, pT: expected GeV from 0 to 7000, found inf"),
+            ((40, 3, 0), np.nan, "event 40, slot 3, pT: expected GeV from 0 to 7000, found nan"),
+            ((49, 5, 0), -1, "event 49, slot 5, pT: expected GeV from 0 to 7000, found -1"),
+            ((33, 9, slice(None)), [30, 0, 0, 3], "event 33, slot 9, class: expected 4, found 3"),
+            ((33, 1, slice(None)), [30, 0, 0, np.nan], "event 33, slot 1, class: expected 2, found nan"),
         ],
     )
     def test_numbers_that_are_not_physical_are_named(
         self, place, value, message, tmp_path, random_particles, write_events
     ):
         particles = random_particles(50)
+        particles[33, 9] = [30, 0, 0, 4]
         particles[place] = value
         with pytest.raises(UserError, match=rf"x\.h5: dataset 'Particles', {message}"):
             self.check_all(write_events(tmp_path / "x.h5", particles))
-
-    def test_empty_slots_may_hold_a_stale_class(self, tmp_path, random_particles, write_events):
-        particles = random_particles(50)
-        particles[particles[:, :, 0] == 0] = [0, 2.5, -1, 17]
-        self.check_all(write_events(tmp_path / "x.h5", particles))
 
     def test_weights_that_are_not_finite_are_named(self, tmp_path, random_particles, write_events):
         weights = np.ones(50)

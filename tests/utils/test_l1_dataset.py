@@ -176,23 +176,42 @@ class TestBadFiles:
     @pytest.mark.parametrize(
         ("name", "place", "value", "message"),
         [
-            ("smeared_data", (33, 8, 2), np.nan, "expected finite numbers"),
-            ("true_data", (33, 0, 0), np.inf, "expected finite numbers"),
-            ("true_data", (33, 17, 0), -1.0, "expected momenta of at least 0"),
-            ("smeared_met", 33, np.nan, "expected finite numbers"),
-            ("original_met", 33, -0.5, "expected momenta of at least 0"),
-            ("weights", 33, np.nan, "expected finite numbers"),
-            ("ids", 33, 7, r"expected one of \[1, 2\]"),
+            ("smeared_data", (33, 8, 2), np.nan, ", slot 8, phi: expected radians from -2 pi to 2 pi, found nan"),
+            ("smeared_data", (33, 8, 2), 90, ", slot 8, phi: expected radians from -2 pi to 2 pi, found 90"),
+            ("smeared_data", (33, 8, 1), -6.1, ", slot 8, eta: expected values from -6 to 6, found -6.1"),
+            ("true_data", (33, 0, 0), np.inf, ", slot 0, pT: expected GeV from 0 to 30000, found inf"),
+            ("true_data", (33, 17, 0), -1.0, ", slot 17, pT: expected GeV from 0 to 30000, found -1"),
+            ("smeared_data", (33, 8, 0), 45e3, ", slot 8, pT: expected GeV from 0 to 30000, found 45000"),
+            ("smeared_met", 33, np.nan, ": expected GeV from 0 to 30000, found nan"),
+            ("original_met", 33, -0.5, ": expected GeV from 0 to 30000, found -0.5"),
+            ("true_ht", 33, 4e5, ": expected GeV from 0 to 30000, found 400000"),
+            ("weights", 33, np.nan, ": expected finite numbers"),
+            ("ids", 33, 7, r": expected one of \[1, 2\]"),
         ],
     )
     def test_bad_number_is_named_with_its_event(self, name, place, value, message, path):
         with h5py.File(path, "a") as file:
+            for objects in ("smeared_data", "true_data"):
+                file[objects][33, 8] = [30, 0, 0]
             file[name][place] = value
         data = L1Dataset.check(path)
         for size in (10, 20, 1000):
-            with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}', event 33: {message}"):
+            with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}', event 33{message}"):
                 list(data.chunks(size))
         assert len(data.rows(0, 33)) == 33
+
+    def test_phi_is_brought_into_one_turn_and_empty_slots_are_not_looked_at(self, path):
+        expected = L1Dataset.check(path).rows(0, 50)
+        with h5py.File(path, "a") as file:
+            for name in ("smeared_data", "true_data"):
+                objects = file[name][:]
+                real = objects[:, :, 0] > 0
+                objects[real, 2] %= 2 * np.pi
+                objects[~real, 1:] = [np.nan, -999]
+                file[name][:] = objects
+        found = L1Dataset.check(path).rows(0, 50)
+        for name in ("smeared_data", "true_data"):
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
 
     def test_negative_eta_phi_and_weights_are_allowed(self, path):
         with h5py.File(path, "a") as file:
