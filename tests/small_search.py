@@ -2,6 +2,9 @@
 
 import os
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where a process that goes on finds it without PYTHONPATH
 
 import train_teacher
 from nn import models, search

@@ -122,8 +122,8 @@ def draw_effective_spectrum(tally: SamplingTally, ax: Axes | None = None) -> Dra
         xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
         ylabel=f"Share of the loss / {tally.edges[1]:g} GeV",
         xlim=(0, tally.edges[-1]),
+        ylim=(1e-7, 30),
     )
-    ax.set_ylim(top=30 * ax.get_ylim()[1])
     ax.legend(fontsize="x-small")
     return fig, ax
 
