@@ -36,7 +36,8 @@ unit: $(VENV)/dev.done
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile $(UNIT_TESTS)
 
 # The fast tests on the instructions of a processor of 2008, which round and sum otherwise than those of this one: of NumPy,
-# of its and SciPy's linear algebra, of TensorFlow, XLA and Numba, and of the C library.
+# of its and SciPy's linear algebra, of TensorFlow, XLA and Numba, and of the C library. oneDNN is limited where Eigen calls
+# it, and has no operations of its own in TensorFlow: of half precision these crash where oneDNN is limited.
 numerics: export NPY_DISABLE_CPU_FEATURES := X86_V3 X86_V4 AVX512_ICL AVX512_SPR
 numerics: export OPENBLAS_CORETYPE := Nehalem
 numerics: export TF_ENABLE_ONEDNN_OPTS := 0
@@ -47,7 +48,7 @@ numerics: export GLIBC_TUNABLES := glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4
 numerics: unit
 
 $(VENV)/run.done: always
-	@envs/setup.sh $@ requirements.txt $(PYTHON)
+	@envs/setup.sh $@ requirements.txt "$(PYTHON)"
 
 $(VENV)/dev.done: always
-	@envs/setup.sh $@ requirements-dev.txt $(PYTHON)
+	@envs/setup.sh $@ requirements-dev.txt "$(PYTHON)"
