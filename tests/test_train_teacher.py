@@ -202,13 +202,20 @@ class TestLoss:
         assert sum(len(labels) for _, labels, _ in batches) == record["n_validation"]
         assert record["best_val_loss"] == pytest.approx(self.log_huber(model, batches), rel=1e-5)
 
-    def test_the_best_epoch_is_kept_when_later_ones_are_worse(self, train, train_file, tmp_path):
-        (tmp_path / "wild.json").write_text(json.dumps({**TINY, "learning_rate": 0.5}))
-        folder = train(*MET_FLAGS, f"--hyperparameters={tmp_path / 'wild.json'}", "--final_epochs=8", "--patience=3")
+    def test_the_best_epoch_is_kept_when_later_ones_are_worse(self, train, train_file, monkeypatch):
+        """From the fourth epoch on each begins with an output that is far too large, on whatever processor."""
+
+        def spoil(callback, epoch, logs=None):
+            if epoch >= 3:
+                bias = callback.model.get_layer("sum").bias
+                bias.assign(bias + 100)
+
+        monkeypatch.setattr(keras.callbacks.EarlyStopping, "on_epoch_begin", spoil)
+        folder = train(*MET_FLAGS, "--final_epochs=8", "--patience=3")
         losses = [float(row["val_loss"]) for row in read_table(folder / "history.csv")]
         best = int(np.argmin(losses))
-        assert best < len(losses) - 1
-        assert len(losses) == min(8, best + 1 + 3)
+        assert best < 3
+        assert len(losses) == best + 1 + 3
         record = read_json(folder / "training.json")
         model = models.load_teacher(folder / "best_model.keras")
         assert losses[best] == pytest.approx(self.log_huber(model, validation_batches(train_file, record)), rel=1e-5)
