@@ -1,6 +1,8 @@
 """Trained models, of either kind, as the evaluation uses them."""
 
 import functools
+import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,10 @@ from nn.models import load_teacher
 from utils.cli import UserError
 from utils.data_processing import GraphCreator
 from utils.evaluation import Model
-from utils.files import not_there
+from utils.files import not_there, unreadable
 from utils.trainings import MODEL_FILE, STUDENT, Training
+
+MOST_METADATA = 10_000  # bytes
 
 Attention = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -47,13 +51,35 @@ def load_trained(training: Training) -> Loaded:
     try:
         network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
     except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f"{path}: not a readable model ({' '.join(str(error).split())[:300]})") from None
+        raise unreadable(path, error, _what_is_wrong(path, error)) from None
     if training.student_inputs is None:
         model = Model(training.creator.features, functools.partial(predict, network))
         return Loaded(network, model, functools.partial(attention_of, network))
     from nn.student import student_model
 
     return Loaded(network, student_model(network, training.student_inputs), None)
+
+
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    """Say why a model cannot be loaded: the version of Keras that wrote it, if that is another, or the error."""
+    text = " ".join(str(error).split())[:300]
+    written_by = _keras_of(path)
+    if written_by in (None, keras.__version__):
+        return f"not a readable model ({text})"
+    return (
+        f"written by Keras {written_by}, which the Keras {keras.__version__} here does not understand: "
+        f"install that version, or train anew ({text})"
+    )
+
+
+def _keras_of(path: Path) -> str | None:
+    """Return the version of Keras that wrote a model, if the file says so."""
+    try:
+        with zipfile.ZipFile(path) as file, file.open("metadata.json") as metadata:
+            version = json.loads(metadata.read(MOST_METADATA))["keras_version"]
+    except Exception:  # whatever bytes may be there
+        return None
+    return version[:40] if isinstance(version, str) and version.isprintable() else None
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:

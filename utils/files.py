@@ -33,6 +33,8 @@ DAMAGED = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 MAX_CHUNK_BYTES = 1 << 28
 MAX_TEXT_BYTES = 1 << 24  # of all entries of a dataset of text, or of an attribute
 
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a file system without locks
+
 # Errors of a file system without room for an output, of a quota, of a limit on the size of a file, and of one that
 # cannot be written at all.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -58,11 +60,20 @@ TRACKED_LIBRARIES = (
 
 
 def not_there(path: str | Path, what: str = "file") -> UserError:
-    """Return the error of an input that does not exist; a link that leads nowhere is named."""
+    """Return the error of an input that does not exist, or is something else; a link that leads nowhere is named."""
     path = Path(path)
+    if path.exists():
+        return UserError(f"{path}: is a {kind_of(path)}, expected a {what}")
     if path.is_symlink():
         return UserError(f"{path}: is a link to {path.readlink()}, which does not exist")
     return UserError(f"{path}: no such {what}")
+
+
+def unreadable(path: str | Path, error: BaseException, otherwise: str) -> UserError:
+    """Return the error of an input: why the system does not let it be read, or otherwise what is wrong with it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return UserError(f"{path}: cannot be read: {os.strerror(error.errno)}")
+    return UserError(f"{path}: {otherwise}")
 
 
 def refuse_dangling(path: str | Path) -> None:
@@ -439,12 +450,32 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     path = Path(path)
     if not path.is_file():
         raise not_there(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"{path}: not a readable HDF5 file, damaged or cut short ({error})") from None
-    with file:
+    with _opened(path) as file:
         yield file
+
+
+def _opened(path: Path, locking: bool | None = None) -> h5py.File:
+    """Open an HDF5 file, with a lock where there are any."""
+    try:
+        return h5py.File(path, "r", locking=locking)
+    except BlockingIOError:
+        raise UserError(
+            f"{path}: another program has locked it, perhaps to write it: wait for its end, or set "
+            "HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
+        ) from None
+    except OSError as error:
+        if error.errno in NO_LOCKS and locking is None:
+            return _opened(path, locking=False)
+        damaged = "not a readable HDF5 file, damaged or cut short"
+        raise unreadable(path, error, why_unreadable(error, damaged)) from None
+
+
+def why_unreadable(error: BaseException, otherwise: str = "the file is damaged") -> str:
+    """Say why the HDF5 library cannot read, by the words that it uses."""
+    text = " ".join(str(error).split())
+    if "version" in text:
+        return f"it is written by another version of HDF5 than {h5py.version.hdf5_version}, or damaged ({text})"
+    return f"{otherwise} ({text})"
 
 
 def holds(file: h5py.File, name: str) -> bool:
@@ -452,9 +483,7 @@ def holds(file: h5py.File, name: str) -> bool:
     try:
         return file.id.links.exists(name.encode())
     except DAMAGED as error:
-        raise UserError(
-            f"{file.filename}: its list of datasets cannot be read, the file is damaged ({error})"
-        ) from None
+        raise UserError(f"{file.filename}: its list of datasets cannot be read, {why_unreadable(error)}") from None
 
 
 def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str = "f") -> h5py.Dataset:
@@ -474,7 +503,7 @@ def dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str 
     try:
         return _dataset(file, name, shape, kinds)
     except DAMAGED as error:
-        raise UserError(f"{file.filename}: dataset '{name}' cannot be read, the file is damaged ({error})") from None
+        raise UserError(f"{file.filename}: dataset '{name}' cannot be read, {why_unreadable(error)}") from None
 
 
 def _dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str) -> h5py.Dataset:
@@ -496,8 +525,20 @@ def _dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str
         raise UserError(f"{where} has shape {found.shape}, expected {wanted}")
     if found.is_virtual or found.external:
         raise UserError(f"{where} takes its data from other files, expected the data themselves")
+    _check_filters(found, where)
     _check_storage(found, where)
     return found
+
+
+def _check_filters(found: h5py.Dataset, where: str) -> None:
+    """Refuse a dataset that is compressed with what the HDF5 library here does not have."""
+    properties = found.id.get_create_plist()
+    for number, _, _, name in map(properties.get_filter, range(properties.get_nfilters())):
+        if not h5py.h5z.filter_avail(number):
+            raise UserError(
+                f"{where} is compressed with filter {number} ({name.decode(errors='replace') or 'without a name'}), "
+                "which is not here: rewrite it, as with h5repack -f GZIP=4"
+            )
 
 
 def _check_storage(found: h5py.Dataset, where: str) -> None:

@@ -16,6 +16,7 @@ from h5py._objects import phil  # h5py's lock, which its direct access to chunks
 from isal import isal_zlib
 
 from utils.cli import UserError
+from utils.files import why_unreadable
 
 # Gzip is in every HDF5 library. Shuffling the bytes of mostly empty slots makes files larger and slower.
 LEVEL = 1
@@ -133,7 +134,7 @@ def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
     except UNREADABLE as error:
         raise UserError(
             f"{source.file.filename}: dataset '{source.name.lstrip('/')}' cannot be read in rows "
-            f"{start} to {stop}, the file is damaged ({error})"
+            f"{start} to {stop}, {why_unreadable(error)}"
         ) from None
     return rows
 

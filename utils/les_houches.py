@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from utils.cli import UserError
-from utils.files import not_there
+from utils.files import not_there, unreadable
 
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
@@ -36,7 +36,7 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> None:
         with gzip.open(path) if is_gzip else Path(path).open("rb") as lines:
             n_events = _copy(lines, wanted, to)
     except (EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{path}: not a readable Les Houches file, damaged or cut short ({error})") from None
+        raise unreadable(path, error, f"not a readable Les Houches file, damaged or cut short ({error})") from None
     if n_events is None:
         raise UserError(f"{path}: not a Les Houches file: expected a block <init>, found none")
     if n_events < wanted.stop:

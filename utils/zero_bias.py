@@ -33,7 +33,7 @@ from pyarrow import types
 from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT, L1Events, ht, met
-from utils.files import not_there
+from utils.files import not_there, unreadable
 from utils.hardware import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
@@ -213,8 +213,10 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD) as file:
             yield file
+    except pa.ArrowNotImplementedError as error:
+        raise UserError(f"{path}: written in a way that pyarrow {pa.__version__} does not read ({error})") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable Parquet file, damaged or cut short ({error})") from None
+        raise unreadable(path, error, f"not a readable Parquet file, damaged or cut short ({error})") from None
 
 
 def _groups(paths: Sequence[Path], schemas: Mapping[Path, pa.Schema]) -> list[dict[Path, list[Path]]]:

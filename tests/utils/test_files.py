@@ -2,8 +2,11 @@
 
 import argparse
 import errno
+import fcntl
 import json
 import math
+import os
+import socket
 from pathlib import Path
 
 import h5py
@@ -13,6 +16,7 @@ import pytest
 from utils.cli import UserError
 from utils.files import (
     FOLDER_MARK,
+    NO_LOCKS,
     dataset,
     open_hdf5,
     provenance,
@@ -64,6 +68,26 @@ class TestWholeFile:
             temporary.write_text("second")
         assert path.read_text() == "second"
         assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize("write", [whole_file, whole_folder])
+    def test_what_is_no_file_is_refused_and_stays(self, write, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "link").symlink_to("pipe")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(tmp_path / "socket"))
+        found = {path: path.lstat() for path in (*tmp_path.iterdir(), Path("/dev/null"))}
+        for path in found:
+            with pytest.raises(UserError, match=f"{path}: is a (pipe|socket|device), expected"), write(path):
+                pytest.fail("the work has begun")
+        assert {path: path.lstat().st_ino for path in found} == {path: info.st_ino for path, info in found.items()}
+
+    @pytest.mark.parametrize("write", [whole_file, whole_folder])
+    def test_a_descriptor_is_refused_also_where_it_is_of_a_file(self, write, tmp_path):
+        with (tmp_path / "log").open("w") as log:
+            (tmp_path / "link").symlink_to(f"/dev/fd/{log.fileno()}")
+            for path in (f"/dev/fd/{log.fileno()}", f"/proc/self/fd/{log.fileno()}", tmp_path / "link"):
+                with pytest.raises(UserError, match="is a descriptor of this process"), write(path):
+                    pytest.fail("the work has begun")
 
     def test_a_folder_in_its_place_is_refused_before_the_work(self, tmp_path):
         (tmp_path / "taken" / "inside").mkdir(parents=True)
@@ -215,7 +239,47 @@ class TestOpen:
             pass
 
     def test_folder_is_no_file(self, tmp_path):
-        with pytest.raises(UserError, match="no such file"), open_hdf5(tmp_path):
+        with pytest.raises(UserError, match="is a folder, expected a file"), open_hdf5(tmp_path):
+            pass
+
+    def test_a_file_that_another_program_has_locked_is_not_called_damaged(self, hdf5_file):
+        with hdf5_file.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            with pytest.raises(UserError, match=r"data\.h5: another program has locked it"), open_hdf5(hdf5_file):
+                pass
+        with open_hdf5(hdf5_file) as file:
+            assert "numbers" in file
+
+    @pytest.mark.parametrize("error", NO_LOCKS)
+    def test_a_file_system_without_locks_is_read(self, hdf5_file, monkeypatch, error):
+        opened = h5py.File
+
+        def refuse_to_lock(path, mode, locking):
+            if locking is None:
+                raise OSError(error, "unable to lock file")
+            return opened(path, mode, locking=locking)
+
+        monkeypatch.setattr(h5py, "File", refuse_to_lock)
+        with open_hdf5(hdf5_file) as file:
+            assert "numbers" in file
+
+    def test_a_file_that_may_not_be_read_is_not_called_damaged(self, hdf5_file, monkeypatch):
+        def refuse(*_, **__):
+            raise PermissionError(13, "unable to open file")
+
+        monkeypatch.setattr(h5py, "File", refuse)
+        with pytest.raises(UserError, match=r"data\.h5: cannot be read: Permission denied$"), open_hdf5(hdf5_file):
+            pass
+
+    @pytest.mark.parametrize("libver", ["earliest", "latest"])
+    def test_a_file_of_another_version_of_hdf5_is_said_to_be_one(self, tmp_path, libver):
+        path = tmp_path / "data.h5"
+        with h5py.File(path, "w", libver=libver) as file:
+            file["x"] = 1.0
+        content = bytearray(path.read_bytes())
+        content[8] = 9  # the version of the first block
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="written by another version of HDF5 than"), open_hdf5(path):
             pass
 
     @pytest.mark.parametrize("length", [0, 1, 100, 2000])
@@ -259,6 +323,19 @@ class TestDataset:
         with open_hdf5(hdf5_file) as file:
             assert len(dataset(file, "numbers", (None, 3))) == 2000
             assert dataset(file, "counts", (5,), "iu")[4] == 4
+
+    def test_a_filter_that_is_not_here_is_named(self, tmp_path):
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_chunk((100,))
+        properties.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, (2, 2))  # the number of Blosc
+        with h5py.File(tmp_path / "data.h5", "w") as file:
+            space = h5py.h5s.create_simple((100,))
+            h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F64LE, space, properties).write_direct_chunk((0,), b"1" * 9, 0)
+        with (
+            open_hdf5(tmp_path / "data.h5") as file,
+            pytest.raises(UserError, match="'x' is compressed with filter 32001"),
+        ):
+            dataset(file, "x", (None,))
 
     def test_data_elsewhere_or_not_written_or_in_chunks_beyond_memory_are_refused(self, tmp_path, hdf5_file):
         layout = h5py.VirtualLayout((2000, 3), float)
