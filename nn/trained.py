@@ -13,7 +13,6 @@ import numpy as np
 from nn.attention import attention_of
 from nn.data import predict
 from nn.models import load_teacher
-from utils.cli import UserError
 from utils.data_processing import GraphCreator
 from utils.evaluation import Model
 from utils.files import not_there, unreadable
