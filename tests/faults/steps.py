@@ -96,9 +96,11 @@ def _halving_model(training):
 
 def _signal_at(change: int, number: int, name: str = "") -> None:
     """Send a signal to this process just before it changes files, of a name with some text in it, for the nth time."""
-    left = [change]
+    left, process = [change], os.getpid()
 
     def hook(event: str, args: tuple) -> None:
+        if os.getpid() != process:  # a child that reads
+            return
         opened = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         if (opened or event in CHANGES_OF_FILES) and name in str(args[0]):
             left[0] -= 1
@@ -111,6 +113,11 @@ def _signal_at(change: int, number: int, name: str = "") -> None:
 def kill_at(change: int) -> Fault:
     """Kill the process just before a change of the files, counted from 0."""
     return partial(_signal_at, change, signal.SIGKILL)
+
+
+def end_at(change: int, number: int, name: str = "") -> Fault:
+    """Ask the process to end there, as batch systems do with SIGTERM; `name` as in stop_at_file."""
+    return partial(_signal_at, change, number, name)
 
 
 def stop_at(change: int) -> Fault:

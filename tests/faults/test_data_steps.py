@@ -16,6 +16,7 @@ import pytest
 from tests.faults.steps import (
     Step,
     elsewhere,
+    end_at,
     jumping_clock,
     kill_after,
     kill_at,
@@ -133,6 +134,18 @@ class TestKilled:
             assert all(run.expected[name] == content for name, content in run.content().items() if shown(name))
         assert run.start().end() == 0
         assert run.content() == run.expected
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_asked_to_end_at_any_change_of_the_files_it_leaves_what_was_there(name, undisturbed):
+    run, rng = undisturbed(name), np.random.default_rng(SEED)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
+        before = run.content()
+        step = run.start(end_at(int(rng.integers(0, 12)), number))
+        assert step.end() == 128 + number
+        assert len(step.errors) == 1
+        assert step.errors[0].startswith("error: ")
+        assert run.content() == before
 
 
 def shown(name):

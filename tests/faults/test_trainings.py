@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.faults.steps import SCRIPTS, Step, preload, stop_at_file
+from tests.faults.steps import SCRIPTS, Step, end_at, preload, stop_at_file
 
 SLOW = ("keras", "hgq", "nn.training", "nn.student", "nn.firmware", "nn.resume", "nn.trained")
 STEPS = ("train_teacher", "train_student", "export_firmware")
@@ -93,6 +93,23 @@ def stopped():
     for step in steps:
         step.process.kill()
         step.end()
+
+
+@pytest.mark.parametrize("name", STEPS[:2])
+def test_asked_to_end_a_training_keeps_what_it_has_done_and_goes_on(name, argvs, tmp_path):
+    """The state of its first epoch is kept when it writes that of the second."""
+    log = tmp_path / "log"
+    step = Step(name, argvs[name](tmp_path), log, end_at(2, signal.SIGTERM, ".npz"))
+    assert step.end() == 128 + signal.SIGTERM, log.read_text()
+    assert [line for line in step.errors if line.startswith("error: ")] == ["error: ended by SIGTERM"]
+    kept = files(tmp_path / "out.partial")
+    assert any(path.endswith(".npz") for path in kept)
+    assert not [path for path in kept if path.endswith("lock") or ".npz." in path or "/part." in path]
+    assert not (tmp_path / "out").exists()
+    step = Step(name, argvs[name](tmp_path), log)
+    assert step.end() == 0, log.read_text()
+    assert "goes on with what an earlier run has done" in log.read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "log"}
 
 
 @pytest.mark.parametrize("name", STEPS[:2])
