@@ -18,7 +18,7 @@ run: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES)
 
 report: $(VENV)/run.done
-	$(BIN)/snakemake --cores $(CORES) --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
+	$(BIN)/snakemake --cores $(CORES) finished --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
 
 # Two processes more than cores, since tests wait for batch jobs and for processes to be killed.
 test: lint

@@ -3,25 +3,51 @@
 All paths are relative to the output folder, so that a target is named as its file or folder there:
 plots_selective_true_met, teacher_true_met, plots_teacher_true_met, student_true_met, plots_student_true_met,
 firmware_true_met, and the same for true_ht and original_met.
+
+A rule runs again when what it depends on has another content. Snakemake compares the parameter `depends_on` with that of
+the former run: values of the configuration, hashes of the user's files, hash of the code. It does not compare the
+parameters of a function of `input`, in which paths and all else without effect on the results are.
 """
 
-import glob
 import os
 import sys
 from pathlib import Path
 
+import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
+from snakemake.logging import logger
+from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
 sys.path.insert(0, workflow.basedir)
 
 from utils.cli import UserError
-from utils.config import NOT_FLAGS, check_config, flags, n_shards, use_this_python
-from utils.files import modules_of, refuse_dangling
+from utils.config import (
+    FILES,
+    NO_EFFECT,
+    NOT_FLAGS,
+    check_config,
+    check_files,
+    check_names,
+    check_not_left_out,
+    find_files,
+    flags,
+    leave_out,
+    n_shards,
+    use_this_python,
+    user_files,
+    user_sources,
+)
+from utils.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.files import refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
+from utils.snakemake_jobs import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.variables import VARIABLES
 
 min_version("9.0")
+allow_braces_in_paths()
+leave_outputs_to_scripts()
 
 
 report: "docs/report/workflow.rst"
@@ -30,20 +56,36 @@ report: "docs/report/workflow.rst"
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
+# Jobs on a farm read this file again, from within the output folder.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    os.environ["L1_REGRESSION_START"] = str(Path.cwd())
+START = Path(os.environ["L1_REGRESSION_START"])
+CODE = Path(workflow.basedir)
+
 try:
+    if workflow.overwrite_workdir is not None:
+        raise UserError(
+            f"--directory {workflow.overwrite_workdir}: results go to `output` of the configuration, {config['output']}: "
+            "start snakemake in that folder instead, or set output"
+        )
     check_config(config)
-    refuse_dangling(config["output"])
+    check_files(config, START)
+    check_names(config, START)
+    LEFT_OUT = leave_out(config, START)
+    refuse_dangling(START / config["output"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-# Jobs on a farm read this file again, from within the output folder.
-START = Path(os.environ.setdefault("L1_REGRESSION_START", str(Path.cwd())))
-CODE = Path(workflow.basedir)
+if LEFT_OUT:
+    logger.info(f"Left out, since null in create_L1regression_data.processes: {', '.join(LEFT_OUT)}")
+
 GENERATE = config["generate_events"]
+ANALYSE = config["analyze_results_teacher"]
 TRAIN = config["train_teacher"]
-WORKER_JOBS = 0 if TRAIN.get("hyperparameters") else TRAIN.get("worker_jobs", 0)
+WORKER_JOBS = TRAIN.get("worker_jobs", 0)
 
 use_this_python()
+remove_if_empty(START / config["output"])
 
 
 envvars:
@@ -61,11 +103,6 @@ wildcard_constraints:
     shard="[0-9]+",
 
 
-def script(name):
-    """The script of a rule and all modules that it imports: a change of any of them runs the rule again."""
-    return [CODE / f"{name}.py", *modules_of(CODE / f"{name}.py")]
-
-
 def shard_events(process, shard):
     """Events of a shard: as many in each, or one more in the last ones, so that shards of a file never overlap."""
     events = GENERATE["processes"][process]["events"]
@@ -73,27 +110,74 @@ def shard_events(process, shard):
     return events // number + (shard >= number - events % number)
 
 
-def events_files(process, source):
-    """The events files of a process: the shards to generate, or what the user's file name or glob finds."""
-    if source == "generated":
-        shards = range(n_shards(GENERATE["processes"][process]["events"], GENERATE["events_per_shard"]))
-        return [f"events/{process}/{shard}.h5" for shard in shards]
-    found = sorted(glob.glob(str(START / source)))
-    if not found:
-        raise WorkflowError(f"configuration: create_L1regression_data.processes.{process}: no such file: {source}")
-    return found
+def shards(process):
+    """The events files of a process to generate."""
+    number = n_shards(GENERATE["processes"][process]["events"], GENERATE["events_per_shard"])
+    return [f"events/{process}/{shard}.h5" for shard in range(number)]
 
 
-def user_file(section, key):
-    """A file or folder that the configuration names, relative to where snakemake was started; nothing where it names none."""
-    value = config[section].get(key)
-    return [START / value] if value else []
+# Those of config.yaml first: Snakemake puts what overrides it before it, and events have numbers in this order.
+ORDER = yaml.safe_load((CODE / "config.yaml").read_text())["create_L1regression_data"]["processes"]
+PROCESSES = config["create_L1regression_data"]["processes"]
+SOURCES = {name: PROCESSES[name] for name in {**ORDER, **PROCESSES} if PROCESSES.get(name) is not None}
+EXTRA_SIGNALS = {name: source for name, source in sorted(ANALYSE.get("extra_signals", {}).items()) if source}
+ANALYSED = [*ANALYSE.get("signal_names", []), *EXTRA_SIGNALS, *ANALYSE.get("bg_names", [])]
+L1_TABLES = FILES["create_L1regression_data"]
 
 
-SOURCES = config["create_L1regression_data"]["processes"]
-EVENTS = {process: events_files(process, source) for process, source in SOURCES.items() if source is not None}
-ANALYSED = [name for key in ("signal_names", "bg_names") for name in config["analyze_results_teacher"].get(key, [])]
-L1_TABLES = ["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]
+def generated_events(sources):
+    """Those events files of some processes that are generated here."""
+    return [path for process, source in sources.items() if source == "generated" for path in shards(process)]
+
+
+def events_flags(sources):
+    """Flags that name the events files of some processes: generated, or what the user's file name or glob finds."""
+    found = {
+        process: shards(process) if source == "generated" else find_files(source, START)
+        for process, source in sources.items()
+    }
+    return [f"--input={process}={path}" for process, paths in found.items() for path in paths]
+
+
+def events_content(sources):
+    """What the events of some processes are: generated, by a rule that has its own dependencies, or the user's."""
+    return [
+        f"{process}: {path if source == 'generated' else content_of(path)}"
+        for process, source in sources.items()
+        for path in ([source] if source == "generated" else find_files(source, START))
+    ]
+
+
+def section_files(name):
+    """The files of a section of the configuration by their keys, with default tables where none are named."""
+    section = config[name]
+    tables = {key: CODE / "utils" / "l1_response" / f"{key}.csv" for key in L1_TABLES if key in FILES.get(name, ())}
+    return tables | {key: START / section[key] for key in FILES.get(name, ()) if section.get(key)}
+
+
+def section_flags(name, variable=None):
+    """All flags of a section of the configuration."""
+    return flags({**config[name], **section_files(name)}, variable, NOT_FLAGS.get(name, ()))
+
+
+def dependencies(name, variable=None, but=()):
+    """All that the results of a script depend on, but the files of other rules and some flags."""
+    leave_out = (*NOT_FLAGS.get(name, ()), *NO_EFFECT.get(name, ()), *FILES.get(name, ()), *but)
+    return [
+        *sorted(flags(config[name], variable, leave_out)),
+        *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),
+        f"seed: {config['seed']}",
+        f"code: {code_of(CODE / f'{name}.py')}",
+    ]
+
+
+def data_of(section, *names):
+    """L1 regression files by name, for a rule that needs the processes of its section in them."""
+    try:
+        check_not_left_out(config, section, START)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return [f"l1_regression/{name}.h5" for name in names]
 
 
 def needs(mem_mb, runtime):
@@ -104,12 +188,6 @@ def needs(mem_mb, runtime):
         "htcondor_request_mem_mb": mem_mb,
         "classad_MaxRuntime": 60 * runtime,  # seconds, at CERN
     }
-
-
-def training_flags(wildcards):
-    """The flags of a training, for the chief of its search and for the workers that join it."""
-    hyperparameters = next(iter(user_file("train_teacher", "hyperparameters")), None)
-    return flags({**TRAIN, "hyperparameters": hyperparameters}, wildcards.variable, NOT_FLAGS["train_teacher"])
 
 
 def labels(wildcards):
@@ -136,6 +214,12 @@ def heading(wildcards):
     return process_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
 
 
+def finished_results(wildcards):
+    """All results that are there, for the report."""
+    kinds = "plots_selective", "teacher", "plots_teacher", "student", "plots_student", "firmware"
+    return [name for kind in kinds for variable in VARIABLES if Path(name := f"{kind}_{variable}").is_dir()]
+
+
 rule all:
     """Train and analyse the teacher of each variable of the configuration."""
     input:
@@ -143,10 +227,14 @@ rule all:
         expand("workers_{variable}/{worker}", variable=config["variables"], worker=range(1, WORKER_JOBS + 1)),
 
 
+rule finished:
+    """All that is there, for the report."""
+    input:
+        finished_results,
+
+
 rule generate_events:
     """Generate and detect a shard of a process. Events cost hours: changed code does not make them anew, -R does."""
-    input:
-        script=ancient(script("generate_events")),
     output:
         "events/{process}/{shard}.h5",
     log:
@@ -159,22 +247,22 @@ rule generate_events:
     resources:
         **needs(mem_mb=1500, runtime=240),
     params:
-        flags=flags(GENERATE, leave_out=NOT_FLAGS["generate_events"]),
-        settings=lambda wildcards: GENERATE["processes"][wildcards.process]["settings"],
-        events=lambda wildcards: shard_events(wildcards.process, int(wildcards.shard)),
-        seed=config["seed"],
+        depends_on=lambda wildcards: [
+            *sorted(flags(GENERATE, leave_out=NOT_FLAGS["generate_events"])),
+            f"--events={shard_events(wildcards.process, int(wildcards.shard))}",
+            f"--seed={config['seed']}",
+            "--settings",
+            *GENERATE["processes"][wildcards.process]["settings"],
+        ],
     shell:
-        "python {input.script[0]:q} --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
-        " --events {params.events} --seed {params.seed} {params.flags:q} --settings {params.settings:q}"
-        " 2>&1 | tee {log:q}"
+        "python {CODE:q}/generate_events.py --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
+        " {params.depends_on:q} 2>&1 | tee {log:q}"
 
 
 rule create_L1regression_data:
     """Smear all events to the resolution of the Level-1 trigger and split them."""
     input:
-        script=script("create_L1regression_data"),
-        events=[path for paths in EVENTS.values() for path in paths],
-        tables=[path for key in L1_TABLES for path in user_file("create_L1regression_data", key)],
+        generated_events(SOURCES),
     output:
         train="l1_regression/train.h5",
         test="l1_regression/test.h5",
@@ -195,27 +283,49 @@ rule create_L1regression_data:
     resources:
         **needs(mem_mb=1000, runtime=240),
     params:
-        inputs=[f"--input={process}={path}" for process, paths in EVENTS.items() for path in paths],
-        flags=flags(
-            {
-                **config["create_L1regression_data"],
-                **{key: path for key in L1_TABLES for path in user_file("create_L1regression_data", key)},
-            },
-            leave_out=NOT_FLAGS["create_L1regression_data"],
-        ),
-        seed=config["seed"],
+        depends_on=lambda wildcards: [*dependencies("create_L1regression_data"), *events_content(SOURCES)],
+        flags=lambda wildcards, input: [*events_flags(SOURCES), *section_flags("create_L1regression_data")],
     shell:
-        "python {input.script[0]:q} {params.inputs:q} --train_output {output.train:q} --test_output {output.test:q}"
-        " --plots {output.plots:q} --seed {params.seed} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
+        "python {CODE:q}/create_L1regression_data.py --train_output {output.train:q} --test_output {output.test:q}"
+        " --plots {output.plots:q} --seed {config[seed]} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
+
+
+rule create_extra_signal:
+    """Smear a signal that is only evaluated: a file of its own, so that no training depends on it."""
+    input:
+        lambda wildcards: generated_events({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
+    output:
+        "l1_regression/extra_signals/{process}.h5",
+    log:
+        "logs/create_extra_signal/{process}.log",
+    benchmark:
+        "benchmarks/create_extra_signal/{process}.tsv"
+    conda:
+        "envs/data.yaml"
+    threads: 4
+    resources:
+        **needs(mem_mb=1000, runtime=240),
+    params:
+        depends_on=lambda wildcards: [
+            *dependencies("create_L1regression_data", but=["test_fraction"]),
+            *events_content({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
+        ],
+        flags=lambda wildcards, input: [
+            *events_flags({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
+            *section_flags("create_L1regression_data"),
+        ],
+    shell:
+        "python {CODE:q}/create_L1regression_data.py --test_output {output:q} --seed {config[seed]} {params.flags:q}"
+        " --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule selective_sampling_jets:
     """Choose processes, thin by jet count and flatten the spectrum of the variable, for the training."""
     input:
-        script=script("selective_sampling_jets"),
-        data="l1_regression/train.h5",
+        data=lambda wildcards: data_of("selective_sampling_jets", "train"),
     output:
         train="selective_{variable}/train.h5",
+        content="selective_{variable}/train.sha256",
         discarded="selective_{variable}/discarded.h5",
         summary=report(
             "selective_{variable}/summary.txt",
@@ -240,20 +350,19 @@ rule selective_sampling_jets:
     resources:
         **needs(mem_mb=1000, runtime=120),
     params:
-        flags=lambda wildcards: flags(config["selective_sampling_jets"], wildcards.variable),
-        seed=config["seed"],
+        depends_on=lambda wildcards: dependencies("selective_sampling_jets", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("selective_sampling_jets", wildcards.variable),
     shell:
-        "python {input.script[0]:q} --input {input.data:q} --output {output.train:q}"
-        " --discarded_output {output.discarded:q} --summary {output.summary:q} --plots {output.plots:q}"
-        " --sampling_var {wildcards.variable} --seed {params.seed} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
+        "python {CODE:q}/selective_sampling_jets.py --input {input.data:q} --output {output.train:q}"
+        " --content {output.content:q} --discarded_output {output.discarded:q} --summary {output.summary:q}"
+        " --plots {output.plots:q} --sampling_var {wildcards.variable} --seed {config[seed]} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule train_teacher:
     """Search the hyperparameters of the graph attention network and fit the best ones; goes on with what a kill left."""
     input:
-        script=script("train_teacher"),
-        data="selective_{variable}/train.h5",
-        hyperparameters=user_file("train_teacher", "hyperparameters"),
+        data=ancient("selective_{variable}/train.h5"),
+        content="selective_{variable}/train.sha256",
     output:
         report(
             directory("teacher_{variable}"),
@@ -273,19 +382,19 @@ rule train_teacher:
     resources:
         **needs(mem_mb=8000, runtime=2880),
     params:
-        chief='--chief_host "$(hostname)"' if WORKER_JOBS else "",
-        flags=training_flags,
-        seed=config["seed"],
+        depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("train_teacher", wildcards.variable),
+        chief=lambda wildcards, input: '--chief_host "$(hostname)"' if WORKER_JOBS else "",
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {output:q}"
-        " --variable {wildcards.variable} --seed {params.seed} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_teacher.py --input {input.data:q} --output {output:q}"
+        " --variable {wildcards.variable} --seed {config[seed]} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule train_teacher_worker:
     """Take trials from the search of train_teacher, on another node of a batch farm, until it is over."""
     input:
-        script=script("train_teacher"),
-        data="selective_{variable}/train.h5",
+        data=ancient("selective_{variable}/train.h5"),
+        content="selective_{variable}/train.sha256",
     output:
         touch("workers_{variable}/{worker}"),
     log:
@@ -299,20 +408,20 @@ rule train_teacher_worker:
     resources:
         **needs(mem_mb=4000, runtime=2880),
     params:
+        depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("train_teacher", wildcards.variable),
         teacher="teacher_{variable}",
-        flags=training_flags,
-        seed=config["seed"],
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --output {params.teacher:q}"
-        " --variable {wildcards.variable} --seed {params.seed} {params.flags:q} --join job{wildcards.worker}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_teacher.py --input {input.data:q} --output {params.teacher:q}"
+        " --variable {wildcards.variable} --seed {config[seed]} {params.flags:q} --join job{wildcards.worker}"
         " 2>&1 | tee {log:q}"
 
 
 rule train_student:
     """Distil a small quantised network from the teacher; goes on with what a kill left."""
     input:
-        script=script("train_student"),
-        data="selective_{variable}/train.h5",
+        data=ancient("selective_{variable}/train.h5"),
+        content="selective_{variable}/train.sha256",
         teacher="teacher_{variable}",
     output:
         report(
@@ -332,20 +441,20 @@ rule train_student:
     resources:
         **needs(mem_mb=4000, runtime=720),
     params:
-        flags=lambda wildcards: flags(config["train_student"], wildcards.variable),
-        seed=config["seed"],
+        depends_on=lambda wildcards: dependencies("train_student", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("train_student", wildcards.variable),
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --input {input.data:q} --teacher {input.teacher:q}"
-        " --output {output:q} --variable {wildcards.variable} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_student.py --input {input.data:q} --teacher {input.teacher:q}"
+        " --output {output:q} --variable {wildcards.variable} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule analyze_results_teacher:
     """Turn-on curves, resolution, rates and ROC of the teacher, or of teacher and student, on test events."""
     input:
-        script=script("analyze_results_teacher"),
-        data="l1_regression/test.h5",
+        data=lambda wildcards: data_of(
+            "analyze_results_teacher", "test", *(f"extra_signals/{name}" for name in EXTRA_SIGNALS)
+        ),
         models=models,
-        zero_bias=user_file("analyze_results_teacher", "zero_bias"),
     output:
         report(
             directory("plots_{kind}_{variable}"),
@@ -365,21 +474,18 @@ rule analyze_results_teacher:
     resources:
         **needs(mem_mb=4000, runtime=240),
     params:
-        flags=lambda wildcards, input: flags(
-            {**config["analyze_results_teacher"], "zero_bias": next(iter(input.zero_bias), None)},
-            wildcards.variable,
-        ),
+        depends_on=lambda wildcards: dependencies("analyze_results_teacher", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("analyze_results_teacher", wildcards.variable),
         models=lambda wildcards: [f"--model={path.partition('_')[0]}={path}" for path in models(wildcards)],
-        seed=config["seed"],
+        data=lambda wildcards, input: [f"--data={path}" for path in input.data],
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} {params.models:q} --data {input.data:q}"
-        " --output {output:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/analyze_results_teacher.py {params.models:q} {params.data:q}"
+        " --output {output:q} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule export_firmware:
     """Verilog of the student, equal to it in every bit on all test events."""
     input:
-        script=script("export_firmware"),
         model="student_{variable}",
         data="l1_regression/test.h5",
     output:
@@ -400,8 +506,36 @@ rule export_firmware:
     resources:
         **needs(mem_mb=4000, runtime=60),
     params:
-        flags=lambda wildcards: flags(config["export_firmware"], wildcards.variable),
-        seed=config["seed"],
+        depends_on=lambda wildcards: dependencies("export_firmware", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("export_firmware", wildcards.variable),
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {input.script[0]:q} --model_dir {input.model:q} --data {input.data:q}"
-        " --output {output:q} --seed {params.seed} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/export_firmware.py --model_dir {input.model:q} --data {input.data:q}"
+        " --output {output:q} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+def outputs():
+    """All outputs of the rules, of shards and workers the folder."""
+    for rule in workflow.rules:
+        for output in rule.output:
+            pattern = strip_wildcard_constraints(output).partition("{shard}")[0].partition("{worker}")[0]
+            yield from expand(
+                pattern,
+                variable=VARIABLES,
+                kind=["teacher", "student"],
+                process=[
+                    name for name in GENERATE["processes"] if {**SOURCES, **EXTRA_SIGNALS}.get(name) == "generated"
+                ],
+            )
+
+
+def user_inputs():
+    """All files and folders of the user, with what names them."""
+    yield from (("--configfile", path) for path in workflow.config_settings.configfiles)
+    yield from user_files(config, START)
+    yield from ((key, path) for key, source in user_sources(config) for path in find_files(source, START))
+
+
+try:
+    refuse_inputs_of_outputs(user_inputs(), START / config["output"], outputs())
+except UserError as error:
+    raise WorkflowError(str(error)) from None

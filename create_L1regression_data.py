@@ -56,7 +56,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME=FILES",
         help="events of a process: its name and a file or a quoted glob; may be repeated, also for one process",
     )
-    args.add_argument("--train_output", type=Path, required=True, help="L1 regression file for the training")
+    args.add_argument(
+        "--train_output", type=Path, help="L1 regression file for the training; none: all events are for the evaluation"
+    )
     args.add_argument("--test_output", type=Path, required=True, help="L1 regression file for the evaluation")
     args.add_argument("--plots", type=Path, help="folder for plots of the jet scale and resolution")
     args.add_argument(
@@ -119,7 +121,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name in ("muon", "egamma"):
         if len(getattr(parsed, f"{name}_response")) != 2:
             args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
-    if parsed.train_output.resolve() == parsed.test_output.resolve():
+    if parsed.train_output is None:
+        parsed.test_fraction = 1.0
+    elif parsed.train_output.resolve() == parsed.test_output.resolve():
         args.error("--train_output and --test_output name the same file")
     return parsed
 
@@ -230,7 +234,7 @@ class Process:
             n_test,
             "" if files[0].weighted else ", no weights",
         )
-        if not 0 < n_test < n_events:
+        if not 0 < n_test < n_events + (args.train_output is None):
             raise UserError(
                 f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
             )
@@ -259,7 +263,7 @@ def smear(
     order, n_train = np.argsort(in_test, kind="stable"), len(in_test) - np.count_nonzero(in_test)
     weights = weights[order]
     if piece.file.weighted:
-        weights[:n_train] *= piece.file.n_events / process.n_train
+        weights[:n_train] *= piece.file.n_events / max(process.n_train, 1)
         weights[n_train:] *= piece.file.n_events / process.n_test
     stream = stream_and_key(seed, "smearing", process.name)
     smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = response.smear_events(
@@ -301,7 +305,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         processes = [Process.divide(name, number, inputs[name], args, workers) for number, name in names.items()]
         with (
-            new_l1_file(args.train_output, names, args.seed, made_by, workers, optional, together) as train,
+            new_l1_file(args.train_output, names, args.seed, made_by, workers, optional, together)
+            if args.train_output
+            else nullcontext() as train,
             new_l1_file(args.test_output, names, args.seed, made_by, workers, optional, together) as test,
         ):
             tally = Tally(names, ["training", "test"])
@@ -313,7 +319,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
                     smeared = in_order(workers, one, pieces(process.files, args.chunk_size), 2 * args.workers)
                     for train_events, test_events in smeared:
-                        train.append(train_events)
+                        if train is not None:
+                            train.append(train_events)
                         test.append(test_events)
                         tally.add("training", train_events.ids)
                         tally.add("test", test_events.ids)
@@ -323,7 +330,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 tally.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
             before = History.of_inputs({name: [file.history for file in files] for name, files in inputs.items()})
             history = tally.after(before, "create_L1regression_data")
-            train.record(history)
+            if train is not None:
+                train.record(history)
             test.record(history.of("test"))
             if plots:
                 draw_response(response, plots)

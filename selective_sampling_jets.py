@@ -26,7 +26,7 @@ from utils.cli import UserError, checked, comma_separated, number, parser, progr
 from utils.data_processing import L1Events, jet_count
 from utils.event_counts import LEFT_OUT, READ, Tally
 from utils.files import provenance, refuse_overlaps, replaced_together, whole_file, whole_folder
-from utils.l1_dataset import L1Dataset, L1Writer, new_l1_file
+from utils.l1_dataset import L1Content, L1Dataset, L1Writer, new_l1_file
 from utils.loss_weights import LossSpectrum
 from utils.random_streams import uniforms
 from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
@@ -46,6 +46,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument("--input", type=Path, required=True, help="L1 regression file")
     args.add_argument("--output", type=Path, required=True, help="L1 regression file of the events kept")
     args.add_argument("--discarded_output", type=Path, help="L1 regression file of the events not kept")
+    args.add_argument(
+        "--content",
+        type=Path,
+        help="text file: hash of the events kept, by which the workflow sees whether they changed",
+    )
     args.add_argument("--summary", type=Path, help="text file: events by jet count, before and after")
     args.add_argument(
         "--plots",
@@ -185,10 +190,18 @@ def write_selected(
     flattening: Flattening | None,
     kept_output: L1Writer,
     discarded_output: L1Writer | None,
-) -> SamplingTally:
-    """Write the kept events, and the others where a file is asked for, and count and record them."""
+) -> tuple[SamplingTally, str]:
+    """Write the kept events, and the others where a file is asked for, and count and record them.
+
+    Returns
+    -------
+    tally : SamplingTally
+    content : str
+        Hash of the kept events.
+    """
     variable = args.sampling_var or "true_met"
     names = chunks.data.process_names
+    content = L1Content({number: names[number] for number in selection.process_ids})
     ids = np.array(sorted(names))
     sums = LossSpectrum.empty([names[number] for number in ids], [0])
     tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0, names)
@@ -203,13 +216,13 @@ def write_selected(
         selected = events[kept]
         probability = probability[kept]
         before = 1.0 if selected.keep_probability is None else selected.keep_probability
-        kept_output.append(
-            replace(
-                selected,
-                weights=(selected.weights / probability).astype(np.float32),
-                keep_probability=(before * probability).astype(np.float32),
-            )
+        selected = replace(
+            selected,
+            weights=(selected.weights / probability).astype(np.float32),
+            keep_probability=(before * probability).astype(np.float32),
         )
+        kept_output.append(selected)
+        content.add(selected)
         if discarded_output is not None:
             discarded_output.append(events[~kept])
         chosen = selection.of_processes(events)
@@ -225,7 +238,7 @@ def write_selected(
     kept_output.record(history)
     if discarded_output is not None:
         discarded_output.record(history.of(LEFT_OUT))
-    return tally
+    return tally, content.hexdigest()
 
 
 def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> None:
@@ -255,18 +268,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         new_l1_file(args.discarded_output, names, args.seed, made_by, workers, data.optional, together)
         if args.discarded_output
         else nullcontext() as discarded,
+        whole_file(args.content, together) if args.content else nullcontext() as content_file,
         whole_file(args.summary, together) if args.summary else nullcontext() as summary,
         whole_folder(args.plots, together) if args.plots else nullcontext() as plots,
     ):
         chunks = NumberedChunks(data, args, workers)
         flattening = fit_flattening(args, chunks, selection) if args.sampling_threshold else None
-        tally = write_selected(args, chunks, selection, flattening, kept, discarded)
+        tally, content = write_selected(args, chunks, selection, flattening, kept, discarded)
         if not tally.n_kept:
             raise UserError(f"{args.input}: no event is left of {data.n_events} after the selection")
         if tally.n_kept < FEW_EVENTS:
             logger.warning("only %d of %d events are left for the training", tally.n_kept, data.n_events)
         for line in tally.text().splitlines():
             logger.info("%s", line)
+        if content_file:
+            content_file.write_text(f"{content}\n", encoding="utf-8")
         if summary:
             summary.write_text(tally.text(), encoding="utf-8")
         if plots:

@@ -62,7 +62,16 @@ SEARCH_RESULTS = ("trials", "tensorboard/search", "trials.png", "trials.pdf", "t
 
 SCRIPT = Path(__file__)
 # Modules of utils/ on which the numbers of a training depend, as on those of nn/ that this script imports.
-MODULES = ("batches", "data_processing", "l1_dataset", "loss_weights", "random_streams", "variables")
+MODULES = (
+    "batches",
+    "data_processing",
+    "hyperparameters",
+    "l1_dataset",
+    "loss_names",
+    "loss_weights",
+    "random_streams",
+    "variables",
+)
 
 SECONDS_FOR_THE_CHIEF = 3600  # that a worker waits for a search to join
 

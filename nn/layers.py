@@ -16,7 +16,6 @@ PACKAGE = "l1regression"
 # and the number itself still fits into float16.
 MASKED_SCORE = -3.0e4
 
-TARGETS = ("sum", "factor")  # what a network may give: the corrected sum, of which `Correction` makes a factor
 
 PT_SCALE = 40.0  # GeV, a typical jet, so that momenta are of order 1
 

@@ -5,14 +5,13 @@ look at. Predictions have shape (batch, 1). Each function gives one value a samp
 """
 
 import functools
-import math
-import re
 from collections.abc import Callable
 
 import keras
 from keras import ops
 
 from nn.layers import PACKAGE
+from utils.loss_names import PARAMETERS, parse_loss
 
 # Targets far below this, which are of events without true MET, are as good as 0: 1 GeV of 20 GeV at L1.
 LOG_OFFSET = 0.05
@@ -80,16 +79,7 @@ def log_huber(labels, predictions, delta):
 
 
 FUNCTIONS = {"mse": mse, "mae": mae, "mape": mape, "msle": msle}
-FUNCTIONS_OF_PARAMETER = {
-    "huber": (huber, "delta"),
-    "log_huber": (log_huber, "delta"),
-    "quantile": (quantile, "tau"),
-    "dice": (dice, "epsilon"),
-}
-EXPECTED = (
-    "expected a loss among mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU, dice_EPSILON "
-    "with finite DELTA > 0, 0 < TAU < 1, EPSILON > 0"
-)
+FUNCTIONS_OF_PARAMETER = {"huber": huber, "log_huber": log_huber, "quantile": quantile, "dice": dice}
 
 
 def find_loss(name: str) -> Callable:
@@ -100,21 +90,10 @@ def find_loss(name: str) -> Callable:
     ValueError
         If the name is unknown or its parameter is missing, superfluous or out of range.
     """
-    if name in FUNCTIONS:
-        return FUNCTIONS[name]
-    match = re.fullmatch(r"(huber|log_huber|quantile|dice)_([0-9.]+(?:e[+-]?[0-9]+)?)", str(name))
-    if match is None:
-        raise ValueError(f"{EXPECTED}, received: loss={name!r}")
-    kind, text = match.groups()
-    try:
-        parameter = float(text)
-    except ValueError:
-        parameter = math.nan
-    upper_limit = 1 if kind == "quantile" else math.inf
-    if not 0 < parameter < upper_limit:
-        raise ValueError(f"{EXPECTED}, received: loss={name!r}")
-    function, parameter_name = FUNCTIONS_OF_PARAMETER[kind]
-    return functools.partial(function, **{parameter_name: parameter})
+    kind, parameter = parse_loss(name)
+    if parameter is None:
+        return FUNCTIONS[kind]
+    return functools.partial(FUNCTIONS_OF_PARAMETER[kind], **{PARAMETERS[kind]: parameter})
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -16,11 +16,12 @@ from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from keras import ops
 
 from nn.data import Batches
-from nn.layers import PACKAGE, TARGETS, Correction
+from nn.layers import PACKAGE, Correction
 from nn.losses import find_loss
 from nn.ranges import Interval, fit_integer_bits
 from utils.evaluation import Model
 from utils.hardware import HardwareEvents
+from utils.hyperparameters import TARGETS
 from utils.student_inputs import StudentInputs
 from utils.unfinished import read_state, write_state
 

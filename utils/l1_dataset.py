@@ -1,5 +1,6 @@
 """L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,6 +69,34 @@ class L1Writer:
     def finish(self) -> None:
         """Write what is not yet written."""
         self._table.finish()
+
+
+class L1Content:
+    """Hash of events by their values, whatever chunks they come in and whatever else their file says.
+
+    Parameters
+    ----------
+    process_names : dict
+        Name of each process id that occurs; a process counts by its name.
+    """
+
+    def __init__(self, process_names: dict[int, str]):
+        self._names = sorted(process_names.values())
+        self._ids = np.array(sorted(process_names))
+        self._ranks = np.array([self._names.index(process_names[number]) for number in sorted(process_names)], np.int32)
+        self._columns: dict[str, Any] = {}
+
+    def add(self, events: L1Events) -> None:
+        """Add events."""
+        ranks = self._ranks[np.searchsorted(self._ids, events.ids)]
+        for name, values in {**vars(events), "ids": ranks}.items():
+            if values is not None:
+                self._columns.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(values).data)
+
+    def hexdigest(self) -> str:
+        """Return the hash of all events added."""
+        parts = [*self._names, *(f"{name} {column.hexdigest()}" for name, column in sorted(self._columns.items()))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @contextmanager

@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "; touch hostile; $(touch hostile) `touch hostile` ' \" &"
+HOSTILE = "; touch hostile; $(touch hostile) `touch hostile` ' \" & {2} [3] 50% *"
 
 
 def snakemake(folder, config, *words):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", "config.yaml"]
+    snakefile = folder / f"code {HOSTILE}" / "Snakefile"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--configfile", "config.yaml"]
     return subprocess.run(
         [str(word) for word in [*command, "--cores", 1, "--nocolor", "-p", *words]],
         cwd=folder,
@@ -29,9 +30,11 @@ def snakemake(folder, config, *words):
 
 @pytest.fixture
 def folder(tmp_path, write_events, random_particles):
-    """Return a folder with blanks and worse in its name, and events in it."""
+    """Return a folder with blanks and worse in its name, and in it the code, events and hyperparameters."""
     folder = tmp_path / f"a folder {HOSTILE}"
     write_events(folder / f"my events {HOSTILE}.h5", random_particles(200))
+    (folder / f"my {HOSTILE}.json").write_text("{}")
+    (folder / f"code {HOSTILE}").symlink_to(ROOT)
     return folder
 
 
@@ -42,7 +45,7 @@ def configuration(output):
         "create_L1regression_data": {
             "processes": {"QCD": f"my events {HOSTILE}.h5", **dict.fromkeys(others)},
         },
-        "train_teacher": {"loss_function": f"mse {HOSTILE}"},
+        "train_teacher": {"hyperparameters": f"my {HOSTILE}.json"},
     }
 
 
@@ -53,7 +56,7 @@ def test_text_of_the_configuration_is_only_text(folder):
     assert (folder / config["output"] / "l1_regression" / "train.h5").is_file()
     plan = snakemake(folder, config, "--dry-run", "teacher_true_met")
     assert plan.returncode == 0, plan.stdout
-    assert shlex.quote(f"--loss_function={config['train_teacher']['loss_function']}") in plan.stdout
+    assert shlex.quote(f"--hyperparameters={folder / config['train_teacher']['hyperparameters']}") in plan.stdout
     assert not [path for path in folder.rglob("*") if path.name.strip(";") == "hostile"]
 
 

@@ -83,16 +83,18 @@ class TestPlan:
         for name in ("a.h5", "b.h5"):
             (tmp_path / "data" / name).touch()
         (tmp_path / "own.yaml").write_text("create_L1regression_data: {processes: {QCD: data/*.h5}}\n")
-        run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "own.yaml"])
+        run = snakemake(tmp_path, "--dry-run", "-p", "plots_selective_true_met", config=[tmp_path / "own.yaml"])
         assert run.returncode == 0
         assert jobs(run) == {**SELECTED, "generate_events": 3}
-        assert str(tmp_path / "data" / "a.h5") in run.stdout
+        assert f"--input=QCD={tmp_path / 'data' / 'a.h5'}" in run.stdout
 
     def test_of_zero_bias_events_of_the_user_takes_the_folder_from_where_it_was_started(self, tmp_path):
         (tmp_path / "own.yaml").write_text("analyze_results_teacher: {zero_bias: zerobias}\n")
         arguments = "--dry-run", "--printshellcmds", "plots_teacher_true_met"
-        assert "MissingInputException" in snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"]).stdout
+        refused = snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"]).stdout
+        assert "configuration: analyze_results_teacher.zero_bias: no such folder" in refused
         (tmp_path / "zerobias").mkdir()
+        (tmp_path / "zerobias" / "a.parquet").touch()
         run = snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"])
         assert jobs(run) == ANALYSED
         assert f"--zero_bias={tmp_path / 'zerobias'}" in run.stdout
