@@ -223,4 +223,5 @@ def set_roc_axes(ax: Axes, title: str | None = None) -> None:
         yscale="log",
         ylim=(LOWEST_BACKGROUND, 1),
     )
-    ax.legend(loc="lower right", title=title, alignment="left", fontsize="x-small", title_fontsize="x-small")
+    look = {"fontsize": "x-small", "title_fontsize": "x-small", "frameon": True, "framealpha": 0.9, "edgecolor": "none"}
+    ax.legend(loc="lower right", title=title, alignment="left", **look)
