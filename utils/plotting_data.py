@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from utils.plotting_style import COLOURS, LINES, TRUE_SYMBOLS, Drawing, in_style, start
+from utils.plotting_style import COLOURS, LINES, NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 from utils.sampling import LOSS, Flattening, SamplingTally
 from utils.smearing import CENTRAL_ETA, JetResponse
 
@@ -81,8 +81,10 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
         (tally.after, "Flattened" if flattening else "Kept", COLOURS[0], "-"),
     ):
         ax.stairs(counts, tally.edges, color=colour, linestyle=line, linewidth=2.5, label=label)
+    if not tally.before.any():
+        say(ax, NO_EVENTS)
     ax.set(
-        yscale="log",
+        yscale="log" if tally.before.any() else "linear",
         xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
         ylabel=f"Events / {tally.edges[1]:g} GeV",
         xlim=(0, tally.edges[-1]),
@@ -124,7 +126,10 @@ def draw_effective_spectrum(tally: SamplingTally, ax: Axes | None = None) -> Dra
         xlim=(0, tally.edges[-1]),
         ylim=(1e-7, 30),
     )
-    ax.legend(fontsize="x-small")
+    if present:
+        ax.legend(fontsize="x-small")
+    else:
+        say(ax, "No events to train on")
     return fig, ax
 
 
@@ -220,6 +225,8 @@ def draw_trials(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Dr
     ax.spines[:].set_visible(False)
     if trials:
         _draw_trial_lines(ax, axes, np.array([row["val_loss"] for row in trials]), trials[-1]["trial"])
+    else:
+        say(ax, "No trial came to its end")
     return fig, ax
 
 

@@ -22,9 +22,9 @@ from utils.performance import (
     gaussian,
 )
 from utils.plotting_quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
-from utils.plotting_style import TRUE_SYMBOLS, Drawing, in_style, say, start
+from utils.plotting_style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 
-NO_EVENTS, FEW_EVENTS = "No events", "Too few events"
+FEW_EVENTS = "Too few events"
 HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
 
 

@@ -19,6 +19,7 @@ Arguments = ParamSpec("Arguments")
 Drawn = TypeVar("Drawn")
 Drawing = tuple[Figure, Axes]
 
+NO_EVENTS = "No events"
 TRUE_SYMBOLS = {
     "true_met": r"True $p_T^{miss}$",
     "original_met": r"Original $p_T^{miss}$",

@@ -9,7 +9,6 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable
 from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
 from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
 from utils.plotting_process import (
-    NO_EVENTS,
     add_legend_above,
     draw_step,
     draw_turn_on_curve,
@@ -26,7 +25,7 @@ from utils.plotting_quantities import (
     quantity_label,
     with_error,
 )
-from utils.plotting_style import COLOURS, Drawing, in_style, say, start
+from utils.plotting_style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
 
 RATIO_RANGE = (1e-3, 20)
 BEYOND = ": beyond the sample"

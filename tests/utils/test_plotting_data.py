@@ -2,7 +2,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils.plotting_data import TrialAxis, draw_trials
+from utils.plotting_data import TrialAxis, draw_effective_spectrum, draw_spectrum, draw_trials
+from utils.sampling import SamplingTally
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,17 @@ def test_if_no_trial_came_to_an_end_they_are_only_counted():
     fig, ax = draw_trials([trial(0, None, "FAILED")])
     fig.canvas.draw()
     assert not ax.lines
-    assert "0 trials, 1 failed" in [text.get_text() for text in ax.texts]
+    assert {"0 trials, 1 failed", "No trial came to its end"} <= {text.get_text() for text in ax.texts}
+
+
+def test_a_selection_of_no_events_says_so():
+    tally = SamplingTally.empty("true_met", 100, {1: "QCD"})
+    for (fig, ax), text in (
+        (draw_spectrum(tally, None), "No events"),
+        (draw_effective_spectrum(tally), "No events to train on"),
+    ):
+        fig.canvas.draw()
+        assert text in [found.get_text() for found in ax.texts]
 
 
 def test_given_axes_are_used_and_the_style_stays_inside():
