@@ -51,6 +51,7 @@ from utils.fingerprints import TrainedOn
 from utils.l1_dataset import L1Dataset
 from utils.plotting_attention import draw_attention
 from utils.plotting_style import save
+from utils.repeated import refuse_repeated
 from utils.results_file import numbers
 from utils.summary import summary
 from utils.trainings import MODEL_FILE, TRAINING_FILE, Training, read_training
@@ -218,6 +219,7 @@ class Sample:
 def read_samples(args: argparse.Namespace) -> list[Sample]:
     """Check the files, and find each process of the evaluation in just one of them."""
     files = [L1Dataset.check(path) for path in args.data]
+    refuse_repeated(files)
     for data in files[1:]:
         if data.weighted != files[0].weighted:
             with_weights, without = (data, files[0]) if data.weighted else (files[0], data)

@@ -27,10 +27,11 @@ import numpy as np
 from utils.cli import UserError, comma_separated, is_name, number, parser, progress, script
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
-from utils.events import EventsFile, check_events_files, refuse_mixture, refuse_repeated
+from utils.events import EventsFile, check_events_files, refuse_mixture
 from utils.files import provenance, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.random_streams import stream_and_key, uniforms
+from utils.repeated import refuse_repeated
 from utils.smearing import (
     TABLES,
     InverseResponse,

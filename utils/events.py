@@ -31,13 +31,12 @@ from utils.physical import (
     LARGEST_TRUE_PT,
     QUANTITIES,
     expected_and_found,
-    fingerprint,
     in_one_turn,
     wrong_quantity,
 )
+from utils.repeated import LOOKED_AT, fingerprint
 
 CHUNK = 4096
-LOOKED_AT = 256  # events at the beginning of a file, by which a copy is known
 LARGEST_WEIGHT = 1e20  # sums and products of larger ones may overflow
 
 
@@ -117,8 +116,8 @@ class EventsFile:
             weighted = holds(file, "Weights")
             if weighted:
                 dataset(file, "Weights", (n_events,))
-            objects = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS].astype(np.float32)
-            return cls(path, n_events, weighted, History.of_attribute(file), fingerprint(objects))
+            first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
+            return cls(path, n_events, weighted, History.of_attribute(file), fingerprint(first))
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).
@@ -194,17 +193,3 @@ def refuse_mixture(files: Mapping[str, EventsFile]) -> None:
     without = [name for name, file in files.items() if not file.weighted]
     if with_weights and without:
         raise UserError(f"{without[0]}: dataset 'Weights' is missing, but {with_weights[0]} has it")
-
-
-def refuse_repeated(files: Sequence[EventsFile]) -> None:
-    """Refuse files that are one and the same, through whatever link, or that begin with the same events."""
-    known: dict[object, EventsFile] = {}
-    for file in files:
-        status = file.path.stat()
-        for key in ((status.st_dev, status.st_ino), file.fingerprint):
-            first = known.setdefault(key, file)
-            if key is not None and first is not file:
-                raise UserError(
-                    f"{file.path}: has the events of {first.path}, expected each event once: the same file, a copy of "
-                    "it, or a shard made with the same seed and number"
-                )

@@ -21,6 +21,7 @@ from utils.files import MAX_TEXT_BYTES, Together, dataset, holds, new_hdf5, open
 from utils.first_look import first_look
 from utils.gzip_chunks import GzipTable, read_rows
 from utils.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
+from utils.repeated import LOOKED_AT, fingerprint
 from utils.workers import worker_threads
 
 FORMAT_VERSION = 1
@@ -158,6 +159,8 @@ class L1Dataset:
         Whether it has the probabilities with which the selective sampling kept its events.
     history : History
         What is on record of its events.
+    fingerprint : str or None
+        Of the true objects of its first events: see `utils.repeated`.
     """
 
     path: Path
@@ -166,6 +169,7 @@ class L1Dataset:
     weighted: bool
     sampled: bool
     history: History
+    fingerprint: str | None
 
     @classmethod
     def check(cls, path: str | Path) -> "L1Dataset":
@@ -186,7 +190,8 @@ class L1Dataset:
             for name in itertools.compress(OPTIONAL, (weighted, sampled)):
                 dataset(file, name, (n_events,))
             names = _parse_labels(path, _read_labels(file))
-            return cls(path, n_events, names, weighted, sampled, History.of_attribute(file))
+            first = fingerprint(read_rows(file["true_data"], 0, min(n_events, LOOKED_AT)))
+            return cls(path, n_events, names, weighted, sampled, History.of_attribute(file), first)
 
     @property
     def optional(self) -> tuple[str, ...]:

@@ -4,8 +4,6 @@ An object is there where its pT is above 0. A slot whose pT is 0 is empty: nothi
 it becomes 0. The phi of an object is brought into (-pi, pi].
 """
 
-import hashlib
-
 import numpy as np
 
 from utils.compiled import inlined
@@ -16,8 +14,6 @@ LARGEST_TRUE_PT = 7_000.0
 LARGEST_L1_PT = 30_000.0  # of L1 objects and of sums: room for several objects and for the resolution of L1
 LARGEST_ETA = 6.0  # beyond all calorimeters
 PI, TURN = np.float32(np.pi), np.float32(2 * np.pi)
-
-N_FINGERPRINT = 10  # events; fewer than in any shard, and too many to be equal by chance
 
 FINE = -1
 QUANTITIES = {PT: "pT", ETA: "eta", PHI: "phi"}
@@ -53,15 +49,3 @@ def expected_and_found(quantity: int, found: float, largest_pt: float) -> str:
         PHI: "radians from -2 pi to 2 pi",
     }
     return f"expected {expected[quantity]}, found {found:g}"
-
-
-def fingerprint(objects: np.ndarray) -> str | None:
-    """Return the SHA-256 of the first ten events that have an object, shape (n_events, n_slots, 3).
-
-    Files of the same events have the same, whatever their number, weights, compression and attributes. None if there
-    are no such events, or if they are alike.
-    """
-    objects = np.where(objects[:, :, PT, None] > 0, objects, 0)
-    events = [event.tobytes() for event in objects[objects.any((1, 2))][:N_FINGERPRINT]]
-    distinct = len(set(events)) == len(events) > 0
-    return hashlib.sha256(b"".join(events)).hexdigest() if distinct else None

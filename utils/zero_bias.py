@@ -42,6 +42,7 @@ from utils.hardware import (
     MUON_PHI_STEPS,
 )
 from utils.physical import FINE, LARGEST_ETA, LARGEST_L1_PT
+from utils.repeated import LOOKED_AT, fingerprint, refuse_repeated
 
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
@@ -125,6 +126,14 @@ class _Table:
 
 
 @dataclass(frozen=True)
+class _Beginning:
+    """The first events of some files, and the path of the first of these."""
+
+    path: Path
+    fingerprint: str | None
+
+
+@dataclass(frozen=True)
 class ZeroBiasData:
     """A folder of zero-bias events that was checked.
 
@@ -168,16 +177,27 @@ class ZeroBiasData:
         n_events = sum(n_rows[part[0].path] for part in parts)
         if n_events == 0:
             raise UserError(f"{folder}: the files hold no events")
-        return cls(folder, n_events, reference, parts)
+        data = cls(folder, n_events, reference, parts)
+        refuse_repeated(_Beginning(part[0].path, data.fingerprint_of(part)) for part in parts)
+        return data
+
+    def fingerprint_of(self, part: tuple[_Table, ...]) -> str | None:
+        """Return the fingerprint of the first events of some files: see `utils.repeated`."""
+        first = next(self._chunks_of(part, LOOKED_AT), None)
+        return None if first is None else fingerprint(first.events.smeared_data)
 
     def chunks(self, size: int) -> Iterator[ZeroBiasEvents]:
         """Read the events in order, at most `size` at a time."""
         for part in self.parts:
-            first = 0
-            for columns in zip(*(_batches(table, size) for table in part), strict=True):
-                merged = {name: array for of_table in columns for name, array in of_table.items()}
-                yield self._events(_Columns(part, merged, first))
-                first += size
+            yield from self._chunks_of(part, size)
+
+    def _chunks_of(self, part: tuple[_Table, ...], size: int) -> Iterator[ZeroBiasEvents]:
+        """Read the events of some files."""
+        first = 0
+        for columns in zip(*(_batches(table, size) for table in part), strict=True):
+            merged = {name: array for of_table in columns for name, array in of_table.items()}
+            yield self._events(_Columns(part, merged, first))
+            first += size
 
     def _events(self, columns: "_Columns") -> ZeroBiasEvents:
         """Convert the columns of some events."""

@@ -1,5 +1,7 @@
 """Zero-bias events: Parquet files in the two layouts of the public data set, with numbers worked out by hand."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -297,6 +299,18 @@ class TestRefused:
         hand_made[name] = values
         path = write_folders(tmp_path, hand_made) / name.partition("_")[0] / "part-0.parquet"
         self.check(tmp_path, path, f"column '{name}'", expected)
+
+    @pytest.mark.parametrize("way", ["symlink", "copy", "part"])
+    @pytest.mark.parametrize("layout", [write_folders, write_flat])
+    def test_the_same_events_twice(self, tmp_path, layout, way):
+        layout(tmp_path / "a", random_columns(50))
+        if way == "symlink":
+            (tmp_path / "b").symlink_to(tmp_path / "a")
+        elif way == "copy":
+            shutil.copytree(tmp_path / "a", tmp_path / "b")
+        else:
+            layout(tmp_path / "b", {name: column[:30] for name, column in random_columns(50).items()})
+        self.check(tmp_path, tmp_path / "b", "has the events of", tmp_path / "a")
 
     def test_a_file_that_was_cut_short(self, tmp_path):
         write_folders(tmp_path, random_columns(200))
