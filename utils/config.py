@@ -15,6 +15,7 @@ from utils.cli import UserError
 from utils.files import read_json
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
+from utils.pythia_settings import overriding_flag
 from utils.variables import VARIABLES
 
 MAX_SHARDS = 100_000
@@ -59,6 +60,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         key = ".".join(str(part) for part in error.absolute_path)
         raise UserError(f"configuration: {key + ': ' if key else ''}{error.message}{_hint(error.instance)}")
     _check_sources(config)
+    _check_settings(config["generate_events"]["processes"])
     _check_trainings(config)
     _check_analysis(config["analyze_results_teacher"])
     selection = config["selective_sampling_jets"]
@@ -92,6 +94,17 @@ def _check_sources(config: Mapping[str, Any]) -> None:
                 f"configuration: analyze_results_teacher.extra_signals.{name}: is in "
                 "create_L1regression_data.processes, expected a process that is only evaluated"
             )
+
+
+def _check_settings(processes: Mapping[str, Any]) -> None:
+    """Refuse settings for Pythia that the flags of the script decide."""
+    for name, process in processes.items():
+        for setting in process["settings"] if process else ():
+            if flag := overriding_flag(setting):
+                raise UserError(
+                    f"configuration: generate_events.processes.{name}.settings: '{setting}' would be overridden: "
+                    f"{flag} decides it, give that instead"
+                )
 
 
 def _check_trainings(config: Mapping[str, Any]) -> None:

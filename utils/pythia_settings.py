@@ -1,8 +1,11 @@
 """Settings for Pythia: those of a process and those that the flags of the script decide."""
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import pythia8mc
+if TYPE_CHECKING:  # the plan of the workflow names settings that are overridden, and must not wait for Pythia
+    import pythia8mc
 
 Value = bool | int | float | str
 
@@ -41,7 +44,13 @@ FRAME_OF = {
 }
 
 
-def read_settings(pythia: pythia8mc.Pythia, settings: Sequence[str], decided: Mapping[str, Value]) -> None:
+def overriding_flag(setting: str) -> str | None:
+    """Return which flag decides a setting, by its name alone; None if none does."""
+    name = re.split(r"[\s=]", setting.strip(), maxsplit=1)[0].replace("::", ":").lower()
+    return next((flag for key, flag in DECIDED_BY.items() if key.lower() == name), None)
+
+
+def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: Mapping[str, Value]) -> None:
     """Hand the settings of a process to Pythia, after those that the script decides.
 
     Each setting is compared with what Pythia then holds, since it takes a setting in many spellings, and whole files.
@@ -81,7 +90,7 @@ def read_settings(pythia: pythia8mc.Pythia, settings: Sequence[str], decided: Ma
             )
 
 
-def value_of(pythia: pythia8mc.Pythia, key: str) -> Value:
+def value_of(pythia: "pythia8mc.Pythia", key: str) -> Value:
     """Return the value of a flag, an integer, a number or a word."""
     kinds = {"Flag": "flag", "Mode": "mode", "Parm": "parm", "Word": "word"}
     kind = next(name for is_kind, name in kinds.items() if getattr(pythia.settings, f"is{is_kind}")(key))

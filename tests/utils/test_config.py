@@ -74,6 +74,11 @@ class TestCheck:
             ("generate_events.underlying_event", 2, "generate_events.underlying_event: 2 is not one of"),
             ("generate_events.events_per_shard", 0, "generate_events.events_per_shard: "),
             ("generate_events.processes.W.events", 1.5, "generate_events.processes.W.events: 1.5 is not of type"),
+            (
+                "generate_events.processes.W.settings",
+                ["WeakSingleBoson:ffbar2W = on", "beams::ECM 7000"],
+                "generate_events.processes.W.settings: 'beams::ECM 7000' would be overridden: --energy decides it",
+            ),
             ("generate_events.processes.W.settings", "a = b", "generate_events.processes.W.settings: "),
             (
                 "generate_events.processes",
