@@ -18,7 +18,7 @@ from keras import ops
 from nn.data import Batches
 from nn.layers import PACKAGE, Correction
 from nn.losses import find_loss
-from nn.ranges import Interval, fit_integer_bits
+from nn.ranges import fit_integer_bits
 from utils.evaluation import Model
 from utils.hardware import HardwareEvents
 from utils.hyperparameters import TARGETS
@@ -370,9 +370,7 @@ def calibrate(student: keras.Model, inputs: StudentInputs) -> int:
     """
     if not any(getattr(layer, "enable_ebops", False) for layer in student.layers):
         return 0
-    object_lowest, object_highest, sum_lowest, sum_highest = inputs.ranges()
-    real = Interval(np.zeros(inputs.n_slots), np.ones(inputs.n_slots))
-    fit_integer_bits(student, [Interval(object_lowest, object_highest), real, Interval(sum_lowest, sum_highest)])
+    fit_integer_bits(student, inputs.ranges())
     empty = [np.zeros((1, *tensor.shape[1:]), np.float32) for tensor in student.inputs]
     return int(hgq.utils.trace_minmax(student, empty, reset=False))  # counts bit operations, takes no bits away
 

@@ -1,7 +1,7 @@
 """What a student sees of events, and batches of it: fixed slots, as hardware has them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.batches import Batch, RaggedGraphs, TrainingBatches, TrainingGraphs
 from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON, PT, SLOT_PIDS, GraphCreator, L1Events
-from utils.hardware import HardwareEvents, HardwareScales, bounds, front_end, hardware_events
+from utils.hardware import HardwareEvents, HardwareScales, bounds, front_end, hardware_events, numpy_lookup
 
 OBJECT_FEATURES = {
     "true_met": ("pt", "along", "across", "abs_eta", "muon", "egamma", "jet"),
@@ -18,6 +18,35 @@ OBJECT_FEATURES = {
 OBJECT_FEATURES["original_met"] = OBJECT_FEATURES["true_met"]
 # The first is the one that the correction multiplies.
 SUM_FEATURES = {"true_met": ("met", "ht"), "true_ht": ("ht",), "original_met": ("met", "ht")}
+
+PT_CELLS, ANGLE_CELLS, ETA_CELLS = 16, 73, 4  # in which the integers of an object are bounded one by one
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges of the inputs of a student's network over all integers of the hardware.
+
+    Attributes
+    ----------
+    object_lowest, object_highest : np.ndarray, shape (n_cells, n_kinds, n_object_features), float64
+        An object is in one of the cells, which are narrow since the features of an object depend on each other. The
+        last of the kinds is that of empty slots.
+    counts : np.ndarray, shape (n_kinds,), int
+        Slots of each kind.
+    sum_lowest, sum_highest : np.ndarray, shape (n_sums,), float64
+    """
+
+    object_lowest: np.ndarray
+    object_highest: np.ndarray
+    counts: np.ndarray
+    sum_lowest: np.ndarray
+    sum_highest: np.ndarray
+
+
+def _divided(values: np.ndarray, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide values into cells of neighbours, and return the least and the largest of each."""
+    parts = np.array_split(values, min(n_cells, len(values)))
+    return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 
 
 class StudentInputs:
@@ -77,27 +106,38 @@ class StudentInputs:
         """All that the hardware has of events, shape (n_events, n_integers), int32; a table of HardwareEvents."""
         return hardware_events(events, self.slots, self.scales).table()
 
-    def ranges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the range of the inputs of the network over all integers of the hardware.
-
-        Returns
-        -------
-        object_lowest, object_highest : np.ndarray, shape (n_slots, n_object_features), float64
-        sum_lowest, sum_highest : np.ndarray, shape (n_sums,), float64
-        """
-        scales, pids = self.scales, SLOT_PIDS[self.slots]
-        largest = scales.object_saturation * self.least
-        everywhere = {
-            "pt": (0.0, largest),
-            "along": (-largest, largest),
-            "across": (0.0, largest),
-            "abs_eta": (0.0, scales.largest_eta * 2 * self.least),
+    def ranges(self) -> "Ranges":
+        """Return the ranges of the inputs of the network over all integers of the hardware."""
+        scales, unit = self.scales, self.least
+        pt = _divided(np.arange(scales.object_saturation + 1) * unit, PT_CELLS)
+        eta = _divided(np.arange(scales.largest_eta + 1) * 2 * unit, ETA_CELLS)
+        angles = np.arange(scales.phi_steps // 2 + 1)
+        turn = 2 * np.pi / scales.phi_steps
+        cosine = _divided(numpy_lookup(lambda i: np.cos(i * turn), angles, scales.table_bits), ANGLE_CELLS)
+        sine = _divided(numpy_lookup(lambda i: np.sin(i * turn), angles, scales.table_bits), ANGLE_CELLS)
+        n_angles = len(cosine[0]) if "along" in self.object_names else 1
+        cells = [indices.ravel() for indices in np.indices((len(pt[0]), n_angles, len(eta[0])))]
+        (pt_low, pt_high), (cos_low, cos_high), (sin_low, sin_high), (eta_low, eta_high) = (
+            [ends[of_cell] for ends in values]
+            for values, of_cell in zip((pt, cosine, sine, eta), (cells[0], cells[1], cells[1], cells[2]), strict=True)
+        )
+        ends = {
+            "pt": (pt_low, pt_high),
+            "along": (
+                np.minimum(pt_low * cos_low, pt_high * cos_low),
+                np.maximum(pt_low * cos_high, pt_high * cos_high),
+            ),
+            "across": (pt_low * sin_low, pt_high * sin_high),
+            "abs_eta": (eta_low, eta_high),
         }
         of_kind = {"muon": PID_MUON, "egamma": PID_EGAMMA, "jet": PID_JET}
-        lowest, highest = np.zeros((2, self.n_slots, self.n_object_features))
+        kinds, counts = np.unique(SLOT_PIDS[self.slots], return_counts=True)
+        lowest, highest = np.zeros((2, len(cells[0]), len(kinds) + 1, self.n_object_features))  # the last kind: empty
         for i, name in enumerate(self.object_names):
-            lowest[:, i], highest[:, i] = everywhere[name] if name in everywhere else (0, pids == of_kind[name])
-        return lowest, highest, np.zeros(self.n_sums), np.full(self.n_sums, scales.sum_saturation * self.least)
+            for of_end, end in zip((lowest, highest), ends.get(name, (0.0, 0.0)), strict=True):
+                of_end[:, :-1, i] = kinds == of_kind[name] if name in of_kind else np.reshape(end, (-1, 1))
+        largest = np.full(self.n_sums, scales.sum_saturation * unit)
+        return Ranges(lowest, highest, np.append(counts, 0), np.zeros(self.n_sums), largest)
 
     def features(self, events: L1Events) -> np.ndarray:
         """All that a student sees of events, shape (n_events, n_slots, n_features), float32, zero where empty."""
