@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ import numpy as np
 from nn.attention import attention_of
 from nn.data import predict
 from nn.models import load_teacher
-from utils.data_processing import GraphCreator
+from utils.data_processing import N_SLOTS, GraphCreator
 from utils.evaluation import Model
 from utils.files import not_there, unreadable
+from utils.first_look import first_look, memory_limited
+from utils.model_file import check_model_file
 from utils.trainings import MODEL_FILE, STUDENT, Training
 
 MOST_METADATA = 10_000  # bytes
+LOADING_BYTES = 1 << 30  # that Keras may take for a model, whatever numbers of units its configuration names
+LARGEST_OUTPUT = 1 << 17  # of a layer, numbers an event
 
 Attention = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -47,8 +52,11 @@ def load_trained(training: Training) -> Loaded:
     path = training.folder / MODEL_FILE
     if not path.is_file():
         raise not_there(path)
+    first_look(check_model_file, [path])
     try:
-        network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
+        with memory_limited(LOADING_BYTES):
+            network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
+            _refuse_large_outputs(network)
     except Exception as error:  # a damaged file fails in many ways
         raise unreadable(path, error, _what_is_wrong(path, error)) from None
     if training.student_inputs is None:
@@ -79,6 +87,17 @@ def _keras_of(path: Path) -> str | None:
     except Exception:  # whatever bytes may be there
         return None
     return version[:40] if isinstance(version, str) and version.isprintable() else None
+
+
+def _refuse_large_outputs(network: keras.Model) -> None:
+    """Refuse a network that makes more of an event than memory has room for in a batch."""
+    for layer in network.layers:
+        for output in keras.tree.flatten(layer.output):
+            size = math.prod(length or N_SLOTS for length in output.shape[1:])
+            if size > LARGEST_OUTPUT:
+                raise ValueError(
+                    f"layer '{layer.name}' gives {size} numbers an event, expected {LARGEST_OUTPUT} at most"
+                )
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:

@@ -8,6 +8,7 @@ from utils import library_path
 # isort: split
 import atexit
 import os
+import resource
 import signal
 import sys
 import warnings
@@ -41,6 +42,10 @@ SET = {
 DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 100_000
+DATA_STEPS = ("generate_events", "create_L1regression_data", "selective_sampling_jets")
+# Of address space and of data, for the data steps, for those with networks, and for each core besides: measured with
+# two cores, where they end with 800, 2900, 400 and 1000 MiB, and rounded up.
+MIB_NEEDED = {resource.RLIMIT_AS: ("-v", 768, 2816, 128), resource.RLIMIT_DATA: ("-d", 352, 896, 64)}
 
 
 def set_variables() -> None:
@@ -97,6 +102,21 @@ def is_script() -> bool:
     return main is not None and Path(main).resolve().parent == Path(library_path.ROOT)
 
 
+def check_limits() -> None:
+    """Refuse limits on memory in which the libraries cannot start: OpenBLAS then tries for ever, others abort."""
+    script = Path(sys.argv[0]).stem
+    for what, (option, of_data_steps, of_networks, of_a_core) in MIB_NEEDED.items():
+        needed = of_data_steps if script in DATA_STEPS else of_networks
+        needed += of_a_core * len(os.sched_getaffinity(0))
+        limit = resource.getrlimit(what)[0] >> 20
+        if 0 <= limit < needed:
+            print(
+                f"error: memory is limited to {limit} MiB (ulimit {option}), {script}.py needs {needed}",
+                file=sys.stderr,
+            )
+            raise SystemExit(1)
+
+
 def guard_start() -> None:
     """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
     sys.excepthook = _fail_in_one_line
@@ -111,6 +131,7 @@ if sys.warnoptions:
 if is_script():
     open_standard_streams()
     guard_start()
+    check_limits()
 if Path("matplotlibrc").exists():  # which Matplotlib would read before any other
     import contextlib
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # What h5py raises, depending on where a file is damaged.
 DAMAGED = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 MAX_CHUNK_BYTES = 1 << 28
-MAX_TEXT_BYTES = 1 << 24  # of all entries of a dataset of text, or of an attribute
+MAX_TEXT_BYTES = 1 << 24  # of a text file, of all entries of a dataset of text, or of an attribute
 
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a file system without locks
 
@@ -370,12 +370,30 @@ def write_json(path: str | Path, content: Any) -> None:
         temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+    """Read a text file of at most `MAX_TEXT_BYTES`; devices and pipes, which may have no end, are refused.
+
+    Raises
+    ------
+    UserError
+        If it is not there, is no file, or is larger.
+    ValueError
+        If it is no text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise not_there(path)
+    with path.open("rb") as file:
+        content = file.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise UserError(f"{path}: is larger than {MAX_TEXT_BYTES >> 20} MiB, expected a short text")
+    return content.decode(encoding)
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file, or say which file is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise not_there(path) from None
+        return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file ({error})") from None
 

@@ -11,7 +11,8 @@ import resource
 import signal
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -71,6 +72,19 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
     return found
 
 
+@contextmanager
+def memory_limited(n_bytes: int) -> Iterator[None]:
+    """Let this process take at most so much memory more; what does not fit is an error of whoever asks for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    _, _, _, _, _, data, _ = map(int, Path("/proc/self/statm").read_text().split())
+    limit = data * resource.getpagesize() + n_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limit, soft) if soft >= 0 else limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int) -> NoReturn:
     """Write what each file gives to the pipe, until one of them gives an error."""
     try:
@@ -97,7 +111,7 @@ def _result(look: Callable[[Path], Any], path: Path) -> Any:
         resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard) if hard >= 0 else seconds, hard))
         return look(path)
     except MemoryError:
-        return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory before any event is read")
+        return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory to be looked at")
     except Exception as error:
         return error
 

@@ -24,6 +24,17 @@ LARGEST_ETA = 5.5
 Lookup = Callable[[Callable[[Any], Any], Any, int], Any]
 
 
+# What a record may say: integers of 32 bits hold all products, and tables fit into memory.
+LARGEST_STEP = 1024
+MOST = {
+    "phi_steps": 1 << 16,
+    "object_saturation": 1 << 20,
+    "sum_saturation": 1 << 24,
+    "feature_bits": 16,
+    "table_bits": 16,
+}
+
+
 @dataclass(frozen=True)
 class HardwareScales:
     """How the integers of the trigger are scaled.
@@ -65,11 +76,17 @@ class HardwareScales:
         for name in ("energy_step", "eta_step"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name}: expected a number > 0, received: {getattr(self, name)!r}")
-        for name, least in (("object_saturation", 1), ("sum_saturation", 1), ("feature_bits", 1), ("table_bits", 1)):
+            if not 1 / LARGEST_STEP <= getattr(self, name) <= LARGEST_STEP:
+                raise ValueError(
+                    f"{name}: expected from {1 / LARGEST_STEP:g} to {LARGEST_STEP}, received: {getattr(self, name)!r}"
+                )
+        for name, most in MOST.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}: expected an integer of at least {least}, received: {value!r}")
-        if not isinstance(self.phi_steps, int) or self.phi_steps < 4 or self.phi_steps % 2:
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name}: expected an integer of at least 1, received: {value!r}")
+            if value > most:
+                raise ValueError(f"{name}: expected at most {most}, received: {value!r}")
+        if self.phi_steps < 4 or self.phi_steps % 2:
             raise ValueError(f"phi_steps: expected an even integer of at least 4, received: {self.phi_steps!r}")
 
     @property

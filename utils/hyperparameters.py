@@ -9,6 +9,10 @@ ACTIVATIONS = ("relu", "elu")
 TARGETS = ("sum", "factor")  # what a network may give: the corrected sum, of which a factor is made, or the factor
 
 
+# What a file may ask for, so that a slip of the pen does not take all memory.
+MOST = {"graph_layers": 32, "units": 4096, "heads": 64, "embedding": 1024}
+
+
 @dataclasses.dataclass(frozen=True)
 class TeacherHyperparameters:
     """Hyperparameters of the teacher, by the names they have in `SEARCH_SPACE` and in files.
@@ -63,7 +67,11 @@ class TeacherHyperparameters:
         """
         for name in ("graph_layers", "units", "heads", "embedding"):
             self._check(name, "a positive integer", lambda value: _are_positive_integers([value]))
+            self._check(name, f"at most {MOST[name]}", MOST[name].__ge__)
         self._check("readout", "a list of positive integers", _are_positive_integers)
+        layers, units = MOST["graph_layers"], MOST["units"]
+        self._check("readout", f"at most {layers} layers", lambda value: len(value) <= layers)
+        self._check("readout", f"at most {units} units a layer", lambda value: max(value, default=1) <= units)
         object.__setattr__(self, "readout", tuple(self.readout))  # JSON has lists
         for name in ("relative", "residual"):
             self._check(name, "true or false", lambda value: isinstance(value, bool))

@@ -10,6 +10,7 @@ from utils.files import not_there, unreadable
 
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
+LARGEST_PART = 1 << 26  # bytes of the header, and of what is between the ends of two events, decompressed
 
 
 def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> None:
@@ -48,8 +49,11 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> None:
 
 def _copy(lines: IO[bytes] | gzip.GzipFile, wanted: range, to: IO[bytes]) -> int | None:
     """Copy the lines and return the number of events up to the last one wanted; None if there is no header."""
-    n_begun, n_whole, inside, has_header = 0, 0, False, False
+    n_begun, n_whole, inside, has_header, n_bytes = 0, 0, False, False, 0
     while n_whole < wanted.stop and (line := lines.readline(LONGEST_LINE)):
+        n_bytes += len(line)
+        if n_bytes > LARGEST_PART:
+            raise OSError(f"its header or an event is larger than {LARGEST_PART >> 20} MiB")
         text = line.lstrip()
         if text.startswith((b"<event>", b"<event ")):
             inside, n_begun = True, n_begun + 1
@@ -59,6 +63,6 @@ def _copy(lines: IO[bytes] | gzip.GzipFile, wanted: range, to: IO[bytes]) -> int
         elif inside and n_begun > wanted.start:
             to.write(line)
         if inside and b"</event>" in line:
-            inside, n_whole = False, n_whole + 1
+            inside, n_whole, n_bytes = False, n_whole + 1, 0
     to.write(b"</LesHouchesEvents>\n")
     return n_whole if has_header else None

@@ -1,6 +1,7 @@
 """The response of the Level-1 trigger: how offline-like objects become L1 objects."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from utils.cli import UserError
 from utils.compiled import compiled, inlined
 from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, ht_of, met_of, take_object
-from utils.files import not_there
+from utils.files import read_text
 from utils.random_streams import StreamAndKey, normal_pair
 
 TABLES = Path(__file__).parent / "l1_response"
@@ -128,13 +129,11 @@ def _jet_resolution(a: float, b: float, c: float, pt: np.ndarray | float) -> np.
 def _read_table(path: str | Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Read the columns of a CSV file of finite numbers that has the required ones."""
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            names, *rows = (row for row in csv.reader(file, strict=True) if row)
+        text = io.StringIO(read_text(path, "utf-8-sig"), newline="")
+        names, *rows = (row for row in csv.reader(text, strict=True) if row)
         if not rows:
             raise UserError(f"{path}: expected at least one row")
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    except FileNotFoundError:
-        raise not_there(path) from None
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table ({error})") from None
     missing = [name for name in required if name not in columns]

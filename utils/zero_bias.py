@@ -230,6 +230,8 @@ class ZeroBiasData:
 @contextmanager
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; whatever goes wrong while it is read becomes a :class:`UserError` that names it."""
+    if not path.is_file():
+        raise not_there(path)
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD) as file:
             yield file

@@ -236,6 +236,8 @@ def test_hyperparameters_go_through_json():
     [
         ({"layers": 3}, "hyperparameter layers: expected one of graph_layers, units, .*received: layers=3"),
         ({"units": 64.0}, "hyperparameter units: expected a positive integer, received: units=64.0"),
+        ({"units": 10**9}, "hyperparameter units: expected at most 4096, received: units=1000000000"),
+        ({"readout": [8] * 99}, "hyperparameter readout: expected at most 32 layers"),
         ({"heads": True}, "hyperparameter heads: expected a positive integer, received: heads=True"),
         ({"graph_layers": 0}, "received: graph_layers=0"),
         ({"embedding": "2"}, "received: embedding='2'"),

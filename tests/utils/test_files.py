@@ -233,6 +233,29 @@ def hdf5_file(tmp_path):
     return path
 
 
+class TestReadText:
+    """Text of a bounded length, from files only."""
+
+    @pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo, Path.mkdir])
+    def test_what_has_no_end_is_refused(self, make, tmp_path):
+        make(tmp_path / "x.json")
+        for read in (read_json, lambda path: open_hdf5(path).__enter__()):
+            with pytest.raises(UserError, match=r"x\.json: is a (device|pipe|folder), expected a file"):
+                read(tmp_path / "x.json")
+
+    def test_a_file_of_any_size_takes_no_memory(self, tmp_path):
+        with (tmp_path / "x.json").open("wb") as file:
+            file.truncate(1 << 40)
+        with pytest.raises(UserError, match=r"x\.json: is larger than 16 MiB"):
+            read_json(tmp_path / "x.json")
+
+    @pytest.mark.parametrize("text", ["9" * 5000, "[" * 100_000])
+    def test_numbers_and_lists_beyond_those_of_python_are_no_json(self, text, tmp_path):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(UserError, match=r"x\.json: not a JSON file"):
+            read_json(tmp_path / "x.json")
+
+
 class TestOpen:
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(UserError, match=r"none\.h5: no such file"), open_hdf5(tmp_path / "none.h5"):

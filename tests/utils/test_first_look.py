@@ -9,7 +9,7 @@ import pytest
 from utils import first_look as first_look_module
 from utils.cli import UserError
 from utils.event_counts import History, StepCounts
-from utils.first_look import first_look
+from utils.first_look import first_look, memory_limited
 from utils.l1_dataset import L1Dataset, new_l1_file
 
 HISTORY = History((StepCounts("generate", "generated", {"QCD": 4}, {"events": {"QCD": 4}}, {}),), "events")
@@ -92,6 +92,12 @@ def test_an_interrupt_ends_it_at_once(paths):
         signal.signal(signal.SIGALRM, former)
     assert time.monotonic() - start < 0.9
     assert no_child_is_left()
+
+
+def test_memory_is_limited_until_the_end_of_the_block():
+    with memory_limited(1 << 27), pytest.raises(MemoryError):
+        bytearray(1 << 30)
+    assert len(bytearray(1 << 28)) == 1 << 28
 
 
 @pytest.fixture

@@ -34,6 +34,13 @@ def test_compressed_files_are_read(path):
     assert copied(path, 1, 3) == expected
 
 
+def test_a_header_that_unfolds_to_more_than_any_is_not_copied(path):
+    header, events = path.read_bytes().split(b"<init>")
+    path.write_bytes(gzip.compress(header + b"<!--" + bytes(100 << 20) + b"-->\n<init>" + events, 1))
+    with pytest.raises(UserError, match=r"x\.lhe: not a readable .* header or an event is larger than 64 MiB"):
+        copied(path, 0, 5)
+
+
 def test_too_few_events_are_said(path):
     with pytest.raises(UserError, match=r"x\.lhe: has 5 events, expected 6: this shard takes the events from 4 to 5"):
         copied(path, 4, 6)

@@ -1,0 +1,23 @@
+"""What has to be there before the libraries are: a limit on memory in which they cannot start is one line."""
+
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("what", [resource.RLIMIT_AS, resource.RLIMIT_DATA])
+@pytest.mark.parametrize("script", ["selective_sampling_jets", "train_teacher", "analyze_results_teacher"])
+def test_a_limit_on_memory_is_said_at_once(script, what):
+    limit = 300 << 20
+    command = [sys.executable, str(ROOT / f"{script}.py"), "--help"]
+    set_limit = partial(resource.setrlimit, what, (limit, limit))
+    run = subprocess.run(command, preexec_fn=set_limit, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("error: memory is limited to 300 MiB (ulimit -")
+    assert run.stderr.count("\n") == 1
