@@ -91,8 +91,9 @@ class TestTeacher:
         assert_allclose(np.asarray(model(features))[:, 0], expected, rtol=ROUNDING)
 
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
+        """The processor decides on the course of a training: with five seeds the loss ends at 0.06 or less."""
         keras.utils.set_random_seed(1)
-        hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=1e-2, relative=False, readout=(128,))
+        hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=3e-3, relative=False, readout=(128,))
         model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
         features, labels = events(names, n_events=256)
         history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
