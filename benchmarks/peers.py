@@ -327,6 +327,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=comma_separated(str), default="QCD,W", help="of the training")
     parser.add_argument("--flat", type=number(float, above=0), help="flatten the spectrum below this [GeV]")
     add_loss_weights(parser)
+    parser.set_defaults(process_shares={BACKGROUND: 4.0})  # those of config.yaml
     parser.add_argument("--peers", type=comma_separated(str), default=",".join(PEERS), help="which of the peers")
     parser.add_argument("--seeds", type=number(int, 1), default=3, help="how many")
     args = parser.parse_args(argv)

@@ -276,6 +276,13 @@ class TestRepeatability:
     def first(cls, train):
         return train(*cls.FLAGS)
 
+    def test_shares_of_processes_are_on_record_and_those_of_others_have_no_effect(self, first, train, caplog):
+        caplog.set_level(logging.INFO)
+        folder = train(*self.FLAGS, "--process_shares=QCD=1,ttbar=7")
+        assert "no event of ttbar is trained on, its share has no effect" in caplog.text
+        assert read_json(folder / "training.json")["process_shares"] == {"QCD": 0.5, "W": 0.5}
+        self.check_same(folder, first)
+
     def test_fewer_events_than_parameters_are_warned_of(self, train, caplog):
         record = read_json(train(*self.FLAGS, "--final_epochs=1") / "training.json")
         numbers = record["n_training"], record["parameters"]

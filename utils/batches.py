@@ -316,7 +316,6 @@ class TrainingGraphs:
             if not spectrum.counts.any():
                 raise UserError(f"{self._data.path}: no event is left for the {part}")
             spectrum.refuse_sums_below_0(f"{self._data.path}: {part}")
-        rule.check(names, sum(spectrum.counts.sum(1) for spectrum in spectra))
         self.spectrum = spectra[0]
         self._factors = [spectrum.factors(rule) for spectrum in spectra]
         self.mean, self.variance = moments.mean, moments.variance

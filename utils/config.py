@@ -143,7 +143,7 @@ def _named(sources: Mapping[str, Any]) -> list[str]:
 
 
 def check_names(config: Mapping[str, Any], start: Path) -> None:
-    """Refuse names of processes that the configuration does not have, and shares of others than are trained on.
+    """Refuse names of processes that the configuration does not have.
 
     Parameters
     ----------
@@ -153,14 +153,14 @@ def check_names(config: Mapping[str, Any], start: Path) -> None:
     """
     for section in ("selective_sampling_jets", "analyze_results_teacher"):
         _refuse_unknown(config, section, list(config["create_L1regression_data"]["processes"]), start)
+    known = [*config["create_L1regression_data"]["processes"], *_prepared_names(start / config["output"])]
     for name in ("train_teacher", "train_student"):
-        shares = config[name].get("process_shares") or {}
-        sample = config["selective_sampling_jets"].get("processes") or _known(config, start)
-        for process in sorted({*shares} ^ {*sample}) if shares else ():
-            found = "has no share" if process in sample else "is not in the training sample"
-            raise UserError(
-                f"configuration: {name}.process_shares: process '{process}' {found}, which is of {', '.join(sample)}"
-            )
+        for process in config[name].get("process_shares") or {}:
+            if process not in known:
+                raise UserError(
+                    f"configuration: {name}.process_shares: no process '{process}', "
+                    f"create_L1regression_data.processes has {', '.join(known)}"
+                )
 
 
 def leave_out(config: Mapping[str, Any], start: Path) -> list[str]:

@@ -26,7 +26,7 @@ class LossWeights:
         so that the training sees the spectrum that was sampled. Otherwise w is the cross-section weight, with which
         the spectrum is the physical one.
     process_shares : mapping of str to float or None
-        Share of each process, up to a common factor; None: all processes have the same.
+        Share of each process, up to a common factor, 1 of those that are not named; None: all processes have the same.
     """
 
     power: float = 1.0
@@ -45,18 +45,6 @@ class LossWeights:
         with np.errstate(over="ignore"):  # a sum that is not finite is refused
             return np.sign(wide) * np.abs(wide) ** self.power
 
-    def check(self, names: Sequence[str], counts: np.ndarray) -> None:
-        """Refuse shares that are not of just those processes that have events; arguments as for `shares`."""
-        if self.process_shares is None:
-            return
-        present = [name for name, count in zip(names, counts, strict=True) if count]
-        for name in sorted({*self.process_shares, *present}):
-            if name not in self.process_shares:
-                raise UserError(f"--process_shares: process '{name}' has no share")
-            if name not in present:
-                found = ", ".join(present)
-                raise UserError(f"--process_shares: no event of process '{name}' can be trained on, only of {found}")
-
     def shares(self, names: Sequence[str], counts: np.ndarray) -> np.ndarray:
         """Return the share of each process; one without events has none, and all add up to 1.
 
@@ -70,8 +58,8 @@ class LossWeights:
         -------
         np.ndarray, shape (n_processes,), float64
         """
-        given = self.process_shares
-        shares = np.array([1.0 if given is None else given.get(name, 0.0) for name in names]) * (counts > 0)
+        given = self.process_shares or {}
+        shares = np.array([given.get(name, 1.0) for name in names]) * (counts > 0)
         return shares / shares.sum()
 
 

@@ -68,7 +68,7 @@ def add_loss_weights(args: argparse.ArgumentParser) -> None:
     args.add_argument(
         "--process_shares",
         type=named_numbers,
-        help="share of each process in the loss, up to a common factor, such as QCD=4,W=1; all the same",
+        help="share of processes in the loss, up to a common factor, such as QCD=4; 1 of those that are not named",
     )
 
 
@@ -92,6 +92,9 @@ def read_graphs(
     """Read the events of a training, and log what they count in the loss."""
     rule = loss_weights(args)
     graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, rule)
+    for name in rule.process_shares or {}:
+        if name not in graphs.spectrum.process_shares(rule):
+            logger.info("--process_shares: no event of %s is trained on, its share has no effect", name)
     logger.info("share of the loss by the weights of the training events:")
     for line in graphs.spectrum.text(creator.variable, rule).splitlines():
         logger.info("%s", line)

@@ -166,7 +166,7 @@ class TestScripts:
             words = [*words, f"--sampling_var={variable}"]
         parsed = vars(parse_args([*REQUIRED[script], *words]))
         for key, setting in section.items():
-            value = setting[variable] if isinstance(setting, dict) else setting
+            value = setting[variable] if isinstance(setting, dict) and variable in setting else setting
             found = list(parsed[key]) if isinstance(value, list) else parsed[key]
             assert found == value, key
 

@@ -48,17 +48,10 @@ class TestShares:
         rule = LossWeights(process_shares={"W": 1, "QCD": 4, "Z": 5})
         assert_allclose(rule.shares(NAMES, np.array([1, 1, 1])), [0.4, 0.1, 0.5])
 
-    @pytest.mark.parametrize(
-        ("shares", "message"),
-        [
-            ({"QCD": 1}, "--process_shares: process 'W' has no share"),
-            ({"QCD": 1, "W": 1, "Z": 1}, "no event of process 'Z' can be trained on, only of QCD, W"),
-            ({"QCD": 1, "W": 1, "ttbar": 1}, "no event of process 'ttbar' can be trained on"),
-        ],
-    )
-    def test_of_other_processes_than_those_with_events_are_refused(self, shares, message):
-        with pytest.raises(UserError, match=message):
-            LossWeights(process_shares=shares).check(NAMES, np.array([3, 2, 0]))
+    def test_of_processes_that_are_not_named_are_1_and_of_those_that_are_not_there_nothing(self):
+        rule = LossWeights(process_shares={"QCD": 3, "ttbar": 7})
+        assert_allclose(rule.shares(NAMES, np.array([1, 1, 0])), [0.75, 0.25, 0])
+        assert_allclose(rule.shares(NAMES, np.array([0, 1, 1])), [0, 0.5, 0.5])
 
 
 class TestSpectrum:
