@@ -4,12 +4,15 @@
 # The interpreter of a new environment: a path or a name; by default the first of those supported that is found.
 PYTHON ?=
 CORES ?= $(shell nproc)
-VENV ?= .venv
+VENV := .venv
 BIN := $(VENV)/bin
 UNIT_TESTS := tests/nn tests/utils tests/benchmarks tests/test_environment.py
 
 ifeq ($(filter-out 0,$(shell expr "$(CORES)" : '[1-9][0-9]*$$')),)
 $(error CORES=$(CORES): expected a number of processors, 1 or more)
+endif
+ifneq ($(filter .venv%,$(VENV))$(findstring /,$(VENV)),$(or $(VENV),.venv))
+$(error VENV=$(VENV): expected a name in this folder that begins with .venv, since it may be made anew)
 endif
 
 .PHONY: run report test lint unit numerics always

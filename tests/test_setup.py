@@ -183,3 +183,9 @@ class TestMadeAnew:
 @pytest.mark.parametrize("cores", ["", "0", "-1", "2x", "1.5", "all"])
 def test_a_wrong_number_of_processors_is_named(checkout, cores):
     assert f"CORES={cores}: expected a number of processors, 1 or more" in checkout.error(f"CORES={cores}")
+
+
+@pytest.mark.parametrize("venv", ["", ".", "precious", "/tmp", ".venv/.."])
+def test_nothing_but_an_environment_of_the_project_is_made_anew(checkout, venv):
+    checkout.add_python("python3", "3.11.7")
+    assert f"VENV={venv}: expected a name in this folder that begins with .venv" in checkout.error(f"VENV={venv}")
