@@ -43,7 +43,7 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> None:
     if n_events < wanted.stop:
         raise UserError(
             f"{path}: has {n_events} events, expected {wanted.stop}: "
-            f"this shard takes the events from {wanted.start} to {wanted.stop - 1}"
+            f"this shard takes the events from {wanted.start} to {wanted.stop - 1}; give fewer --events or shards"
         )
 
 

@@ -88,6 +88,8 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
             raise ValueError(
                 f"{key} would have no effect: expected {FRAME} = {frame} with it, found {value_of(pythia, FRAME)}"
             )
+    if value_of(pythia, FRAME) == LES_HOUCHES and value_of(pythia, "Beams:LHEF") == before["Beams:LHEF"]:
+        raise ValueError(f"expected Beams:LHEF with {FRAME} = {LES_HOUCHES}, which names the file, found none")
 
 
 def value_of(pythia: "pythia8mc.Pythia", key: str) -> Value:
