@@ -30,6 +30,7 @@ from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files, refuse_mixture
 from utils.files import provenance, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
+from utils.les_houches import refuse_overlaps_of
 from utils.random_streams import stream_and_key, uniforms
 from utils.repeated import refuse_repeated
 from utils.smearing import (
@@ -167,7 +168,9 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
             raise UserError(f"--input: {twice[0]} is given twice for process {name}")
     files = {name: check_events_files(of_process) for name, of_process in paths.items()}
     refuse_mixture({f"process {name} ({of_process[0].path})": of_process[0] for name, of_process in files.items()})
-    refuse_repeated([file for of_process in files.values() for file in of_process])
+    all_files = [file for of_process in files.values() for file in of_process]
+    refuse_repeated(all_files)
+    refuse_overlaps_of({file.path: file.hard_events for file in all_files})
     return files
 
 

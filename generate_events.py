@@ -26,7 +26,7 @@ import numpy as np
 from utils.cli import checked, number, parser, process_name, progress, script
 from utils.detector import Detected, Detector, measure, overlay, reconstruct
 from utils.event_counts import GENERATED, READ, History, Tally
-from utils.events import new_events_file
+from utils.events import HARD_EVENTS, new_events_file
 from utils.files import provenance
 from utils.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
 
@@ -135,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "seed": args.seed,
                 "shard": args.shard,
                 "configuration": json.dumps(provenance(args)),
+                **({HARD_EVENTS: generator.hard_events.record()} if generator.hard_events else {}),
                 **tally.after(History(output=GENERATED), "generate_events").attribute(),
             },
         )

@@ -9,7 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
 from utils.event_counts import History
+from utils.events import HARD_EVENTS
 from utils.l1_dataset import L1Dataset
+from utils.les_houches import HardEvents
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0
@@ -382,6 +384,14 @@ class TestErrors:
             write_events(other, random_particles(N_W, 2)[:300], np.ones(300))
         message = error(f"--input=W={path}", f"--input={process}={other}")
         assert f"{other}: has the events of {path}, expected each event once" in message
+
+    def test_the_same_events_of_a_les_houches_file(self, error, tmp_path, random_particles, write_events):
+        paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]
+        for path, start in zip(paths, (0, 40), strict=True):
+            with h5py.File(path, "a") as file:
+                file.attrs[HARD_EVENTS] = HardEvents("x", start, start + 50).record()
+        message = error(*(f"--input={name}={path}" for name, path in zip("XY", paths, strict=True)))
+        assert f"{paths[1]}: has the events from 40 to 89 of a Les Houches file, and {paths[0]} those from 0" in message
 
     @pytest.mark.parametrize(
         ("feature", "factor", "expected"),

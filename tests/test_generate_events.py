@@ -108,6 +108,7 @@ def test_shards_of_a_les_houches_file(tmp_path, write_les_houches):
         (step,) = History.read(output).steps
         assert (step.read, step.written, step.left_out) == ({"QCD": 30}, {"events": {"QCD": 30}}, {FAILED: {"QCD": 0}})
         leading.append(particles[:, EVENT_MUONS.start, PHI])
+    assert EventsFile.check(tmp_path / "1.h5").hard_events.start == 30
     between_axes = np.abs((leading[0] - leading[1] + np.pi / 2) % np.pi - np.pi / 2)
     assert np.mean(between_axes < 0.1) < 0.5
 

@@ -23,9 +23,10 @@ from utils.data_processing import (
     PT,
 )
 from utils.event_counts import History
-from utils.files import dataset, holds, new_hdf5, open_hdf5
+from utils.files import dataset, holds, new_hdf5, open_hdf5, read_text_attribute
 from utils.first_look import first_look
 from utils.gzip_chunks import GZIP, read_rows
+from utils.les_houches import HardEvents
 from utils.physical import (
     FINE,
     LARGEST_TRUE_PT,
@@ -37,6 +38,7 @@ from utils.physical import (
 from utils.repeated import LOOKED_AT, fingerprint
 
 CHUNK = 4096
+HARD_EVENTS = "les_houches_events"
 LARGEST_WEIGHT = 1e20  # sums and products of larger ones may overflow
 
 
@@ -93,6 +95,8 @@ class EventsFile:
         What is on record of its events.
     fingerprint : str or None
         Of its first events, the same in any copy; None if no objects are in them.
+    hard_events : HardEvents or None
+        Where they come from, if it is a Les Houches file and on record.
     """
 
     path: Path
@@ -100,6 +104,7 @@ class EventsFile:
     weighted: bool
     history: History
     fingerprint: str | None
+    hard_events: HardEvents | None
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
@@ -117,7 +122,8 @@ class EventsFile:
             if weighted:
                 dataset(file, "Weights", (n_events,))
             first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
-            return cls(path, n_events, weighted, History.of_attribute(file), fingerprint(first))
+            history, hard = History.of_attribute(file), HardEvents.of_record(read_text_attribute(file, HARD_EVENTS))
+            return cls(path, n_events, weighted, history, fingerprint(first), hard)
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).

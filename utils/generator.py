@@ -16,7 +16,7 @@ import pythia8mc
 
 from utils.cli import UserError
 from utils.detector import Particles
-from utils.les_houches import copy_events
+from utils.les_houches import HardEvents, copy_events
 from utils.pythia_settings import FRAME, LES_HOUCHES, Value, read_settings, value_of
 
 PB_PER_MB = 1e9
@@ -110,9 +110,9 @@ class Generator:
                 read_settings(self._pythia, settings, decided)
             except ValueError as error:
                 raise UserError(f"process {process}: {error}{_reason(output)}") from None
-            self.reads_file = value_of(self._pythia, FRAME) == LES_HOUCHES
-            if self.reads_file:
-                self._take_events(hard_events, hard_file)
+            self.hard_events = None
+            if value_of(self._pythia, FRAME) == LES_HOUCHES:
+                self.hard_events = self._take_events(hard_events, hard_file)
             matched = self._pythia.flag("JetMatching:merge")
             self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
             self._pythia.setUserHooksPtr(self._recorder)
@@ -129,14 +129,15 @@ class Generator:
         self._n_asked, self._weight_sum = 0, 0.0
         self._charges: dict[int, float] = {}
 
-    def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> None:
+    def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> HardEvents:
         """Let Pythia read only some events of its Les Houches file, so that no other shard has them."""
         n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
         wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
-        copy_events(self._pythia.word("Beams:LHEF"), wanted, hard_file)
+        taken = copy_events(self._pythia.word("Beams:LHEF"), wanted, hard_file)
         hard_file.flush()
         self._pythia.settings.mode("Beams:nSkipLHEFatInit", 0)
         self._pythia.settings.word("Beams:LHEF", hard_file.name)
+        return taken
 
     def batch(self, n_events: int) -> tuple[Particles, np.ndarray]:
         """Generate events.
@@ -157,7 +158,9 @@ class Generator:
         self._recorder.weights.clear()
         with _captured_output() as output:
             try:
-                events = self._pythia.nextBatch(n_events, errorMode="none" if self.reads_file else MAX_TRIALS_PER_EVENT)
+                events = self._pythia.nextBatch(
+                    n_events, errorMode="none" if self.hard_events else MAX_TRIALS_PER_EVENT
+                )
             except RuntimeError as error:
                 raise UserError(f"process {self._process}: Pythia {error}{_reason(output)}") from None
             except TypeError:  # what awkward makes of a batch in which no particle has a vertex
@@ -170,7 +173,7 @@ class Generator:
     @property
     def n_tried(self) -> int:
         """Number of events so far, with those that failed or were vetoed."""
-        return self._n_asked + (0 if self.reads_file else self._recorder.n_failed)
+        return self._n_asked + (0 if self.hard_events else self._recorder.n_failed)
 
     @property
     def energy(self) -> float:

@@ -2,12 +2,13 @@
 
 import gzip
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from utils.cli import UserError
-from utils.les_houches import copy_events
+from utils.les_houches import HardEvents, copy_events, refuse_overlaps_of
 
 
 @pytest.fixture
@@ -68,3 +69,23 @@ def test_other_files_are_refused(content, message, path):
     path.unlink()
     with pytest.raises(UserError, match=r"x\.lhe: no such file"):
         copied(path, 0, 1)
+
+
+class TestHardEvents:
+    def test_they_are_known_by_the_beginning_of_their_file(self, path, tmp_path, write_les_houches):
+        found = copy_events(path, range(1, 3), io.BytesIO())
+        assert (found.start, found.stop) == (1, 3)
+        assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256
+        other = write_les_houches(tmp_path / "y.lhe", 3, np.arange(1, 6), seed=2)
+        assert copy_events(other, range(1, 3), io.BytesIO()).sha256 != found.sha256
+        assert HardEvents.of_record(found.record()) == found
+
+    @pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "{}", '{"sha256": 1, "start": 0, "stop": 1}'])
+    def test_another_record_is_none(self, text):
+        assert HardEvents.of_record(text) is None
+
+    def test_files_with_the_same_are_refused(self):
+        taken = {Path("a"): HardEvents("x", 100, 200), Path("b"): HardEvents("x", 0, 100), Path("c"): None}
+        refuse_overlaps_of({**taken, Path("d"): HardEvents("y", 0, 100)})
+        with pytest.raises(UserError, match=r"^d: has the events from 150 to 249 .* and a those from 100 to 199"):
+            refuse_overlaps_of({**taken, Path("d"): HardEvents("x", 150, 250)})
