@@ -452,3 +452,14 @@ class TestErrors:
 
     def test_input_is_required(self, usage_error_of, tmp_path):
         assert "--input" in usage_error_of(main, ["--train_output=x", "--test_output=y"])
+
+
+def test_without_a_training_file_all_events_are_for_the_evaluation(smeared_folder, tmp_path, read_hdf5):
+    assert main([f"--input=QCD={smeared_folder / 'qcd.h5'}", f"--test_output={tmp_path / 'all.h5'}"]) == 0
+    events = read_hdf5(tmp_path / "all.h5")
+    parts = [read_hdf5(smeared_folder / f"{name}.h5") for name in ("train", "test")]
+    with h5py.File(smeared_folder / "qcd.h5") as file:
+        assert events["weights"].sum() == pytest.approx(file["Weights"][:].sum(), rel=1e-5)
+    apart = np.concatenate([part["smeared_data"][part["ids"] == 1] for part in parts])
+    order, order_apart = (np.lexsort(rows.reshape(len(rows), -1).T) for rows in (events["smeared_data"], apart))
+    assert_array_equal(events["smeared_data"][order], apart[order_apart])

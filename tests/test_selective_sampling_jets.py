@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from selective_sampling_jets import main
+from utils.data_processing import L1Events
 from utils.l1_dataset import L1Dataset
 
 N = 30000
@@ -347,3 +348,27 @@ class TestErrors:
         monkeypatch.chdir(tmp_path)
         assert named in usage_error_of(main, [f"--input={l1_file}", "--output=kept.h5", *flags])
         assert list(tmp_path.iterdir()) == []
+
+
+def test_the_content_of_the_sample_is_that_of_its_events(write_l1, random_l1_events, tmp_path):
+    """Not what the processes are numbered by, what else is in the input, or the chunks in which it is read."""
+    events = random_l1_events(300, seed=7)
+    other = replace(random_l1_events(40, seed=8), ids=np.full(40, 3, np.int32))
+    more = L1Events(**{name: np.concatenate([values, vars(other)[name]]) for name, values in given(events)})
+    inputs = {
+        "as_it_is": write_l1(tmp_path / "a.h5", events),
+        "more": write_l1(tmp_path / "b.h5", more, (b"QCD_1", b"W_2", b"Z_3")),
+        "numbered": write_l1(tmp_path / "c.h5", replace(events, ids=7 - events.ids), (b"W_5", b"QCD_6")),
+        "exchanged": write_l1(tmp_path / "d.h5", events, (b"W_1", b"QCD_2")),
+    }
+    found = {}
+    for name, path in inputs.items():
+        content = tmp_path / f"{name}.sha256"
+        words = [f"--input={path}", f"--output={tmp_path / 'kept.h5'}", f"--content={content}", "--processes=QCD,W"]
+        assert main([*words, "--fractions_to_keep=0.5,0.7", f"--chunk_size={len(name)}"]) == 0
+        found[name] = content.read_text()
+    assert found["as_it_is"] == found["more"] == found["numbered"] != found["exchanged"]
+
+
+def given(events):
+    return [(name, values) for name, values in vars(events).items() if values is not None]

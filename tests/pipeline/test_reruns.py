@@ -159,7 +159,7 @@ def test_the_table_has_a_row_for_each_key():
     assert rows == keys_of(yaml.safe_load(SCHEMA.read_text()))
 
 
-def plan(folder, config, snakefile=ROOT / "Snakefile", executor="dryrun", targets=TARGETS):
+def plan(folder, config, snakefile=ROOT / "Snakefile", executor="dryrun", targets=TARGETS, workdir=None):
     """Return the jobs that Snakemake plans in this process, which takes a tenth of a second."""
     here = Path.cwd()
     os.chdir(folder)
@@ -170,6 +170,7 @@ def plan(folder, config, snakefile=ROOT / "Snakefile", executor="dryrun", target
                 config_settings=ConfigSettings(config=config),
                 storage_settings=StorageSettings(),
                 snakefile=snakefile,
+                workdir=workdir,
             )
             dag = workflow.dag(DAGSettings(targets=set(targets), forceall=executor == "touch"))
             dag.execute_workflow(executor=executor)
@@ -261,6 +262,46 @@ class TestContent:
         found = counts(plan(finished, CONFIG, targets=["teacher_true_met"]))
         (folder / "train.sha256").write_text("")
         assert found == {"train_teacher": 1}
+
+
+class TestRefused:
+    """Before anything is made or removed."""
+
+    @pytest.mark.parametrize(
+        ("key", "name"),
+        [
+            ("train_teacher.hyperparameters", "output/teacher_true_met/best_hyperparameters.json"),
+            ("train_teacher.hyperparameters", "link.json"),
+            ("create_L1regression_data.jet_inverse_response", "output/plots_teacher_true_ht/table.csv"),
+            ("create_L1regression_data.processes.mine", "output/events/QCD/0.h5"),
+            ("create_L1regression_data.processes.mine", "output/l1_regression/t*.h5"),
+            ("analyze_results_teacher.zero_bias", "output/firmware_original_met"),
+        ],
+    )
+    def test_a_file_of_the_user_in_an_output(self, key, name, finished):
+        path = finished / name
+        content = finished / ("inverse_response.csv" if path.suffix == ".csv" else "hyperparameters.json")
+        made = not path.exists() and "*" not in name
+        if name == "link.json":
+            path = finished / "output" / "student_true_ht" / "hyperparameters.json"
+            (finished / name).symlink_to(path)
+        if not path.suffix:
+            path.mkdir()
+            (path / "a.parquet").touch()
+        elif made:
+            shutil.copy(content, path)
+        before = sorted((finished / "output").glob("*/*"))
+        with pytest.raises(Exception, match=f"{key}: .* is in an output of the workflow"):
+            plan(finished, changed(key, name), executor="local")
+        assert sorted((finished / "output").glob("*/*")) == before
+        if not path.suffix:
+            shutil.rmtree(path)
+        elif made:
+            path.unlink()
+
+    def test_a_directory_beside_the_output(self, finished):
+        with pytest.raises(Exception, match=r"--directory .*: results go to `output` of the configuration, output"):
+            plan(finished, CONFIG, workdir=finished / "other")
 
 
 class TestFailure:

@@ -13,7 +13,19 @@ import yaml
 
 from tests.flags import REQUIRED
 from utils.cli import UserError
-from utils.config import NOT_FLAGS, SCHEMA, check_config, flags, n_shards
+from utils.config import (
+    NOT_FLAGS,
+    SCHEMA,
+    check_config,
+    check_files,
+    check_names,
+    check_not_left_out,
+    find_files,
+    flags,
+    leave_out,
+    n_shards,
+)
+from utils.data_processing import graph_creator
 from utils.files import modules_of
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +130,23 @@ class TestCheck:
                 "luminosity: '2e34' is not of type 'number'; within a section --config gives text only",
             ),
             ("seed", "one", "seed: 'one' is not of type 'integer'$"),
+            ("train_teacher.loss_function", "hubert_1", "train_teacher.loss_function: expected a loss among mse"),
+            ("train_teacher.loss_function", "huber", "train_teacher.loss_function: .* received: loss='huber'"),
+            ("train_student.loss_function", "quantile_1.5", "train_student.loss_function: .* 0 < TAU < 1"),
+            ("train_teacher.log_features.true_ht", ["met"], "log_features.true_ht.0: 'met' is not one of"),
+            ("train_teacher.log_features.met", ["pt"], "log_features: .*'met' was unexpected"),
+            ("train_teacher.metric_thresholds.true_met", [50, 50], "true_met: .*non-unique"),
+            ("train_teacher.max_events", 1, "train_teacher.max_events: 1 is less than the minimum of 2"),
+            ("analyze_results_teacher.bg_names", [], "analyze_results_teacher.bg_names: "),
+            ("analyze_results_teacher.signal_names", [], "signal_names: expected at least one"),
+            ("analyze_results_teacher.signal_names", ["W", "QCD"], "'QCD' is named twice"),
+            (
+                "analyze_results_teacher.extra_signals",
+                {"W": "w.h5"},
+                r"extra_signals\.W: is in create_L1",
+            ),
+            ("analyze_results_teacher.extra_signals", {"ZZ": "generated"}, r"extra_signals\.ZZ: generated, but"),
+            ("generate_events.processes.W.events", 10**12, "shards, expected at most"),
         ],
     )
     def test_what_is_wrong_is_named(self, config, key, value, named):
@@ -138,10 +167,135 @@ class TestCheck:
         ):
             check_config(config)
 
+    @pytest.mark.parametrize("key", ["worker_jobs", "chief_host"])
+    def test_a_search_that_is_left_out_has_nothing_to_join(self, key, config):
+        config["train_teacher"] |= {"hyperparameters": "file.json", key: 3 if key == "worker_jobs" else "here"}
+        with pytest.raises(UserError, match=f"^configuration: train_teacher.{key}: .* there is nothing to join$"):
+            check_config(config)
+
+    def test_a_selection_that_keeps_nothing_is_refused(self, config):
+        config["selective_sampling_jets"] |= {"fractions_to_keep": [0, 0], "mode": ">="}
+        with pytest.raises(UserError, match="fractions_to_keep: no event would be kept"):
+            check_config(config)
+
+    @pytest.mark.parametrize("variable", VARIABLES)
+    def test_the_features_of_the_schema_are_those_that_can_be_transformed(self, variable, config):
+        for name in ("pt", "eta", "phi", "met", "ht", "pid"):
+            change(config, f"train_teacher.log_features.{variable}", [name])
+            try:
+                graph_creator(variable, [name])
+            except ValueError:
+                with pytest.raises(UserError):
+                    check_config(config)
+            else:
+                check_config(config)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("key", "names"),
+        [
+            ("selective_sampling_jets.processes", ["QCD", "Wjets"]),
+            ("analyze_results_teacher.signal_names", ["Wjets"]),
+            ("analyze_results_teacher.bg_names", ["Wjets"]),
+        ],
+    )
+    def test_of_processes_that_nothing_makes_are_refused(self, key, names, config, tmp_path):
+        change(config, key, names)
+        with pytest.raises(UserError, match=f"^configuration: {key}: no process 'Wjets', .* has QCD, W, hToTauTau"):
+            check_names(config, tmp_path)
+
+    def test_of_prepared_files_are_known(self, config, tmp_path, write_l1, random_l1_events):
+        write_l1(tmp_path / "output" / "l1_regression" / "test.h5", random_l1_events(5), (b"SM_1", b"a_b_2"))
+        config["analyze_results_teacher"] |= {"signal_names": ["a_b"], "bg_names": ["SM"]}
+        check_names(config, tmp_path)
+        (tmp_path / "output" / "benchmarks").mkdir()
+        (tmp_path / "output" / "benchmarks" / "create_L1regression_data.tsv").touch()  # the workflow has made it
+        with pytest.raises(UserError, match="no process 'a_b'"):
+            check_names(config, tmp_path)
+
+    @pytest.mark.parametrize("section", ["train_teacher", "train_student"])
+    @pytest.mark.parametrize(
+        ("shares", "found"),
+        [({"QCD": 1}, "'W' has no share"), ({"QCD": 1, "W": 1, "Z": 2}, "'Z' is not in the")],
+    )
+    def test_of_shares_are_those_of_the_training_sample(self, section, shares, found, config, tmp_path):
+        change(config, f"{section}.process_shares", shares)
+        with pytest.raises(UserError, match=f"^configuration: {section}.process_shares: process {found}"):
+            check_names(config, tmp_path)
+
+    def test_of_processes_that_are_null_are_left_out_of_all_lists(self, config, tmp_path):
+        config["create_L1regression_data"]["processes"] |= {"W": None, "hToTauTau": None}
+        taken = leave_out(config, tmp_path)
+        assert taken == [
+            "W of selective_sampling_jets.processes",
+            *(f"{name} of analyze_results_teacher.signal_names" for name in ("W", "hToTauTau")),
+        ]
+        assert config["selective_sampling_jets"]["processes"] == ["QCD"]
+        assert config["analyze_results_teacher"]["signal_names"] == ["hChToTauNu"]
+
+    def test_of_processes_that_are_null_leave_no_list_empty(self, config, tmp_path):
+        """An empty list of processes would train on all of them."""
+        config["create_L1regression_data"]["processes"] |= {"QCD": None, "W": None}
+        leave_out(config, tmp_path)
+        assert config["selective_sampling_jets"]["processes"] == ["QCD", "W"]
+        with pytest.raises(UserError, match=r"selective_sampling_jets\.processes: no process 'QCD'"):
+            check_not_left_out(config, "selective_sampling_jets", tmp_path)
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("key", "content", "found"),
+        [
+            ("create_L1regression_data.processes.Z", None, "no such file: wrong"),
+            ("create_L1regression_data.jet_inverse_response", None, "no such file: .*wrong"),
+            ("create_L1regression_data.jet_inverse_response", "a,b\n1,2\n", "wrong: "),
+            ("create_L1regression_data.jet_resolution_forward", "pt,resolution\n1,-2\n", "expected at least 3 points"),
+            ("train_teacher.hyperparameters", None, "no such file: .*wrong"),
+            ("train_teacher.hyperparameters", "{", "not a JSON file"),
+            ("train_teacher.hyperparameters", '{"unit": 3}', "hyperparameter unit: expected one of graph_layers"),
+            ("train_teacher.hyperparameters", '{"units": 0}', "hyperparameter units: expected a positive integer"),
+            ("analyze_results_teacher.zero_bias", "a file", "no such folder"),
+            ("analyze_results_teacher.extra_signals.Z", None, "no such file: wrong"),
+        ],
+    )
+    def test_that_are_not_there_or_of_no_use_are_refused(self, key, content, found, config, tmp_path):
+        if content is not None:
+            (tmp_path / "wrong").write_text(content)
+        change(config, key, "wrong")
+        with pytest.raises(UserError, match=f"^configuration: {key}: .*{found}"):
+            check_files(config, tmp_path)
+
+    def test_of_a_folder_without_parquet_files_are_refused(self, config, tmp_path):
+        (tmp_path / "data").mkdir()
+        change(config, "analyze_results_teacher.zero_bias", "data")
+        with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file"):
+            check_files(config, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("source", "names"),
+        [
+            ("run [2]/a*.h5", ["a1.h5", "a2.h5"]),
+            ("run [2]/a[1].h5", ["a1.h5"]),
+            ("run [2]/b[1].h5", ["b[1].h5"]),  # there is a file of that name
+            ("run [2]/*{3}.h5", ["c{3}.h5"]),
+            ("*/a1.h5", ["a1.h5"]),
+            ("run [2]/none*.h5", []),
+            ("run [2]", []),
+        ],
+    )
+    def test_are_globbed_only_where_no_file_has_that_name(self, source, names, tmp_path):
+        start = tmp_path / "start {1} [a]"
+        (start / "run [2]").mkdir(parents=True)
+        for name in ("a1.h5", "a2.h5", "b1.h5", "b[1].h5", "c{3}.h5"):
+            (start / "run [2]" / name).touch()
+        assert find_files(source, start) == [start / "run [2]" / name for name in names]
+        assert find_files(str(start / source), start / "run [2]") == [start / "run [2]" / name for name in names]
+
 
 class TestFlags:
     def test_values_become_text_lists_are_joined_and_null_is_left_out(self):
-        section = {"a": 1, "b": 0.5, "c": [1, 2.5], "d": [], "e": None, "f": "==", "processes": {"W": {}}}
+        section = {"a": 1.0, "b": 0.5, "c": [1, 2.5], "d": [], "e": None, "f": "==", "processes": {"W": {}}}
         expected = ["--a=1", "--b=0.5", "--c=1,2.5", "--d=", "--f==="]
         assert flags(section, leave_out=("processes",)) == expected
 
