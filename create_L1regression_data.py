@@ -246,8 +246,8 @@ class Process:
 
     def refuse_no_cross_section(self, sums: np.ndarray) -> None:
         """Refuse a process whose training or test events have weights that sum to 0 or less, so that it has no rate."""
-        for sample, total in zip(("training", "test"), sums, strict=True):
-            if not total > 0:
+        for sample, n_events, total in zip(("training", "test"), (self.n_train, self.n_test), sums, strict=True):
+            if n_events and not total > 0:
                 raise UserError(
                     f"process {self.name} ({self.files[0].path}{', ...' * (len(self.files) > 1)}): dataset 'Weights': "
                     f"expected weights of the {sample} events that sum to more than 0, found a sum of {total:g}"
