@@ -220,12 +220,6 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
     """Check the files, and find each process of the evaluation in just one of them."""
     files = [L1Dataset.check(path) for path in args.data]
     refuse_repeated(files)
-    for data in files[1:]:
-        if data.weighted != files[0].weighted:
-            with_weights, without = (data, files[0]) if data.weighted else (files[0], data)
-            raise UserError(
-                f"{without.path}: dataset 'weights' is missing, but {with_weights.path} has it: expected both or none"
-            )
     names = (*args.signal_names, *args.bg_names)
     having = {name: [data for data in files if name in data.process_names.values()] for name in names}
     for name, found in having.items():
@@ -240,7 +234,20 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
     for data in files:
         of_file = tuple(name for name in names if data in having[name])
         samples.append(Sample(data, dict(zip(of_file, data.ids_of(of_file), strict=True))))
+    background = [sample.data for sample in samples if set(args.bg_names) & set(sample.processes)]
+    with_weights = [data for data in background if data.weighted]
+    for data in background:
+        if with_weights and not data.weighted:
+            raise UserError(
+                f"{data.path}: dataset 'weights' is missing, but {with_weights[0].path} has it: "
+                "expected all of the background to have weights, or none"
+            )
     return samples
+
+
+def unweighted(samples: Sequence[Sample]) -> list[str]:
+    """Name the processes whose events have no weights."""
+    return [name for sample in samples if not sample.data.weighted for name in sample.processes]
 
 
 def predict(
@@ -294,12 +301,15 @@ def trained_on(sample: Sample, name: str, record: Mapping[str, Any], seen: Train
 
 
 def without_weights(args: argparse.Namespace, samples: Sequence[Sample]) -> list[str]:
-    """Say that there are no rates where events have no weights."""
-    if samples[0].data.weighted:
-        return []
-    paths = ", ".join(str(sample.data.path) for sample in samples)
-    ignored = " --fixed_rates has no effect." if args.fixed_rates else ""
-    return [f"No weights in {paths}: all events count alike, and there are shares of events and no rates.{ignored}"]
+    """Say that events without weights count alike, and that such a background has no rates."""
+    notes = []
+    for sample in samples:
+        if not sample.data.weighted:
+            notes.append(f"No weights in {sample.data.path}: its events count alike.")
+    if args.bg_names[0] in unweighted(samples):
+        ignored = " --fixed_rates has no effect." if args.fixed_rates else ""
+        notes.append(f"The background has no weights: there are shares of events and no rates.{ignored}")
+    return notes
 
 
 def zero_bias_rates(
@@ -350,7 +360,8 @@ def evaluate(
 ) -> Results:
     """Evaluate each process, the background, and each signal against it."""
     binning = BINNINGS[variable]
-    beams = Beams(args.luminosity, args.colliding_bunches) if samples[0].data.weighted else None
+    no_weights = unweighted(samples)
+    beams = None if args.bg_names[0] in no_weights else Beams(args.luminosity, args.colliding_bunches)
     thresholds = args.inclusive_thresholds or binning.inclusive_thresholds
     processes = {}
     for name, predictions in events.items():
@@ -373,6 +384,7 @@ def evaluate(
         [name for name, _ in args.model],
         args.bg_names,
         beams,
+        no_weights,
         notes,
         sum(sample.data.n_events for sample in samples),
         processes,

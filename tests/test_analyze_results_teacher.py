@@ -1,3 +1,4 @@
+import argparse
 import json
 import re
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
-from analyze_results_teacher import Sample, load, main, read_training, trained_on
+from analyze_results_teacher import Sample, load, main, read_samples, read_training, trained_on
 from nn.trained import Loaded
+from utils.cli import UserError
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
 from utils.evaluation import Model
 from utils.files import sha256_of, whole_folder
@@ -519,8 +521,15 @@ def test_several_files_of_different_processes_are_one_sample(
     assert both in error_of(main, [*args[:4], w, *args[4:]])
     unweighted = changed(w, tmp_path / "unweighted.h5", lambda file: file.pop("weights"))
     args = arguments(model_dir, qcd)
-    mixed = f"{unweighted}: dataset 'weights' is missing, but {qcd} has it"
-    assert mixed in error_of(main, [*args[:4], unweighted, *args[4:]])
+    args = [*args[:4], unweighted, *args[4:]]
+    assert main([str(word) for word in args]) == 0  # a signal needs none: its efficiencies are shares
+    results = results_of(model_dir)
+    units = [results["processes"][name]["counts"]["sum_of_weights"]["unit"] for name in ("W", "QCD")]
+    assert units == ["1", "pb"] and results["luminosity"] is not None
+    assert results["notes"][0] == f"No weights in {unweighted}: its events count alike."
+    mixed = f"{unweighted}: dataset 'weights' is missing, but {qcd} has it: expected all of the background"
+    with pytest.raises(UserError, match=re.escape(mixed)):
+        read_samples(argparse.Namespace(data=[unweighted, qcd], signal_names=(), bg_names=("W", "QCD")))
 
 
 @pytest.mark.usefixtures("no_plots")

@@ -727,7 +727,9 @@ class Results:
         Their names; the first one is the model that single plots are of.
     background_names : list of str
     beams : Beams or None
-        None where weights are no cross sections.
+        None where the background has no weights.
+    unweighted : list of str
+        Processes whose events have no weights, and count 1 each.
     notes : list of str
         What a reader has to know first: that there are no weights, that events were trained on.
     n_events : int
@@ -743,6 +745,7 @@ class Results:
     models: list[str]
     background_names: list[str]
     beams: Beams | None
+    unweighted: list[str]
     notes: list[str]
     n_events: int
     processes: dict[str, ProcessResult]

@@ -55,7 +55,7 @@ def process_figures(results: Results, name: str, process: ProcessResult) -> Figu
     plot("correction_vs_sum", of_process.draw_correction, process.correction_in_reco, sum_label, *of)
     jets = (process.correction_in_jets, "Number of L1 jets")
     plot("correction_vs_jets", of_process.draw_correction, *jets, *of)
-    plot("spectrum", of_process.draw_spectra, process.spectra, *of, results.beams is not None)
+    plot("spectrum", of_process.draw_spectra, process.spectra, *of, name not in results.unweighted)
     plot("response", of_process.draw_response, process.response, binning.response_above, *of)
     plot("response_slices", of_process.draw_response_slices, process.response_slices, binning.slices, *of)
     plot("resolution", of_process.draw_resolution, process.resolution, *of)

@@ -327,7 +327,10 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
         "colliding_bunches": beams.colliding_bunches if beams else None,
         "notes": results.notes,
         "events": results.n_events,
-        "processes": {name: _process(process, slices, weighted) for name, process in results.processes.items()},
+        "processes": {
+            name: _process(process, slices, name not in results.unweighted)
+            for name, process in results.processes.items()
+        },
         "background": _background(results.background, results.background_names, weighted),
         "signals": {
             name: _signal(signal, results.background, results.processes[name].counts)
