@@ -71,7 +71,8 @@ def estimate_of_rows(rows: np.ndarray) -> Estimate[np.ndarray]:
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(rows[1:], MEDIAN_AND_CENTRAL[1:], axis=0)
     error, value = (high - low) / 2, rows[0]
-    return Estimate(value, np.where(np.isfinite(value) & (error > ROUNDING * np.abs(value)), error, np.nan))
+    known = np.isfinite(value) & np.isfinite(error) & (error > ROUNDING * np.abs(value))
+    return Estimate(value, np.where(known, error, np.nan))
 
 
 def unseen(n_effective: np.ndarray) -> np.ndarray:

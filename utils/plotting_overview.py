@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from utils.evaluation import BASELINE
 from utils.performance import BinnedResponse, Roc, TurnOn
 from utils.plotting_process import (
+    BEYOND,
     draw_points,
     draw_turn_on_curve,
     known_range,
@@ -98,7 +99,7 @@ def draw_all_turn_ons(
 ) -> Drawing:
     """Draw the turn-on curves of each process, as points and fits that describe them; `curves` by process and quantity.
 
-    Points with an interval wider than ``WIDEST_INTERVAL`` are left out.
+    Left out are points with an interval wider than ``WIDEST_INTERVAL`` and curves with a threshold beyond the sample.
     """
     fig, ax = start(ax, luminosity)
     for quantity in (BASELINE, model):
@@ -109,7 +110,10 @@ def draw_all_turn_ons(
             draw_turn_on_curve(ax, replace(curve, efficiency=known), look, None)
     say_if_no_curve(ax, (curves[name][quantity] for name in curves for quantity in (BASELINE, model)))
     set_turn_on_axes(ax, curve.edges, variable)
-    _add_legend(ax, curves, model, variable, title, "upper left")
+    first = next(iter(curves.values()))
+    beyond = [quantity for quantity in (BASELINE, model) if np.isnan(first[quantity].threshold)]
+    lines = [title, *(quantity_label(quantity, variable) + BEYOND for quantity in beyond)]
+    _add_legend(ax, curves, model, variable, "\n".join(lines), "upper left")
     return fig, ax
 
 

@@ -24,7 +24,7 @@ from utils.performance import (
 from utils.plotting_quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
 from utils.plotting_style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 
-FEW_EVENTS = "Too few events"
+BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
 HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
 
 
@@ -319,8 +319,11 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
 
 
 def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
-    """Say so where no turn-on curve has a point."""
-    if not any(np.isfinite(curve.efficiency.value).any() for curve in curves):
+    """Say so where no turn-on curve has a point, for want of events or of thresholds."""
+    known = [curve for curve in curves if not np.isnan(curve.threshold)]
+    if not known:
+        say(ax, "All thresholds are beyond the sample")
+    elif not any(np.isfinite(curve.efficiency.value).any() for curve in known):
         say(ax, NO_EVENTS)
 
 

@@ -1,6 +1,7 @@
 """Drawing of what the corrections do to a trigger: turn-on curves at equal rate, rates and ROC curves."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable
 from utils.evaluation import BASELINE, LOWEST_BACKGROUND, TRUE, Allowed, BackgroundResult, Beams, ZeroBiasResult
 from utils.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
 from utils.plotting_process import (
+    BEYOND,
     add_legend_above,
     draw_step,
     draw_turn_on_curve,
@@ -28,7 +30,6 @@ from utils.plotting_quantities import (
 from utils.plotting_style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
 
 RATIO_RANGE = (1e-3, 20)
-BEYOND = ": beyond the sample"
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
@@ -75,10 +76,7 @@ def draw_turn_on_at_equal_rate(
             draw_step(ax, curve.threshold, curve.edges, label)
         else:
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
-    if all(np.isnan(curve.threshold) for curve in curves.values()):
-        say(ax, "All thresholds are beyond the sample")
-    else:
-        say_if_no_curve(ax, (curve for curve in curves.values() if not np.isnan(curve.threshold)))
+    say_if_no_curve(ax, curves.values())
     set_turn_on_axes(ax, curve.edges, variable)
     add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
     return fig, ax
@@ -186,7 +184,7 @@ def draw_roc(
     """Draw the signal efficiency against the background efficiency, with the working points, their errors and names.
 
     A triangle that points down is the limit where no signal event passes. A working point that is beyond the sample for
-    a quantity has no mark of it.
+    a quantity has no mark of it, and the legend says so.
     """
     fig, ax = start(ax, f"{signal} against {background}")
     for quantity, look in looks(roc).items():
@@ -204,9 +202,12 @@ def draw_roc(
         x = point.background_efficiency
         ax.axvline(x, color=COLOURS[4], linestyle=":", linewidth=1, zorder=0)
         above = ax.get_xaxis_transform()
-        ax.text(x, 0.985, allowed_text(point), transform=above, rotation=90, ha="right", va="top", fontsize="xx-small")
+        written: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": "xx-small", "clip_on": True}
+        ax.text(x, 0.985, allowed_text(point), transform=above, **written)
     luminosities = {luminosity_of(point, beams) for point in allowed} - {""}
-    set_roc_axes(ax, *(f"Rates at {luminosity}" for luminosity in luminosities))
+    unknown = np.any([np.isnan(points.efficiency[quantity].value) for quantity in roc], axis=0)
+    beyond = [f"{allowed_text(point)}{BEYOND}" for point, missing in zip(allowed, unknown, strict=False) if missing]
+    set_roc_axes(ax, "\n".join([*(f"Rates at {luminosity}" for luminosity in luminosities), *beyond]) or None)
     return fig, ax
 
 

@@ -243,11 +243,12 @@ def test_roc_shows_curves_working_points_and_areas():
     estimate = Estimate(np.array([0.25, 0, np.nan]), np.array([0.02, 0.005, np.nan]))
     points = WorkingPoints(np.array([0.01, 0.003, 0.001]), {}, {"teacher": estimate}, {}, {}, {}, {}, [])
     roc = {"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}
-    allowed = [Allowed(0.05), Allowed(0.01, 100.0)]
+    allowed = [Allowed(0.05), Allowed(0.01, 100.0), Allowed(0.001)]
     _, ax = plotting_trigger.draw_roc(roc, points, allowed, Beams(2e34, 2448), "true_met", "W", "QCD")
     named = {text.get_text(): text.get_position()[0] for text in ax.texts}
     assert (named["5%"], named["100 kHz"]) == (0.05, 0.01)
     assert "cm" in ax.get_legend().get_title().get_text()
+    assert ax.get_legend().get_title().get_text().endswith("\n0.1%: beyond the sample")
     curve = next(line for line in ax.lines if len(line.get_xdata()) == 3)
     assert curve.get_xydata().tolist() == [[0, 0], [0.01, 0.3], [1, 1]]
     assert points_of(ax, 0).tolist() == [[0.01], [0.25]]
@@ -343,6 +344,10 @@ def test_a_threshold_beyond_the_sample_is_said_to_be_so():
     assert len(ax.containers) == 2  # points of the others
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate(dict.fromkeys(curves, unknown), *of)
     assert "All thresholds are beyond the sample" in [text.get_text() for text in ax.texts]
+    of_processes = {"W": {BASELINE: unknown, "teacher": curves["teacher"]}}
+    _, ax = plotting_overview.draw_all_turn_ons(of_processes, "teacher", "0.001 kHz of QCD", "true_met")
+    title = ax.get_legend().get_title().get_text()
+    assert title == "0.001 kHz of QCD\nL1 $p_T^{miss}$: beyond the sample"
 
 
 def test_a_gaussian_that_does_not_describe_a_spike_and_a_hump_is_not_drawn():
