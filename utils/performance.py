@@ -439,10 +439,10 @@ def _reached_rows(
     key = points.bins.astype(np.int64)
     for passing in (*passes.values(), weights < 0):
         key = 2 * key + passing
-    keys, group = np.unique(key, return_inverse=True)
+    keys = np.flatnonzero(np.bincount(key))
     bins = keys >> (len(passes) + 1)
     passing_groups = {name: (keys >> (len(passes) - i)) & 1 for i, name in enumerate(passes)}
-    sums, squares = (np.bincount(group, w) for w in (weights, np.square(weights, dtype=np.float64)))
+    sums, squares = (np.bincount(key, w)[keys] for w in (weights, np.square(weights, dtype=np.float64)))
     for i, of_groups in enumerate(replica_sums(sums, squares, rng)):
         total = np.bincount(bins, of_groups, n_bins + 1)[:n_bins]
         filled = total > 0
