@@ -73,7 +73,7 @@ try:
     check_names(config, START)
     LEFT_OUT = leave_out(config, START)
     refuse_dangling(START / config["output"])
-except UserError as error:
+except (OSError, UserError) as error:
     raise WorkflowError(str(error)) from None
 
 if LEFT_OUT:
@@ -175,7 +175,7 @@ def data_of(section, *names):
     """L1 regression files by name, for a rule that needs the processes of its section in them."""
     try:
         check_not_left_out(config, section, START)
-    except UserError as error:
+    except (OSError, UserError) as error:
         raise WorkflowError(str(error)) from None
     return [f"l1_regression/{name}.h5" for name in names]
 
@@ -537,5 +537,5 @@ def user_inputs():
 
 try:
     refuse_inputs_of_outputs(user_inputs(), START / config["output"], outputs())
-except UserError as error:
+except (OSError, UserError) as error:
     raise WorkflowError(str(error)) from None
