@@ -134,6 +134,8 @@ if is_script():
     check_limits()
 if Path("matplotlibrc").exists():  # which Matplotlib would read before any other
     import contextlib
+    import importlib
 
-    with contextlib.chdir(library_path.ROOT):
-        import matplotlib as mpl  # noqa: F401
+    # The environment of the rule that generates events has no Matplotlib.
+    with contextlib.chdir(library_path.ROOT), contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("matplotlib")
