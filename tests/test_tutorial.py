@@ -51,7 +51,7 @@ ANALYSIS = ["selective_sampling_jets", "train_teacher", "analyze_results_teacher
 class TestPublicFiles:
     @pytest.fixture
     def folder(self, tmp_path, write_events, random_particles):
-        config = block("yaml", "adc2021")
+        config = block("yaml", "output_adc2021")
         sources = yaml.safe_load(config)["create_L1regression_data"]["processes"]
         names = [Path(source).name for source in sources.values() if source]
         assert len(names) == 5
@@ -67,12 +67,12 @@ class TestPublicFiles:
 
     def test_the_training_sample_is_of_the_standard_model(self, folder):
         run(block("", "adc2021.yaml").replace("snakemake", "snakemake plots_selective_true_met"), folder)
-        with h5py.File(folder / "output" / "selective_true_met" / "train.h5") as file:
+        with h5py.File(folder / "output_adc2021" / "selective_true_met" / "train.h5") as file:
             (sm,) = [int(name.decode().split("_")[1]) for name in file["ids_names"] if name.startswith(b"SM_")]
             assert set(file["ids"][:]) == {sm}
         lengths = []
         for name in ("train", "test"):
-            with h5py.File(folder / "output" / "l1_regression" / f"{name}.h5") as file:
+            with h5py.File(folder / "output_adc2021" / "l1_regression" / f"{name}.h5") as file:
                 lengths.append(len(file["ids"]))
         assert sum(lengths) == 5 * 60
 
