@@ -43,7 +43,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument("--output", type=Path, required=True, help="events file to write")
     args.add_argument("--process", type=checked(process_name), required=True, help="name of the process")
     args.add_argument(
-        "--settings", nargs="+", required=True, metavar="'KEY = VALUE'", help="settings for Pythia that define it"
+        "--settings",
+        action="extend",
+        nargs="+",
+        required=True,
+        metavar="'KEY = VALUE'",
+        help="settings for Pythia that define it; may be repeated",
     )
     args.add_argument(
         "--events", type=number(int, 1), default=10000, help="events to write; of a Les Houches file, to read"

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from generate_events import FAILED, main
+from generate_events import FAILED, main, parse_args
 from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.event_counts import History
 from utils.events import EventsFile
@@ -124,6 +124,11 @@ def test_les_houches_files_that_are_refused(weights, message, tmp_path, write_le
     path = write_les_houches(tmp_path / "hard.lhe", -4, weights)
     assert message in error_of(main, arguments(tmp_path / "out" / "events.h5", settings=les_houches(path)))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_settings_may_be_given_in_parts():
+    words = arguments("x.h5", "--settings", "PhaseSpace:mHatMin = 5")
+    assert parse_args(words).settings == [*QCD, "PhaseSpace:mHatMin = 5"]
 
 
 def test_a_setting_that_a_flag_decides_is_refused(tmp_path, error_of):

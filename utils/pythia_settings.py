@@ -46,8 +46,21 @@ FRAME_OF = {
 
 def overriding_flag(setting: str) -> str | None:
     """Return which flag decides a setting, by its name alone; None if none does."""
-    name = re.split(r"[\s=]", setting.strip(), maxsplit=1)[0].replace("::", ":").lower()
-    return next((flag for key, flag in DECIDED_BY.items() if key.lower() == name), None)
+    return next((flag for key, flag in DECIDED_BY.items() if key.lower() == _name(setting)), None)
+
+
+def _name(setting: str) -> str:
+    """Return the name of a setting as Pythia compares it."""
+    return re.split(r"[\s=]", setting.strip(), maxsplit=1)[0].replace("::", ":").lower()
+
+
+def _refuse_repeated(settings: Sequence[str]) -> None:
+    """Refuse a setting that a later one replaces; those of particles, which begin with a digit, may add up."""
+    first: dict[str, str] = {}
+    for setting in settings:
+        name = _name(setting)
+        if name[:1].isalpha() and name != "include" and first.setdefault(name, setting) != setting:
+            raise ValueError(f"'{first[name]}' would be overridden by '{setting}'")
 
 
 def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: Mapping[str, Value]) -> None:
@@ -68,6 +81,7 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
     ValueError
         If Pythia does not know a setting, or if it would have no effect; the message names it.
     """
+    _refuse_repeated(settings)
     for setting in (*COMMON_SETTINGS, *(f"{key} = {_text(value)}" for key, value in decided.items())):
         if not pythia.readString(setting):
             raise ValueError(f"Pythia does not accept '{setting}'")

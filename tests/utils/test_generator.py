@@ -228,6 +228,7 @@ class TestOverriddenSettings:
         [
             ("Beams:eA = 4000", "Beams:eA would have no effect: expected Beams:frameType = 2"),
             ("Beams:LHEF = events.lhe", "Beams:LHEF would have no effect: expected Beams:frameType = 4"),
+            ("phaseSpace:pTHatMin 50", "'PhaseSpace:pTHatMin = 20' would be overridden by 'phaseSpace:pTHatMin 50'"),
             ("Beams:frameType = 4", "expected Beams:LHEF with Beams:frameType = 4, which names the file, found none"),
             ("POWHEG:veto = 1", "'POWHEG:veto = 1' would have no effect"),
             ("Main:numberOfSubruns = 2", "'Main:numberOfSubruns = 2' would have no effect"),
