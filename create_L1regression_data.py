@@ -28,7 +28,7 @@ from utils.cli import UserError, comma_separated, is_name, number, parser, progr
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files, refuse_mixture
-from utils.files import provenance, refuse_overlaps, replaced_together, whole_folder
+from utils.files import provenance, real, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.les_houches import refuse_overlaps_of
 from utils.random_streams import stream_and_key, uniforms
@@ -125,7 +125,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
     if parsed.train_output is None:
         parsed.test_fraction = 1.0
-    elif parsed.train_output.resolve() == parsed.test_output.resolve():
+    elif real(parsed.train_output) == real(parsed.test_output):
         args.error("--train_output and --test_output name the same file")
     return parsed
 

@@ -25,7 +25,7 @@ import numpy as np
 from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
 from utils.data_processing import L1Events, jet_count
 from utils.event_counts import LEFT_OUT, READ, Tally
-from utils.files import provenance, refuse_overlaps, replaced_together, whole_file, whole_folder
+from utils.files import provenance, real, refuse_overlaps, replaced_together, whole_file, whole_folder
 from utils.l1_dataset import L1Content, L1Dataset, L1Writer, new_l1_file
 from utils.loss_weights import LossSpectrum
 from utils.random_streams import uniforms
@@ -96,7 +96,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parsed = args.parse_args(argv)
     if parsed.sampling_threshold is not None and parsed.sampling_var is None:
         args.error("--sampling_threshold needs --sampling_var")
-    if parsed.discarded_output and parsed.discarded_output.resolve() == parsed.output.resolve():
+    if parsed.discarded_output and real(parsed.discarded_output) == real(parsed.output):
         args.error("--output and --discarded_output name the same file")
     return parsed
 

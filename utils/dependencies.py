@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from utils.cli import UserError
-from utils.files import modules_of, sha256_of
+from utils.files import modules_of, real, sha256_of
 
 
 @functools.cache
@@ -66,7 +66,7 @@ def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, n
 def _ways(path: Path) -> Iterator[Path]:
     """Yield the absolute path by its name and by where its links lead."""
     yield Path(os.path.normpath(path.absolute()))
-    yield path.resolve()
+    yield real(path)
 
 
 def _places(output: Path) -> Iterator[Path]:

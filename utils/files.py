@@ -59,6 +59,11 @@ TRACKED_LIBRARIES = (
 )
 
 
+def real(path: str | Path) -> Path:
+    """Return an absolute path without links; `Path.resolve` raises an error of its own where links go in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def not_there(path: str | Path, what: str = "file") -> UserError:
     """Return the error of an input that does not exist, or is something else; a link that leads nowhere is named."""
     path = Path(path)
@@ -90,7 +95,7 @@ def refuse_special(path: str | Path) -> None:
     """
     part = Path(path)
     for _ in range(MOST_LINKS):
-        part = part.parent.resolve() / part.name
+        part = real(part.parent) / part.name
         if part.is_relative_to("/proc"):
             raise UserError(f"{path}: is a descriptor of this process, expected the name of a file")
         if not part.is_symlink():
@@ -114,7 +119,7 @@ def kind_of(path: Path) -> str:
 def writable(path: str | Path) -> Path:
     """Return the absolute path of an output without links, and make its parent."""
     refuse_dangling(path)
-    path = Path(path).resolve()  # what a link leads to is replaced, not the link
+    path = real(path)  # what a link leads to is replaced, not the link
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -334,19 +339,19 @@ def refuse_overlaps(outputs: Mapping[str, Path | None], inputs: Iterable[Path | 
         for name, path in [*others, *given[:i], *given[i + 1 :]]:
             if _same_file(output, path):
                 raise UserError(f"{flag} {output}: is the same file as {name} {path}")
-            if output.resolve() in path.resolve().parents:
+            if real(output) in real(path).parents:
                 raise UserError(f"{flag} {output}: is replaced as a whole, but {name} {path} is in it")
 
 
 def _same_file(one: Path, other: Path) -> bool:
     """Return whether two paths lead to the same file, by links of either kind as well."""
-    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+    return real(one) == real(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def refuse_inputs_in(output: Path, *inputs: Path) -> None:
     """Refuse an output folder whose replacement as a whole would remove an input."""
     for path in inputs:
-        if output.resolve() in (path.resolve(), *path.resolve().parents):
+        if real(output) in (real(path), *real(path).parents):
             raise UserError(f"--output {output}: is replaced as a whole, but {path} is in it")
 
 

@@ -17,6 +17,8 @@ from utils.random_streams import StreamAndKey, normal_pair
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
+PT_RANGE = 1e-2, 1e5  # of the tables, in GeV
+FACTOR_RANGE = 1e-4, 1e4  # of factors and resolutions
 RESOLUTION, SCALE = 0, 1  # of the two normal numbers of an object
 
 
@@ -54,6 +56,8 @@ class InverseResponse:
         factor = np.stack([table[name] for name in columns], axis=1)
         if (factor <= 0).any():
             raise UserError(f"{path}: expected factors above 0")
+        _refuse_beyond(path, "pt", pt, PT_RANGE)
+        _refuse_beyond(path, "factor", factor, FACTOR_RANGE)
         return cls(np.append(low, high[-1]), pt, factor)
 
     def __call__(self, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:
@@ -114,6 +118,8 @@ class JetResolution:
         pt, resolution = (table[name] for name in columns)
         if len(pt) < 3 or (pt <= 0).any() or (resolution <= 0).any():
             raise UserError(f"{path}: expected at least 3 points with pt and resolution above 0")
+        _refuse_beyond(path, "pt", pt, PT_RANGE)
+        _refuse_beyond(path, "resolution", resolution, FACTOR_RANGE)
         return cls.fit(pt, resolution)
 
     def __call__(self, pt: np.ndarray) -> np.ndarray:
@@ -124,6 +130,15 @@ class JetResolution:
 @inlined
 def _jet_resolution(a: float, b: float, c: float, pt: np.ndarray | float) -> np.ndarray | float:
     return np.sqrt(a / pt**2 + b / pt + c)
+
+
+def _refuse_beyond(path: str | Path, name: str, values: np.ndarray, bounds: tuple[float, float]) -> None:
+    """Refuse numbers with which sums overflow: the least squares of a fit then come to no end."""
+    low, high = bounds
+    if not ((values >= low) & (values <= high)).all():
+        raise UserError(
+            f"{path}: {name}: expected from {low:g} to {high:g}, found {values.min():g} to {values.max():g}"
+        )
 
 
 def _read_table(path: str | Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ from utils.files import (
     FOLDER_MARK,
     naming,
     read_json,
+    real,
     replace_folder,
     replaceable_folder,
     sole_writer,
@@ -38,7 +39,7 @@ MADE_FOR = "made_for.json"
 
 def partial_path(output: str | Path) -> Path:
     """Return where the unfinished content of an output folder is kept."""
-    path = Path(output).resolve()
+    path = real(output)
     return path.with_name(f"{path.name}.partial")
 
 

@@ -45,20 +45,20 @@ TOKENS = (
 )
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: Any) -> list[tuple[Any, Any]]:
     """List all entries of nested mappings and lists: what holds each, and its key."""
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
-    return [place for key in keys for place in ((value, key), *_places(value[key]))]
+    return [place for key in keys for place in ((value, key), *places(value[key]))]
 
 
 def change_values(config: dict[str, Any], rng: Rng) -> dict[str, Any]:
     """Change, remove or add entries."""
     config = copy.deepcopy(config)
     for _ in range(rng.integers(1, 4)):
-        places = _places(config)
-        if not places:
+        found = places(config)
+        if not found:
             break
-        holder, key = places[rng.integers(len(places))]
+        holder, key = found[rng.integers(len(found))]
         odd = copy.deepcopy(ODD_VALUES[rng.integers(len(ODD_VALUES))])
         change = rng.integers(6)
         if change == 0:

@@ -23,13 +23,14 @@ from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
 from tests.flags import REQUIRED
-from tests.hostile import configurations, hdf5_files, models, parquet_files
+from tests.hostile import configurations, hdf5_files, models, parquet_files, side_inputs
 from tests.hostile.pool import Case, run_all
 from utils import first_look
 from utils.cli import UserError, script
 from utils.config import NOT_FLAGS, check_config, flags, n_shards
 from utils.events import EventsFile
 from utils.l1_dataset import L1Dataset
+from utils.les_houches import copy_events
 from utils.trainings import read_training
 from utils.zero_bias import ZeroBiasData
 
@@ -192,6 +193,81 @@ def model(number: int, folder: Path) -> Case:
     return Case(lambda: load_and_predict(None), folder / "out", noisy=True)
 
 
+@script
+def read_hyperparameters(path: Path) -> None:
+    """Read fixed hyperparameters as the training of a teacher does."""
+    import_module("train_teacher").read_hyperparameters(path)
+
+
+@script
+def see_as_student(folder: Path) -> None:
+    """Read the record of a student, and look at events as it does."""
+    inputs = read_training(folder).student_inputs
+    if inputs:
+        rng = generator(0)
+        with tempfile.NamedTemporaryFile(suffix=".h5") as file:
+            hdf5_files.write(Path(file.name), hdf5_files.l1_content(rng), rng)
+            assert inputs.features(L1Dataset.check(file.name).rows(0, hdf5_files.N_EVENTS)).size
+
+
+@script
+def copy_les_houches(path: Path) -> None:
+    """Copy events of a Les Houches file as the generation of a shard does."""
+    with tempfile.TemporaryFile() as to:
+        copy_events(path, range(2, 5), to)
+
+
+def side_input(number: int, folder: Path) -> Case:
+    """A file beside the data, or something without an end in the place of any input, or an odd name."""
+    rng, out, bad = generator(number), folder / "out", folder / "bad"
+    if rng.random() < 0.25:
+        return endless(rng, folder)
+    hdf5_files.write(folder / "good.h5", hdf5_files.events_content(rng), rng)
+    create_argv = [f"--train_output={out}/train.h5", f"--test_output={out}/test.h5"]
+    outputs = out / "train.h5", out / "test.h5"
+    kind = rng.integers(5)
+    if kind == 0:
+        bad.write_text(side_inputs.odd_json(side_inputs.HYPERPARAMETERS, rng))
+        return Case(lambda: read_hyperparameters(bad), out)
+    if kind == 1:
+        bad.mkdir()
+        (bad / "training.json").write_text(side_inputs.odd_json(side_inputs.STUDENT, rng))
+        return Case(lambda: see_as_student(bad), out)
+    if kind == 2:
+        flag = str(rng.choice(["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]))
+        good = (ROOT / "utils" / "l1_response" / f"{flag}.csv").read_text()
+        bad.write_text(side_inputs.odd_table(good, rng))
+        argv = [f"--input=QCD={folder}/good.h5", f"--{flag}={bad}", *create_argv]
+        return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+    if kind == 3:
+        name = side_inputs.NAMES[rng.integers(len(side_inputs.NAMES))]
+        argv = [f"--input={name}={folder}/good.h5", *create_argv]
+        return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+    bad.write_bytes(side_inputs.odd_les_houches(rng))
+    return Case(lambda: copy_les_houches(bad), out)
+
+
+def endless(rng: np.random.Generator, folder: Path) -> Case:
+    """Something without an end in the place of an input."""
+    out, bad = folder / "out", folder / "bad"
+    bad.mkdir()
+    create_argv = [f"--input=QCD={bad}/x", f"--train_output={out}/train.h5", f"--test_output={out}/test.h5"]
+    hdf5_files.write(folder / "good.h5", hdf5_files.events_content(rng), rng)
+    table = [f"--input=QCD={folder}/good.h5", *create_argv[1:], f"--jet_inverse_response={bad}/x"]
+    readers: tuple[tuple[str, Callable[[], int]], ...] = (
+        ("x", lambda: create(create_argv)),
+        ("x", lambda: create(table)),
+        ("x", lambda: select([f"--input={bad}/x", f"--output={out}/kept.h5"])),
+        ("x", lambda: read_hyperparameters(bad / "x")),
+        ("x", lambda: copy_les_houches(bad / "x")),
+        ("training.json", lambda: see_as_student(bad)),
+        ("x.parquet", lambda: read_zero_bias(bad)),
+    )
+    name, run = readers[rng.integers(len(readers))]
+    side_inputs.put_what_has_no_end(bad / name, rng)
+    return Case(run, out)
+
+
 # What makes a case, and how many there are.
 KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "events": (events_reader, 5000),
@@ -201,6 +277,7 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "zero_bias": (zero_bias, 1000),
     "configuration": (configuration, 1000),
     "command_line": (command_line, 1000),
+    "side_input": (side_input, 1000),
     "model": (model, 1000),
 }
 

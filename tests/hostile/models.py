@@ -6,6 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from tests.hostile import configurations, hdf5_files
@@ -81,13 +82,43 @@ def _hostile_layer(content: bytes, rng: Rng) -> bytes:
     return json.dumps(config).encode()
 
 
+def _wide(content: bytes, rng: Rng) -> bytes:
+    """Name widths that take gigabytes, or other numbers beyond reason."""
+    config = json.loads(content)
+    found = [(holder, key) for holder, key in configurations.places(config) if type(holder[key]) in (int, float)]
+    of_layers = [(holder, key) for holder, key in found if key in ("units", "num_heads", "output_dim", "input_dim")]
+    holder, key = (of_layers or found)[rng.integers(len(of_layers or found))]
+    holder[key] = (10**4, 10**6, 10**10, 10**400, -1, 1e308)[rng.integers(6)]
+    return json.dumps(config).encode()
+
+
+def _bomb(members: dict[str, bytes], rng: Rng) -> None:
+    """Add what unfolds to much more: in the archive, or in the file of the weights."""
+    choices = rng.integers(4)
+    if choices == 0:
+        members["assets/x"] = bytes(1 << 28)
+    elif choices == 1:
+        members["config.json"] += b" " * (1 << 28)
+    elif choices == 2:
+        members["model.weights.h5"] = bytes(1 << 28)
+    else:
+        content = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(content, "a") as file:
+            places: list[str] = []
+            file.visititems(lambda name, found: places.append(name) if isinstance(found, h5py.Dataset) else None)
+            name = places[rng.integers(len(places))]
+            del file[name]
+            file.create_dataset(name, (1 << 28,), "f4", compression="gzip", chunks=(1 << 20,), fillvalue=1)
+        members["model.weights.h5"] = content.getvalue()
+
+
 def bad_model(content: bytes, rng: Rng) -> bytes:
     """Change the bytes of a .keras file, or of the files in it, or which there are."""
     if rng.random() < 0.25:
         return _bytes(content, rng)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    change = rng.integers(8)
+    change = rng.integers(11)
     if change == 0:
         del members[str(rng.choice(list(members)))]
     elif change == 1:
@@ -99,10 +130,14 @@ def bad_model(content: bytes, rng: Rng) -> bytes:
         members["config.json"] = _text(members["config.json"], rng)
     elif change == 5:
         members["config.json"] = _values(members["config.json"], rng)
+    elif change == 6:
+        members["config.json"] = _wide(members["config.json"], rng)
+    elif change == 7:
+        _bomb(members, rng)
     else:
         members["config.json"] = _hostile_layer(members["config.json"], rng)
     changed = io.BytesIO()
-    with zipfile.ZipFile(changed, "w") as archive:
+    with zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, member in members.items():
             archive.writestr(name, member)
     return changed.getvalue()

@@ -233,6 +233,16 @@ def hdf5_file(tmp_path):
     return path
 
 
+def test_links_in_a_circle_are_one_line(tmp_path):
+    (tmp_path / "x").symlink_to("y")
+    (tmp_path / "y").symlink_to("x")
+    with pytest.raises(UserError, match=r"x: is a link to y, which does not exist"), whole_file(tmp_path / "x"):
+        pass
+    with pytest.raises(UserError, match=r"x: is a link to y, which does not exist"), open_hdf5(tmp_path / "x"):
+        pass
+    refuse_overlaps({"--output": tmp_path / "z"}, [tmp_path / "x"])
+
+
 class TestReadText:
     """Text of a bounded length, from files only."""
 

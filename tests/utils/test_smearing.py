@@ -153,6 +153,8 @@ class TestBadTables:
             ("abs_eta_min,abs_eta_max,pt_0,pt_30\n0,1,1,1\n", "rising values above 0"),
             (RESPONSE_HEAD, "expected"),
             (RESPONSE_HEAD + "0,1,1.1,\n", "column 'pt_60': expected finite numbers"),
+            (RESPONSE_HEAD + "0,1,1e308,1\n", r"factor: expected from 0.0001 to 10000, found 1 to 1e\+308"),
+            ("abs_eta_min,abs_eta_max,pt_30,pt_inf\n0,1,1,1\n", "pt: expected from 0.01 to 100000, found 30 to inf"),
             (RESPONSE_HEAD + "0,1,high,1.1\n", "column 'pt_30': expected finite numbers"),
             (RESPONSE_HEAD + "0,1,1.1,0\n", "expected factors above 0"),
             (RESPONSE_HEAD + "0,1,1,1\n2,3,1,1\n", "expected contiguous rising bins of absolute eta"),
@@ -174,6 +176,7 @@ class TestBadTables:
             ("pt,resolution\n30,0.1\n60,0.1\n", "expected at least 3 points"),
             ("pt,resolution\n30,0.1\n60,0.1\n90,0\n", "pt and resolution above 0"),
             ("pt,resolution\n30,0.1\n-60,0.1\n90,0.1\n", "pt and resolution above 0"),
+            ("pt,resolution\n30,0.1\n60,1e300\n90,0.1\n", "resolution: expected from 0.0001 to 10000, found 0.1 to 1e"),
             ("pt,resolution\n30,0.1\n60,inf\n90,0.1\n", "column 'resolution': expected finite numbers"),
         ],
     )
