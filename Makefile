@@ -15,6 +15,13 @@ ifneq ($(filter .venv%,$(VENV))$(findstring /,$(VENV)),$(or $(VENV),.venv))
 $(error VENV=$(VENV): expected a name in this folder that begins with .venv, since it may be made anew)
 endif
 
+# What is set for other programs: libraries of a software stack, and a cache for Snakemake that cannot be written.
+unexport PYTHONPATH PYTHONHOME
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+ifeq ($(shell mkdir -p "$(CACHE)" 2> /dev/null && test -w "$(CACHE)" && echo writable),)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: run report test lint unit numerics always
 
 run: $(VENV)/run.done

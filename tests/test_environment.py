@@ -1,14 +1,25 @@
-"""One set of versions: the pinned requirements, the conda environments and the project's own dependencies agree."""
+"""One set of versions, which the pinned requirements, conda environments and dependencies share; and settings outside.
 
+What a user has set for other programs neither stops a script nor changes a number.
+"""
+
+import os
 import re
+import site
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import h5py
 import pytest
 import yaml
+from numpy.testing import assert_array_equal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from utils.library_path import without_additions
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -134,3 +145,95 @@ class TestCondaEnvironment:
         needed = {canonicalize_name(LIBRARIES.get(name, name)) for name in imported} & pinned
         assert len(needed) > 3
         assert needed <= set(self.packages(path))
+
+
+@pytest.fixture
+def settings_for_others(tmp_path, random_particles, write_events):
+    """Return a folder with events, and environment variables that each would stop a script or change its results."""
+    write_events(tmp_path / "events.h5", random_particles(300))
+    (tmp_path / "keras.json").write_text('{"backend": "jax", "floatx": "float64"}')
+    (tmp_path / "matplotlibrc").write_bytes(b"text.usetex: True\n\xff\xfe")
+    for name in ("h5py", "keras", "matplotlib", "nn", "numpy", "pathlib", "signal", "utils"):
+        package = tmp_path / "stack" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("raise RuntimeError('built for another Python')")
+    libraries = dict.fromkeys(("TF_XLA_FLAGS", "XLA_FLAGS", "TF_CONFIG", "TF_NUM_INTRAOP_THREADS"), "--nonsense")
+    libraries |= {"KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path), "KERAS_MAX_EPOCHS": "1"}
+    libraries |= {"KERASTUNER_TUNER_ID": "chief", "KERASTUNER_ORACLE_IP": "localhost", "TF_USE_LEGACY_KERAS": "1"}
+    libraries |= {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": str(tmp_path)}
+    libraries |= {
+        "NUMBA_DISABLE_JIT": "1",
+        "NUMBA_OPT": "9",
+        "NUMBA_NUM_THREADS": "0",
+        "NUMBA_CACHE_DIR": "/dev/null/x",
+    }
+    libraries |= {"HDF5_USE_FILE_LOCKING": "perhaps", "TQDM_MININTERVAL": "often", "PYTHIA8DATA": "/dev/null"}
+    python = {"PYTHONPATH": str(tmp_path / "stack"), "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"}
+    python |= {
+        "PYTHONSAFEPATH": "1",
+        "PYTHONHASHSEED": "1",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+        "LC_ALL": "C",
+    }
+    nowhere = dict.fromkeys(
+        ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"), "/dev/null/nowhere"
+    )
+    return tmp_path, libraries | python | nowhere
+
+
+def run(folder, variables, script, *flags):
+    """Run a script in a folder; it has to come to its end."""
+    done = subprocess.run(
+        [sys.executable, ROOT / script, *flags], cwd=folder, env={**os.environ, **variables}, stderr=subprocess.PIPE
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stderr.decode()
+
+
+def test_settings_for_other_programs_change_nothing(settings_for_others):
+    folder, variables = settings_for_others
+    create = ["create_L1regression_data.py", "--input=A=events.h5", "--train_output=train.h5", "--test_output=test.h5"]
+    outputs = []
+    for environment in ({}, variables):
+        run(folder, environment, *create, "--plots=plots")
+        outputs.append([path.read_bytes() for path in (folder / "train.h5", *sorted((folder / "plots").glob("*.png")))])
+    assert len(outputs[0]) > 1
+    assert outputs[0] == outputs[1]
+    (folder / "hp.json").write_text('{"graph_layers": 1, "units": 4, "heads": 1, "readout": [4]}')
+    train = ["--input=train.h5", "--output=teacher", "--hyperparameters=hp.json", "--final_epochs=2"]
+    log = run(folder, variables, "train_teacher.py", *train)
+    assert "final fit, epoch 2: loss" in log
+    assert "TF_NUM_INTRAOP_THREADS: expected a whole number above 0, found '--nonsense', which is left out" in log
+
+
+def test_libraries_that_cannot_be_loaded_are_one_line(tmp_path):
+    for module in ("utils", "nn"):
+        (tmp_path / module).symlink_to(ROOT / module)
+    script = tmp_path / "script.py"
+    script.write_text("import utils.environment\nimport a_library_that_is_not_there\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the libraries cannot be loaded, are they those of requirements.txt? "
+        "ModuleNotFoundError: No module named 'a_library_that_is_not_there'\n"
+    )
+
+
+def test_closed_standard_streams_stay_out_of_the_output(settings_for_others):
+    """A file that is opened first would get their numbers, and the log would go into it."""
+    folder, _ = settings_for_others
+    words = f"{sys.executable} {ROOT}/create_L1regression_data.py --input=A=events.h5"
+    outputs = []
+    for name, closed in (("open", ""), ("closed", "<&- >&- 2>&-")):
+        command = f"{words} --train_output={name}.h5 --test_output=test_{name}.h5 {closed}"
+        assert subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True).returncode == 0
+        with h5py.File(folder / f"{name}.h5") as file:
+            outputs.append(file["smeared_data"][:])
+    assert_array_equal(*outputs)
+
+
+def test_a_path_keeps_what_python_itself_has():
+    own = site.getsitepackages()[0]
+    path = ["/stack/lib", str(ROOT), own, "/other"]
+    assert without_additions(path, os.pathsep.join(["/stack/lib", str(ROOT), own])) == [str(ROOT), own, "/other"]
