@@ -40,15 +40,17 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         whole_process = argv is None
         if whole_process:
             sys.excepthook = sys.__excepthook__  # what is not expected from here on is a bug
-        with signals.heeding():
-            try:
+        try:
+            with signals.heeding():
                 code = _exit_code(main, argv)
-            except SystemExit as left:
-                if whole_process and isinstance(left.code, int):
-                    signals.leave_with(left.code)
-                raise
-            if whole_process:
-                signals.leave_with(code)
+                if whole_process:
+                    signals.leave_with(code)
+        except signals.Ended as ended:  # after the work, or before it
+            code = signals.say(*ended.args)
+        except SystemExit as left:
+            if whole_process and isinstance(left.code, int):
+                signals.leave_with(left.code)
+            raise
         return code
 
     return run

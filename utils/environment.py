@@ -6,7 +6,6 @@ The package imports this module before any other. Until the work of a script beg
 from utils import library_path
 
 # isort: split
-import atexit
 import os
 import resource
 import signal
@@ -122,7 +121,7 @@ def guard_start() -> None:
     sys.excepthook = _fail_in_one_line
     for number in signals.heeded():
         signal.signal(number, signals.end_now)
-    atexit.register(signals.leave)  # the first to be registered is the last to be called
+    signals.leave_at_end()
 
 
 set_variables()

@@ -279,15 +279,15 @@ class _Patient(io.FileIO):
 
     error: OSError | None = None
 
+    @signals.unbroken
     def write(self, content: Any) -> int:
         """Write all of the content, or nothing any more after an error."""
         content, written = memoryview(content), 0
-        with signals.deferred():
-            try:
-                while written < len(content) and self.error is None:
-                    written += super().write(content[written:])
-            except OSError as error:
-                self.error = error
+        try:
+            while written < len(content) and self.error is None:
+                written += super().write(content[written:])
+        except OSError as error:
+            self.error = error
         return len(content)
 
 

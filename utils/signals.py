@@ -4,6 +4,7 @@ At the first signal the main thread unwinds, as after an error. At the second on
 in time, as within a library's own code, the process ends at once. Temporary files are removed in either case.
 """
 
+import atexit
 import os
 import select
 import shutil
@@ -11,17 +12,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
 SECONDS_TO_UNWIND = 5
 
 
 class Ended(BaseException):
-    """A signal ends this process."""
+    """A signal, of the number that is given, ends this process."""
 
 
 class _State:
@@ -29,10 +33,15 @@ class _State:
 
     number: int | None = None  # of the first signal
     raised = False
+    leaves = False
     exit_code: int | None = None
     n_deferring = 0
     said = False
     temporary: tuple[Path, ...] = ()
+
+
+_unbroken: set[CodeType] = set()
+_repeating = threading.Lock()  # held while a signal is sent again
 
 
 def heeded() -> list[signal.Signals]:
@@ -77,9 +86,19 @@ def leave() -> None:
         os._exit(_State.exit_code)
 
 
+def leave_at_end() -> None:
+    """Have this process, which is of a script alone, end by :func:`leave`; called before any library is loaded.
+
+    What is registered first is called last.
+    """
+    _State.leaves = True
+    atexit.register(leave)
+
+
 def leave_with(exit_code: int) -> None:
     """Set the exit code with which :func:`leave` leaves."""
-    _State.exit_code = exit_code
+    if _State.leaves:
+        _State.exit_code = exit_code
 
 
 @contextmanager
@@ -122,6 +141,18 @@ def deferred() -> Iterator[None]:
         _State.n_deferring -= 1
 
 
+def unbroken(function: Function) -> Function:
+    """Mark a function that C code calls, which could not pass on that it is broken off: as :func:`deferred` for it."""
+    _unbroken.add(function.__code__)
+    return function
+
+
+def _within_unbroken(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code not in _unbroken:
+        frame = frame.f_back
+    return frame is not None
+
+
 @contextmanager
 def heeding() -> Iterator[None]:
     """Raise :class:`Ended` in the main thread at the first signal, and see to it that the process ends."""
@@ -132,22 +163,27 @@ def heeding() -> Iterator[None]:
     os.set_blocking(comes, False)
     before = {number: signal.signal(number, _raise) for number in heeded()}
     descriptor = signal.set_wakeup_fd(comes, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(came, threading.get_ident()), daemon=True).start()
+    watching = threading.Thread(target=_watch, args=(came, threading.get_ident()), daemon=True)
+    watching.start()
     try:
         yield
     finally:
+        with _repeating:
+            _State.raised = True  # nothing is to be broken off any more
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
         if _State.number is None or _State.exit_code is None:  # else the process has yet to end
-            _State.number, _State.raised, _State.said = None, False, False
             os.close(comes)
+            watching.join(timeout=1)
+            _State.number, _State.raised, _State.said = None, False, False
 
 
 def _forget() -> None:
     """Leave signals to their default action in a child process, and what is temporary to its parent."""
     if any(signal.getsignal(number) in (_raise, end_now) for number in SIGNALS):
-        signal.set_wakeup_fd(-1)
+        if (descriptor := signal.set_wakeup_fd(-1)) >= 0:
+            os.close(descriptor)
         for number in heeded():
             signal.signal(number, signal.SIG_DFL)
         _State.temporary = ()
@@ -163,9 +199,9 @@ def _in_main_thread() -> bool:
 def _raise(number: int, frame: FrameType | None) -> None:
     """Take the first signal, and break off as soon as that may be."""
     _State.number = _State.number or number
-    if not _State.n_deferring and not _State.raised:
+    if not _State.n_deferring and not _State.raised and not _within_unbroken(frame):
         _State.raised = True
-        raise Ended
+        raise Ended(number)
 
 
 def _watch(came: int, main_thread: int) -> None:
@@ -180,9 +216,10 @@ def _watch(came: int, main_thread: int) -> None:
             return
         number, end_by, n_came, n_repeated = byte[0], time.monotonic() + SECONDS_TO_UNWIND, 1, 0
         while time.monotonic() < end_by and n_came <= 1 + n_repeated:
-            if not _State.raised:  # it came where nothing may be broken off
-                n_repeated += 1
-                signal.pthread_kill(main_thread, number)
+            with _repeating:
+                if not _State.raised:  # it came where nothing may be broken off
+                    n_repeated += 1
+                    signal.pthread_kill(main_thread, number)
             if select.select([pipe], [], [], 0.1)[0]:
                 if not (byte := pipe.read(1)):
                     return

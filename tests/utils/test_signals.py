@@ -89,7 +89,7 @@ def main(argv=None):
         file.touch()
         print("ready", flush=True)
         hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 30)  # minutes, and deaf to Python's signals
-main([])
+sys.exit(main([]))
 """
 
 SLOW_TO_END = """
@@ -106,7 +106,7 @@ def main(argv=None):
         finally:
             print("ending", flush=True)
             time.sleep(60)
-main([])
+sys.exit(main([]))
 """
 
 FORKED = """
