@@ -195,6 +195,18 @@ class TestLoss:
         assert record["feature_names"] == list(graph_creator(variable).feature_names)
         assert record["best_val_loss"] == pytest.approx(self.log_huber(model, batches), rel=1e-5)
 
+    def test_of_weights_below_0_is_that_of_the_saved_model(self, train, train_file, tmp_path):
+        signed = tmp_path / "signed.h5"
+        shutil.copyfile(train_file, signed)
+        with h5py.File(signed, "a") as file:
+            file["weights"][::5] = -file["weights"][::5]
+        folder = train(*MET_FLAGS, f"--input={signed}", "--final_epochs=2")
+        record = read_json(folder / "training.json")
+        batches = validation_batches(signed, record)
+        assert min(weights.min() for _, _, weights in batches) < 0
+        model = models.load_teacher(folder / "best_model.keras")
+        assert record["best_val_loss"] == pytest.approx(self.log_huber(model, batches), rel=1e-5)
+
     def test_best_one_is_that_of_the_saved_model_on_the_validation_events(self, met_teacher, train_file):
         record = read_json(met_teacher / "training.json")
         model = models.load_teacher(met_teacher / "best_model.keras")
