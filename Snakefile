@@ -155,9 +155,15 @@ def section_files(name):
     return tables | {key: START / section[key] for key in FILES.get(name, ()) if section.get(key)}
 
 
+def script(name):
+    """The script of a rule."""
+    return CODE / f"{name}.py"
+
+
 def section_flags(name, variable=None):
-    """All flags of a section of the configuration."""
-    return flags({**config[name], **section_files(name)}, variable, NOT_FLAGS.get(name, ()))
+    """All flags of a section of the configuration, and the seed."""
+    section = {"seed": config["seed"], **config[name], **section_files(name)}
+    return flags(section, variable, NOT_FLAGS.get(name, ()))
 
 
 def dependencies(name, variable=None, but=()):
@@ -167,7 +173,7 @@ def dependencies(name, variable=None, but=()):
         *sorted(flags(config[name], variable, leave_out)),
         *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),
         f"seed: {config['seed']}",
-        f"code: {code_of(CODE / f'{name}.py')}",
+        f"code: {code_of(script(name))}",
     ]
 
 
@@ -247,6 +253,7 @@ rule generate_events:
     resources:
         **needs(mem_mb=1500, runtime=240),
     params:
+        script=lambda wildcards, input: script("generate_events"),
         depends_on=lambda wildcards: [
             *sorted(flags(GENERATE, leave_out=NOT_FLAGS["generate_events"])),
             f"--events={shard_events(wildcards.process, int(wildcards.shard))}",
@@ -255,7 +262,7 @@ rule generate_events:
             *GENERATE["processes"][wildcards.process]["settings"],
         ],
     shell:
-        "python {CODE:q}/generate_events.py --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
+        "python {params.script:q} --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
         " {params.depends_on:q} 2>&1 | tee {log:q}"
 
 
@@ -283,11 +290,12 @@ rule create_L1regression_data:
     resources:
         **needs(mem_mb=1000, runtime=240),
     params:
+        script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [*dependencies("create_L1regression_data"), *events_content(SOURCES)],
         flags=lambda wildcards, input: [*events_flags(SOURCES), *section_flags("create_L1regression_data")],
     shell:
-        "python {CODE:q}/create_L1regression_data.py --train_output {output.train:q} --test_output {output.test:q}"
-        " --plots {output.plots:q} --seed {config[seed]} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
+        "python {params.script:q} --train_output {output.train:q} --test_output {output.test:q}"
+        " --plots {output.plots:q} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule create_extra_signal:
@@ -306,6 +314,7 @@ rule create_extra_signal:
     resources:
         **needs(mem_mb=1000, runtime=240),
     params:
+        script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [
             *dependencies("create_L1regression_data", but=["test_fraction"]),
             *events_content({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
@@ -315,8 +324,7 @@ rule create_extra_signal:
             *section_flags("create_L1regression_data"),
         ],
     shell:
-        "python {CODE:q}/create_L1regression_data.py --test_output {output:q} --seed {config[seed]} {params.flags:q}"
-        " --workers {threads} 2>&1 | tee {log:q}"
+        "python {params.script:q} --test_output {output:q} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule selective_sampling_jets:
@@ -350,12 +358,13 @@ rule selective_sampling_jets:
     resources:
         **needs(mem_mb=1000, runtime=120),
     params:
+        script=lambda wildcards, input: script("selective_sampling_jets"),
         depends_on=lambda wildcards: dependencies("selective_sampling_jets", wildcards.variable),
         flags=lambda wildcards, input: section_flags("selective_sampling_jets", wildcards.variable),
     shell:
-        "python {CODE:q}/selective_sampling_jets.py --input {input.data:q} --output {output.train:q}"
+        "python {params.script:q} --input {input.data:q} --output {output.train:q}"
         " --content {output.content:q} --discarded_output {output.discarded:q} --summary {output.summary:q}"
-        " --plots {output.plots:q} --sampling_var {wildcards.variable} --seed {config[seed]} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
+        " --plots {output.plots:q} --sampling_var {wildcards.variable} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule train_teacher:
@@ -382,12 +391,13 @@ rule train_teacher:
     resources:
         **needs(mem_mb=8000, runtime=2880),
     params:
+        script=lambda wildcards, input: script("train_teacher"),
         depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
         flags=lambda wildcards, input: section_flags("train_teacher", wildcards.variable),
         chief=lambda wildcards, input: '--chief_host "$(hostname)"' if WORKER_JOBS else "",
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_teacher.py --input {input.data:q} --output {output:q}"
-        " --variable {wildcards.variable} --seed {config[seed]} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --input {input.data:q} --output {output:q}"
+        " --variable {wildcards.variable} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule train_teacher_worker:
@@ -408,12 +418,13 @@ rule train_teacher_worker:
     resources:
         **needs(mem_mb=4000, runtime=2880),
     params:
+        script=lambda wildcards, input: script("train_teacher"),
         depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
         flags=lambda wildcards, input: section_flags("train_teacher", wildcards.variable),
         teacher="teacher_{variable}",
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_teacher.py --input {input.data:q} --output {params.teacher:q}"
-        " --variable {wildcards.variable} --seed {config[seed]} {params.flags:q} --join job{wildcards.worker}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --input {input.data:q} --output {params.teacher:q}"
+        " --variable {wildcards.variable} {params.flags:q} --join job{wildcards.worker}"
         " 2>&1 | tee {log:q}"
 
 
@@ -441,11 +452,12 @@ rule train_student:
     resources:
         **needs(mem_mb=4000, runtime=720),
     params:
+        script=lambda wildcards, input: script("train_student"),
         depends_on=lambda wildcards: dependencies("train_student", wildcards.variable),
         flags=lambda wildcards, input: section_flags("train_student", wildcards.variable),
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/train_student.py --input {input.data:q} --teacher {input.teacher:q}"
-        " --output {output:q} --variable {wildcards.variable} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --input {input.data:q} --teacher {input.teacher:q}"
+        " --output {output:q} --variable {wildcards.variable} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule analyze_results_teacher:
@@ -474,13 +486,14 @@ rule analyze_results_teacher:
     resources:
         **needs(mem_mb=4000, runtime=240),
     params:
+        script=lambda wildcards, input: script("analyze_results_teacher"),
         depends_on=lambda wildcards: dependencies("analyze_results_teacher", wildcards.variable),
         flags=lambda wildcards, input: section_flags("analyze_results_teacher", wildcards.variable),
         models=lambda wildcards: [f"--model={path.partition('_')[0]}={path}" for path in models(wildcards)],
         data=lambda wildcards, input: [f"--data={path}" for path in input.data],
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/analyze_results_teacher.py {params.models:q} {params.data:q}"
-        " --output {output:q} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} {params.models:q} {params.data:q}"
+        " --output {output:q} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule export_firmware:
@@ -506,11 +519,12 @@ rule export_firmware:
     resources:
         **needs(mem_mb=4000, runtime=60),
     params:
+        script=lambda wildcards, input: script("export_firmware"),
         depends_on=lambda wildcards: dependencies("export_firmware", wildcards.variable),
         flags=lambda wildcards, input: section_flags("export_firmware", wildcards.variable),
     shell:
-        "TF_NUM_INTRAOP_THREADS={threads} python {CODE:q}/export_firmware.py --model_dir {input.model:q} --data {input.data:q}"
-        " --output {output:q} --seed {config[seed]} {params.flags:q} 2>&1 | tee {log:q}"
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --model_dir {input.model:q} --data {input.data:q}"
+        " --output {output:q} {params.flags:q} 2>&1 | tee {log:q}"
 
 
 def outputs():

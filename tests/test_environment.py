@@ -135,7 +135,7 @@ class TestCondaEnvironment:
         from utils.files import modules_of
 
         rules = re.split(r"^rule ", (ROOT / "Snakefile").read_text(), flags=re.MULTILINE)
-        scripts = {re.search(r"\{CODE:q\}/(\w+)\.py", rule)[1] for rule in rules if f'"envs/{path.name}"' in rule}
+        scripts = {re.search(r'script\("(\w+)"\)', rule)[1] for rule in rules if f'"envs/{path.name}"' in rule}
         assert scripts
         texts = [
             module.read_text() for name in scripts for module in (ROOT / f"{name}.py", *modules_of(ROOT / f"{name}.py"))

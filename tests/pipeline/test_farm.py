@@ -80,13 +80,12 @@ class TestProfile:
             assert f'"{name}"' in source.read_text()
 
 
-def test_a_training_with_fixed_hyperparameters_has_no_workers(tmp_path):
-    (tmp_path / "fixed.json").touch()
+def test_a_training_with_fixed_hyperparameters_takes_no_workers(tmp_path):
+    (tmp_path / "fixed.json").write_text("{}")
     (tmp_path / "fixed.yaml").write_text("train_teacher: {hyperparameters: fixed.json}\n")
-    found = plan(tmp_path, "--configfile", *CONFIGURATION, tmp_path / "fixed.yaml")
-    assert "rule train_teacher:" in found
-    assert "train_teacher_worker" not in found
-    assert "chief_host" not in found
+    run = subprocess.run(**snakemake(tmp_path, "--dry-run", "--configfile", *CONFIGURATION, tmp_path / "fixed.yaml"))
+    assert run.returncode == 1
+    assert "configuration: train_teacher.worker_jobs: 1, but train_teacher.hyperparameters leaves out" in run.stdout
 
 
 def ports(number):
