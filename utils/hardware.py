@@ -19,6 +19,7 @@ ENERGY_STEP = 0.5  # GeV
 CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS = 0.0870 / 2, 144
 MUON_ETA_STEP, MUON_PHI_STEPS = 0.0870 / 8, 576
 LARGEST_ETA = 5.5
+EXACT_BITS = 24  # of the whole numbers that a float32 of Keras holds
 
 # What a look-up makes of an integer: its function, here a cosine or a sine, as a multiple of 2^-bits.
 Lookup = Callable[[Callable[[Any], Any], Any, int], Any]
@@ -86,6 +87,11 @@ class HardwareScales:
                 raise ValueError(f"{name}: expected an integer of at least 1, received: {value!r}")
             if value > most:
                 raise ValueError(f"{name}: expected at most {most}, received: {value!r}")
+        bits = self.object_saturation.bit_length() + self.table_bits
+        if bits > EXACT_BITS:
+            raise ValueError(
+                f"object_saturation, table_bits: expected at most {EXACT_BITS} bits together, found {bits}"
+            )
         if self.phi_steps < 4 or self.phi_steps % 2:
             raise ValueError(f"phi_steps: expected an even integer of at least 4, received: {self.phi_steps!r}")
 

@@ -178,7 +178,15 @@ class TestBounds:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("energy_step", 0.0), ("eta_step", float("nan")), ("phi_steps", 143), ("sum_saturation", 0)]
+    ("name", "value"),
+    [
+        ("energy_step", 0.0),
+        ("eta_step", float("nan")),
+        ("phi_steps", 143),
+        ("sum_saturation", 0),
+        ("sum_saturation", 2**24),
+        ("table_bits", 15),
+    ],
 )
 def test_scales_that_cannot_be_are_named(name, value):
     with pytest.raises(ValueError, match=name):
