@@ -184,7 +184,6 @@ class TestBounds:
         ("eta_step", float("nan")),
         ("phi_steps", 143),
         ("sum_saturation", 0),
-        ("sum_saturation", 2**24),
         ("table_bits", 15),
     ],
 )
