@@ -27,7 +27,7 @@ from utils.cli import checked, number, parser, process_name, progress, script
 from utils.detector import Detected, Detector, measure, overlay, reconstruct
 from utils.event_counts import GENERATED, READ, History, Tally
 from utils.events import HARD_EVENTS, new_events_file
-from utils.files import provenance
+from utils.files import provenance, refuse_overlaps
 from utils.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
 
 logger = logging.getLogger("generate_events")
@@ -116,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             seed=process_seed,
             hard_events=range(args.shard * args.events, (args.shard + 1) * args.events),
         )
+        refuse_overlaps({"--output": args.output}, [generator.les_houches_file])
         tally = Tally({0: args.process}, ["events"], [FAILED])
         pool = pileup_pool(args, generator.energy, detector, pileup_seed) if args.pileup else None
         with progress(args.events, args.process) as bar:

@@ -126,6 +126,16 @@ def test_les_houches_files_that_are_refused(weights, message, tmp_path, write_le
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_an_output_that_is_the_les_houches_file_is_refused(tmp_path, write_les_houches, error_of):
+    path = write_les_houches(tmp_path / "hard.lhe", -4, np.ones(30))
+    (tmp_path / "link.lhe").hardlink_to(path)
+    before = path.read_bytes()
+    for output in (path, tmp_path / "link.lhe"):
+        error = error_of(main, arguments(output, settings=les_houches(path)))
+        assert f"--output {output}: is the same file as the input {path}" in error
+        assert path.read_bytes() == before
+
+
 def test_settings_may_be_given_in_parts():
     words = arguments("x.h5", "--settings", "PhaseSpace:mHatMin = 5")
     assert parse_args(words).settings == [*QCD, "PhaseSpace:mHatMin = 5"]

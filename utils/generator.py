@@ -8,6 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, BinaryIO
 
 import awkward as ak
@@ -110,8 +111,10 @@ class Generator:
                 read_settings(self._pythia, settings, decided)
             except ValueError as error:
                 raise UserError(f"process {process}: {error}{_reason(output)}") from None
-            self.hard_events = None
+            self.hard_events: HardEvents | None = None
+            self.les_houches_file: Path | None = None
             if value_of(self._pythia, FRAME) == LES_HOUCHES:
+                self.les_houches_file = Path(self._pythia.word("Beams:LHEF"))
                 self.hard_events = self._take_events(hard_events, hard_file)
             matched = self._pythia.flag("JetMatching:merge")
             self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
@@ -133,7 +136,7 @@ class Generator:
         """Let Pythia read only some events of its Les Houches file, so that no other shard has them."""
         n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
         wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
-        taken = copy_events(self._pythia.word("Beams:LHEF"), wanted, hard_file)
+        taken = copy_events(str(self.les_houches_file), wanted, hard_file)
         hard_file.flush()
         self._pythia.settings.mode("Beams:nSkipLHEFatInit", 0)
         self._pythia.settings.word("Beams:LHEF", hard_file.name)
