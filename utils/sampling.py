@@ -155,6 +155,6 @@ class SamplingTally:
         tables = ["\n".join(lines) + "\n"]
         for spectrum, which in ((self.physical, "without"), (self.sampled, "with")):
             if spectrum.counts.any():
-                title = f"share of the loss {which} the selection, by the weights of a training, for equal shares of the processes"
+                title = f"share of the loss {which} the selection, by the weights of a training with equal shares"
                 tables.append(f"{title}\n{spectrum.merged(5).text(self.variable, LOSS)}")
         return "\n".join(tables)
