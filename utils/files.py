@@ -154,12 +154,12 @@ def _warn_of_no_locks(folder: Path, error: str) -> None:
 
 
 @contextmanager
+@signals.unbroken
 def sole_writer(lock: Path, place: Path) -> Iterator[None]:
     """Let one process at a time write to a place: hold the lock of a file, which is gone at the end."""
     with ExitStack() as stack:
-        with signals.deferred():
-            stack.enter_context(lock_file(lock, place))
-            stack.enter_context(signals.temporary(lock))
+        stack.enter_context(lock_file(lock, place))
+        stack.enter_context(signals.temporary(lock))
         yield
 
 
@@ -260,6 +260,7 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
+@signals.unbroken
 def whole_file(path: str | Path, together: Together | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends without an error.
 
@@ -292,6 +293,7 @@ class _Patient(io.FileIO):
 
 
 @contextmanager
+@signals.unbroken
 def new_hdf5(path: str | Path, together: Together | None = None) -> Iterator[h5py.File]:
     """Open an HDF5 file for writing that is there only once it is whole; arguments as for :func:`whole_file`."""
     with whole_file(path, together) as temporary, _Patient(temporary, "w+") as raw:
@@ -356,6 +358,7 @@ def refuse_inputs_in(output: Path, *inputs: Path) -> None:
 
 
 @contextmanager
+@signals.unbroken
 def whole_folder(path: str | Path, together: Together | None = None) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
 

@@ -142,7 +142,10 @@ def deferred() -> Iterator[None]:
 
 
 def unbroken(function: Function) -> Function:
-    """Mark a function that C code calls, which could not pass on that it is broken off: as :func:`deferred` for it."""
+    """Mark a function that is never broken off: a signal that comes in it, or what it calls, takes effect soon after.
+
+    Of a context manager these are its beginning and its end, not the block.
+    """
     _unbroken.add(function.__code__)
     return function
 
