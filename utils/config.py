@@ -4,6 +4,7 @@ import glob
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jsonschema.exceptions import best_match
 
 from utils.cli import UserError
 from utils.files import read_json
+from utils.hardware import HardwareScales
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
 from utils.pythia_settings import overriding_flag
@@ -114,6 +116,11 @@ def _check_trainings(config: Mapping[str, Any]) -> None:
             parse_loss(config[name].get("loss_function", "mse"))
         except ValueError as error:
             raise UserError(f"configuration: {name}.loss_function: {error}") from None
+    student = config["train_student"]
+    try:
+        HardwareScales(**{field.name: student[field.name] for field in fields(HardwareScales) if field.name in student})
+    except ValueError as error:
+        raise UserError(f"configuration: train_student.{error}") from None
     teacher = config["train_teacher"]
     for key in ("worker_jobs", "chief_host"):
         if teacher.get("hyperparameters") and teacher.get(key):

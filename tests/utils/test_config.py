@@ -92,6 +92,7 @@ class TestCheck:
                 "generate_events.processes.W.settings: 'beams::ECM 7000' would be overridden: --energy decides it",
             ),
             ("generate_events.processes.W.settings", "a = b", "generate_events.processes.W.settings: "),
+            ("train_student.table_bits", 15, "train_student.object_saturation, table_bits: expected at most 24 bits"),
             (
                 "generate_events.processes",
                 {"a/b": {"events": 1, "settings": ["x"]}},
