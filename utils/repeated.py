@@ -34,7 +34,7 @@ def fingerprint(objects: np.ndarray) -> str | None:
     """
     with np.errstate(over="ignore"):
         objects = np.where(objects[:, :, PT, None] > 0, objects, 0).astype(np.float32)
-    events = [event.tobytes() for event in objects[objects.any((1, 2))][:N_EVENTS]]
+    events = [event.tobytes() for event in objects[(objects != 0).any((1, 2))][:N_EVENTS]]
     distinct = len(set(events)) == len(events) > 0
     return hashlib.sha256(b"".join(events)).hexdigest() if distinct else None
 

@@ -34,6 +34,7 @@ from utils.cli import UserError
 from utils.compiled import compiled
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT, L1Events, ht, met
 from utils.files import not_there, unreadable
+from utils.first_look import memory_limited
 from utils.hardware import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
@@ -46,6 +47,7 @@ from utils.repeated import LOOKED_AT, fingerprint, refuse_repeated
 
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
+READING_BYTES = 1 << 29  # of memory, that a batch may take
 MAX_VALUES = 100  # of a column an event, on average: a few bytes of a file may stand for any number of equal ones
 SATURATED_SUM = 4095
 PROCESS_ID = 0
@@ -235,6 +237,9 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD) as file:
             yield file
+    except MemoryError:
+        limit = f"{READING_BYTES >> 20} MiB"
+        raise UserError(f"{path}: takes more than {limit} of memory to be read: write it in smaller pages") from None
     except pa.ArrowNotImplementedError as error:
         raise UserError(f"{path}: written in a way that pyarrow {pa.__version__} does not read ({error})") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -327,7 +332,8 @@ def _batches(table: _Table, size: int) -> Iterator[dict[str, pa.Array]]:
     with _open(table.path) as file:
         _refuse_long_lists(file.metadata, table)
         waiting: list[pa.RecordBatch] = []
-        for batch in file.iter_batches(size, columns=list(table.columns.values()), use_threads=False):
+        batches = file.iter_batches(size, columns=list(table.columns.values()), use_threads=False)
+        while (batch := _next(batches)) is not None:
             waiting.append(batch)
             while sum(map(len, waiting)) >= size:
                 joined = pa.concat_batches(waiting)
@@ -338,11 +344,22 @@ def _batches(table: _Table, size: int) -> Iterator[dict[str, pa.Array]]:
             yield _named(rest, table)
 
 
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    """Read a batch, or None at the end; a page says itself how much memory it takes, up to 2 GiB."""
+    with memory_limited(READING_BYTES):
+        return next(batches, None)
+
+
 def _refuse_long_lists(metadata: pq.FileMetaData, table: _Table) -> None:
     """Refuse lists that are so long that they may not fit into memory."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             name = column.path_in_schema.partition(".")[0]
+            if name in table.columns.values() and column.total_uncompressed_size > READING_BYTES:
+                raise UserError(
+                    f"{table.path}: column '{name}': {column.total_uncompressed_size >> 20} MiB in a group of rows, "
+                    f"expected at most {READING_BYTES >> 20}: write it in smaller groups"
+                )
             if name in table.columns.values() and column.num_values > MAX_VALUES * group.num_rows:
                 raise UserError(
                     f"{table.path}: column '{name}': {column.num_values} entries in {group.num_rows} events, "

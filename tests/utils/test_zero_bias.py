@@ -312,6 +312,16 @@ class TestRefused:
             layout(tmp_path / "b", {name: column[:30] for name, column in random_columns(50).items()})
         self.check(tmp_path, tmp_path / "b", "has the events of", tmp_path / "a")
 
+    def test_rows_of_a_few_bytes_do_not_take_all_memory(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(zero_bias, "READING_BYTES", 1 << 20)
+        n_events, n_objects = 10_000, 99
+        offsets = pa.array(np.arange(n_events + 1, dtype=np.int32) * n_objects)
+        equal = pa.ListArray.from_arrays(offsets, pa.array(np.zeros(n_events * n_objects, np.int16)))
+        table = random_columns(n_events) | dict.fromkeys(KINDS[-1].names, equal)
+        write_flat(tmp_path, table, compression="zstd", use_dictionary=False)
+        (path,) = tmp_path.rglob("*.parquet")
+        self.check(tmp_path, path, "column 'jets_jetIEt': 3 MiB in a group of rows, expected at most 1")
+
     def test_a_file_that_was_cut_short(self, tmp_path):
         write_folders(tmp_path, random_columns(200))
         path = tmp_path / "jets" / "part-0.parquet"
