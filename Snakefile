@@ -121,7 +121,8 @@ ORDER = yaml.safe_load((CODE / "config.yaml").read_text())["create_L1regression_
 PROCESSES = config["create_L1regression_data"]["processes"]
 SOURCES = {name: PROCESSES[name] for name in {**ORDER, **PROCESSES} if PROCESSES.get(name) is not None}
 EXTRA_SIGNALS = {name: source for name, source in sorted(ANALYSE.get("extra_signals", {}).items()) if source}
-ANALYSED = [*ANALYSE.get("signal_names", []), *EXTRA_SIGNALS, *ANALYSE.get("bg_names", [])]
+SIGNALS = [*ANALYSE.get("signal_names", []), *EXTRA_SIGNALS]
+ANALYSED = [*SIGNALS, *ANALYSE.get("bg_names", [])]
 L1_TABLES = FILES["create_L1regression_data"]
 
 
@@ -160,9 +161,14 @@ def script(name):
     return CODE / f"{name}.py"
 
 
+def section_of(name):
+    """A section of the configuration; extra signals are among the signals."""
+    return {**ANALYSE, "signal_names": SIGNALS} if name == "analyze_results_teacher" else config[name]
+
+
 def section_flags(name, variable=None):
     """All flags of a section of the configuration, and the seed."""
-    section = {"seed": config["seed"], **config[name], **section_files(name)}
+    section = {"seed": config["seed"], **section_of(name), **section_files(name)}
     return flags(section, variable, NOT_FLAGS.get(name, ()))
 
 
@@ -170,7 +176,7 @@ def dependencies(name, variable=None, but=()):
     """All that the results of a script depend on, but the files of other rules and some flags."""
     leave_out = (*NOT_FLAGS.get(name, ()), *NO_EFFECT.get(name, ()), *FILES.get(name, ()), *but)
     return [
-        *sorted(flags(config[name], variable, leave_out)),
+        *sorted(flags(section_of(name), variable, leave_out)),
         *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),
         f"seed: {config['seed']}",
         f"code: {code_of(script(name))}",

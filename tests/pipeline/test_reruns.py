@@ -226,6 +226,14 @@ class TestKeys:
         shutil.rmtree(finished / "other", ignore_errors=True)
 
 
+def test_an_extra_signal_is_evaluated_from_a_file_of_its_own(finished):
+    config = changed("analyze_results_teacher.luminosity", 1e34)
+    jobs = [job for job in plan(finished, config) if job.rule.name == "analyze_results_teacher"]
+    for job in jobs:
+        assert "--signal_names=W,Zll" in job.params.flags
+        assert job.params.data == ["--data=l1_regression/test.h5", "--data=l1_regression/extra_signals/Zll.h5"]
+
+
 class TestContent:
     """Not the name, place or time of a file."""
 
