@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,3 +86,15 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     ):
         project.compile()
     return project.predict([np.ascontiguousarray(part) for part in inputs]).reshape(-1, 1)
+
+
+def remove_time_of_saving(path: Path) -> None:
+    """Write a Keras model file without the times that Keras puts into it, so that equal networks make equal files."""
+    with zipfile.ZipFile(path) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    metadata = json.loads(content["metadata.json"])
+    del metadata["date_saved"]
+    content["metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, member in content.items():
+            file.writestr(zipfile.ZipInfo(name), member)  # of 1980

@@ -1,8 +1,10 @@
 import contextlib
 import json
 import sys
+import zipfile
 from types import SimpleNamespace
 
+import keras
 import pytest
 
 import export_firmware
@@ -58,6 +60,10 @@ def test_whole_output(arguments, tmp_path):
     # neither times nor random names make two equal exports differ
     assert {path.read_bytes()[4:8] for path in folder.rglob("*.gz")} == {bytes(4)}
     assert "LIB_STAMP=student" in (folder / "hls" / "build_lib.sh").read_text()
+    with zipfile.ZipFile(folder / "hls" / "keras_model.keras") as file:
+        assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert b"date" not in file.read("metadata.json")
+    assert keras.models.load_model(folder / "hls" / "keras_model.keras").count_params() > 0
     text = (folder / "firmware.txt").read_text()
     assert f"{record['lut']['value']:,}" in text
     assert "Events without a jet, or with a sum of 0, keep the sum of L1, uncorrected." in text.splitlines()[:6]
