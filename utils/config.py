@@ -20,6 +20,7 @@ from utils.loss_names import parse_loss
 from utils.pythia_settings import overriding_flag
 from utils.variables import VARIABLES
 
+MOST_ENTRIES = 100_000
 MAX_SHARDS = 100_000
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
@@ -56,6 +57,7 @@ PROCESS_LISTS = (
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Refuse an unknown key, a wrong type, a value out of range and values that exclude each other."""
+    _refuse_many_entries(config)
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     error = best_match(Draft202012Validator(schema).iter_errors(config))
     if error is not None:
@@ -304,6 +306,18 @@ def find_files(source: str, start: Path) -> list[Path]:
             )
         ]
     return [path for path in found if path.is_file()]
+
+
+def _refuse_many_entries(config: Mapping[str, Any]) -> None:
+    """Refuse aliases of aliases, by which a few lines of YAML stand for more entries than memory holds."""
+    waiting, n_entries = [config], 0
+    while waiting:
+        value = waiting.pop()
+        inner = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+        n_entries += len(inner)
+        if n_entries > MOST_ENTRIES:
+            raise UserError(f"configuration: more than {MOST_ENTRIES} entries, aliases counted as what they stand for")
+        waiting += inner
 
 
 def _hint(value: Any) -> str:

@@ -382,3 +382,11 @@ def test_shards_are_as_many_as_the_events_need_and_not_beyond_what_can_be_planne
     assert [n_shards(events, 3000) for events in (1, 3000, 3001)] == [1, 1, 2]
     with pytest.raises(UserError, match="10000000 shards, expected at most 100000: raise events_per_shard"):
         n_shards(10**10, 1000)
+
+
+def test_aliases_of_aliases_are_refused_before_they_are_written_out():
+    bomb = ["x"] * 9
+    for _ in range(12):
+        bomb = [bomb] * 9
+    with pytest.raises(UserError, match="more than 100000 entries"):
+        check_config({"seed": bomb})
