@@ -56,9 +56,10 @@ report: "docs/report/workflow.rst"
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-# Jobs on a farm read this file again, from within the output folder.
+# Jobs on a farm read this file again, from within the output folder, and are always told to run.
 if workflow.exec_mode == ExecMode.DEFAULT:
     os.environ["L1_REGRESSION_START"] = str(Path.cwd())
+    os.environ["L1_REGRESSION_FORCE"] = ""
 START = Path(os.environ["L1_REGRESSION_START"])
 CODE = Path(workflow.basedir)
 
@@ -90,6 +91,7 @@ remove_if_empty(START / config["output"])
 
 envvars:
     "L1_REGRESSION_START",
+    "L1_REGRESSION_FORCE",
 
 
 workdir: START / config["output"]
@@ -181,6 +183,14 @@ def dependencies(name, variable=None, but=()):
         f"seed: {config['seed']}",
         f"code: {code_of(script(name))}",
     ]
+
+
+def force():
+    """The flag for a training that is to be done anew, where snakemake was started with -f, -F or -R."""
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        told = workflow.dag_settings
+        os.environ["L1_REGRESSION_FORCE"] = "--force" if told.forceall or told.forcetargets or told.forcerun else ""
+    return os.environ["L1_REGRESSION_FORCE"]
 
 
 def data_of(section, *names):
@@ -401,9 +411,10 @@ rule train_teacher:
         depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
         flags=lambda wildcards, input: section_flags("train_teacher", wildcards.variable),
         chief=lambda wildcards, input: '--chief_host "$(hostname)"' if WORKER_JOBS else "",
+        force=lambda wildcards, input: force(),
     shell:
         "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --input {input.data:q} --output {output:q}"
-        " --variable {wildcards.variable} {params.chief} {params.flags:q} 2>&1 | tee {log:q}"
+        " --variable {wildcards.variable} {params.chief} {params.flags:q} {params.force} 2>&1 | tee {log:q}"
 
 
 rule train_teacher_worker:
@@ -461,9 +472,10 @@ rule train_student:
         script=lambda wildcards, input: script("train_student"),
         depends_on=lambda wildcards: dependencies("train_student", wildcards.variable),
         flags=lambda wildcards, input: section_flags("train_student", wildcards.variable),
+        force=lambda wildcards, input: force(),
     shell:
         "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --input {input.data:q} --teacher {input.teacher:q}"
-        " --output {output:q} --variable {wildcards.variable} {params.flags:q} 2>&1 | tee {log:q}"
+        " --output {output:q} --variable {wildcards.variable} {params.flags:q} {params.force} 2>&1 | tee {log:q}"
 
 
 rule analyze_results_teacher:

@@ -32,7 +32,7 @@ from utils.files import provenance, real, refuse_overlaps, replaced_together, wh
 from utils.l1_dataset import new_l1_file
 from utils.les_houches import refuse_overlaps_of
 from utils.random_streams import stream_and_key, uniforms
-from utils.repeated import refuse_repeated
+from utils.repeated import refuse_repeated, repeated
 from utils.smearing import (
     TABLES,
     InverseResponse,
@@ -168,8 +168,15 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
             raise UserError(f"--input: {twice[0]} is given twice for process {name}")
     files = {name: check_events_files(of_process) for name, of_process in paths.items()}
     refuse_mixture({f"process {name} ({of_process[0].path})": of_process[0] for name, of_process in files.items()})
+    for process_files in files.values():
+        refuse_repeated(process_files)
     all_files = [file for of_process in files.values() for file in of_process]
-    refuse_repeated(all_files)
+    for again, first in repeated(all_files):
+        logger.warning(
+            "%s: has the events of %s, which is of another process: training events are test events too",
+            again,
+            first,
+        )
     refuse_overlaps_of({file.path: file.hard_events for file in all_files})
     return files
 

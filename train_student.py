@@ -45,6 +45,7 @@ from utils.trainings import (
     read_graphs,
     read_training,
     record_of,
+    say_finished,
     warn_of_few_events,
 )
 from utils.unfinished import SCRATCH, unfinished_folder
@@ -287,7 +288,8 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     scales = HardwareScales(**{name: getattr(args, name) for name in SCALES})
     inputs = StudentInputs(creator, scales, teachings_of(teacher, n_features) if teacher else None)
     configuration = json.loads(json.dumps(made_for(args)))
-    if not args.force and is_finished(args.output, configuration):
+    if is_finished(args.output, configuration) and not args.force:
+        say_finished(args.output)
         return
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None

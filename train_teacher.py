@@ -38,6 +38,7 @@ from utils.trainings import (
     is_finished,
     read_graphs,
     record_of,
+    say_finished,
     warn_of_few_events,
 )
 from utils.unfinished import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
@@ -369,10 +370,12 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
     keras.utils.set_random_seed(args.seed)
     configuration = json.loads(json.dumps(made_for(args, fixed)))
     whole = {**configuration, **{f"--{name}": getattr(args, name) for name in FINAL_FIT}}
-    if not args.force and is_finished(args.output, whole):
+    finished = is_finished(args.output, whole)
+    if finished and not args.force:
+        say_finished(args.output)
         return
     with unfinished_folder(args.output, configuration, whole) as folder:
-        if not args.force and not (folder / "trials.csv").exists() and has_search(args.output, configuration):
+        if not finished and not (folder / "trials.csv").exists() and has_search(args.output, configuration):
             take_search(args.output, folder)
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, creator, scratch)

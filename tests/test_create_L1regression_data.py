@@ -363,10 +363,7 @@ class TestErrors:
         assert "events that sum to more than 0, found a sum of " in message
 
     @pytest.mark.parametrize("way", ["symlink", "hard link", "copy", "repacked", "first events"])
-    @pytest.mark.parametrize("process", ["W", "other"])
-    def test_the_same_events_in_another_file(
-        self, way, process, error, folder, tmp_path, random_particles, write_events
-    ):
+    def test_the_same_events_in_another_file(self, way, error, folder, tmp_path, random_particles, write_events):
         """Attributes, compression, weights and number of events may differ, as in shards made with the same seed."""
         path, other = folder / "w0.h5", tmp_path / "other.h5"
         if way == "symlink":
@@ -382,8 +379,14 @@ class TestErrors:
                 new.attrs["made"] = "yesterday"
         else:
             write_events(other, random_particles(N_W, 2)[:300], np.ones(300))
-        message = error(f"--input=W={path}", f"--input={process}={other}")
+        message = error(f"--input=W={path}", f"--input=W={other}")
         assert f"{other}: has the events of {path}, expected each event once" in message
+
+    def test_one_file_for_two_processes_is_warned_of(self, folder, tmp_path, caplog):
+        path, names = folder / "w0.h5", ("A", "B")
+        flags = [f"--{name}_output={tmp_path / name}.h5" for name in ("train", "test")]
+        assert main([*(f"--input={name}={path}" for name in names), *flags]) == 0
+        assert f"{path}: has the events of {path}, which is of another process" in caplog.text
 
     def test_the_same_events_of_a_les_houches_file(self, error, tmp_path, random_particles, write_events):
         paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]

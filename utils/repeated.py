@@ -1,7 +1,7 @@
 """Files that hold the same events: one file given twice, a link to it, a copy, or a shard made with the same seed."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -39,15 +39,28 @@ def fingerprint(objects: np.ndarray) -> str | None:
     return hashlib.sha256(b"".join(events)).hexdigest() if distinct else None
 
 
-def refuse_repeated(files: Iterable[EventSource]) -> None:
-    """Refuse files that are one and the same, through whatever link, or that begin with the same events."""
+def repeated(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
+    """Yield files that are one and the same, through whatever link, or that begin with the same events.
+
+    Yields
+    ------
+    path, first : Path
+        A file, and the one before it that has its events.
+    """
     known: dict[object, Path] = {}
     for file in files:
         status = file.path.stat()
         keys = {(status.st_dev, status.st_ino), file.fingerprint} - {None}
-        for first in filter(None, map(known.get, keys)):
-            raise UserError(
-                f"{file.path}: has the events of {first}, expected each event once: it is the same file, a copy of "
-                "it, or a shard made with the same seed and number"
-            )
+        first = next(filter(None, map(known.get, keys)), None)
+        if first is not None:
+            yield file.path, first
         known |= dict.fromkeys(keys, file.path)
+
+
+def refuse_repeated(files: Iterable[EventSource]) -> None:
+    """Refuse files with the same events."""
+    for path, first in repeated(files):
+        raise UserError(
+            f"{path}: has the events of {first}, expected each event once: it is the same file, a copy of "
+            "it, or a shard made with the same seed and number"
+        )

@@ -78,12 +78,14 @@ def loss_weights(args: argparse.Namespace) -> LossWeights:
 
 
 def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
-    """Return whether a training is finished that was made for all that is expected, and log it."""
+    """Return whether a training is finished that was made for all that is expected."""
     whole = all((output / name).exists() for name in (MODEL_FILE, TRAINING_FILE))
-    if not whole or finished_for(output) != expected:
-        return False
+    return whole and finished_for(output) == expected
+
+
+def say_finished(output: Path) -> None:
+    """Say why there is nothing to train."""
     logger.info("%s: is finished, for the same flags, data, code and versions; --force trains anew", output)
-    return True
 
 
 def read_graphs(

@@ -73,6 +73,13 @@ class TestPlan:
         assert planned(tmp_path, target) == expected
         assert not (tmp_path / "output").exists()
 
+    @pytest.mark.parametrize("told", [(), ("-f",)])
+    def test_trains_anew_what_is_finished_only_where_it_is_told_to(self, told, tmp_path):
+        plan = snakemake(tmp_path, "--dry-run", "--printshellcmds", *told, "student_true_met").stdout
+        commands = [line for line in plan.splitlines() if "python" in line and "train_" in line]
+        assert len(commands) == 2
+        assert ["--force" in command for command in commands] == 2 * [bool(told)]
+
     def test_without_a_target_analyses_the_variables_of_the_configuration(self, tmp_path):
         twice = {"selective_sampling_jets": 2, "train_teacher": 2, "analyze_results_teacher": 2}
         assert planned(tmp_path) == {**ANALYSED, "all": 1}
