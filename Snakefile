@@ -31,7 +31,6 @@ from utils.config import (
     check_files,
     check_names,
     check_not_left_out,
-    find_files,
     flags,
     leave_out,
     n_shards,
@@ -40,7 +39,7 @@ from utils.config import (
     user_sources,
 )
 from utils.dependencies import code_of, content_of, refuse_inputs_of_outputs
-from utils.files import refuse_dangling
+from utils.files import find_files, refuse_dangling
 from utils.report import NUMBERS, process_of, title_of
 from utils.snakemake_jobs import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.variables import VARIABLES

@@ -14,7 +14,6 @@ import utils.environment  # noqa: F401
 # isort: split
 import argparse
 import functools
-import glob
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -28,7 +27,7 @@ from utils.cli import UserError, comma_separated, is_name, number, parser, progr
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files, refuse_mixture
-from utils.files import provenance, real, refuse_overlaps, replaced_together, whole_folder
+from utils.files import find_files, provenance, real, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.les_houches import refuse_overlaps_of
 from utils.random_streams import stream_and_key, uniforms
@@ -158,7 +157,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         name, equals, pattern = text.partition("=")
         if not (is_name(name) and equals and pattern):
             raise UserError(f"--input {text!r}: expected NAME=FILES")
-        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        found = [pattern] if Path(pattern).exists() else [str(path) for path in find_files(pattern)]
         if not found:
             raise UserError(f"--input {text}: no such file")
         paths.setdefault(name, []).extend(found)

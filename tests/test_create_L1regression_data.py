@@ -337,6 +337,13 @@ class TestErrors:
         message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
         assert f"{path}: dataset 'Weights' is missing" in message
 
+    def test_a_folder_whose_name_looks_like_a_pattern(self, error, folder, tmp_path):
+        """Its files are found, and refused for what they are."""
+        (tmp_path / "run [2]").mkdir()
+        (tmp_path / "run [2]" / "w0.h5").symlink_to(folder / "w0.h5")
+        message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={tmp_path / 'run [2]' / 'w*.h5'}")
+        assert f"{tmp_path / 'run [2]' / 'w0.h5'}: has the events of {folder / 'w0.h5'}" in message
+
     @pytest.mark.parametrize("pattern", ["none*.h5", "none.h5"])
     def test_no_such_file(self, pattern, error, tmp_path):
         text = f"QCD={tmp_path / pattern}"

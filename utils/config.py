@@ -1,6 +1,5 @@
 """The configuration of the workflow: what is allowed in it, and how it becomes the flags of the scripts."""
 
-import glob
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from utils.cli import UserError
-from utils.files import read_json
+from utils.files import find_files, read_json
 from utils.hardware import HardwareScales
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
@@ -218,15 +217,14 @@ def _prepared_names(output: Path) -> set[str]:
     """Return the processes of prepared files, those that stand where the workflow would write but did not."""
     if (output / "benchmarks" / "create_L1regression_data.tsv").exists():
         return set()
-    import h5py
+    from utils.l1_dataset import L1Dataset  # takes a second, seldom needed
 
     names = set()
     for path in (output / "l1_regression" / "train.h5", output / "l1_regression" / "test.h5"):
         try:
-            with h5py.File(path) as file:
-                names |= {label.decode().rpartition("_")[0] for label in file["ids_names"][:]}
-        except (OSError, KeyError, TypeError, AttributeError, ValueError):
-            continue  # whatever is wrong, the script that reads the file says it
+            names |= {*L1Dataset.check(path).process_names.values()} if path.exists() else set()
+        except UserError:
+            continue  # the script that reads the file says what is wrong
     return names
 
 
@@ -283,29 +281,6 @@ def user_files(config: Mapping[str, Any], start: Path) -> list[tuple[str, Path]]
         for key in keys
         if config[section].get(key)
     ]
-
-
-def find_files(source: str, start: Path) -> list[Path]:
-    """Find the file of a name or the files of a glob; a part of it that exists by that name is no glob.
-
-    Parameters
-    ----------
-    source : str
-    start : Path
-        The folder that it is relative to.
-    """
-    found = [start]
-    for part in Path(source).parts:
-        found = [
-            path
-            for folder in found
-            for path in (
-                [folder / part]
-                if (folder / part).exists()
-                else sorted(folder / name for name in glob.glob(part, root_dir=folder))
-            )
-        ]
-    return [path for path in found if path.is_file()]
 
 
 def _refuse_many_entries(config: Mapping[str, Any]) -> None:

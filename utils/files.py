@@ -5,6 +5,7 @@ import ast
 import errno
 import fcntl
 import functools
+import glob
 import hashlib
 import importlib.metadata
 import io
@@ -72,6 +73,29 @@ def not_there(path: str | Path, what: str = "file") -> UserError:
     if path.is_symlink():
         return UserError(f"{path}: is a link to {path.readlink()}, which does not exist")
     return UserError(f"{path}: no such {what}")
+
+
+def find_files(source: str, start: Path = Path()) -> list[Path]:
+    """Find the file of a name or the files of a glob; a part of it that exists by that name is no glob.
+
+    Parameters
+    ----------
+    source : str
+    start : Path, optional
+        The folder that it is relative to; else the working directory.
+    """
+    found = [start]
+    for part in Path(source).parts:
+        found = [
+            path
+            for folder in found
+            for path in (
+                [folder / part]
+                if (folder / part).exists()
+                else sorted(folder / name for name in glob.glob(part, root_dir=folder))
+            )
+        ]
+    return [path for path in found if path.is_file()]
 
 
 def unreadable(path: str | Path, error: BaseException, otherwise: str) -> UserError:

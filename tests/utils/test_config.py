@@ -3,6 +3,7 @@
 import argparse
 import copy
 import importlib
+import itertools
 import os
 import subprocess
 import sys
@@ -20,7 +21,6 @@ from utils.config import (
     check_files,
     check_names,
     check_not_left_out,
-    find_files,
     flags,
     leave_out,
     n_shards,
@@ -216,6 +216,16 @@ class TestNames:
         with pytest.raises(UserError, match="no process 'a_b'"):
             check_names(config, tmp_path)
 
+    def test_of_a_prepared_file_that_hangs_the_library_are_not_waited_for(self, config, tmp_path, monkeypatch):
+        path = tmp_path / "output" / "l1_regression" / "train.h5"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"damaged")
+        monkeypatch.setattr("utils.first_look.CPU_SECONDS", 1)
+        monkeypatch.setattr("utils.l1_dataset.open_hdf5", lambda path: all(itertools.count(1)))
+        config["analyze_results_teacher"]["signal_names"] = ["a_b"]
+        with pytest.raises(UserError, match="no process 'a_b'"):
+            check_names(config, tmp_path)
+
     def test_of_processes_that_are_null_are_left_out_of_all_lists(self, config, tmp_path):
         config["create_L1regression_data"]["processes"] |= {"W": None, "hToTauTau": None}
         taken = leave_out(config, tmp_path)
@@ -263,26 +273,6 @@ class TestFiles:
         change(config, "analyze_results_teacher.zero_bias", "data")
         with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file"):
             check_files(config, tmp_path)
-
-    @pytest.mark.parametrize(
-        ("source", "names"),
-        [
-            ("run [2]/a*.h5", ["a1.h5", "a2.h5"]),
-            ("run [2]/a[1].h5", ["a1.h5"]),
-            ("run [2]/b[1].h5", ["b[1].h5"]),  # there is a file of that name
-            ("run [2]/*{3}.h5", ["c{3}.h5"]),
-            ("*/a1.h5", ["a1.h5"]),
-            ("run [2]/none*.h5", []),
-            ("run [2]", []),
-        ],
-    )
-    def test_are_globbed_only_where_no_file_has_that_name(self, source, names, tmp_path):
-        start = tmp_path / "start {1} [a]"
-        (start / "run [2]").mkdir(parents=True)
-        for name in ("a1.h5", "a2.h5", "b1.h5", "b[1].h5", "c{3}.h5"):
-            (start / "run [2]" / name).touch()
-        assert find_files(source, start) == [start / "run [2]" / name for name in names]
-        assert find_files(str(start / source), start / "run [2]") == [start / "run [2]" / name for name in names]
 
 
 class TestFlags:

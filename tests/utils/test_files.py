@@ -18,6 +18,7 @@ from utils.files import (
     FOLDER_MARK,
     NO_LOCKS,
     dataset,
+    find_files,
     open_hdf5,
     provenance,
     read_json,
@@ -494,3 +495,25 @@ class TestOverlaps:
 
     def test_are_no_names_that_begin_alike(self, tmp_path):
         refuse_overlaps({"--output": tmp_path / "out.h5", "--plots": tmp_path / "out"}, [tmp_path / "out.h5.in"])
+
+
+class TestFindFiles:
+    @pytest.mark.parametrize(
+        ("source", "names"),
+        [
+            ("run [2]/a*.h5", ["a1.h5", "a2.h5"]),
+            ("run [2]/a[1].h5", ["a1.h5"]),
+            ("run [2]/b[1].h5", ["b[1].h5"]),  # there is a file of that name
+            ("run [2]/*{3}.h5", ["c{3}.h5"]),
+            ("*/a1.h5", ["a1.h5"]),
+            ("run [2]/none*.h5", []),
+            ("run [2]", []),
+        ],
+    )
+    def test_are_globbed_only_where_no_file_has_that_name(self, source, names, tmp_path):
+        start = tmp_path / "start {1} [a]"
+        (start / "run [2]").mkdir(parents=True)
+        for name in ("a1.h5", "a2.h5", "b1.h5", "b[1].h5", "c{3}.h5"):
+            (start / "run [2]" / name).touch()
+        assert find_files(source, start) == [start / "run [2]" / name for name in names]
+        assert find_files(str(start / source), start / "run [2]") == [start / "run [2]" / name for name in names]
