@@ -10,7 +10,7 @@ Conventions of this module:
 - No event is no knowledge of 0: where none of n events pass, or all, the error is the distance to the limit of Clopper
   and Pearson, which 84.13% of such samples keep to; see :func:`unseen`. With weights, n is the number of effective
   events, (sum of w)^2 / sum of w^2 (Kish, "Survey Sampling", 1965).
-- A ratio is known only where its denominator differs from 0 by more than its error.
+- A ratio is known only where its denominator is above 0 by more than its error: there is no share of a loss.
 - Where a threshold or a quantile is involved the errors come from the Poisson bootstrap: a replica multiplies the
   weight of each event by a Poisson number of mean 1 (Chamandy et al., "Estimating uncertainty for massive data
   streams", Google 2012). Quantities computed from the same replicas keep their correlation. An array of *rows* has
@@ -119,9 +119,9 @@ def known_to(estimate: Estimate[np.ndarray], n_events: float, unit: np.ndarray |
 def ratio_of_rows(
     numerator: np.ndarray, denominator: np.ndarray, of: Estimate[np.ndarray], n_events: float
 ) -> Estimate[np.ndarray]:
-    """Ratio of rows, not known where the denominator, with its estimate, is 0 within its error."""
-    known = np.abs(of.value) > of.error
-    ratio = known_to(estimate_of_rows(_ratio(numerator, denominator)), n_events, _ratio(np.ones(1), np.abs(of.value)))
+    """Ratio of rows, not known where the denominator, with its estimate, is not above 0 by more than its error."""
+    known = of.value > of.error
+    ratio = known_to(estimate_of_rows(_ratio(numerator, denominator)), n_events, _ratio(np.ones(1), of.value))
     return Estimate(np.where(known, ratio.value, np.nan), np.where(known, ratio.error, np.nan))
 
 
@@ -1444,7 +1444,7 @@ def working_points(
     gain_rows = {name: after - before for name, after in models.items()}
     first = next(iter(gain_rows))
 
-    def difference(of_rows: np.ndarray) -> Estimate[np.ndarray]:
+    def difference(of_rows: np.ndarray, n_events: float = n_events) -> Estimate[np.ndarray]:
         return known_to(estimate_of_rows(of_rows), n_events)
 
     gains = {name: difference(gain) for name, gain in gain_rows.items()}
@@ -1454,11 +1454,12 @@ def working_points(
         shares = only_known(of.shares)
         contributions = {name: shares[name] - shares[baseline] for name in models}
         inside = only_known(of.inside.rows)
+        behind = n_events if of.inside.n_events > 0 else math.nan  # no events contribute 0, which has no error
         return PartOfPoints(
             {name: efficiency_of_rows(of_name, of.inside.n_events) for name, of_name in inside.items()},
-            {name: difference(contribution) for name, contribution in contributions.items()},
+            {name: difference(contribution, behind) for name, contribution in contributions.items()},
             {
-                name: ratio_of_rows(contribution, gain_rows[name], gains[name], n_events)
+                name: ratio_of_rows(contribution, gain_rows[name], gains[name], behind)
                 for name, contribution in contributions.items()
             },
         )

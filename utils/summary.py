@@ -252,7 +252,7 @@ and width are those of an error function; "no fit": it does not describe the poi
 shape is right. Errors: one standard deviation, with the statistics of signal and background (turn-ons: signal) and,
 in what compares two quantities, with their correlation. "< x", "> x": none or all of the events pass, x is the limit
 (84%). "beyond the sample": no background event passes, so that the threshold and what follows is not known. "-": not
-known, or divided by what is 0 within its error."""
+known, or divided by what is not above 0 by more than its error."""
 
 
 def summary(results: Results) -> str:
@@ -260,7 +260,7 @@ def summary(results: Results) -> str:
     parts = [
         f"Signal efficiency at fixed background: {results.variable}, background {results.background_name}",
         *results.notes,
-        f"baseline: L1; {', '.join(results.models)}: L1 times the prediction; true: the ideal.\n{LEGEND}",
+        f"baseline: L1; {', '.join(results.models)}: L1 corrected by a model; true: the ideal.\n{LEGEND}",
         _count_table({name: process.counts for name, process in results.processes.items()}),
         _background_table(results),
     ]

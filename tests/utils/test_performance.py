@@ -10,6 +10,7 @@ from utils.performance import (
     EfficiencyRows,
     Estimate,
     Histogram,
+    PartRows,
     Ranking,
     TurnOnFit,
     background_thresholds,
@@ -600,6 +601,25 @@ def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
     points = [points_of(np.random.default_rng(2), *samples, np.array([0.1]), scale) for scale in (1, 2.0**20)]
     assert points[0].gap_closed == points[1].gap_closed
     assert points[0].thresholds == points[1].thresholds
+
+
+def test_a_loss_has_no_share_and_no_gap_is_closed_where_the_ideal_is_worse(rng):
+    signal, background = samples_of_a_correction(rng, 500, 800)
+    worse = [{**scores, "baseline": scores["true"], "true": scores["baseline"]} for scores in (signal, background)]
+    points = points_of(rng, *worse, np.array([0.1]))
+    assert points.gain["corrected"].value < -points.gain["corrected"].error
+    closed, kept = points.gap_closed["corrected"], points.kept["corrected"]
+    assert np.isnan([closed.value, closed.error, kept.value, kept.error]).all()
+
+
+def test_events_that_do_not_exist_contribute_0_without_an_error(rng):
+    rows = {name: rng.uniform(low, low + 0.1, (201, 1)) for name, low in (("baseline", 0.2), ("c", 0.4), ("true", 0.6))}
+    nothing = {name: np.zeros((201, 1)) for name in rows}
+    part = PartRows(EfficiencyRows(0, {name: np.full((201, 1), np.nan) for name in rows}), nothing)
+    points = working_points(np.array([0.1]), rows, EfficiencyRows(100, rows), "baseline", "true", [part])
+    for of in (points.parts[0].gain["c"], points.parts[0].share["c"]):
+        assert of.value == [0]
+        assert np.isnan(of.error).all()
 
 
 def test_ratio_to_a_signal_that_never_passes_is_unknown(rng):
