@@ -40,6 +40,7 @@ from utils.config import (
 )
 from utils.dependencies import code_of, content_of, refuse_inputs_of_outputs
 from utils.files import find_files, refuse_dangling
+from utils.pythia_settings import les_houches_file
 from utils.report import NUMBERS, process_of, title_of
 from utils.snakemake_jobs import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.variables import VARIABLES
@@ -109,6 +110,22 @@ def shard_events(process, shard):
     events = GENERATE["processes"][process]["events"]
     number = n_shards(events, GENERATE["events_per_shard"])
     return events // number + (shard >= number - events % number)
+
+
+def generator_flags(process, shard, content=False):
+    """All flags of a shard; with `content` a Les Houches file is named by what is in it, wherever it is."""
+    settings = GENERATE["processes"][process]["settings"]
+    files = [les_houches_file(setting) if content else None for setting in settings]
+    return [
+        *sorted(flags(GENERATE, leave_out=NOT_FLAGS["generate_events"])),
+        f"--events={shard_events(process, int(shard))}",
+        f"--seed={config['seed']}",
+        "--settings",
+        *(
+            f"Beams:LHEF: {content_of(START / config['output'] / file)}" if file else setting
+            for setting, file in zip(settings, files, strict=True)
+        ),
+    ]
 
 
 def shards(process):
@@ -269,16 +286,11 @@ rule generate_events:
         **needs(mem_mb=1500, runtime=240),
     params:
         script=lambda wildcards, input: script("generate_events"),
-        depends_on=lambda wildcards: [
-            *sorted(flags(GENERATE, leave_out=NOT_FLAGS["generate_events"])),
-            f"--events={shard_events(wildcards.process, int(wildcards.shard))}",
-            f"--seed={config['seed']}",
-            "--settings",
-            *GENERATE["processes"][wildcards.process]["settings"],
-        ],
+        depends_on=lambda wildcards: generator_flags(wildcards.process, wildcards.shard, content=True),
+        flags=lambda wildcards, input: generator_flags(wildcards.process, wildcards.shard),
     shell:
         "python {params.script:q} --output {output:q} --process {wildcards.process:q} --shard {wildcards.shard}"
-        " {params.depends_on:q} 2>&1 | tee {log:q}"
+        " {params.flags:q} 2>&1 | tee {log:q}"
 
 
 rule create_L1regression_data:

@@ -16,7 +16,7 @@ from utils.files import find_files, read_json
 from utils.hardware import HardwareScales
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
-from utils.pythia_settings import overriding_flag
+from utils.pythia_settings import les_houches_file, overriding_flag
 from utils.variables import VARIABLES
 
 MOST_ENTRIES = 100_000
@@ -45,6 +45,9 @@ FILES = {
     "train_teacher": ("hyperparameters",),
     "analyze_results_teacher": ("zero_bias",),
 }
+
+# Where the events of processes come from.
+SOURCES = (("create_L1regression_data", "processes"), ("analyze_results_teacher", "extra_signals"))
 
 # Lists of names of processes.
 PROCESS_LISTS = (
@@ -258,16 +261,15 @@ def _check_content(key: str, path: Path) -> None:
         from utils.smearing import InverseResponse, JetResolution  # takes a second, seldom needed
 
         (InverseResponse if key == "jet_inverse_response" else JetResolution).read(path)
-    elif not any(path.rglob("*.parquet")):
+    elif key == "zero_bias" and not any(path.rglob("*.parquet")):
         raise ValueError(f"no Parquet file in {path}")
 
 
 def user_sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the key and the file name or glob of each process whose events are the user's."""
-    sections = (("create_L1regression_data", "processes"), ("analyze_results_teacher", "extra_signals"))
     return [
         (f"{section}.{key}.{name}", source)
-        for section, key in sections
+        for section, key in SOURCES
         for name, source in config[section].get(key, {}).items()
         if source not in (None, "generated")
     ]
@@ -275,12 +277,25 @@ def user_sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def user_files(config: Mapping[str, Any], start: Path) -> list[tuple[str, Path]]:
     """Return the key and the path of each other file or folder of the user."""
-    return [
+    named = [
         (f"{section}.{key}", start / config[section][key])
         for section, keys in FILES.items()
         for key in keys
         if config[section].get(key)
     ]
+    generated = [
+        name
+        for section, key in SOURCES
+        for name, source in config[section].get(key, {}).items()
+        if source == "generated"
+    ]
+    hard_events = [
+        (f"generate_events.processes.{name}.settings", start / config["output"] / file)
+        for name in generated
+        for setting in config["generate_events"]["processes"][name]["settings"]
+        if (file := les_houches_file(setting))
+    ]
+    return named + hard_events
 
 
 def _refuse_many_entries(config: Mapping[str, Any]) -> None:
@@ -301,6 +316,8 @@ def _hint(value: Any) -> str:
         float(value if isinstance(value, str) else "")
     except ValueError:
         return ""
+    if "e" in value.lower():
+        return "; YAML reads a number such as 2e34 as text: write 2.0e+34, in a file for --configfile"
     return "; within a section --config gives text only: write numbers into a file, for --configfile"
 
 

@@ -49,6 +49,12 @@ def overriding_flag(setting: str) -> str | None:
     return next((flag for key, flag in DECIDED_BY.items() if key.lower() == _name(setting)), None)
 
 
+def les_houches_file(setting: str) -> str | None:
+    """Return the file that a setting names; None if it names none, or in a way that only Pythia reads."""
+    value = re.fullmatch(r"[^\s=]+\s*[\s=]\s*([^\s\"'{}]+)", setting.strip())
+    return value[1] if value and _name(setting) == "beams:lhef" else None
+
+
 def _name(setting: str) -> str:
     """Return the name of a setting as Pythia compares it."""
     return re.split(r"[\s=]", setting.strip(), maxsplit=1)[0].replace("::", ":").lower()

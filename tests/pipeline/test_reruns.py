@@ -250,6 +250,21 @@ class TestContent:
         path.write_bytes(content)
         assert found == expected
 
+    def test_of_a_les_houches_file_decides(self, finished):
+        settings = changed("generate_events.processes.Zll.settings", ["Beams:frameType = 4", "Beams:LHEF = ../a.lhe"])
+        moved = changed(
+            "generate_events.processes.Zll.settings", ["Beams:frameType = 4", f"Beams:LHEF={finished}/b.lhe"]
+        )
+        for name in ("a.lhe", "b.lhe"):
+            (finished / name).write_text("hard events")
+        target = ["events/Zll/0.h5"]
+        plan(finished, settings, executor="touch", targets=target)
+        assert counts(plan(finished, settings, targets=target)) == counts(plan(finished, moved, targets=target)) == {}
+        (finished / "b.lhe").write_text("other events")
+        found = counts(plan(finished, moved, targets=target))
+        plan(finished, CONFIG, executor="touch", targets=target)
+        assert found == {"generate_events": 1}
+
     def test_in_another_folder_is_the_same(self, finished):
         moved = finished.rename(finished.with_name("a [2] {moved} folder"))
         (moved / "code {3}").symlink_to(ROOT)

@@ -128,7 +128,7 @@ class TestCheck:
             (
                 "analyze_results_teacher.luminosity",
                 "2e34",
-                "luminosity: '2e34' is not of type 'number'; within a section --config gives text only",
+                "luminosity: '2e34' is not of type 'number'; YAML reads a number such as 2e34 as text: write",
             ),
             ("seed", "one", "seed: 'one' is not of type 'integer'$"),
             ("train_teacher.loss_function", "hubert_1", "train_teacher.loss_function: expected a loss among mse"),
@@ -267,6 +267,16 @@ class TestFiles:
         change(config, key, "wrong")
         with pytest.raises(UserError, match=f"^configuration: {key}: .*{found}"):
             check_files(config, tmp_path)
+
+    def test_of_hard_events_that_are_not_there_are_refused_where_they_are_needed(self, config, tmp_path):
+        block = {"events": 5, "settings": ["Beams:frameType = 4", f"beams:LHEF={tmp_path / 'hard.lhe'}"]}
+        change(config, "generate_events.processes.Z", block)
+        check_files(config, tmp_path)
+        change(config, "analyze_results_teacher.extra_signals.Z", "generated")
+        with pytest.raises(UserError, match=r"generate_events\.processes\.Z\.settings: no such file: .*hard\.lhe"):
+            check_files(config, tmp_path)
+        (tmp_path / "hard.lhe").touch()
+        check_files(config, tmp_path)
 
     def test_of_a_folder_without_parquet_files_are_refused(self, config, tmp_path):
         (tmp_path / "data").mkdir()
