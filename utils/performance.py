@@ -827,8 +827,8 @@ class Ranking:
 
 
 def _allowed(efficiencies: np.ndarray, total: float) -> np.ndarray:
-    """Weight that may pass, with some room for rounding."""
-    return np.asarray(efficiencies) * total * (1 + ROUNDING)
+    """Weight that may pass, with some room for rounding; none where the weights of a replica sum to less than 0."""
+    return np.asarray(efficiencies) * max(total, 0) * (1 + ROUNDING)
 
 
 @dataclass(frozen=True)

@@ -407,6 +407,15 @@ def signed_sample(rng, n):
     return rng.exponential(20, n), np.where(rng.random(n) < 0.25, -1.0, 1) * rng.lognormal(0, 0.3, n)
 
 
+def test_replicas_whose_weights_sum_to_less_than_0_have_the_highest_threshold(rng):
+    values = {"baseline": rng.uniform(0, 100, 60)}
+    weights = np.where(np.arange(60) % 2, 1.0, -0.97)
+    rankings = {name: Ranking.of(of_name, weights) for name, of_name in values.items()}
+    rows = background_thresholds(values, weights, rankings, np.array([0.1, 1.0]), rng)["baseline"]
+    assert rows.shape == (201, 2)
+    assert (rows[1:].max(0) == values["baseline"].max()).all()
+
+
 def test_threshold_of_signed_weights_is_where_the_sum_from_above_first_exceeds_the_target():
     values, weights = np.array([6, 5, 4, 4, 3, 2, 1.0]), np.array([1, 2, 3, -3, -1, 4, 4.0])
     # Sums from above: 1, 3, 3 (the two at 4 go together), 2, 6, 10.
