@@ -1,6 +1,7 @@
 """What has to be there before the libraries are: a limit on memory in which they cannot start is one line."""
 
 import resource
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -21,3 +22,13 @@ def test_a_limit_on_memory_is_said_at_once(script, what):
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("error: memory is limited to 300 MiB (ulimit -")
     assert run.stderr.count("\n") == 1
+
+
+def test_a_hard_limit_on_cpu_time_leaves_time_to_clear_up(tmp_path):
+    command = [sys.executable, str(ROOT / "generate_events.py"), f"--output={tmp_path}/w.h5", "--process=W"]
+    command += ["--events=1000000", "--underlying_event=0", "--settings=WeakSingleBoson:ffbar2W = on"]
+    set_limit = partial(resource.setrlimit, resource.RLIMIT_CPU, (5, 5))
+    run = subprocess.run(command, preexec_fn=set_limit, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 128 + signal.SIGXCPU
+    assert run.stderr.endswith("error: ended by SIGXCPU\n")
+    assert not list(tmp_path.iterdir())

@@ -41,6 +41,7 @@ SET = {
 DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 100_000
+SECONDS_TO_CLEAR_UP = 2  # of CPU time
 DATA_STEPS = ("generate_events", "create_L1regression_data", "selective_sampling_jets")
 # Of address space and of data, for the data steps, for those with networks, and for each core besides: measured with
 # two cores, where they end with 800, 2900, 400 and 1000 MiB, and rounded up.
@@ -116,6 +117,16 @@ def check_limits() -> None:
             raise SystemExit(1)
 
 
+def end_before_the_last_second() -> None:
+    """Have a limit on CPU time come as a signal first, while there is time left to clear up.
+
+    `ulimit -t` sets both limits to the same, so that the system kills at once.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)  # -1: none
+    if hard > SECONDS_TO_CLEAR_UP:
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard - SECONDS_TO_CLEAR_UP), hard))
+
+
 def guard_start() -> None:
     """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
     sys.excepthook = _fail_in_one_line
@@ -130,6 +141,7 @@ if sys.warnoptions:
 if is_script():
     open_standard_streams()
     guard_start()
+    end_before_the_last_second()
     check_limits()
 if Path("matplotlibrc").exists():  # which Matplotlib would read before any other
     import contextlib

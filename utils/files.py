@@ -144,7 +144,10 @@ def writable(path: str | Path) -> Path:
     """Return the absolute path of an output without links, and make its parent."""
     refuse_dangling(path)
     path = real(path)  # what a link leads to is replaced, not the link
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written, its folder cannot be made: {error.strerror}") from None
     return path
 
 
@@ -154,11 +157,14 @@ def lock_file(path: Path, place: str | Path) -> IO[str]:
     Raises
     ------
     UserError
-        If another process holds it; the message names the `place` that it stands for.
+        If another process holds it, or it cannot be made; the message names the `place` that it stands for.
     """
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        except OSError as error:
+            raise UserError(f"{place}: cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

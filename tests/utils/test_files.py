@@ -244,6 +244,16 @@ def test_links_in_a_circle_are_one_line(tmp_path):
     refuse_overlaps({"--output": tmp_path / "z"}, [tmp_path / "x"])
 
 
+def test_an_output_that_the_system_does_not_let_be_made_is_named(tmp_path):
+    path = tmp_path / ("x" * 253)  # with the name of its lock longer than a name may be
+    with pytest.raises(UserError, match=f"{path}: cannot be written: File name too long"), whole_file(path):
+        pass
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "folder" / "x"
+    with pytest.raises(UserError, match=f"{path}: cannot be written, its folder cannot be made: "), whole_file(path):
+        pass
+
+
 class TestReadText:
     """Text of a bounded length, from files only."""
 
