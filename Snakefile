@@ -29,6 +29,7 @@ from utils.config import (
     NOT_FLAGS,
     check_config,
     check_files,
+    check_generation,
     check_names,
     check_not_left_out,
     flags,
@@ -72,6 +73,8 @@ try:
     check_config(config)
     check_files(config, START)
     check_names(config, START)
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        check_generation(config)
     LEFT_OUT = leave_out(config, START)
     refuse_dangling(START / config["output"])
 except (OSError, UserError) as error:

@@ -16,7 +16,7 @@ from utils.files import find_files, read_json
 from utils.hardware import HardwareScales
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
-from utils.pythia_settings import les_houches_file, overriding_flag
+from utils.pythia_settings import les_houches_file, overriding_flag, refusal
 from utils.variables import VARIABLES
 
 MOST_ENTRIES = 100_000
@@ -283,19 +283,31 @@ def user_files(config: Mapping[str, Any], start: Path) -> list[tuple[str, Path]]
         for key in keys
         if config[section].get(key)
     ]
-    generated = [
+    hard_events = [
+        (f"generate_events.processes.{name}.settings", start / config["output"] / file)
+        for name in _generated(config)
+        for setting in config["generate_events"]["processes"][name]["settings"]
+        if (file := les_houches_file(setting))
+    ]
+    return named + hard_events
+
+
+def _generated(config: Mapping[str, Any]) -> list[str]:
+    """Return the processes whose events are generated."""
+    return [
         name
         for section, key in SOURCES
         for name, source in config[section].get(key, {}).items()
         if source == "generated"
     ]
-    hard_events = [
-        (f"generate_events.processes.{name}.settings", start / config["output"] / file)
-        for name in generated
-        for setting in config["generate_events"]["processes"][name]["settings"]
-        if (file := les_houches_file(setting))
-    ]
-    return named + hard_events
+
+
+def check_generation(config: Mapping[str, Any]) -> None:
+    """Refuse settings that Pythia does not accept, of processes that are generated."""
+    for name in _generated(config):
+        problem = refusal(tuple(config["generate_events"]["processes"][name]["settings"]))
+        if problem:
+            raise UserError(f"configuration: generate_events.processes.{name}.settings: {problem}")
 
 
 def _refuse_many_entries(config: Mapping[str, Any]) -> None:

@@ -1,15 +1,11 @@
 """Event generation with Pythia 8 (C. Bierlich et al., SciPost Phys. Codeb. 8 (2022), arXiv:2203.11601)."""
 
 import math
-import os
-import re
-import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 import awkward as ak
 import numpy as np
@@ -18,7 +14,7 @@ import pythia8mc
 from utils.cli import UserError
 from utils.detector import Particles
 from utils.les_houches import HardEvents, copy_events
-from utils.pythia_settings import FRAME, LES_HOUCHES, Value, read_settings, value_of
+from utils.pythia_settings import FRAME, LES_HOUCHES, Value, captured_output, read_settings, reason, value_of
 
 PB_PER_MB = 1e9
 MAX_PYTHIA_SEED = 900_000_000
@@ -105,12 +101,12 @@ class Generator:
             "PartonLevel:MPI": underlying_event,
             "Main:numberOfEvents": 0,
         }
-        with _captured_output() as output, tempfile.NamedTemporaryFile(suffix=".lhe") as hard_file:
+        with captured_output() as output, tempfile.NamedTemporaryFile(suffix=".lhe") as hard_file:
             self._pythia = pythia8mc.Pythia("", False)
             try:
                 read_settings(self._pythia, settings, decided)
             except ValueError as error:
-                raise UserError(f"process {process}: {error}{_reason(output)}") from None
+                raise UserError(f"process {process}: {error}{reason(output)}") from None
             self.hard_events: HardEvents | None = None
             self.les_houches_file: Path | None = None
             if value_of(self._pythia, FRAME) == LES_HOUCHES:
@@ -122,7 +118,7 @@ class Generator:
             if not self._pythia.init():
                 raise UserError(
                     f"process {process}: Pythia cannot start with the settings "
-                    f"{', '.join(repr(setting) for setting in settings)}{_reason(output)}"
+                    f"{', '.join(repr(setting) for setting in settings)}{reason(output)}"
                 )
         if energy and not math.isclose(self.energy, energy, rel_tol=1e-4):
             raise UserError(
@@ -159,13 +155,13 @@ class Generator:
             Relative weights; times :attr:`weight_scale` they are in pb.
         """
         self._recorder.weights.clear()
-        with _captured_output() as output:
+        with captured_output() as output:
             try:
                 events = self._pythia.nextBatch(
                     n_events, errorMode="none" if self.hard_events else MAX_TRIALS_PER_EVENT
                 )
             except RuntimeError as error:
-                raise UserError(f"process {self._process}: Pythia {error}{_reason(output)}") from None
+                raise UserError(f"process {self._process}: Pythia {error}{reason(output)}") from None
             except TypeError:  # what awkward makes of a batch in which no particle has a vertex
                 raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
         weights = np.array(self._recorder.weights)
@@ -223,24 +219,3 @@ class Generator:
             if number not in self._charges:
                 self._charges[number] = self._pythia.particleData.charge(number)
         return np.array([self._charges[number] for number in kinds.tolist()])[kind]
-
-
-@contextmanager
-def _captured_output() -> Iterator[BinaryIO]:
-    """Catch what Pythia writes to standard output, which is out of reach of Python's own redirection."""
-    sys.stdout.flush()
-    standard_output = os.dup(1)
-    with tempfile.TemporaryFile() as output:
-        os.dup2(output.fileno(), 1)
-        try:
-            yield output
-        finally:
-            os.dup2(standard_output, 1)
-            os.close(standard_output)
-
-
-def _reason(output: BinaryIO) -> str:
-    """Return Pythia's first message of the output that was caught, after a colon, or nothing."""
-    output.seek(0)
-    messages = re.findall(r"PYTHIA (?:Error|Abort):? (.+)", output.read().decode(errors="replace"))
-    return f": {messages[0].strip(' :')}" if messages else ""

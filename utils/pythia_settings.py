@@ -1,8 +1,13 @@
 """Settings for Pythia: those of a process and those that the flags of the script decide."""
 
+import functools
+import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:  # the plan of the workflow names settings that are overridden, and must not wait for Pythia
     import pythia8mc
@@ -103,13 +108,32 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
                 raise ValueError(f"'{setting}' would have no effect: {key} is not used here")
     if pythia.settings.unfinishedInput():
         raise ValueError(f"the settings {', '.join(map(repr, settings))} open a brace that they do not close")
+    named = {_name(setting) for setting in settings}
     for key, frame in FRAME_OF.items():
-        if value_of(pythia, key) != before[key] and value_of(pythia, FRAME) != frame:
+        given = key.lower() in named or value_of(pythia, key) != before[key]
+        if given and value_of(pythia, FRAME) != frame:
             raise ValueError(
                 f"{key} would have no effect: expected {FRAME} = {frame} with it, found {value_of(pythia, FRAME)}"
             )
     if value_of(pythia, FRAME) == LES_HOUCHES and value_of(pythia, "Beams:LHEF") == before["Beams:LHEF"]:
         raise ValueError(f"expected Beams:LHEF with {FRAME} = {LES_HOUCHES}, which names the file, found none")
+
+
+@functools.cache
+def refusal(settings: tuple[str, ...]) -> str | None:
+    """Return why Pythia would refuse settings, or None: where it is not installed, or a file is included, as well."""
+    try:
+        import pythia8mc  # takes a third of a second
+    except ImportError:
+        return None
+    if any(_name(setting) == "include" for setting in settings):
+        return None
+    with captured_output() as output:
+        try:
+            read_settings(pythia8mc.Pythia("", False), settings, {})
+        except ValueError as error:
+            return f"{error}{reason(output)}"
+    return None
 
 
 def value_of(pythia: "pythia8mc.Pythia", key: str) -> Value:
@@ -122,3 +146,24 @@ def value_of(pythia: "pythia8mc.Pythia", key: str) -> Value:
 def _text(value: Value) -> str:
     """Return a value as Pythia reads it."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def captured_output() -> Iterator[BinaryIO]:
+    """Catch what Pythia writes to standard output, which is out of reach of Python's own redirection."""
+    sys.stdout.flush()
+    standard_output = os.dup(1)
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 1)
+        try:
+            yield output
+        finally:
+            os.dup2(standard_output, 1)
+            os.close(standard_output)
+
+
+def reason(output: BinaryIO) -> str:
+    """Return Pythia's first message of the output that was caught, after a colon, or nothing."""
+    output.seek(0)
+    messages = re.findall(r"PYTHIA (?:Error|Abort):? (.+)", output.read().decode(errors="replace"))
+    return f": {messages[0].strip(' :')}" if messages else ""

@@ -19,6 +19,7 @@ from utils.config import (
     SCHEMA,
     check_config,
     check_files,
+    check_generation,
     check_names,
     check_not_left_out,
     flags,
@@ -277,6 +278,16 @@ class TestFiles:
             check_files(config, tmp_path)
         (tmp_path / "hard.lhe").touch()
         check_files(config, tmp_path)
+
+    def test_of_settings_that_pythia_does_not_know_are_refused_where_they_are_needed(self, config):
+        check_generation(config)
+        change(config, "generate_events.processes.ttbar.settings", ["Top:gg2tbar = on"])
+        check_generation(config)
+        change(config, "create_L1regression_data.processes.ttbar", "generated")
+        with pytest.raises(
+            UserError, match=r"generate_events\.processes\.ttbar\.settings: .* accept 'Top:gg2tbar = on'"
+        ):
+            check_generation(config)
 
     def test_of_a_folder_without_parquet_files_are_refused(self, config, tmp_path):
         (tmp_path / "data").mkdir()

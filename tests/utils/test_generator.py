@@ -226,6 +226,7 @@ class TestOverriddenSettings:
     @pytest.mark.parametrize(
         ("setting", "message"),
         [
+            ("Beams:eA = 7000", "Beams:eA would have no effect"),  # what Pythia has without it
             ("Beams:eA = 4000", "Beams:eA would have no effect: expected Beams:frameType = 2"),
             ("Beams:LHEF = events.lhe", "Beams:LHEF would have no effect: expected Beams:frameType = 4"),
             ("phaseSpace:pTHatMin 50", "'PhaseSpace:pTHatMin = 20' would be overridden by 'phaseSpace:pTHatMin 50'"),
