@@ -254,7 +254,7 @@ def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> N
 def main(argv: Sequence[str] | None = None) -> None:
     """Select, write and summarise."""
     args = parse_args(argv)
-    flags = ("output", "discarded_output", "summary", "plots")
+    flags = ("output", "content", "discarded_output", "summary", "plots")
     refuse_overlaps({f"--{name}": getattr(args, name) for name in flags}, [args.input])
     data = L1Dataset.check(args.input)
     process_ids = data.ids_of(args.processes) if args.processes else list(data.process_names)

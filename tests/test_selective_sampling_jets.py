@@ -280,7 +280,7 @@ class TestErrors:
 
         return run_bad
 
-    @pytest.mark.parametrize("flag", ["--output", "--discarded_output", "--summary"])
+    @pytest.mark.parametrize("flag", ["--output", "--content", "--discarded_output", "--summary"])
     @pytest.mark.parametrize("link", ["", "symbolic", "hard"])
     def test_an_output_that_is_the_input(self, flag, link, error_of, l1_file, tmp_path):
         (tmp_path / "in.h5").write_bytes(l1_file.read_bytes())
