@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from utils.cli import UserError
-from utils.files import find_files, read_json
+from utils.files import find_files, not_there, read_json
 from utils.hardware import HardwareScales
 from utils.hyperparameters import TeacherHyperparameters
 from utils.loss_names import parse_loss
@@ -232,7 +232,7 @@ def _prepared_names(output: Path) -> set[str]:
 
 
 def check_files(config: Mapping[str, Any], start: Path) -> None:
-    """Refuse files that do not exist, hyperparameters that are none and tables that cannot be read.
+    """Refuse files that are not there or of no use: of the user, or one in the place of the output.
 
     Parameters
     ----------
@@ -240,6 +240,10 @@ def check_files(config: Mapping[str, Any], start: Path) -> None:
     start : Path
         The folder that paths are relative to.
     """
+    output = start / config["output"]
+    there = next(path for path in (output, *output.parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"configuration: output: {not_there(there, 'folder')}")
     for key, source in user_sources(config):
         if not find_files(source, start):
             raise UserError(f"configuration: {key}: no such file: {source}")

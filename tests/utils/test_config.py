@@ -269,6 +269,13 @@ class TestFiles:
         with pytest.raises(UserError, match=f"^configuration: {key}: .*{found}"):
             check_files(config, tmp_path)
 
+    @pytest.mark.parametrize("output", ["file", "file/of/results"])
+    def test_in_the_place_of_the_output_are_refused(self, output, config, tmp_path):
+        (tmp_path / "file").touch()
+        change(config, "output", output)
+        with pytest.raises(UserError, match=r"^configuration: output: .*file: is a file, expected a folder"):
+            check_files(config, tmp_path)
+
     def test_of_hard_events_that_are_not_there_are_refused_where_they_are_needed(self, config, tmp_path):
         block = {"events": 5, "settings": ["Beams:frameType = 4", f"beams:LHEF={tmp_path / 'hard.lhe'}"]}
         change(config, "generate_events.processes.Z", block)
