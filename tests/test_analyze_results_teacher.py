@@ -415,6 +415,14 @@ def numbers_in(tree):
 
 
 @pytest.mark.usefixtures("no_plots")
+def test_where_all_working_points_are_beyond_the_sample_no_gain_is_said_to_be_known(model_dir, data, monkeypatch):
+    use(monkeypatch, perfect)
+    assert main(arguments(model_dir, data, "--background_efficiencies", "1e-6", "--fixed_rates", "")) == 0
+    text = (model_dir.parent / "plots" / "summary.txt").read_text()
+    assert "What teacher gains is not known" in text and "gains nothing" not in text
+
+
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize(
     "correct", [perfect, lambda features: np.ones(len(features)), lambda features: np.zeros(len(features))]
 )

@@ -118,7 +118,7 @@ def draw_rates(
         ylabel="Fraction of background" if beams is None else "Rate [kHz]",
         xlim=rates.thresholds[[0, -1]],
         yscale="log",
-        ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else None,
+        ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else (LOWEST_SHARE_OF_RATE, 1),
     )
     if not highest > 0:
         say(ax, NO_EVENTS)

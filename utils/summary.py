@@ -161,8 +161,10 @@ def _shares_text(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
         if len(known):
             found = ", ".join(f"{_number(_at(shares, i), 0, 100)}% at {_allowed_text(allowed[i])}" for i in known)
             lines.append(f"Of the gain of {model}, events without a jet at L1, which stay uncorrected, make {found}.")
-        else:
+        elif np.isfinite(points.gain[model].value).any():
             lines.append(f"{model} gains nothing beyond the error of the gain.")
+        else:
+            lines.append(f"What {model} gains is not known: all working points are beyond the sample.")
     return "\n".join(textwrap.fill(line, 118, break_on_hyphens=False) for line in lines)
 
 

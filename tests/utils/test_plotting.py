@@ -218,6 +218,17 @@ def test_rates_are_in_khz_or_fractions_without_cross_sections(beams, height, uni
     assert panel.lines[0].get_ydata() == pytest.approx([0.5, np.nan], nan_ok=True)
 
 
+@pytest.mark.filterwarnings("error")
+def test_rates_of_a_background_that_passes_nothing_are_said_to_be_none():
+    none = Estimate(np.zeros(2), np.full(2, 0.1))
+    of_quantity = Rates(np.array([0.0, 100]), np.zeros(2, int), none, none)
+    ratio = Estimate(np.full(2, np.nan), np.full(2, np.nan))
+    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
+    _, ax = plotting_trigger.draw_rates(result, Beams(2e34, 2448), "true_met", "QCD")
+    assert any("No events" in text.get_text() for text in ax.texts)
+    assert 0 < ax.get_ylim()[0] < ax.get_ylim()[1]
+
+
 def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
     rng = np.random.default_rng(1)
     reco = rng.exponential(40, 2000).astype(np.float32)
