@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -14,6 +15,7 @@ import numpy as np
 from alkaid.codegen import RTLModel
 
 from utils.cli import UserError
+from utils.files import real
 from utils.firmware import remove_times
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,16 @@ def _environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _buildable(design: RTLModel, folder: Path) -> Iterator[Path]:
+    """Give the folder to build a design in, another one where the path has spaces, with which make cannot build."""
+    if not any(letter.isspace() for letter in str(real(folder))):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="verilog_") as name, mock.patch.object(design, "_path", Path(name)):
+        yield Path(name)
+
+
+@contextlib.contextmanager
 def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
     """Build a simulation of the Verilog of a design, for the duration of a block; it takes a minute or more.
 
@@ -70,15 +82,18 @@ def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray]
         If Verilator or the compiler fail; what they wrote is logged.
     """
     written = io.StringIO()
-    with _environment(), contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+    with _buildable(design, folder) as place:
+        with _environment(), contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+            try:
+                design.compile(nproc=len(os.sched_getaffinity(0)))
+            except RuntimeError:
+                logger.error("%s", written.getvalue())
+                raise UserError(
+                    "the Verilog cannot be simulated: Verilator or the compiler failed, see above"
+                ) from None
+        remove_times(place)
         try:
-            design.compile(nproc=len(os.sched_getaffinity(0)))
-        except RuntimeError:
-            logger.error("%s", written.getvalue())
-            raise UserError("the Verilog cannot be simulated: Verilator or the compiler failed, see above") from None
-    remove_times(folder)
-    try:
-        yield lambda words: design.predict(words, n_threads=1)
-    finally:
-        for library in (folder / "sim").glob("*.so"):
-            library.unlink()
+            yield lambda words: design.predict(words, n_threads=1)
+        finally:
+            for library in (place / "sim").glob("*.so"):
+                library.unlink()
