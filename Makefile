@@ -46,13 +46,12 @@ unit: $(VENV)/dev.done
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile $(UNIT_TESTS)
 
 # The fast tests on the instructions of a processor of 2008, which round and sum otherwise than those of this one: of NumPy,
-# of its and SciPy's linear algebra, of TensorFlow, XLA and Numba, and of the C library. oneDNN is limited where Eigen calls
+# of its and SciPy's linear algebra, of TensorFlow and Numba, and of the C library. oneDNN is limited where Eigen calls
 # it, and has no operations of its own in TensorFlow: of half precision these crash where oneDNN is limited.
 numerics: export NPY_DISABLE_CPU_FEATURES := X86_V3 X86_V4 AVX512_ICL AVX512_SPR
 numerics: export OPENBLAS_CORETYPE := Nehalem
 numerics: export TF_ENABLE_ONEDNN_OPTS := 0
 numerics: export ONEDNN_MAX_CPU_ISA := SSE41
-numerics: export XLA_FLAGS := --xla_cpu_max_isa=SSE4_2
 numerics: export NUMBA_CPU_NAME := x86-64
 numerics: export GLIBC_TUNABLES := glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4
 numerics: unit

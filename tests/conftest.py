@@ -2,16 +2,23 @@
 
 import dataclasses
 import json
+import signal
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from utils import signals
 from utils.data_processing import L1Events, graph_creator
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=40, database=None)
 settings.load_profile("reproducible")
+
+
+# Shells have programs in the background ignore SIGINT, nohup SIGHUP: scripts that the tests start would do so too.
+for number in set(signals.SIGNALS) - set(signals.heeded()):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

@@ -19,6 +19,7 @@ from numpy.testing import assert_array_equal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from utils import environment
 from utils.library_path import without_additions
 
 ROOT = Path(__file__).parents[1]
@@ -191,12 +192,23 @@ def run(folder, variables, script, *flags):
     return done.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("notebook", "expected"), [(True, "module://matplotlib_inline.backend_inline"), (False, "agg")]
+)
+def test_figures_of_a_notebook_are_shown_as_before(notebook, expected, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    if notebook:
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    environment.set_variables()
+    assert os.environ["MPLBACKEND"] == expected
+
+
 def test_settings_for_other_programs_change_nothing(settings_for_others):
     folder, variables = settings_for_others
     create = ["create_L1regression_data.py", "--input=A=events.h5", "--train_output=train.h5", "--test_output=test.h5"]
     outputs = []
-    for environment in ({}, variables):
-        run(folder, environment, *create, "--plots=plots")
+    for changes in ({}, variables):
+        run(folder, changes, *create, "--plots=plots")
         outputs.append([path.read_bytes() for path in (folder / "train.h5", *sorted((folder / "plots").glob("*.png")))])
     assert len(outputs[0]) > 1
     assert outputs[0] == outputs[1]

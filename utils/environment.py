@@ -35,9 +35,8 @@ KEPT = ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 SET = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": f"{os.devnull}/keras",  # neither read nor made: keras.json may say anything
-    "MATPLOTLIBRC": os.devnull,
-    "MPLBACKEND": "agg",
 }
+IN_NO_NOTEBOOK = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": "agg"}  # where the user's own figures are shown
 DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 100_000
@@ -50,9 +49,11 @@ MIB_NEEDED = {resource.RLIMIT_AS: ("-v", 768, 2816, 128), resource.RLIMIT_DATA: 
 
 def set_variables() -> None:
     """Leave out, set and check environment variables."""
+    notebook = "ipykernel" in sys.modules
     for name in list(os.environ):
-        if name.startswith(LEFT_OUT) and name not in KEPT:
+        if name.startswith(LEFT_OUT) and name not in KEPT and not (notebook and name in IN_NO_NOTEBOOK):
             del os.environ[name]
+    os.environ |= {} if notebook else IN_NO_NOTEBOOK
     os.environ |= SET | {name: value for name, value in DEFAULTS.items() if name not in os.environ}
     for name in THREADS:
         value = os.environ.get(name, "1")
