@@ -27,7 +27,7 @@ from utils.cli import UserError, comma_separated, is_name, number, parser, progr
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.event_counts import READ, History, Tally
 from utils.events import EventsFile, check_events_files, refuse_mixture
-from utils.files import find_files, provenance, real, refuse_overlaps, replaced_together, whole_folder
+from utils.files import find_files, not_there, provenance, real, refuse_overlaps, replaced_together, whole_folder
 from utils.l1_dataset import new_l1_file
 from utils.les_houches import refuse_overlaps_of
 from utils.random_streams import stream_and_key, uniforms
@@ -159,7 +159,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
             raise UserError(f"--input {text!r}: expected NAME=FILES")
         found = [pattern] if Path(pattern).exists() else [str(path) for path in find_files(pattern)]
         if not found:
-            raise UserError(f"--input {text}: no such file")
+            raise not_there(pattern) if Path(pattern).is_symlink() else UserError(f"--input {text}: no such file")
         paths.setdefault(name, []).extend(found)
     for name, of_process in paths.items():
         twice = [path for path in of_process if of_process.count(path) > 1]
