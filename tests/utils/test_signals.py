@@ -110,8 +110,9 @@ sys.exit(main([]))
 """
 
 FORKED = """
-import os, signal, sys
+import os, signal, sys, warnings
 from utils import signals
+warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer: the child needs no thread
 with signals.heeding():
     child = os.fork()
     if child == 0:
