@@ -22,7 +22,7 @@ from snakemake.utils import min_version
 
 sys.path.insert(0, workflow.basedir)
 
-from utils.cli import UserError
+from utils.runtime.errors import UserError
 from utils.config import (
     FILES,
     NO_EFFECT,
@@ -39,11 +39,11 @@ from utils.config import (
     user_files,
     user_sources,
 )
-from utils.dependencies import code_of, content_of, refuse_inputs_of_outputs
-from utils.files import find_files, refuse_dangling
-from utils.pythia_settings import les_houches_file
-from utils.report import NUMBERS, process_of, title_of
-from utils.snakemake_jobs import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
+from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.runtime.files import find_files, refuse_dangling
+from utils.simulation.pythia_settings import les_houches_file
+from utils.plotting.captions import NUMBERS, process_of, title_of
+from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.variables import VARIABLES
 
 min_version("9.0")
@@ -173,7 +173,11 @@ def events_content(sources):
 def section_files(name):
     """The files of a section of the configuration by their keys, with default tables where none are named."""
     section = config[name]
-    tables = {key: CODE / "utils" / "l1_response" / f"{key}.csv" for key in L1_TABLES if key in FILES.get(name, ())}
+    tables = {
+        key: CODE / "utils" / "simulation" / "l1_response" / f"{key}.csv"
+        for key in L1_TABLES
+        if key in FILES.get(name, ())
+    }
     return tables | {key: START / section[key] for key in FILES.get(name, ()) if section.get(key)}
 
 

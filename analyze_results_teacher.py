@@ -10,7 +10,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
+from utils.cli import checked, comma_separated, number, parser, progress, script
+from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.data_processing import L1Events
-from utils.evaluation import (
+from utils.evaluation.evaluation import (
     BINNINGS,
     NO_MODELS,
     Beams,
@@ -43,20 +44,20 @@ from utils.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
-from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, event_table
-from utils.event_display import choose_events, event_displays
-from utils.figures import Figures, figures
-from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
-from utils.fingerprints import TrainedOn
-from utils.l1_dataset import L1Dataset
-from utils.plotting_attention import draw_attention
-from utils.plotting_style import save
-from utils.repeated import refuse_repeated
-from utils.results_file import numbers
-from utils.summary import summary
-from utils.trainings import MODEL_FILE, TRAINING_FILE, Training, read_training
+from utils.evaluation.event_display import choose_events, event_displays
+from utils.evaluation.results_file import numbers
+from utils.evaluation.summary import summary
+from utils.formats.fingerprints import TrainedOn
+from utils.formats.l1_files import L1Dataset
+from utils.formats.repeated import refuse_repeated
+from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
+from utils.plotting.attention import draw_attention
+from utils.plotting.figures import Figures, figures
+from utils.plotting.style import save
+from utils.runtime.errors import UserError
+from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.training.records import MODEL_FILE, TRAINING_FILE, Training, read_training
 from utils.variables import full_variable, reconstructed
-from utils.zero_bias import PROCESS_ID, ZeroBiasData
 
 if TYPE_CHECKING:
     from nn.trained import Attention, Loaded

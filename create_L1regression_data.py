@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -23,16 +23,26 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import UserError, comma_separated, is_name, number, parser, progress, script
+from utils.cli import comma_separated, is_name, number, parser, progress, script
+from utils.cutflow import READ, History, Tally
 from utils.data_processing import EVENT_MET, PT, L1Events
-from utils.event_counts import READ, History, Tally
-from utils.events import EventsFile, check_events_files, refuse_mixture
-from utils.files import find_files, not_there, provenance, real, refuse_overlaps, replaced_together, whole_folder
-from utils.l1_dataset import new_l1_file
-from utils.les_houches import refuse_overlaps_of
-from utils.random_streams import stream_and_key, uniforms
-from utils.repeated import refuse_repeated, repeated
-from utils.smearing import (
+from utils.formats.events import EventsFile, check_events_files, refuse_mixture
+from utils.formats.l1_files import new_l1_file
+from utils.formats.les_houches import refuse_overlaps_of
+from utils.formats.repeated import refuse_repeated, repeated
+from utils.runtime.errors import UserError
+from utils.runtime.files import (
+    find_files,
+    not_there,
+    provenance,
+    real,
+    refuse_overlaps,
+    replaced_together,
+    whole_folder,
+)
+from utils.runtime.random_streams import stream_and_key, uniforms
+from utils.runtime.workers import in_order, worker_threads
+from utils.simulation.smearing import (
     TABLES,
     InverseResponse,
     JetResolution,
@@ -40,7 +50,6 @@ from utils.smearing import (
     L1Response,
     LeptonResponse,
 )
-from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("create_L1regression_data")
 
@@ -187,8 +196,8 @@ def split(seed: int, process: str, start: int, stop: int, test_fraction: float) 
 
 def draw_response(response: L1Response, folder: Path) -> None:
     """Draw the jet response; the only place that needs matplotlib, whose import takes a second."""
-    from utils.plotting_data import draw_jet_resolution, draw_jet_scale
-    from utils.plotting_style import save
+    from utils.plotting.data import draw_jet_resolution, draw_jet_scale
+    from utils.plotting.style import save
 
     save(draw_jet_scale(response.jets)[0], folder / "jet_scale")
     save(draw_jet_resolution(response.jets)[0], folder / "jet_resolution")

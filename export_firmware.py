@@ -10,7 +10,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -23,14 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cli import UserError, number, parser, progress, script
-from utils.event_counts import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
-from utils.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
-from utils.firmware import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
-from utils.hardware import HardwareEvents, hardware_events
-from utils.l1_dataset import L1Dataset
-from utils.rtl_simulation import check_tools, simulation
-from utils.trainings import MODEL_FILE, STUDENT, TRAINING_FILE, Training, read_training
+from utils.cli import number, parser, progress, script
+from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
+from utils.formats.l1_files import L1Dataset
+from utils.hardware.integers import HardwareEvents, hardware_events
+from utils.hardware.logic import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
+from utils.hardware.rtl_simulation import check_tools, simulation
+from utils.runtime.errors import UserError
+from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.training.records import MODEL_FILE, STUDENT, TRAINING_FILE, Training, read_training
 
 if TYPE_CHECKING:
     import keras
@@ -133,7 +134,7 @@ class Student:
     """
 
     def __init__(self, training: Training):
-        from nn.firmware import trace_student
+        from nn.firmware.trace import trace_student
 
         assert training.student_inputs is not None
         self.inputs = training.student_inputs
@@ -196,7 +197,7 @@ def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:
 
 def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: Expected) -> dict[str, Any]:
     """Write a project of hls4ml, and compare its compiled C++ with the Keras model; say so if there can be none."""
-    from nn.hls import hls_project, remove_time_of_saving, simulate_hls
+    from nn.firmware.hls import hls_project, remove_time_of_saving, simulate_hls
 
     logger.info("write and compile a project of hls4ml")
     try:

@@ -11,7 +11,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import checked, number, parser, process_name, progress, script
-from utils.detector import Detected, Detector, measure, overlay, reconstruct
-from utils.event_counts import GENERATED, READ, History, Tally
-from utils.events import HARD_EVENTS, new_events_file
-from utils.files import provenance, refuse_overlaps
-from utils.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
+from utils.cutflow import GENERATED, READ, History, Tally
+from utils.formats.events import HARD_EVENTS, new_events_file
+from utils.runtime.files import provenance, refuse_overlaps
+from utils.simulation.detector import Detected, Detector, measure, overlay, reconstruct
+from utils.simulation.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
 
 logger = logging.getLogger("generate_events")
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -22,16 +22,17 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import UserError, checked, comma_separated, number, parser, progress, script
+from utils.cli import checked, comma_separated, number, parser, progress, script
+from utils.cutflow import LEFT_OUT, READ, Tally
 from utils.data_processing import L1Events, jet_count
-from utils.event_counts import LEFT_OUT, READ, Tally
-from utils.files import provenance, real, refuse_overlaps, replaced_together, whole_file, whole_folder
-from utils.l1_dataset import L1Content, L1Dataset, L1Writer, new_l1_file
-from utils.loss_weights import LossSpectrum
-from utils.random_streams import uniforms
-from utils.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
+from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
+from utils.runtime.errors import UserError
+from utils.runtime.files import provenance, real, refuse_overlaps, replaced_together, whole_file, whole_folder
+from utils.runtime.random_streams import uniforms
+from utils.runtime.workers import in_order, worker_threads
+from utils.training.loss_weights import LossSpectrum
+from utils.training.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
 from utils.variables import VARIABLES, full_variable
-from utils.workers import in_order, worker_threads
 
 logger = logging.getLogger("selective_sampling_jets")
 
@@ -243,8 +244,8 @@ def write_selected(
 
 def draw(tally: SamplingTally, flattening: Flattening | None, folder: Path) -> None:
     """Draw the spectra; the only place that needs matplotlib, whose import takes a second."""
-    from utils.plotting_data import draw_effective_spectrum, draw_spectrum
-    from utils.plotting_style import save
+    from utils.plotting.data import draw_effective_spectrum, draw_spectrum
+    from utils.plotting.style import save
 
     save(draw_spectrum(tally, flattening)[0], folder / "spectrum")
     save(draw_effective_spectrum(tally)[0], folder / "effective_spectrum")

@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from utils.batches import TrainingGraphs
-from utils.cli import UserError, checked, comma_separated, number, parser, script
+from utils.cli import checked, comma_separated, number, parser, script
 from utils.data_processing import L1Events, graph_creator, jet_count
-from utils.files import modules_of, provenance, refuse_inputs_in, sha256_of, write_json
-from utils.hardware import HardwareScales
-from utils.l1_dataset import L1Dataset
-from utils.pareto import pareto_front, spread
-from utils.plotting_data import draw_history
-from utils.plotting_student import draw_front
-from utils.plotting_style import save
-from utils.student_inputs import StudentBatches, StudentInputs
-from utils.trainings import (
+from utils.formats.l1_files import L1Dataset
+from utils.hardware.inputs import StudentBatches, StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.plotting.data import draw_history
+from utils.plotting.student import draw_front
+from utils.plotting.style import save
+from utils.runtime.checkpoints import SCRATCH, unfinished_folder
+from utils.runtime.errors import UserError
+from utils.runtime.files import modules_of, provenance, refuse_inputs_in, sha256_of, write_json
+from utils.training.batches import TrainingGraphs
+from utils.training.pareto import pareto_front, spread
+from utils.training.records import (
     MODEL_FILE,
     STUDENT,
     TEACHER,
@@ -48,7 +50,6 @@ from utils.trainings import (
     say_finished,
     warn_of_few_events,
 )
-from utils.unfinished import SCRATCH, unfinished_folder
 from utils.variables import full_variable
 
 if TYPE_CHECKING:
@@ -216,8 +217,8 @@ def train(
     import keras
 
     from nn import student
-    from nn.resume import resumable_fit
-    from nn.training import ProgressLog
+    from nn.training.fit import ProgressLog
+    from nn.training.resume import resumable_fit
 
     keras.utils.set_random_seed(args.seed)
     hyperparameters = student.StudentHyperparameters(

@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 as Python does but for PYTHONSAFEPATH
-import utils.environment  # noqa: F401
+import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
@@ -24,14 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
-from utils.cli import UserError, comma_separated, number, parser, script
+from utils.cli import comma_separated, number, parser, script
 from utils.data_processing import GraphCreator, graph_creator
-from utils.files import modules_of, provenance, read_json, refuse_inputs_in, sha256_of, whole_file, write_json
-from utils.l1_dataset import L1Dataset
-from utils.plotting_data import draw_history, draw_trials
-from utils.plotting_style import save
-from utils.trainings import (
+from utils.formats.l1_files import L1Dataset
+from utils.plotting.data import draw_history, draw_trials
+from utils.plotting.style import save
+from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
+from utils.runtime.errors import UserError
+from utils.runtime.files import modules_of, provenance, read_json, refuse_inputs_in, sha256_of, whole_file, write_json
+from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
+from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
+from utils.training.records import (
     TEACHER,
     TRAINING_FILE,
     add_loss_weights,
@@ -41,14 +44,12 @@ from utils.trainings import (
     say_finished,
     warn_of_few_events,
 )
-from utils.unfinished import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
-from utils.worker_processes import WorkerProcesses, end_with_parent
 
 if TYPE_CHECKING:
     import keras
 
-    from nn.models import TeacherHyperModel, TeacherHyperparameters
-    from nn.search import Hyperband
+    from nn.search.hyperband import Hyperband
+    from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 
 logger = logging.getLogger("train_teacher")
 
@@ -67,7 +68,7 @@ MODULES = (
     "batches",
     "data_processing",
     "hyperparameters",
-    "l1_dataset",
+    "l1_files",
     "loss_names",
     "loss_weights",
     "random_streams",
@@ -161,7 +162,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def read_hyperparameters(path: Path) -> "TeacherHyperparameters":
     """Read fixed hyperparameters from a JSON file."""
-    from nn.models import TeacherHyperparameters
+    from nn.teacher import TeacherHyperparameters
 
     try:
         return TeacherHyperparameters.from_dict(read_json(path))
@@ -177,7 +178,7 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: TrainingGraphs) -> "TeacherHyperModel":
     """Make the model to search or to fit, with the normalisation of the training events."""
-    from nn.models import TeacherHyperModel
+    from nn.teacher import TeacherHyperModel
 
     continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
     for i in continuous:
@@ -198,7 +199,7 @@ def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -
     """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
     made_by, no_part = provenance(args), (*WHERE_AND_BY_WHOM, *FINAL_FIT)
     flags = {name: value for name, value in made_by["arguments"].items() if name not in no_part}
-    code = [path for path in modules_of(SCRIPT) if path.parent.name == "nn" or path.stem in MODULES]
+    code = [path for path in modules_of(SCRIPT) if path.is_relative_to(SCRIPT.parent / "nn") or path.stem in MODULES]
     return {
         **{f"--{name}": value for name, value in flags.items()},
         "--hyperparameters": asdict(fixed) if fixed else None,
@@ -221,7 +222,7 @@ def batches_of(args: argparse.Namespace, graphs: TrainingGraphs) -> tuple[GraphB
 
 def hyperband_of(args: argparse.Namespace) -> "Hyperband":
     """Return the settings of the search."""
-    from nn.search import Hyperband
+    from nn.search.hyperband import Hyperband
 
     return Hyperband(args.max_epochs, args.hyperband_factor, args.hyperband_iterations, args.seed)
 
@@ -235,8 +236,8 @@ def search(
     folder: Path,
 ) -> "TeacherHyperparameters":
     """Search hyperparameters, here or in worker processes that are told to join by the command of this one."""
-    from nn.many import Chief
-    from nn.training import search_results, tuner
+    from nn.search.distributed import Chief
+    from nn.training.fit import search_results, tuner
 
     if not (folder / "trials.csv").exists():  # otherwise a run that was killed later has come to the end of the search
         hyperband = tuner(hypermodel, hyperband_of(args), folder, len(training))
@@ -269,7 +270,7 @@ def train(
     """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
     import keras
 
-    from nn.training import final_fit
+    from nn.training.fit import final_fit
 
     training, validation = batches_of(args, graphs)
     if hyperparameters is None:
@@ -318,7 +319,7 @@ def take_search(output: Path, folder: Path) -> None:
 
 def find_chief(args: argparse.Namespace, expected: dict[str, Any]) -> bool:
     """Wait for the chief of the search to join; False if the search is over, so that there will be none."""
-    from nn.many import chief_file
+    from nn.search.distributed import chief_file
 
     path = chief_file(partial_path(args.output))
     end = time.monotonic() + SECONDS_FOR_THE_CHIEF
@@ -335,8 +336,8 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
     import grpc
     import keras_tuner
 
-    from nn.many import join
-    from nn.training import tuner
+    from nn.search.distributed import join
+    from nn.training.fit import tuner
 
     end_with_parent()
     folder = partial_path(args.output)
@@ -404,7 +405,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from nn.devices import strategy_of
     from nn.losses import get_loss
-    from nn.search import ProcessUsedUp
+    from nn.search.hyperband import ProcessUsedUp
 
     try:
         creator = graph_creator(args.variable, args.log_features)

@@ -17,7 +17,7 @@ from benchmarks.repeated import write_repeated_events
 from create_L1regression_data import l1_response, parse_args
 from utils.cli import comma_separated, number
 from utils.data_processing import N_SLOTS, event_objects, ht
-from utils.events import EventsFile, check_events_files
+from utils.formats.events import EventsFile, check_events_files
 
 COMPARED_EVENTS = 50_000
 

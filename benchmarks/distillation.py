@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import checked, comma_separated, number, progress
-from utils.evaluation import (
+from utils.evaluation.evaluation import (
     BASELINE,
     BINNINGS,
     TRUE,
@@ -33,11 +33,18 @@ from utils.evaluation import (
     evaluate_background,
     predict_events,
 )
-from utils.l1_dataset import L1Dataset
-from utils.performance import Estimate, Ranking, binned_response, roc_area, signal_efficiencies, working_points
-from utils.plotting_student import draw_gap_against_lut
-from utils.plotting_style import save
-from utils.trainings import MODEL_FILE, Training, read_training
+from utils.evaluation.performance import (
+    Estimate,
+    Ranking,
+    binned_response,
+    roc_area,
+    signal_efficiencies,
+    working_points,
+)
+from utils.formats.l1_files import L1Dataset
+from utils.plotting.student import draw_gap_against_lut
+from utils.plotting.style import save
+from utils.training.records import MODEL_FILE, Training, read_training
 from utils.variables import full_variable
 
 CLOCK_PERIOD, LATENCY_CUTOFF = 2.8, 0.9 * 2.8  # ns
@@ -123,9 +130,9 @@ def networks_of(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
 
 def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
     """Estimate what a quantised network takes in firmware."""
-    from nn.firmware import trace_student
+    from nn.firmware.trace import trace_student
     from nn.student import load_student
-    from utils.firmware import ports_of, resources, verilog_of
+    from utils.hardware.logic import ports_of, resources, verilog_of
 
     assert network.training.student_inputs is not None
     inputs = network.training.student_inputs

@@ -16,11 +16,11 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils import batches
-from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import number
 from utils.data_processing import METGraphCreator
-from utils.l1_dataset import L1Dataset
+from utils.formats.l1_files import L1Dataset
+from utils.training import batches
+from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 
 LOG_FEATURES = ("pt", "met", "ht")
 HIGH_MET = 40
@@ -66,10 +66,10 @@ def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs
     import keras
 
     from benchmarks.plain_network import SAME_NETWORK
-    from nn.data import fit
     from nn.losses import get_loss
-    from nn.models import build_teacher
-    from nn.training import stopping_callbacks
+    from nn.teacher import build_teacher
+    from nn.training.data import fit
+    from nn.training.fit import stopping_callbacks
 
     training = GraphBatches(graphs, validation=False, batch_size=batch_size // batches_a_step, seed=seed)
     validation = GraphBatches(graphs, validation=True, batch_size=batch_size, seed=seed)

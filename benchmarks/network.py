@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
 from utils.cli import comma_separated, number
 from utils.data_processing import N_SLOTS, METGraphCreator
-from utils.l1_dataset import L1Dataset
+from utils.formats.l1_files import L1Dataset
+from utils.training.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
 
 if TYPE_CHECKING:
     import keras
 
-    from nn.models import TeacherHyperModel, TeacherHyperparameters
+    from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 
 SEED = 1
 TEST_SPLIT = 0.2
@@ -104,8 +104,8 @@ def interleaved(actions: Mapping[str, Callable[[], float]], rounds: int) -> dict
 
 
 def fit_ours(model: "keras.Model", batches: GraphBatches, **kwargs: Any) -> None:
-    """Train a teacher as nn.data.fit does, but without validation."""
-    from nn.data import as_dataset
+    """Train a teacher as nn.training.data.fit does, but without validation."""
+    from nn.training.data import as_dataset
 
     model.fit(as_dataset(batches, model, itertools.count()), shuffle=False, **kwargs)
 
@@ -153,8 +153,8 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
     import keras
 
     from benchmarks.plain_network import SAME_NETWORK, build_plain_teacher, copy_weights, plain_inputs
-    from nn.data import predict
     from nn.losses import get_loss
+    from nn.training.data import predict
 
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
     teacher = hypermodel.build_fixed(SAME_NETWORK)
@@ -199,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import keras
 
     from benchmarks.plain_network import SAME_NETWORK
-    from nn.models import TeacherHyperModel
+    from nn.teacher import TeacherHyperModel
 
     keras.utils.set_random_seed(SEED)
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)

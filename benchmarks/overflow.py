@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks.common import benchmark_parser, report
 from export_firmware import Student, load_network
 from utils.cli import number, progress
-from utils.firmware import Port, events_of, input_words, random_words
-from utils.hardware import HardwareEvents, HardwareScales
-from utils.trainings import read_training
+from utils.hardware.integers import HardwareEvents, HardwareScales
+from utils.hardware.logic import Port, events_of, input_words, random_words
+from utils.training.records import read_training
 
 EVENTS_AT_A_TIME = 20_000
 MORE_BITS = 4

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import benchmark_parser, cost, project_script, report
-from utils.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
 from utils.cli import checked, comma_separated, number
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
-from utils.evaluation import (
+from utils.evaluation.evaluation import (
     BINNINGS,
     Binning,
     Model,
@@ -29,10 +28,11 @@ from utils.evaluation import (
     evaluate_signal,
     predict_events,
 )
-from utils.l1_dataset import L1Dataset
-from utils.loss_weights import LossWeights
-from utils.performance import Estimate, binned_response
-from utils.trainings import add_loss_weights, loss_weights
+from utils.evaluation.performance import Estimate, binned_response
+from utils.formats.l1_files import L1Dataset
+from utils.training.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
+from utils.training.loss_weights import LossWeights
+from utils.training.records import add_loss_weights, loss_weights
 from utils.variables import full_variable
 
 if TYPE_CHECKING:
@@ -173,9 +173,9 @@ def network(training: Training, deep_sets: bool) -> Peer:
     """Train the teacher with its default hyperparameters, or a DeepSets network of the same inputs and size."""
     import keras
 
-    from nn.data import fit, predict
-    from nn.models import TeacherHyperModel, TeacherHyperparameters
-    from nn.training import stopping_callbacks
+    from nn.teacher import TeacherHyperModel, TeacherHyperparameters
+    from nn.training.data import fit, predict
+    from nn.training.fit import stopping_callbacks
 
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
     graphs = training.graphs(creator)
@@ -203,7 +203,7 @@ def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "kera
     import keras
 
     from nn.layers import SumRealNodes
-    from nn.models import TeacherHyperparameters, correction_of, node_inputs
+    from nn.teacher import TeacherHyperparameters, correction_of, node_inputs
 
     hyperparameters = TeacherHyperparameters()
     names, log_features = hypermodel.feature_names, hypermodel.log_features

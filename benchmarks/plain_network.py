@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
-from nn.models import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparameters
+from nn.teacher import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparameters
 from utils.data_processing import PT, normalised_adjacency
 
 # Hyperparameters of the teacher that is the same network as the plain one.
@@ -91,12 +91,12 @@ def build_plain_teacher(
     variance: Sequence[float],
     n_nodes: int,
 ) -> keras.Model:
-    """Build the network of nn.models.build_teacher in the plain way, not compiled.
+    """Build the network of nn.teacher.build_teacher in the plain way, not compiled.
 
     Parameters
     ----------
     hyperparameters, feature_names, mean, variance
-        As for nn.models.build_teacher.
+        As for nn.teacher.build_teacher.
     n_nodes : int
         Nodes of every event, the empty ones included.
 

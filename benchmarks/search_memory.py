@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
-from utils.batches import GraphBatches, TrainingGraphs
 from utils.cli import number, parser, script
 from utils.data_processing import METGraphCreator
-from utils.files import write_json
-from utils.l1_dataset import L1Dataset
+from utils.formats.l1_files import L1Dataset
+from utils.runtime.files import write_json
+from utils.training.batches import GraphBatches, TrainingGraphs
 
 MIB = 1 << 20
 
@@ -41,9 +41,9 @@ def memory_of_trials(data: Path, n_trials: int, clear: bool) -> list[float]:
     import keras
     from keras_tuner.src.engine.trial import Trial
 
-    from nn.models import TeacherHyperModel
-    from nn.search import Hyperband
-    from nn.training import tuner
+    from nn.search.hyperband import Hyperband
+    from nn.teacher import TeacherHyperModel
+    from nn.training.fit import tuner
 
     graphs = TrainingGraphs(L1Dataset.check(data), METGraphCreator(), 0.2, 300, 1)
     n_continuous = len(METGraphCreator().feature_names) - 1

@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.common import benchmark_parser, report
 from utils.cli import number
-from utils.gzip_chunks import GzipTable, read_rows
-from utils.l1_dataset import L1Dataset
-from utils.workers import worker_threads
+from utils.formats.gzip_chunks import GzipTable, read_rows
+from utils.formats.l1_files import L1Dataset
+from utils.runtime.workers import worker_threads
 
 FILTERS: dict[str, dict[str, Any]] = {
     "none": {},

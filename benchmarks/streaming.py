@@ -18,10 +18,10 @@ import numpy as np
 
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
-from utils.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.cli import number
 from utils.data_processing import METGraphCreator
-from utils.l1_dataset import L1Dataset
+from utils.formats.l1_files import L1Dataset
+from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +59,7 @@ class Epochs:
 
     def cost(self, epoch: int) -> tuple[float, float]:
         """Train an epoch and validate; return wall-clock and CPU time in microseconds for each event trained on."""
-        from nn.data import fit
+        from nn.training.data import fit
 
         training = GraphBatches(self.graphs, False, self.batch_size // BATCHES_A_STEP, seed=1)
         validation = GraphBatches(self.graphs, True, self.batch_size, seed=1)
@@ -79,7 +79,7 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from benchmarks.plain_network import SAME_NETWORK
-    from nn.models import TeacherHyperModel
+    from nn.teacher import TeacherHyperModel
 
     data, creator = L1Dataset.check(path), METGraphCreator(LOG_FEATURES)
     kept, streamed = (

@@ -9,7 +9,7 @@ import numpy as np
 import vector
 
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, PHI, PT
-from utils.smearing import CENTRAL_ETA, RESOLUTION, SCALE, InverseResponse, L1Response, LeptonResponse
+from utils.simulation.smearing import CENTRAL_ETA, RESOLUTION, SCALE, InverseResponse, L1Response, LeptonResponse
 
 
 def inverse_response(table: InverseResponse, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from nn.layers import PACKAGE
-from utils.loss_names import PARAMETERS, parse_loss
+from utils.training.loss_names import PARAMETERS, parse_loss
 
 # Targets far below this, which are of events without true MET, are as good as 0: 1 GeV of 20 GeV at L1.
 LOG_OFFSET = 0.05

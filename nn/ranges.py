@@ -9,7 +9,7 @@ import numpy as np
 from hgq.layers import QDense, QEinsum
 from hgq.layers.ops.merge import QMaximum, QMinimum, QMultiply
 
-from utils.student_inputs import Ranges
+from utils.hardware.inputs import Ranges
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from hgq.layers.ops.merge import QMaximum, QMinimum, QMultiply
 from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from keras import ops
 
-from nn.data import Batches
 from nn.layers import PACKAGE, Correction
 from nn.losses import find_loss
 from nn.ranges import fit_integer_bits
-from utils.evaluation import Model
-from utils.hardware import HardwareEvents
-from utils.hyperparameters import TARGETS
-from utils.student_inputs import StudentInputs
-from utils.unfinished import read_state, write_state
+from nn.training.data import Batches
+from utils.evaluation.evaluation import Model
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareEvents
+from utils.runtime.checkpoints import read_state, write_state
+from utils.training.hyperparameters import TARGETS
 
 POOL = "bnc,bn->bc"
 INPUTS = ("objects", "real", "sums", "lowest", "highest")

@@ -12,14 +12,14 @@ import keras
 import numpy as np
 
 from nn.attention import attention_of
-from nn.data import predict
-from nn.models import load_teacher
+from nn.teacher import load_teacher
+from nn.training.data import predict
 from utils.data_processing import N_SLOTS, GraphCreator
-from utils.evaluation import Model
-from utils.files import not_there, unreadable
-from utils.first_look import first_look, memory_limited
-from utils.model_file import check_model_file
-from utils.trainings import MODEL_FILE, STUDENT, Training
+from utils.evaluation.evaluation import Model
+from utils.formats.first_look import first_look, memory_limited
+from utils.formats.model_file import check_model_file
+from utils.runtime.files import not_there, unreadable
+from utils.training.records import MODEL_FILE, STUDENT, Training
 
 MOST_METADATA = 10_000  # bytes
 LOADING_BYTES = 1 << 30  # that Keras may take for a model, whatever numbers of units its configuration names

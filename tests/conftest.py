@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from utils import signals
 from utils.data_processing import L1Events, graph_creator
+from utils.runtime import signals
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=40, database=None)
 settings.load_profile("reproducible")
@@ -197,8 +197,8 @@ def student_dir(tmp_path_factory):
     import keras
 
     from nn.student import StudentHyperparameters, build_student, calibrate
-    from utils.hardware import HardwareScales
-    from utils.student_inputs import StudentInputs
+    from utils.hardware.inputs import StudentInputs
+    from utils.hardware.integers import HardwareScales
 
     folder = tmp_path_factory.mktemp("student")
     inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())

@@ -7,7 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where a process that goes on finds it without PYTHONPATH
 
 import train_teacher
-from nn import models, search
+from nn import teacher as models
+from nn.search.hyperband import hyperband as search
 
 search.TRIALS_A_PROCESS = int(os.environ.get("TRIALS_A_PROCESS", search.TRIALS_A_PROCESS))
 models.SEARCH_SPACE["graph_layers"] = ("Int", {"min_value": 1, "max_value": 1})

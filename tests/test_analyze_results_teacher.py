@@ -17,13 +17,13 @@ from jsonschema import Draft202012Validator, ValidationError
 import analyze_results_teacher
 from analyze_results_teacher import Sample, load, main, read_samples, read_training, trained_on
 from nn.trained import Loaded
-from utils.cli import UserError
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
-from utils.evaluation import Model
-from utils.files import sha256_of, whole_folder
-from utils.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
-from utils.l1_dataset import L1Dataset, new_l1_file
-from utils.performance import ONE_SIGMA
+from utils.evaluation.evaluation import Model
+from utils.evaluation.performance import ONE_SIGMA
+from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
+from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.runtime.errors import UserError
+from utils.runtime.files import sha256_of, whole_folder
 
 N_QCD, N_W = 3000, 1500
 N_WITHOUT_JET, N_WITHOUT_TARGET = 100, 20
@@ -801,7 +801,7 @@ def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypat
 
 
 def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, random_l1_events):
-    from nn.models import TeacherHyperparameters, build_teacher
+    from nn.teacher import TeacherHyperparameters, build_teacher
 
     creator = graph_creator("true_ht")
     small = TeacherHyperparameters(units=4, heads=1, graph_layers=2)

@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
-from utils.event_counts import History
-from utils.events import HARD_EVENTS
-from utils.l1_dataset import L1Dataset
-from utils.les_houches import HardEvents
+from utils.cutflow import History
+from utils.formats.events import HARD_EVENTS
+from utils.formats.l1_files import L1Dataset
+from utils.formats.les_houches import HardEvents
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0

@@ -19,8 +19,8 @@ from numpy.testing import assert_array_equal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from utils import environment
-from utils.library_path import without_additions
+from utils.runtime import environment
+from utils.runtime.library_path import without_additions
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -133,7 +133,7 @@ class TestCondaEnvironment:
         assert f"python{PROJECT['requires-python']}" in yaml.safe_load(path.read_text())["dependencies"]
 
     def test_has_what_its_scripts_import(self, path):
-        from utils.files import modules_of
+        from utils.runtime.files import modules_of
 
         rules = re.split(r"^rule ", (ROOT / "Snakefile").read_text(), flags=re.MULTILINE)
         scripts = {re.search(r'script\("(\w+)"\)', rule)[1] for rule in rules if f'"envs/{path.name}"' in rule}
@@ -223,7 +223,7 @@ def test_libraries_that_cannot_be_loaded_are_one_line(tmp_path):
     for module in ("utils", "nn"):
         (tmp_path / module).symlink_to(ROOT / module)
     script = tmp_path / "script.py"
-    script.write_text("import utils.environment\nimport a_library_that_is_not_there\n")
+    script.write_text("import utils.runtime.environment\nimport a_library_that_is_not_there\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == (

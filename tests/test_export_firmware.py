@@ -83,14 +83,14 @@ def test_whole_output(arguments, tmp_path):
 
 def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, error_of, tmp_path):
     """With one of its constants changed by a bit, the logic is another one."""
-    from nn.firmware import trace_student
+    from nn.firmware.trace import trace_student
 
     def wrong(*args):
         logic = trace_student(*args)
         (output,) = logic.out_shifts
         return logic._replace(out_shifts=[output + 1])
 
-    monkeypatch.setattr("nn.firmware.trace_student", wrong)
+    monkeypatch.setattr("nn.firmware.trace.trace_student", wrong)
     error = error_of(main, arguments("--rtl_events", "0"))
     assert "random event 1: the interpreter of the logic gives" in error
     assert not (tmp_path / "firmware").exists()
@@ -123,7 +123,7 @@ def test_a_project_of_hls4ml_that_cannot_be_is_said(monkeypatch, tmp_path):
         folder.mkdir()
         raise ValueError("hls4ml: Unsupported layer: Fancy")
 
-    monkeypatch.setattr("nn.hls.hls_project", unsupported)
+    monkeypatch.setattr("nn.firmware.hls.hls_project", unsupported)
     arguments = SimpleNamespace(clock_period=2.8)
     found = export_firmware.write_hls(arguments, SimpleNamespace(network=None), tmp_path / "hls", None)
     assert found == {"written": False, "reason": "hls4ml: Unsupported layer: Fancy"}

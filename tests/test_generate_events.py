@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from generate_events import FAILED, main, parse_args
+from utils.cutflow import History
 from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
-from utils.event_counts import History
-from utils.events import EventsFile
+from utils.formats.events import EventsFile
 
 QCD = (
     "HardQCD:all = on",

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from selective_sampling_jets import main
 from utils.data_processing import L1Events
-from utils.l1_dataset import L1Dataset
+from utils.formats.l1_files import L1Dataset
 
 N = 30000
 MEAN_MET = 25.0  # the true MET falls as exp(-MET / 25 GeV)

@@ -16,12 +16,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 import train_student
 import train_teacher
 from nn.student import ebops_of, load_student
-from utils.batches import TrainingGraphs
 from utils.data_processing import graph_creator
-from utils.l1_dataset import L1Dataset
-from utils.loss_weights import LossWeights
-from utils.student_inputs import StudentBatches, StudentInputs
-from utils.trainings import is_finished, read_training
+from utils.formats.l1_files import L1Dataset
+from utils.hardware.inputs import StudentBatches, StudentInputs
+from utils.training.batches import TrainingGraphs
+from utils.training.loss_weights import LossWeights
+from utils.training.records import is_finished, read_training
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
 

@@ -14,13 +14,14 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import train_teacher
-from nn import models, search
+from nn import teacher as models
+from nn.search.hyperband import hyperband as search
 from train_teacher import main
-from utils.batches import GraphBatches, TrainingGraphs
+from utils.cutflow import History
 from utils.data_processing import graph_creator
-from utils.event_counts import History
-from utils.l1_dataset import L1Dataset
-from utils.loss_weights import LossWeights
+from utils.formats.l1_files import L1Dataset
+from utils.training.batches import GraphBatches, TrainingGraphs
+from utils.training.loss_weights import LossWeights
 
 TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
 QUICK = ("--max_epochs=2", "--final_epochs=3", "--hyperband_factor=2", "--batch_size=64")

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import train_teacher
-from nn.models import load_teacher
+from nn.teacher import load_teacher
 
 SCRIPT = Path(__file__).with_name("small_search.py")
 FLAGS = (

@@ -12,7 +12,8 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from utils import signals
+from utils.runtime import signals
+from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -22,16 +23,12 @@ LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
-class UserError(Exception):
-    """Input that cannot be used; the message says what, where, and what was expected and found."""
-
-
 def script(main: Callable[..., None]) -> Callable[..., int]:
     """Turn the body of a script into ``main(argv=None) -> int``.
 
-    Progress is logged to stderr. A :class:`UserError` or an error of the operating system becomes one line
-    ``error: ...`` on stderr and exit code 1, a signal that ends the process one line and 128 + its number; wrong usage
-    leaves through argparse with code 2.
+    Progress is logged to stderr. A :class:`~utils.runtime.errors.UserError` or an error of the operating system becomes
+    one line ``error: ...`` on stderr and exit code 1, a signal that ends the process one line and 128 + its number;
+    wrong usage leaves through argparse with code 2.
     """
 
     @functools.wraps(main)

@@ -11,12 +11,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from utils.cli import UserError
-from utils.files import find_files, not_there, read_json
-from utils.hardware import HardwareScales
-from utils.hyperparameters import TeacherHyperparameters
-from utils.loss_names import parse_loss
-from utils.pythia_settings import les_houches_file, overriding_flag, refusal
+from utils.hardware.integers import HardwareScales
+from utils.runtime.errors import UserError
+from utils.runtime.files import find_files, not_there, read_json
+from utils.simulation.pythia_settings import les_houches_file, overriding_flag, refusal
+from utils.training.hyperparameters import TeacherHyperparameters
+from utils.training.loss_names import parse_loss
 from utils.variables import VARIABLES
 
 MOST_ENTRIES = 100_000
@@ -220,7 +220,7 @@ def _prepared_names(output: Path) -> set[str]:
     """Return the processes of prepared files, those that stand where the workflow would write but did not."""
     if (output / "benchmarks" / "create_L1regression_data.tsv").exists():
         return set()
-    from utils.l1_dataset import L1Dataset  # takes a second, seldom needed
+    from utils.formats.l1_files import L1Dataset  # takes a second, seldom needed
 
     names = set()
     for path in (output / "l1_regression" / "train.h5", output / "l1_regression" / "test.h5"):
@@ -262,7 +262,7 @@ def _check_content(key: str, path: Path) -> None:
     if key == "hyperparameters":
         TeacherHyperparameters.from_dict(read_json(path))
     elif key.startswith("jet_"):
-        from utils.smearing import InverseResponse, JetResolution  # takes a second, seldom needed
+        from utils.simulation.smearing import InverseResponse, JetResolution  # takes a second, seldom needed
 
         (InverseResponse if key == "jet_inverse_response" else JetResolution).read(path)
     elif key == "zero_bias" and not any(path.rglob("*.parquet")):

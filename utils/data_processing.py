@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.compiled import compiled, inlined
+from utils.runtime.compiled import compiled, inlined
 from utils.variables import full_variable, reconstructed
 
 PT, ETA, PHI, CLASS = 0, 1, 2, 3

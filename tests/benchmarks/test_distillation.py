@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.distillation import SUMMARY, chosen, kinds, summarised
-from utils.plotting_student import draw_front, draw_gap_against_lut
+from utils.plotting.student import draw_front, draw_gap_against_lut
 
 FRONT = pd.DataFrame(
     {

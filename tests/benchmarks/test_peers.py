@@ -5,11 +5,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks.peers import Training, build_deep_sets, calibration, event_features, event_sum, table_rows
-from nn.models import TeacherHyperModel, TeacherHyperparameters
-from utils.batches import RaggedGraphs
+from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from utils.data_processing import HTGraphCreator, METGraphCreator
-from utils.loss_weights import LossWeights
-from utils.performance import Estimate
+from utils.evaluation.performance import Estimate
+from utils.training.batches import RaggedGraphs
+from utils.training.loss_weights import LossWeights
 
 
 def graph(*objects, met, ht):

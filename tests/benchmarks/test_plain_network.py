@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks.plain_network import SAME_NETWORK, PlainGraphAttention, build_plain_teacher, copy_weights, plain_inputs
 from nn.losses import get_loss
-from nn.models import build_teacher
+from nn.teacher import build_teacher
 from tests.rounding import EPSILON, assert_equal_but_for_rounding
 
 # Inputs, weights, outputs and gradients of keras_dgl's MultiGraphAttentionCNN.

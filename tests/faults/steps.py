@@ -21,7 +21,7 @@ SCRIPTS = ("generate_events", "create_L1regression_data", "selective_sampling_je
 
 # Processes are forked from one that has imported the scripts and nothing of TensorFlow.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([*SCRIPTS, "utils.plotting_data", "tests.faults.steps"])
+processes.set_forkserver_preload([*SCRIPTS, "utils.plotting.data", "tests.faults.steps"])
 
 
 def preload(*modules: str) -> None:
@@ -85,7 +85,7 @@ def _run(script: str, argv: list[str], log: Path, fault: Fault | None) -> None:
 
 def _halving_model(training):
     """Stand for a network, whose import and prediction are not what is tested here."""
-    from utils.evaluation import Model
+    from utils.evaluation.evaluation import Model
 
     correct = Model(training.creator.features, lambda features: np.full(len(features), 0.5, np.float32))
     return SimpleNamespace(model=correct, attention=None)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.steps import SCRIPTS, Step, end_at, preload, stop_at_file
 
-SLOW = ("keras", "hgq", "nn.training", "nn.student", "nn.firmware", "nn.resume", "nn.trained")
+SLOW = ("keras", "hgq", "nn.training.fit", "nn.student", "nn.firmware.trace", "nn.training.resume", "nn.trained")
 STEPS = ("train_teacher", "train_student", "export_firmware")
 
 

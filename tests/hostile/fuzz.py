@@ -25,14 +25,15 @@ from selective_sampling_jets import main as select
 from tests.flags import REQUIRED
 from tests.hostile import configurations, hdf5_files, models, parquet_files, side_inputs
 from tests.hostile.pool import Case, run_all
-from utils import first_look
-from utils.cli import UserError, script
+from utils.cli import script
 from utils.config import NOT_FLAGS, check_config, flags, n_shards
-from utils.events import EventsFile
-from utils.l1_dataset import L1Dataset
-from utils.les_houches import copy_events
-from utils.trainings import read_training
-from utils.zero_bias import ZeroBiasData
+from utils.formats import first_look
+from utils.formats.events import EventsFile
+from utils.formats.l1_files import L1Dataset
+from utils.formats.les_houches import copy_events
+from utils.formats.zero_bias import ZeroBiasData
+from utils.runtime.errors import UserError
+from utils.training.records import read_training
 
 SEED = 20261125
 ROOT = Path(__file__).parents[2]
@@ -235,7 +236,7 @@ def side_input(number: int, folder: Path) -> Case:
         return Case(lambda: see_as_student(bad), out)
     if kind == 2:
         flag = str(rng.choice(["jet_inverse_response", "jet_resolution_central", "jet_resolution_forward"]))
-        good = (ROOT / "utils" / "l1_response" / f"{flag}.csv").read_text()
+        good = (ROOT / "utils" / "simulation" / "l1_response" / f"{flag}.csv").read_text()
         bad.write_text(side_inputs.odd_table(good, rng))
         argv = [f"--input=QCD={folder}/good.h5", f"--{flag}={bad}", *create_argv]
         return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))

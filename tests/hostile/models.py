@@ -41,7 +41,7 @@ def make(folder: Path) -> None:
     process = os.fork()
     if process == 0:
         try:
-            from nn.models import TeacherHyperparameters, build_teacher
+            from nn.teacher import TeacherHyperparameters, build_teacher
             from utils.data_processing import graph_creator
 
             names = graph_creator("true_met", TRAINING["log_features"]).feature_names

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from nn.attention import attention_of
 from nn.layers import GraphAttention
-from nn.models import TeacherHyperparameters, build_teacher
+from nn.teacher import TeacherHyperparameters, build_teacher
 from tests.rounding import EPSILON, assert_equal_but_for_rounding
 
 NAMES = ("pt", "eta", "phi", "met", "ht", "pid")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nn.data import predict
 from nn.devices import DividedAdam, strategy_of
-from nn.models import load_teacher
+from nn.teacher import load_teacher
+from nn.training.data import predict
 
 ROOT = Path(__file__).parents[2]
 # Each batch is summed in two parts, and 21 steps of Adam go on with numbers that are off by some 40 roundings of 1e-7.

@@ -21,10 +21,10 @@ from nn.student import (
     with_features,
 )
 from utils.data_processing import METGraphCreator
-from utils.evaluation import predict_events
-from utils.firmware import events_of, ports_of, random_words
-from utils.hardware import HardwareScales
-from utils.student_inputs import StudentInputs
+from utils.evaluation.evaluation import predict_events
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.hardware.logic import events_of, ports_of, random_words
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())
 SMALL = {"object_units": 4, "event_units": (4,)}

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from nn.trained import load_trained
-from utils.cli import UserError
-from utils.trainings import MODEL_FILE, read_training
+from utils.runtime.errors import UserError
+from utils.training.records import MODEL_FILE, read_training
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nn import models
-from nn.models import TeacherHyperModel, TeacherHyperparameters
-from nn.resume import resumable_fit
+from nn import teacher as models
+from nn.teacher import TeacherHyperModel, TeacherHyperparameters
+from nn.training.resume import resumable_fit
 
 NAMES = ("pt", "eta", "phi", "ht", "pid")
 SMALL = TeacherHyperparameters(graph_layers=1, units=4, heads=2, readout=(), learning_rate=0.002)

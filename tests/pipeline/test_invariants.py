@@ -14,14 +14,14 @@ import analyze_results_teacher
 import create_L1regression_data
 import selective_sampling_jets
 import train_teacher
-from utils.batches import TrainingGraphs
+from utils.cutflow import History
 from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
-from utils.event_counts import History
-from utils.hardware import HardwareScales
-from utils.l1_dataset import L1Dataset
-from utils.loss_weights import LossWeights
-from utils.student_inputs import StudentInputs
-from utils.trainings import read_training
+from utils.formats.l1_files import L1Dataset
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.training.batches import TrainingGraphs
+from utils.training.loss_weights import LossWeights
+from utils.training.records import read_training
 
 NUMBERS = {"QCD": np.arange(1, 501), "W": np.arange(1001, 1301)}
 NOT_RANDOM = [f"--{name}=0" for name in ("jet_scale_width", "jet_resolution_factor", "muon_resolution")]

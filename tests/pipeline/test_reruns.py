@@ -203,7 +203,7 @@ def finished(tmp_path_factory):
     (folder / "data" / "a.parquet").write_text("zero bias")
     (folder / "mine.h5").write_text("events")
     (folder / "hyperparameters.json").write_text("{}")
-    tables = ROOT / "utils" / "l1_response"
+    tables = ROOT / "utils" / "simulation" / "l1_response"
     for name in ("inverse_response", "resolution_central", "resolution_forward"):
         shutil.copy(tables / f"jet_{name}.csv", folder / f"{name}.csv")
     (folder / "other.csv").write_text((tables / "jet_inverse_response.csv").read_text() + "\n")
@@ -333,7 +333,7 @@ class TestFailure:
     SNAKEFILE = """
 import sys
 sys.path.insert(0, "{root}")
-from utils.snakemake_jobs import leave_outputs_to_scripts
+from utils.compat.snakemake import leave_outputs_to_scripts
 leave_outputs_to_scripts()
 
 rule make:

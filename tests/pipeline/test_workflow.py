@@ -16,7 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from nn.models import load_teacher
+from nn.teacher import load_teacher
 
 ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "tests" / "pipeline" / "quick.yaml"
@@ -309,9 +309,9 @@ class TestAgain:
     @pytest.mark.parametrize(
         ("module", "expected"),
         [
-            ("utils/performance.py", {"analyze_results_teacher": 1}),
+            ("utils/evaluation/performance.py", {"analyze_results_teacher": 1}),
             ("nn/layers.py", {"train_teacher": 1, "analyze_results_teacher": 1}),
-            ("utils/detector.py", {}),  # events cost hours
+            ("utils/simulation/detector.py", {}),  # events cost hours
         ],
     )
     def test_a_change_of_the_code_runs_what_imports_it(self, module, expected, finished, code):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils import cli
-from utils.cli import UserError, comma_separated, named_numbers, number, parser, progress, script
+from utils.cli import comma_separated, named_numbers, number, parser, progress, script
+from utils.runtime.errors import UserError
 
 
 def failing_with(error):

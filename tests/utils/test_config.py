@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from tests.flags import REQUIRED
-from utils.cli import UserError
 from utils.config import (
     NOT_FLAGS,
     SCHEMA,
@@ -27,7 +26,8 @@ from utils.config import (
     n_shards,
 )
 from utils.data_processing import graph_creator
-from utils.files import modules_of
+from utils.runtime.errors import UserError
+from utils.runtime.files import modules_of
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("true_met", "true_ht", "original_met")
@@ -221,8 +221,8 @@ class TestNames:
         path = tmp_path / "output" / "l1_regression" / "train.h5"
         path.parent.mkdir(parents=True)
         path.write_bytes(b"damaged")
-        monkeypatch.setattr("utils.first_look.CPU_SECONDS", 1)
-        monkeypatch.setattr("utils.l1_dataset.open_hdf5", lambda path: all(itertools.count(1)))
+        monkeypatch.setattr("utils.formats.first_look.CPU_SECONDS", 1)
+        monkeypatch.setattr("utils.formats.l1_files.open_hdf5", lambda path: all(itertools.count(1)))
         config["analyze_results_teacher"]["signal_names"] = ["a_b"]
         with pytest.raises(UserError, match="no process 'a_b'"):
             check_names(config, tmp_path)
@@ -365,14 +365,14 @@ class TestModules:
     def test_of_the_data_steps_are_without_the_network(self):
         for script in ("generate_events", "create_L1regression_data", "selective_sampling_jets"):
             found = modules_of(ROOT / f"{script}.py")
-            assert ROOT / "utils" / "files.py" in found
-            assert not any(path.parent.name == "nn" for path in found)
+            assert ROOT / "utils" / "runtime" / "files.py" in found
+            assert not any(path.is_relative_to(ROOT / "nn") for path in found)
 
     def test_of_the_training_are_with_the_network_that_it_imports_late(self):
         found = modules_of(ROOT / "train_teacher.py")
-        assert {path.name for path in found if path.parent.name == "nn"} >= {"layers.py", "losses.py", "models.py"}
-        assert ROOT / "utils" / "smearing.py" in found  # through the plots
-        assert ROOT / "utils" / "detector.py" not in found
+        assert {ROOT / "nn" / name for name in ("layers.py", "losses.py", "teacher.py")} <= {*found}
+        assert ROOT / "utils" / "simulation" / "smearing.py" in found  # through the plots
+        assert ROOT / "utils" / "simulation" / "detector.py" not in found
 
 
 @pytest.mark.parametrize("script", ["generate_events", "selective_sampling_jets", "analyze_results_teacher"])

@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils import plotting_overview, plotting_process, plotting_trigger
-from utils.evaluation import (
+from utils.evaluation.evaluation import (
     BASELINE,
     BINNINGS,
     TRUE,
@@ -17,7 +16,7 @@ from utils.evaluation import (
     evaluate_process,
     evaluate_zero_bias,
 )
-from utils.performance import (
+from utils.evaluation.performance import (
     BinnedResponse,
     Efficiency,
     Estimate,
@@ -31,7 +30,10 @@ from utils.performance import (
     fit_core,
     histogram,
 )
-from utils.plotting_quantities import LOOKS, looks, quantity_label
+from utils.plotting import overview as plotting_overview
+from utils.plotting import process as plotting_process
+from utils.plotting import trigger as plotting_trigger
+from utils.plotting.quantities import LOOKS, looks, quantity_label
 
 EDGES = np.array([0.0, 10, 30])
 

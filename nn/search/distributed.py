@@ -1,0 +1,142 @@
+"""One search by many processes: a chief that hands out the trials, and workers that run them, on any machine."""
+
+import logging
+import math
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from keras_tuner.src import protos
+from keras_tuner.src.distribute import oracle_chief, oracle_client
+
+from nn.search.hyperband import Oracle
+from utils.cli import EXIT_FAILED
+from utils.runtime.checkpoints import SCRATCH
+from utils.runtime.files import read_json, write_json
+from utils.runtime.worker_processes import WorkerProcesses
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # of a trial whose worker dies, and of a worker that dies without a trial
+SECONDS_OF_SILENCE = 120  # after which a chief or a worker is given up for lost
+SECONDS_OF_A_BEAT = 2
+
+
+def chief_file(folder: Path) -> Path:
+    """Return the file in which the chief of a search says how to reach it."""
+    return folder / SCRATCH / "chief.json"
+
+
+def _beat_file(folder: Path, worker: str) -> Path:
+    return folder / SCRATCH / "workers" / worker
+
+
+class Chief:
+    """Serves an oracle to workers until the search is over.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    host : str
+        Name or address of this machine by which workers reach it.
+    folder : Path
+        Unfinished output, on a file system that the workers share.
+    """
+
+    def __init__(self, oracle: Oracle, host: str, folder: Path):
+        self._oracle, self._folder = oracle, folder
+        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+        self._servicer = oracle_chief.OracleServicer(oracle)
+        protos.get_service_grpc().add_OracleServicer_to_server(self._servicer, self._server)
+        try:
+            port = self._server.add_insecure_port(f"{host}:0")
+        except RuntimeError:
+            raise OSError(f"--chief_host: '{host}' is no address of this machine") from None
+        self._server.start()
+        self._beats: dict[str, tuple[float, float]] = {}
+        self._deaths: Counter[str] = Counter()
+        write_json(chief_file(folder), {"address": f"{host}:{port}", "token": uuid4().hex})
+        logger.info("search: chief at %s:%d", host, port)
+
+    def wait(self, workers: WorkerProcesses) -> None:
+        """Wait for the end of the search, and start workers that died again."""
+        try:
+            end = math.inf
+            while time.monotonic() < end:
+                time.sleep(0.2)
+                if self._oracle.failure:
+                    raise self._oracle.failure
+                for name in workers.died():
+                    self._again(name, workers)
+                self._forget_silent_workers()
+                if self._servicer.stop_triggered and not self._oracle.busy_workers() and workers.all_ended():
+                    if not self._oracle.tuner_ids:
+                        break
+                    end = min(end, time.monotonic() + 5)  # others that wait for a trial ask within this time
+        finally:
+            chief_file(self._folder).unlink(missing_ok=True)
+            self._server.stop(None).wait()
+
+    def _again(self, name: str, workers: WorkerProcesses) -> None:
+        """Start a worker again; its trial goes on, unless it is the trial that kills workers."""
+        trial = self._oracle.trial_of(name)
+        case = f"trial {trial}" if trial else name
+        self._deaths[case] += 1
+        how = workers.last_words(name)
+        logger.warning("worker %s died in %s: %s", name, case if trial else "no trial", how)
+        if self._deaths[case] >= ATTEMPTS:
+            if not trial:
+                raise RuntimeError(f"worker {name} died {ATTEMPTS} times without a trial, the last time with {how}")
+            self._oracle.fail_trial_of(name, f"its worker died {ATTEMPTS} times, the last time with {how}")
+        workers.start(name)
+
+    def _forget_silent_workers(self) -> None:
+        """Give away the trials of workers whose files have not changed for a while."""
+        now = time.monotonic()
+        for name in self._oracle.busy_workers():
+            path = _beat_file(self._folder, name)
+            beat = path.stat().st_mtime if path.exists() else 0
+            if self._beats.get(name, (None, 0))[0] != beat:
+                self._beats[name] = (beat, now)
+            elif now - self._beats[name][1] > SECONDS_OF_SILENCE:
+                logger.warning("worker %s: no sign of life for %d s; its trial is free", name, SECONDS_OF_SILENCE)
+                self._oracle.forget(name)
+                del self._beats[name]
+
+
+def join(name: str, folder: Path) -> str:
+    """Become a worker: let KerasTuner find the chief, give signs of life, and end when the chief is another one.
+
+    Returns
+    -------
+    str
+        Address of the chief.
+    """
+    chief = read_json(chief_file(folder))
+    host, _, port = chief["address"].rpartition(":")
+    os.environ |= {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port}
+    oracle_client.TIMEOUT = SECONDS_OF_SILENCE
+    beat = _beat_file(folder, name)
+    beat.parent.mkdir(exist_ok=True)
+    threading.Thread(target=_beats, args=(chief, folder, beat), daemon=True).start()
+    return chief["address"]
+
+
+def _beats(chief: dict[str, Any], folder: Path, beat: Path) -> None:
+    while True:
+        try:
+            if chief_file(folder).exists() and read_json(chief_file(folder)) != chief:
+                print("error: the search has another chief now; start this worker again", file=sys.stderr, flush=True)
+                os._exit(EXIT_FAILED)
+            if beat.parent.is_dir():
+                beat.touch()
+        except OSError as error:
+            logger.warning("%s", error)
+        time.sleep(SECONDS_OF_A_BEAT)

@@ -1,0 +1,269 @@
+"""The teacher: a graph attention network that regresses the correction factor of an event."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+
+from nn.devices import DividedAdam, DividedModel, strategy_of
+from nn.layers import (
+    Correction,
+    EventSum,
+    GraphAttention,
+    RealNodes,
+    RelativeKinematics,
+    SplitPid,
+    SumRealNodes,
+    WithoutAngles,
+)
+from nn.losses import get_loss
+from nn.metrics import MseThesholdMetric
+from utils.training.batches import BATCHES_A_STEP
+from utils.training.hyperparameters import ACTIVATIONS, TeacherHyperparameters
+
+L2 = 5e-6
+PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
+
+# Bias of the output at which softplus is 1: training starts from no correction, or from the typical sum.
+SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
+
+# GeV, typical of events with a jet at L1. The first of these features that the nodes have is the sum that is corrected.
+SUM_UNITS = {"met": 16.0, "ht": 64.0}
+LEAST_SUM = 0.5  # GeV, a step of the trigger's hardware: what a smaller sum of L1 counts as in a factor
+
+
+# For each hyperparameter the method of keras_tuner.HyperParameters that draws it, and its domain.
+SEARCH_SPACE: dict[str, tuple[str, dict[str, Any]]] = {
+    "graph_layers": ("Int", {"min_value": 2, "max_value": 4}),
+    "units": ("Int", {"min_value": 64, "max_value": 128, "step": 32}),
+    "heads": ("Int", {"min_value": 3, "max_value": 5}),
+    "activation": ("Choice", {"values": list(ACTIVATIONS)}),
+    "embedding": ("Int", {"min_value": 2, "max_value": 4}),
+    "attention_dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
+    "dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
+    "learning_rate": ("Float", {"min_value": 1e-4, "max_value": 1e-2, "sampling": "log"}),
+}
+
+
+def sample_hyperparameters(hp: keras_tuner.HyperParameters, feature_names: Sequence[str]) -> TeacherHyperparameters:
+    """Draw hyperparameters from the search space, or read those that a trial has drawn.
+
+    Parameters
+    ----------
+    hp : keras_tuner.HyperParameters
+        Those of the trial.
+    feature_names : sequence of str
+        Names of the features; the embedding is searched only if "pid" is among them.
+
+    Returns
+    -------
+    TeacherHyperparameters
+    """
+    defaults = TeacherHyperparameters()
+    names = [name for name in SEARCH_SPACE if name != "embedding" or "pid" in feature_names]
+    values = {}
+    for name in names:
+        kind, domain = SEARCH_SPACE[name]
+        values[name] = getattr(hp, kind)(name, default=getattr(defaults, name), **domain)
+    return TeacherHyperparameters(**values)
+
+
+def _check_features(feature_names: Sequence[str], mean: Sequence[float], variance: Sequence[float]) -> None:
+    names = list(feature_names)
+    if names[:1] != ["pt"] or "pid" in names[:-1] or len(set(names)) != len(names):
+        raise ValueError(
+            f"expected different names, 'pt' first and 'pid' last if at all, received: feature_names={names}"
+        )
+    n_continuous = len(names) - ("pid" in names)
+    for argument, values in (("mean", mean), ("variance", variance)):
+        if len(values) != n_continuous:
+            raise ValueError(
+                f"expected {n_continuous} values, one for each feature but pid, received: {argument}={list(values)}"
+            )
+    for name, m, v in zip(names, mean, variance, strict=False):
+        if not (math.isfinite(m) and 0 < v < math.inf):
+            raise ValueError(f"feature {name}: expected finite mean and variance > 0, received: mean={m}, variance={v}")
+
+
+def node_inputs(
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    mean: Sequence[float],
+    variance: Sequence[float],
+    log_features: Sequence[str],
+) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
+    """Begin a network: its input, which nodes are real, and what it knows of each node. Arguments: `build_teacher`."""
+    _check_features(feature_names, mean, variance)
+    if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
+        raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
+    features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
+    real = RealNodes(name="real_nodes")(features)
+    normalization = keras.layers.Normalization(
+        mean=[float(value) for value in mean],
+        variance=[float(value) for value in variance],
+        name="normalization",
+    )
+    continuous, pid = SplitPid(name="split_pid")(features) if "pid" in feature_names else (features, None)
+    nodes = [normalization(continuous)]
+    if hyperparameters.relative:
+        nodes = [WithoutAngles(name="without_angles")(nodes[0])]
+        nodes.append(RelativeKinematics("pt" in log_features, name="relative_kinematics")(features, real))
+    if pid is not None:
+        nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
+    x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
+    return features, real, x
+
+
+def correction_of(
+    x: keras.KerasTensor,
+    features: keras.KerasTensor,
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    log_features: Sequence[str],
+) -> keras.KerasTensor:
+    """End a network: from what it knows of the event, shape (batch, width), to the correction, shape (batch, 1)."""
+    regularizer = keras.regularizers.L2(L2)
+    for number, units in enumerate(hyperparameters.readout, start=1):
+        x = keras.layers.Dense(
+            units, hyperparameters.activation, kernel_regularizer=regularizer, name=f"readout_{number}"
+        )(x)
+    output = keras.layers.Dense(
+        1,
+        activation="softplus",
+        bias_initializer=keras.initializers.Constant(SOFTPLUS_INVERSE_OF_ONE),
+        kernel_regularizer=regularizer,
+        dtype="float32",
+        name=hyperparameters.target,
+    )(x)
+    if hyperparameters.target == "factor":
+        return output
+    name = next((name for name in SUM_UNITS if name in feature_names), None)
+    if name is None:
+        raise ValueError(f"target sum needs met or ht, received: feature_names={list(feature_names)}")
+    unit = SUM_UNITS[name]
+    l1_sum = EventSum(list(feature_names).index(name), name in log_features, unit, name="l1_sum")(features)
+    return Correction(LEAST_SUM / unit, name="correction")([output, l1_sum])
+
+
+def build_teacher(
+    hyperparameters: TeacherHyperparameters,
+    feature_names: Sequence[str],
+    mean: Sequence[float],
+    variance: Sequence[float],
+    log_features: Sequence[str] = (),
+) -> keras.Model:
+    """Build the teacher, not compiled.
+
+    Parameters
+    ----------
+    hyperparameters : TeacherHyperparameters
+        Those of the network; the learning rate has no effect here.
+    feature_names : sequence of str
+        Names of the input features in their order: "pt" first, "pid", if present, last.
+    mean, variance : sequence of float
+        Of each feature but "pid" over real objects, after whatever transformation the input has undergone.
+    log_features : sequence of str
+        Features that are log(x + 1).
+
+    Returns
+    -------
+    keras.Model
+        From `features`, shape (batch, n_objects, n_features), float32, to the correction factor, shape
+        (batch, 1), not negative. Objects of zero pT are padding; n_objects may change from batch to batch.
+    """
+    regularizer = keras.regularizers.L2(L2)
+
+    features, real, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features)
+    for number in range(1, hyperparameters.graph_layers + 1):
+        y = GraphAttention(
+            hyperparameters.units,
+            hyperparameters.heads,
+            combine="average" if number == hyperparameters.graph_layers else "concat",
+            activation=hyperparameters.activation,
+            attention_dropout=hyperparameters.attention_dropout,
+            kernel_regularizer=regularizer,
+            name=f"graph_attention_{number}",
+        )(x, mask=real)
+        if hyperparameters.residual:
+            shortcut = keras.layers.Dense(y.shape[-1], use_bias=False, name=f"shortcut_{number}")(x)
+            y = keras.layers.Add(name=f"residual_{number}")([y, shortcut])
+        x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
+
+    x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
+    correction = correction_of(x, features, hyperparameters, feature_names, log_features)
+    return keras.Model(features, correction, name="teacher")
+
+
+class TeacherHyperModel(keras_tuner.HyperModel):
+    """Compiled teachers, of the hyperparameters of a tuner's trial or of fixed ones.
+
+    Parameters
+    ----------
+    feature_names, mean, variance
+        As for `build_teacher`.
+    loss : str
+        Name of the loss, as for `nn.losses.get_loss`.
+    metric_thresholds : sequence of float
+        Thresholds in GeV on the true variable, above which the mean squared error is monitored.
+    log_features : sequence of str
+        Features that are log(x + 1).
+    devices : int
+        Devices over which each batch is divided.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer devices.
+    """
+
+    def __init__(
+        self,
+        feature_names: Sequence[str],
+        mean: Sequence[float],
+        variance: Sequence[float],
+        loss: str,
+        metric_thresholds: Sequence[float] = (),
+        log_features: Sequence[str] = (),
+        devices: int = 1,
+    ):
+        super().__init__(name="teacher")
+        self.feature_names = tuple(feature_names)
+        self.mean = tuple(mean)
+        self.variance = tuple(variance)
+        self.loss = loss
+        self.log_features = tuple(log_features)
+        self.metric_thresholds = tuple(metric_thresholds)
+        self._strategy = strategy_of(devices)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
+        return self.build_fixed(sample_hyperparameters(hp, self.feature_names))
+
+    def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
+        """Build the compiled teacher of given TeacherHyperparameters."""
+        with self._strategy.scope():
+            model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, self.log_features)
+            if self._strategy.num_replicas_in_sync > 1:
+                model = DividedModel(model.input, model.output, name=model.name)
+            self.compile(model, hyperparameters.learning_rate)
+        return model
+
+    def compile(self, model: keras.Model, learning_rate: float) -> None:
+        """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
+        adam = DividedAdam if isinstance(model, DividedModel) else keras.optimizers.Adam
+        model.compile(
+            optimizer=adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
+            loss=get_loss(self.loss),
+            metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
+            jit_compile=False,  # XLA compiles anew for each number of nodes, which takes longer than most trainings
+        )
+        # A trial that the search goes on with finds the state of its optimizer only in one that is built.
+        model.optimizer.build(model.trainable_variables)
+
+
+def load_teacher(path: str | Path) -> keras.Model:
+    """Load a teacher from its .keras file; importing this module has registered the classes that it needs."""
+    return keras.models.load_model(path, safe_mode=True)

@@ -1,0 +1,127 @@
+"""Training of the teacher: the search for hyperparameters and the final fit."""
+
+import logging
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nn.search.hyperband import OBJECTIVE, PROJECT, Hyperband, Tuner, results
+from nn.teacher import TeacherHyperModel, TeacherHyperparameters
+from nn.training.data import Batches
+from nn.training.resume import resumable_fit
+from utils.cli import progress
+from utils.runtime.checkpoints import SCRATCH
+
+logger = logging.getLogger(__name__)
+
+
+class ProgressLog(keras.callbacks.Callback):
+    """Show how far an epoch is and, at its end, the losses."""
+
+    def __init__(self, name: str, n_batches: int):
+        super().__init__()
+        self.name, self.n_batches = name, n_batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start to count batches."""
+        self._bar = progress(self.n_batches, f"{self.name}, epoch {epoch + 1}", "batches")
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Count a batch."""
+        self._bar.update(1)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Log losses and metrics."""
+        self._bar.close()
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        logger.info("%s, epoch %d: %s", self.name, epoch + 1, figures)
+
+
+def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
+    """Reduce the learning rate when the validation loss does not fall, and stop when that does not help."""
+    return [
+        keras.callbacks.ReduceLROnPlateau(OBJECTIVE, factor=0.3, patience=max(1, patience // 2), min_lr=1e-6),
+        keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, restore_best_weights=True),
+    ]
+
+
+def tuner(hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path, n_batches: int) -> Tuner:
+    """Make the tuner of a search, which goes on with what is in the folder.
+
+    Parameters
+    ----------
+    hypermodel : TeacherHyperModel
+    settings : Hyperband
+    folder : Path
+        Where the trials and their TensorBoard logs are kept.
+    n_batches : int
+        Batches of an epoch.
+    """
+
+    def callbacks(name: str) -> list[keras.callbacks.Callback]:
+        return [
+            ProgressLog(name, n_batches),
+            keras.callbacks.EarlyStopping(OBJECTIVE, patience=3),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.TensorBoard(folder / "tensorboard" / "search", write_graph=False),
+        ]
+
+    return Tuner(hypermodel, settings, folder, callbacks)
+
+
+def search_results(
+    hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path
+) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
+    """Return what a search has found, as `nn.search.hyperband.results`; of one without result nothing is kept."""
+    try:
+        return results(folder, settings, hypermodel)
+    except RuntimeError:
+        shutil.rmtree(folder / PROJECT)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        raise
+
+
+def final_fit(
+    model: keras.Model, training: Batches, validation: Batches, max_epochs: int, patience: int, folder: Path
+) -> dict[str, list[float]]:
+    """Fit a compiled model until the validation loss no longer falls, and keep its best weights.
+
+    A call for the same that was killed is gone on with.
+
+    Parameters
+    ----------
+    model : keras.Model
+    training, validation : Batches
+    max_epochs, patience : int
+        Epochs at the most, and without a lower validation loss.
+    folder : Path
+        Where the TensorBoard logs go.
+
+    Returns
+    -------
+    dict of str to list of float
+        Losses, metrics and learning rate of each epoch.
+
+    Raises
+    ------
+    RuntimeError
+        If the loss was not a number.
+    """
+    state, logs = folder / SCRATCH / f"final_{max_epochs}_{patience}.npz", folder / "tensorboard" / "final"
+    if not state.exists():
+        shutil.rmtree(logs, ignore_errors=True)
+    callbacks = [
+        *stopping_callbacks(patience),
+        ProgressLog("final fit", len(training)),
+        keras.callbacks.TensorBoard(logs),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    history = resumable_fit(model, training, validation, max_epochs, callbacks, state).history
+    if not all(math.isfinite(value) for value in (*history["loss"], *history.get("val_loss", [math.nan]))):
+        state.unlink()
+        shutil.rmtree(logs)
+        raise RuntimeError("the loss is not a finite number: lower the learning rate or choose another loss")
+    return {name: [float(value) for value in values] for name, values in history.items()}

@@ -1,0 +1,177 @@
+"""Fits that go on after the process was killed, as if nothing had happened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from nn.training.data import Batches, fit
+from utils.runtime.checkpoints import read_state, write_state
+from utils.runtime.files import not_there
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Save the weights, and the optimizer's state, of the epoch of the lowest value of a quantity.
+
+    Keras' own file of weights is HDF5, which on a full disk cannot be closed.
+
+    Parameters
+    ----------
+    path : Path
+        File to write, for :func:`load_best_weights`; it is whole at any moment.
+    monitor : str
+        Name of the quantity.
+    """
+
+    def __init__(self, path: Path, monitor: str):
+        super().__init__()
+        self._path, self._monitor = path, monitor
+        self.best = float("inf")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save what is better than all before."""
+        value = float((logs or {})[self._monitor])
+        if value < self.best:
+            self.best = value
+            write_state(self._path, {}, [np.asarray(variable) for variable in _trained(self.model)])
+
+
+def _trained(model: keras.Model) -> list[Any]:
+    """Return what a training changes, but for the states of random numbers."""
+    return [*model.weights, *model.optimizer.variables]
+
+
+def load_best_weights(model: keras.Model, path: Path) -> None:
+    """Give a compiled model what :class:`BestWeights` has saved of one made in the same way."""
+    kept = read_state(path)
+    if kept is None:
+        raise not_there(path)
+    for variable, value in zip(_trained(model), kept[1], strict=True):
+        variable.assign(value)
+
+
+# What a callback has to remember from epoch to epoch: names of numbers and names of lists of weights. Keras' own
+# BackupAndRestore keeps the weights and the epoch only, so that patience and the best epoch would start anew.
+REMEMBERED: dict[type[keras.callbacks.Callback], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ("best_weights",)),
+    keras.callbacks.ReduceLROnPlateau: (("wait", "best", "cooldown_counter"), ()),
+    keras.callbacks.History: (("epoch", "history"), ()),
+    BestWeights: (("best",), ()),
+}
+
+
+class KeepState(keras.callbacks.Callback):
+    """Keep on disk, after each epoch, all that the rest of the fit depends on.
+
+    These are the weights, the states of optimizer and random numbers, and what callbacks remember. It has to be the
+    last of the callbacks.
+
+    Parameters
+    ----------
+    path : Path
+        File to keep it in.
+    callbacks : sequence of keras.callbacks.Callback
+        All others.
+    """
+
+    def __init__(self, path: Path, callbacks: Sequence[keras.callbacks.Callback]):
+        super().__init__()
+        self._path = path
+        self._callbacks = [callback for callback in callbacks if type(callback) in REMEMBERED]
+        self._kept: dict[str, Any] | None = None
+        self._kept_arrays: list[np.ndarray] = []
+
+    @staticmethod
+    def _variables(model: keras.Model) -> list[Any]:
+        return [*model.variables, *model.optimizer.variables]
+
+    def restore(self, model: keras.Model, epochs: int) -> int | None:
+        """Give a model the state that was kept, and return the epoch with which to go on; None if nothing was kept."""
+        kept = read_state(self._path)
+        if kept is None:
+            return None
+        self._kept, arrays = kept
+        variables = self._variables(model)
+        for variable, value in zip(variables, arrays, strict=False):
+            variable.assign(value)
+        self._kept_arrays = arrays[len(variables) :]
+        return epochs if self._kept["stopped"] else self._kept["epochs_done"]
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Give the callbacks what they remembered, which they have just forgotten."""
+        if self._kept is None:
+            return
+        arrays = iter(self._kept_arrays)
+        for callback, numbers in zip(self._callbacks, self._kept["callbacks"], strict=True):
+            for name, value in numbers["values"].items():
+                setattr(callback, name, value)
+            for name, n_arrays in numbers["n_arrays"].items():
+                setattr(callback, name, None if n_arrays is None else [next(arrays) for _ in range(n_arrays)])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keep the state."""
+        arrays = [np.asarray(variable) for variable in self._variables(self.model)]
+        remembered = []
+        for callback in self._callbacks:
+            names, lists_of_weights = REMEMBERED[type(callback)]
+            n_arrays = {}
+            for name in lists_of_weights:
+                weights = getattr(callback, name)
+                n_arrays[name] = None if weights is None else len(weights)
+                arrays += weights or []
+            values = {name: _as_json(getattr(callback, name)) for name in names}
+            remembered.append({"values": values, "n_arrays": n_arrays})
+        record = {"epochs_done": epoch + 1, "stopped": bool(self.model.stop_training), "callbacks": remembered}
+        write_state(self._path, record, arrays)
+
+
+def _as_json(value: Any) -> Any:
+    """Return what a callback remembers in the types of JSON, which keeps all digits of a float."""
+    if isinstance(value, dict):
+        return {name: _as_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    return value if value is None or isinstance(value, int) else float(value)
+
+
+def resumable_fit(
+    model: keras.Model,
+    training: Batches,
+    validation: Batches,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    state: Path,
+    initial_epoch: int = 0,
+) -> keras.callbacks.History:
+    """Fit a compiled model, going on with the epoch in which an earlier call for the same was killed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made in the same way each time.
+    training, validation : Batches
+    epochs, initial_epoch : int
+        As for keras' ``fit``.
+    callbacks : sequence of keras.callbacks.Callback
+        Those that remember something have to be of a class in `REMEMBERED`, each at most once.
+    state : Path
+        File that keeps the state. It stays, so that a call after the end of the fit does nothing but return.
+
+    Returns
+    -------
+    keras.callbacks.History
+        Of all epochs, those before a kill included.
+    """
+    history = keras.callbacks.History()
+    keeper = KeepState(state, [*callbacks, history])
+    start = keeper.restore(model, epochs)
+    return fit(
+        model,
+        training,
+        validation,
+        initial_epoch=initial_epoch if start is None else start,
+        epochs=epochs,
+        callbacks=[*callbacks, history, keeper],
+    )

@@ -1,0 +1,65 @@
+"""The logic of networks: equal to the network, whatever its training has taken away."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from nn.firmware.trace import trace_student
+from nn.student import StudentHyperparameters, build_student, calibrate
+from utils.data_processing import graph_creator
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.hardware.logic import events_of, ports_of, random_words
+
+
+def network_of(inputs, change, target="sum"):
+    """Return a network of three units whose kernels are above zero but for what is changed."""
+    keras.utils.set_random_seed(1)
+    scales = inputs.scales
+    hyperparameters = StudentHyperparameters(
+        3, (3,), target, saturation=scales.sum_saturation, fraction_bits=scales.feature_bits
+    )
+    network = build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    for layer in network.layers:
+        if hasattr(layer, "kernel") and layer.trainable:
+            kernel = 0.3 * np.abs(layer.kernel)
+            change(layer.name, kernel)
+            layer.kernel.assign(kernel)
+    return network
+
+
+def nothing(name, kernel):
+    pass
+
+
+def first_unit_constant_and_alone(name, kernel):
+    """The first unit of each object is always 0, and of all others nothing goes on."""
+    if name == "object_1":
+        kernel[:, 0] = 0
+    if name == "own":
+        kernel[1:] = 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "target", "change", "scales"),
+    [
+        ("true_met", "factor", nothing, {}),
+        ("true_ht", "sum", first_unit_constant_and_alone, {}),
+        ("true_ht", "sum", nothing, {"feature_bits": 4, "sum_saturation": 1500, "energy_step": 0.25}),
+    ],
+)
+def test_the_logic_gives_what_the_network_gives(variable, target, change, scales):
+    inputs = StudentInputs(graph_creator(variable), HardwareScales(**scales))
+    ports = ports_of(inputs)
+    network = network_of(inputs, change, target)
+    words = random_words(ports, 600, seed=1)
+    words[100:, : inputs.n_slots] *= np.random.default_rng(1).random((500, inputs.n_slots)) < 0.2  # empty slots
+    words[300:, : inputs.n_slots] //= 16  # soft objects
+    calibrate(network, inputs)
+    expected = np.asarray(network(list(inputs.inputs_of(events_of(ports, words))), training=False))
+    assert len(np.unique(expected)) > 20
+    logic = trace_student(network, inputs, ports)
+    assert_array_equal(logic.predict(words), expected)
+    (output,) = logic.out_qint
+    assert (output.min, output.max * 2**inputs.scales.feature_bits) == (0, inputs.scales.sum_saturation)

@@ -1,0 +1,308 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from utils.data_processing import METGraphCreator
+from utils.evaluation import evaluation
+from utils.evaluation.evaluation import (
+    BASELINE,
+    BINNINGS,
+    REFERENCE,
+    TRUE,
+    Beams,
+    Model,
+    Predictions,
+    count,
+    evaluate_background,
+    evaluate_process,
+    evaluate_signal,
+    evaluate_zero_bias,
+    predict_events,
+)
+from utils.evaluation.performance import ONE_SIGMA, Ranking, rates
+from utils.runtime.errors import UserError
+
+BINNING = BINNINGS["true_met"]
+EFFICIENCIES = (0.1, 0.02)
+BEAMS = Beams(2e34, 2448)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def predictions(true, reco, correction=1, weight=1, jets=1):
+    """Predictions of one process; numbers stand for all events."""
+    columns = np.broadcast_arrays(true, reco, correction, weight, 1, jets)
+    kinds = (np.float32, np.float32, np.float32, np.float32, np.int32, np.int8)
+    true, reco, correction, *others = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
+    return Predictions(true, reco, {"teacher": correction}, *others)
+
+
+def random_predictions(rng, n_events, scale, weight=1):
+    true = rng.exponential(scale, n_events)
+    reco = true * rng.normal(1.3, 0.4, n_events).clip(0.1) + rng.exponential(5, n_events)
+    return predictions(true, reco, (true / reco) ** 0.5, weight, rng.poisson(2, n_events))
+
+
+def first_eta(features):
+    return features[:, 8, 1]
+
+
+def predict(chunks, process_ids, predictor):
+    """Predict with one model that takes graphs."""
+    return predict_events(chunks, process_ids, "true_met", {"teacher": Model(METGraphCreator().features, predictor)})
+
+
+# Predictions
+
+
+def test_predicted_are_events_with_a_jet_and_an_l1_sum():
+    found = predictions([5, 5, 5, 5], [9, 0, 9, 0], weight=[1, 2, 4, 8], jets=[1, 2, 0, 0])
+    assert found.predicted.tolist() == [True, False, False, False]
+    assert asdict(count(found)) == {"events": 4, "without_jet": 2, "without_target": 1, "weight": 15}
+
+
+def test_corrected_is_the_l1_quantity_times_the_correction():
+    scores = predictions([10, 20], [20, 30], [0.5, 2]).scores
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        BASELINE: [20, 30],
+        "teacher": [10, 60],
+        TRUE: [10, 20],
+    }
+
+
+def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_events):
+    events = random_l1_events(500)
+    events.smeared_met[::7] = 0
+    found = predict([events], [2], first_eta)
+    expected = events[events.ids == 2]
+    correction = np.ones(len(expected))
+    predicted = (expected.smeared_data[:, 8, 0] > 0) & (expected.smeared_met > 0)
+    correction[predicted] = expected.smeared_data[predicted, 8, 1]
+    assert found.corrections["teacher"].tolist() == correction.tolist()
+    assert found.predicted.tolist() == predicted.tolist()
+    for name, column in (("true", "true_met"), ("reco", "smeared_met"), ("weight", "weights"), ("process_id", "ids")):
+        assert getattr(found, name).tolist() == getattr(expected, column).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 77, 300])
+def test_predictions_depend_neither_on_true_objects_nor_on_chunks(random_l1_events, monkeypatch, size):
+    """Nor do those of a network that sees which graphs are in its company."""
+    monkeypatch.setattr(evaluation, "EVENTS_A_BLOCK", 50)
+
+    def predictor(features):
+        n_graphs.append(len(features))
+        return first_eta(features) + features.mean()
+
+    events = replace(random_l1_events(300), true_data=None)
+    n_graphs: list[int] = []
+    of_all = predict([events], [1, 2], predictor)
+    assert set(n_graphs[:-1]) == {50}
+    assert sum(n_graphs) == of_all.predicted.sum()
+    chunks = [events[start : start + size] for start in range(0, 300, size)]
+    of_chunks = predict(chunks, [1, 2], predictor)
+    assert repr(of_all) == repr(of_chunks)
+    assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
+
+
+def test_events_that_need_no_prediction_do_not_reach_the_network(random_l1_events):
+    events = random_l1_events(20)
+    events.smeared_met[:] = 0
+    found = predict([events], [1, 2], lambda features: pytest.fail("was called"))
+    assert found.corrections["teacher"].tolist() == [1] * 20
+
+
+def test_predictions_that_are_no_numbers_are_counted(random_l1_events):
+    events = random_l1_events(50)
+    with pytest.raises(UserError, match=r"no finite number for \d+ events"):
+        predict([events], [1, 2], lambda features: first_eta(features) + np.inf)
+
+
+# Results
+
+
+def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng):
+    events = random_predictions(rng, 5000, 40)
+    halved = replace(events, corrections={"half": np.full(5000, 0.5, np.float32)})
+    result = evaluate_process(halved, BINNING, (30,), 1, "W")
+    before, after = result.resolution[BASELINE], result.resolution["half"]
+    assert after.median.value == pytest.approx(before.median.value / 2, nan_ok=True)
+    assert after.resolution.value == pytest.approx(before.resolution.value, nan_ok=True)
+    assert after.resolution.error == pytest.approx(before.resolution.error, nan_ok=True)
+
+
+def test_target_and_prediction_are_of_the_same_events(rng):
+    result = evaluate_process(random_predictions(rng, 3000, 40, 2), BINNING, (30,), 1, "W")
+    inside, prediction = result.target_prediction["teacher"].values, result.prediction["teacher"].values
+    assert 0 < inside.sum() <= min(result.target.values.sum(), prediction.sum())
+    assert (inside.sum(1) <= result.target.values).all()
+    assert (inside.sum(0) <= prediction).all()
+
+
+def test_background_efficiencies_are_at_most_those_asked_for(rng):
+    events = random_predictions(rng, 4000, 20, rng.lognormal(0, 1, 4000))
+    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (), 1)
+    for name, values in events.scores.items():
+        for threshold, efficiency in zip(result.threshold_rows[name][0], EFFICIENCIES, strict=True):
+            passed = events.weight[values > threshold].sum() / events.weight.sum()
+            assert 0.8 * efficiency < passed <= efficiency
+        assert result.at_working_points[name].n_events.tolist() == [
+            np.sum(values > threshold) for threshold in result.threshold_rows[name][0]
+        ]
+
+
+def test_working_points_at_fixed_rates_let_pass_at_most_these_rates(rng):
+    events = random_predictions(rng, 4000, 20, 1e4)
+    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (300.0, 30.0, 1e9), 1)
+    assert [point.rate for point in result.allowed] == [None, None, 300, 30, 1e9]
+    for name, at_points in result.at_working_points.items():
+        assert (at_points.rate.value[2:] <= [300, 30, 1e9]).all()
+        one_more = Ranking.of(events.scores[name], events.weight).values[at_points.n_events[2:4]]
+        below = rates(result.rankings[name], np.nextafter(one_more, -np.inf), BEAMS.luminosity, BEAMS.colliding_bunches)
+        assert (below.rate.value > [300, 30]).all()
+        assert at_points.n_events[4] == 4000
+    assert [point.rate for point in evaluate_background(events, BINNING, EFFICIENCIES, None, (30.0,), 1).allowed] == [
+        None,
+        None,
+    ]
+
+
+def test_several_models_are_compared_with_the_same_events(rng):
+    """A model twice as large as another gains the same at equal rate, to the bit and whatever else there is."""
+    signal, background = (random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20)))
+    both = [
+        replace(events, corrections={"one": events.corrections["teacher"], "two": 2 * events.corrections["teacher"]})
+        for events in (signal, background)
+    ]
+    against = evaluate_background(both[1], BINNING, EFFICIENCIES, BEAMS, (), 1)
+    points = evaluate_signal(both[0], against, BINNING, 1, "W").working_points
+    for of in (points.gain, points.gap_closed):
+        assert of["two"].value.tolist() == of["one"].value.tolist()
+        assert of["two"].error.tolist() == of["one"].error.tolist()
+    for kept in points.kept.values():
+        assert kept.value.tolist() == [1, 1]
+    alone = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
+    of_one = evaluate_signal(signal, alone, BINNING, 1, "W").working_points
+    assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
+
+
+def test_events_with_and_without_a_jet_make_up_the_gain(rng):
+    """Corrected are those with a jet, downwards: all of the gain is of those without, whose threshold falls."""
+
+    def events(n, scale, without_jet):
+        jets = (rng.random(n) >= without_jet).astype(int)
+        reco = rng.exponential(scale, n)
+        return predictions(reco, reco, np.where(jets, 0.5, 1), jets=jets)
+
+    signal, background = events(4000, 30, 0.5), events(8000, 20, 0)
+    against = evaluate_background(background, BINNING, (0.1,), None, (), 1)
+    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    with_jet, without = points.parts
+    assert with_jet.gain["teacher"].value + without.gain["teacher"].value == pytest.approx(points.gain["teacher"].value)
+    assert with_jet.gain["teacher"].value == 0
+    assert without.share["teacher"].value == [1]
+    threshold = against.threshold_rows["teacher"][0, 0]
+    expected = np.mean(signal.reco[signal.jets == 0] > threshold)
+    assert without.efficiency["teacher"].value == pytest.approx(expected)
+    for name, rates_of_part in against.parts["with_jet"].items():
+        assert rates_of_part.n_events.tolist() == against.at_working_points[name].n_events.tolist()
+        assert against.parts["without_jet"][name].n_events.tolist() == [0]
+        assert np.isnan(against.parts["without_jet"][name].efficiency.value).all()
+
+
+def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
+    signal, background = random_predictions(rng, 300, 40), random_predictions(rng, 500, 20)
+    against = evaluate_background(background, BINNING, (0.1, 1e-4), BEAMS, (), 1)
+    assert [beyond.tolist() for beyond in against.beyond_sample.values()] == [[False, True]] * 3
+    result = evaluate_signal(signal, against, BINNING, 1, "W")
+    points = result.working_points
+    for of in (points.thresholds, points.efficiency, points.gain, points.ratio, points.gap_closed, points.kept):
+        for estimate in of.values():
+            assert np.isnan([estimate.value[1], estimate.error[1]]).all()
+    assert np.isfinite(points.efficiency[BASELINE].value[0])
+    assert np.isnan(result.turn_on[BASELINE][1].efficiency.value).all()
+    assert (against.at_working_points[BASELINE].rate.error > 0).all()
+
+
+def test_a_signal_that_never_passes_has_limits(rng):
+    signal, background = random_predictions(rng, 250, 1), random_predictions(rng, 4000, 60)
+    against = evaluate_background(background, BINNING, (0.05,), BEAMS, (), 1)
+    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / 250)
+    for estimate in points.efficiency.values():
+        assert (estimate.value, estimate.error) == ([0], pytest.approx(limit))
+    assert (points.gain["teacher"].value, points.gain["teacher"].error) == ([0], pytest.approx(limit))
+    for of in (points.ratio, points.gap_closed, points.kept):
+        assert np.isnan([of["teacher"].value, of["teacher"].error]).all()
+
+
+def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
+    events = random_predictions(rng, 2000, 20)
+    background = evaluate_background(events, BINNING, EFFICIENCIES, None, (), 1)
+    result = evaluate_signal(events, background, BINNING, 1, "W")
+    for name in (BASELINE, "teacher", TRUE):
+        assert result.roc[name].area.value == pytest.approx(0.5)
+        assert result.roc[name].signal_efficiency == pytest.approx(result.roc[name].background_efficiency)
+        assert result.working_points.efficiency[name].value == pytest.approx(EFFICIENCIES)
+
+
+def test_gains_of_areas_are_the_differences_of_those_of_the_same_events(rng):
+    signal, background = (random_predictions(rng, n_events, scale) for n_events, scale in ((2000, 40), (3000, 20)))
+    result = evaluate_signal(
+        signal, evaluate_background(background, BINNING, EFFICIENCIES, None, (), 1), BINNING, 1, "W"
+    )
+    before, after = (result.roc[name].area for name in (BASELINE, "teacher"))
+    assert result.area_gain["teacher"].value == pytest.approx(after.value - before.value)
+    assert 0 < result.area_gain["teacher"].error < np.hypot(before.error, after.error)
+
+
+def test_no_number_depends_on_the_order_of_the_events(rng):
+    """Not even errors, although they are made with random numbers; weights of 1 leave no rounding."""
+
+    def results(signal, background):
+        against = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
+        return (
+            evaluate_process(signal, BINNING, (30,), 1, "W").resolution,
+            against.at_working_points,
+            evaluate_signal(signal, against, BINNING, 1, "W").working_points,
+        )
+
+    samples = [random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20))]
+    shuffled = [events[rng.permutation(len(events))] for events in samples]
+    assert repr(results(*samples)) == repr(results(*shuffled))
+
+
+def test_errors_follow_the_seed_and_the_name(rng):
+    events = random_predictions(rng, 1000, 40)
+    first, other_seed, other_name = (
+        evaluate_process(events, BINNING, (30,), seed, name).resolution[BASELINE].median
+        for seed, name in ((1, "W"), (2, "W"), (1, "Z"))
+    )
+    for other in (other_seed, other_name):
+        assert np.array_equal(first.value, other.value, equal_nan=True)
+        assert not np.array_equal(first.error, other.error, equal_nan=True)
+
+
+def test_zero_bias_events_are_ranked_by_each_quantity(rng):
+    reco = rng.exponential(30, 20_000)
+    events = predictions(np.nan, reco, 0.5, jets=rng.integers(0, 2, len(reco)))
+    reference = (0.8 * reco).astype(np.float32)
+    result = evaluate_zero_bias(events, reference, {"jets": 3}, BINNING, (40, 60), 2000)
+    assert (result.colliding_bunches, result.n_saturated) == (2000, {"jets": 3})
+    assert result.counts.without_jet == np.sum(events.jets == 0)
+    for name, scale in ((BASELINE, 1), ("teacher", 0.5), (REFERENCE, 0.8)):
+        values = np.float32(scale) * events.reco
+        assert result.rates[name].n_events.tolist() == [np.sum(values > edge) for edge in BINNING.spectrum]
+        assert result.at_thresholds[name].n_events.tolist() == [np.sum(values > threshold) for threshold in (40, 60)]
+        at_rates = result.at_rates[name]
+        assert at_rates.rates.tolist() == [100, 30, 10, 3, 1]
+        assert at_rates.value[:4] == pytest.approx(scale * result.at_rates[BASELINE].value[:4])
+        assert np.isnan(at_rates.value[4])  # 1 kHz of 22 MHz is 0.9 of 20,000 events
+    for name in ("teacher", REFERENCE):
+        of_name, of_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
+        some = of_baseline > 1
+        assert np.isnan(result.ratios[name].value[of_baseline <= 1]).all()  # 0 within its error
+        assert result.ratios[name].value[some] == pytest.approx(of_name[some] / of_baseline[some])

@@ -1,0 +1,121 @@
+"""What a foreign file may take before its first event is read: it ends in a result or in an error that names it."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from utils.cutflow import History, StepCounts
+from utils.formats import first_look as first_look_module
+from utils.formats.first_look import first_look, memory_limited
+from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.runtime.errors import UserError
+
+HISTORY = History((StepCounts("generate", "generated", {"QCD": 4}, {"events": {"QCD": 4}}, {}),), "events")
+
+
+@pytest.fixture(autouse=True)
+def one_second(monkeypatch):
+    monkeypatch.setattr(first_look_module, "CPU_SECONDS", 1)
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left():
+    before = psutil.Process().children()
+    yield
+    assert psutil.Process().children() == before
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_text(path.name * 3)
+    return paths
+
+
+def only(bad, what):
+    """Return what does something at one file, and reads the others."""
+
+    def look(path):
+        return what() if path == bad else path.read_text()
+
+    return look
+
+
+def loop():
+    while True:
+        pass
+
+
+def test_results_come_in_the_order_of_the_files(paths):
+    assert first_look(lambda path: (path, path.read_text()), paths) == [(path, path.name * 3) for path in paths]
+    assert first_look(loop, []) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (loop, "b: cannot be read, .* within 1 s of CPU time"),
+        (lambda: bytearray(1 << 30), "b: takes more than 512 MiB of memory"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "b: cannot be read, .* ends with SIGKILL"),
+    ],
+)
+def test_the_file_that_goes_beyond_a_bound_is_named(what, message, paths):
+    with pytest.raises(UserError, match=message):
+        first_look(only(paths[1], what), paths)
+
+
+def test_the_error_of_a_file_is_raised_as_it_is(paths):
+    def missing():
+        raise UserError("b: dataset 'x' is missing")
+
+    with pytest.raises(UserError, match=r"^b: dataset 'x' is missing$"):
+        first_look(only(paths[1], missing), paths)
+    with pytest.raises(EOFError):
+        first_look(only(paths[1], lambda: (_ for _ in ()).throw(EOFError())), paths)
+
+
+def test_an_interrupt_ends_it_at_once(paths):
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    start = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            first_look(only(paths[1], loop), paths)
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert time.monotonic() - start < 0.9
+
+
+def test_memory_is_limited_until_the_end_of_the_block():
+    with memory_limited(1 << 27), pytest.raises(MemoryError):
+        bytearray(1 << 30)
+    assert len(bytearray(1 << 28)) == 1 << 28
+
+
+@pytest.fixture
+def l1_file(tmp_path, random_l1_events):
+    """A file with a history, whose text is in a heap of the HDF5 library."""
+    with new_l1_file(tmp_path / "x.h5", {1: "QCD", 2: "W"}, seed=1, made_by={}) as file:
+        file.append(random_l1_events(10))
+        file.record(HISTORY)
+    return tmp_path / "x.h5"
+
+
+def test_what_is_on_record_comes_with_the_file(l1_file):
+    assert L1Dataset.check(l1_file).history == HISTORY
+
+
+def test_a_heap_that_a_lost_sector_has_zeroed_is_no_endless_loop(l1_file):
+    content = bytearray(l1_file.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 16 : heap + 32] = bytes(16)
+    l1_file.write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.h5: cannot be read, the file is damaged: the HDF5 library does not come"):
+        L1Dataset.check(l1_file)

@@ -1,0 +1,91 @@
+"""Les Houches files: some of their events are copied with the header, and what cannot be read is named."""
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.formats.les_houches import HardEvents, copy_events, refuse_overlaps_of
+from utils.runtime.errors import UserError
+
+
+@pytest.fixture
+def path(tmp_path, write_les_houches):
+    return write_les_houches(tmp_path / "x.lhe", 3, np.arange(1, 6))
+
+
+def copied(path, *wanted):
+    copy_events(path, range(*wanted), to := io.BytesIO())
+    return to.getvalue()
+
+
+@pytest.mark.parametrize("wanted", [(0, 5), (1, 3), (4, 5)])
+def test_events_are_copied_with_the_header(wanted, path):
+    start, *events = path.read_bytes().split(b"<event>")
+    end = b"</LesHouchesEvents>\n"
+    expected = [b"<event>" + event.removesuffix(end) for event in events[slice(*wanted)]]
+    assert copied(path, *wanted) == start + b"".join(expected) + end
+
+
+def test_compressed_files_are_read(path):
+    expected = copied(path, 1, 3)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert copied(path, 1, 3) == expected
+
+
+def test_a_header_that_unfolds_to_more_than_any_is_not_copied(path):
+    header, events = path.read_bytes().split(b"<init>")
+    path.write_bytes(gzip.compress(header + b"<!--" + bytes(100 << 20) + b"-->\n<init>" + events, 1))
+    with pytest.raises(UserError, match=r"x\.lhe: not a readable .* header or an event is larger than 64 MiB"):
+        copied(path, 0, 5)
+
+
+def test_too_few_events_are_said(path):
+    with pytest.raises(UserError, match=r"x\.lhe: has 5 events, expected 6: this shard takes the events from 4 to 5"):
+        copied(path, 4, 6)
+
+
+def test_an_event_that_is_cut_short_does_not_count(path):
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"x\.lhe: has 4 events, expected 5"):
+        copied(path, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a Les Houches file"),
+        (b"HepMC::Version 3\n" * 100, "not a Les Houches file: expected a block <init>, found none"),
+        (gzip.compress(b"<init>\n" * 1000, mtime=0)[:-10], "not a readable Les Houches file, damaged or cut short"),
+        (b"\x1f\x8b" + bytes(100), "not a readable Les Houches file"),
+    ],
+)
+def test_other_files_are_refused(content, message, path):
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"x\.lhe: {message}"):
+        copied(path, 0, 1)
+    path.unlink()
+    with pytest.raises(UserError, match=r"x\.lhe: no such file"):
+        copied(path, 0, 1)
+
+
+class TestHardEvents:
+    def test_they_are_known_by_the_beginning_of_their_file(self, path, tmp_path, write_les_houches):
+        found = copy_events(path, range(1, 3), io.BytesIO())
+        assert (found.start, found.stop) == (1, 3)
+        assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256
+        other = write_les_houches(tmp_path / "y.lhe", 3, np.arange(1, 6), seed=2)
+        assert copy_events(other, range(1, 3), io.BytesIO()).sha256 != found.sha256
+        assert HardEvents.of_record(found.record()) == found
+
+    @pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "{}", '{"sha256": 1, "start": 0, "stop": 1}'])
+    def test_another_record_is_none(self, text):
+        assert HardEvents.of_record(text) is None
+
+    def test_files_with_the_same_are_refused(self):
+        taken = {Path("a"): HardEvents("x", 100, 200), Path("b"): HardEvents("x", 0, 100), Path("c"): None}
+        refuse_overlaps_of({**taken, Path("d"): HardEvents("y", 0, 100)})
+        with pytest.raises(UserError, match=r"^d: has the events from 150 to 249 .* and a those from 100 to 199"):
+            refuse_overlaps_of({**taken, Path("d"): HardEvents("x", 150, 250)})

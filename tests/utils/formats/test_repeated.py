@@ -1,0 +1,48 @@
+"""Files of the same events are known by their first ones, however these are stored."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from utils.formats.l1_files import L1Dataset
+from utils.formats.repeated import fingerprint, refuse_repeated
+from utils.runtime.errors import UserError
+
+
+def test_fingerprints_are_those_of_the_first_events_with_an_object(random_particles):
+    objects = random_particles(60, seed=1)[:, :, :3]
+    objects[:, 0] = 0
+    expected = fingerprint(objects)
+    assert expected is not None
+    assert fingerprint(objects[:40]) == expected
+    assert fingerprint(np.concatenate([np.zeros_like(objects), objects])) == expected
+    stale = np.where(objects[:, :, :1] > 0, objects, [0, np.nan, -999])
+    assert fingerprint(stale.astype(np.float32)) == expected
+    assert fingerprint(objects[1:]) != expected
+    assert fingerprint(random_particles(60, seed=2)[:, :, :3]) != expected
+
+
+def test_events_that_tell_nothing_have_no_fingerprint(random_particles):
+    objects = random_particles(60)[:, :, :3]
+    assert fingerprint(objects[:0]) is None
+    assert fingerprint(np.zeros_like(objects)) is None
+    assert fingerprint(np.repeat(objects[:1], 20, axis=0)) is None
+
+
+def test_l1_files_of_the_same_true_events_are_refused(tmp_path, random_l1_events, write_l1):
+    """Whatever their processes are called, and with whatever seed they are smeared."""
+    first, other = random_l1_events(50, seed=1), random_l1_events(50, seed=2)
+    again = dataclasses.replace(first, smeared_data=other.smeared_data, smeared_met=other.smeared_met)
+    paths = [
+        write_l1(tmp_path / f"{name}.h5", events, names)
+        for name, events, names in (
+            ("first", first, (b"QCD_1", b"W_2")),
+            ("other", other, (b"QCD_1", b"W_2")),
+            ("again", again, (b"Z_1", b"top_2")),
+        )
+    ]
+    files = [L1Dataset.check(path) for path in paths]
+    refuse_repeated(files[:2])
+    with pytest.raises(UserError, match=rf"{paths[2]}: has the events of {paths[0]}, expected each event once"):
+        refuse_repeated(files)

@@ -1,0 +1,78 @@
+"""What a step depends on, by content, and files of the user in outputs."""
+
+import os
+import shutil
+
+import pytest
+
+from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.runtime.errors import UserError
+
+
+class TestCode:
+    def test_counts_by_content_wherever_it_is(self, tmp_path):
+        code = tmp_path / "a [1]"
+        (code / "utils").mkdir(parents=True)
+        (code / "main.py").write_text("from utils import a\n")
+        (code / "utils" / "a.py").write_text("A = 1\n")
+        (code / "utils" / "unused.py").write_text("")
+        moved = shutil.copytree(code, tmp_path / "b")
+        assert code_of(code / "main.py") == code_of(moved / "main.py")
+        changed = shutil.copytree(code, tmp_path / "c")
+        (changed / "utils" / "a.py").write_text("A = 2\n")
+        assert code_of(changed / "main.py") != code_of(code / "main.py")
+        more = shutil.copytree(code, tmp_path / "d")
+        (more / "utils" / "unused.py").write_text("B = 2\n")
+        assert code_of(more / "main.py") == code_of(code / "main.py")
+
+
+class TestContent:
+    def test_of_a_file_is_not_its_name_or_time(self, tmp_path):
+        (tmp_path / "a").write_text("x")
+        (tmp_path / "b").write_text("x")
+        os.utime(tmp_path / "b", (1, 1))
+        assert content_of(tmp_path / "a") == content_of(tmp_path / "b")
+        (tmp_path / "a").write_text("y")
+        assert content_of(tmp_path / "a") != content_of(tmp_path / "b")
+
+    def test_of_a_folder_is_that_of_its_files_with_their_names(self, tmp_path):
+        for name in ("a", "b", "c"):
+            (tmp_path / name / "inner").mkdir(parents=True)
+            (tmp_path / name / "inner" / "1").write_text("x")
+        assert content_of(tmp_path / "a") == content_of(tmp_path / "b")
+        (tmp_path / "c" / "inner" / "1").rename(tmp_path / "c" / "inner" / "2")
+        assert content_of(tmp_path / "a") != content_of(tmp_path / "c")
+
+
+class TestInputsOfOutputs:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Return an output folder with a teacher, which is a link to another disk, and a link to a file of it."""
+        (tmp_path / "disk").mkdir()
+        (tmp_path / "disk" / "best.json").touch()
+        output = tmp_path / "output"
+        output.mkdir()
+        (output / "teacher").symlink_to(tmp_path / "disk")
+        (output / "mine.json").symlink_to(output / "teacher" / "best.json")
+        (output / "teacher.partial").mkdir()
+        (output / "own").mkdir()
+        (output / "own" / "best.json").touch()
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "output/teacher",
+            "output/teacher/best.json",
+            "output/own/../teacher/best.json",
+            "disk/best.json",
+            "output/mine.json",
+            "output/teacher.partial/best.json",
+        ],
+    )
+    def test_are_refused_by_name_and_by_link(self, path, folder):
+        with pytest.raises(UserError, match=r"^configuration: key: .* is in an output of .* another place$"):
+            refuse_inputs_of_outputs([("key", folder / path)], folder / "output", ["teacher"])
+
+    def test_beside_them_are_not(self, folder):
+        refuse_inputs_of_outputs([("key", folder / "output" / "own" / "best.json")], folder / "output", ["teacher"])

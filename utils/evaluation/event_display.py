@@ -1,0 +1,134 @@
+"""Single events to look at: which ones, and all that a drawing of them needs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.data_processing import PHI, PT, SLOT_PIDS, GraphCreator
+from utils.evaluation.evaluation import BASELINE, TRUE, Predictions
+from utils.formats.l1_files import L1Dataset
+
+LEAST_JETS = 3  # of an event that is shown: with fewer there is little to attend to
+LOWERED_MOST = "Event lowered most"
+KEPT = "Event kept, highest true value"
+HIGHEST = "Event of highest corrected value"
+
+
+@dataclass(frozen=True)
+class EventDisplay:
+    """What is drawn of an event.
+
+    Attributes
+    ----------
+    variable, process : str
+    chosen_as : str
+        Why this event, as of `choose_events`.
+    objects : np.ndarray, shape (n_objects, 3), float32
+        pT [GeV], eta and phi at L1 of the objects that the network sees, none of them empty.
+    pids : np.ndarray, shape (n_objects,)
+        Kind of each object.
+    attention : list of np.ndarray, each of shape (n_heads, n_objects, n_objects), float32
+        Of each layer; element (i, j) is the attention of object i to object j.
+    sums : dict of str to float
+        The value of the variable, in GeV, for each quantity.
+    directions : dict of str to float
+        Azimuth of the baseline and true MET, as far as there is one.
+    """
+
+    variable: str
+    process: str
+    chosen_as: str
+    objects: np.ndarray
+    pids: np.ndarray
+    attention: list[np.ndarray]
+    sums: Mapping[str, float]
+    directions: Mapping[str, float]
+
+
+def choose_events(predictions: Predictions, model: str, threshold: float) -> dict[str, int]:
+    """Choose two events of a process that show what the correction is for, the same each time.
+
+    Of the events with a prediction and at least three jets at L1 these are the one whose value the correction lowers
+    most, in GeV, and, of those whose corrected value stays above the threshold, the one of the highest true value; if
+    none is above it, the one of the highest corrected value. The first in the file wins where several are equal.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of one process.
+    model : str
+        Which of the corrections.
+    threshold : float
+        On the corrected value, in GeV.
+
+    Returns
+    -------
+    dict of str to int
+        Index of the event among those of the process, by what it was chosen as; less than two if there are none.
+    """
+    rows = np.flatnonzero(predictions.predicted & (predictions.jets >= LEAST_JETS))
+    chosen: dict[str, int] = {}
+    if len(rows):
+        scores = predictions[rows].scores
+        lowered = int(np.argmax(scores[BASELINE] - scores[model]))
+        chosen[LOWERED_MOST] = int(rows[lowered])
+        rows = np.delete(rows, lowered)
+    if len(rows):
+        scores = predictions[rows].scores
+        above = scores[model] > threshold
+        if above.any():
+            chosen[KEPT] = int(rows[np.argmax(np.where(above, scores[TRUE], -1))])
+        else:
+            chosen[HIGHEST] = int(rows[np.argmax(scores[model])])
+    return chosen
+
+
+def met_direction(objects: np.ndarray) -> float:
+    """Azimuth of the missing transverse momentum: opposite to the sum of the objects, shape (n_objects, 3)."""
+    pt, phi = objects[:, PT].astype(np.float64), objects[:, PHI].astype(np.float64)
+    return float(np.arctan2(-np.sum(pt * np.sin(phi)), -np.sum(pt * np.cos(phi))))
+
+
+def event_displays(
+    data: L1Dataset,
+    process_id: int,
+    chosen: Mapping[str, int],
+    predictions: Predictions,
+    creator: GraphCreator,
+    attention: Callable[[np.ndarray], list[np.ndarray]],
+) -> Iterator[EventDisplay]:
+    """Read the chosen events of a process and compute their attention, one by one.
+
+    Parameters
+    ----------
+    data : L1Dataset
+    process_id : int
+    chosen : mapping of str to int
+        As of `choose_events`.
+    predictions : Predictions
+        Of the process, from which the events were chosen.
+    creator : GraphCreator
+    attention : callable
+        Takes features of shape (n_events, n_nodes, n_features), gives for each layer an array of shape (n_events,
+        n_heads, n_nodes, n_nodes).
+    """
+    rows = data.rows_of(process_id, list(chosen.values()))
+    for (chosen_as, index), row in zip(chosen.items(), rows, strict=True):
+        event = data.rows(row, row + 1)
+        real = creator.nodes(event)[0][0]
+        directions = {}
+        if creator.variable != "true_ht":
+            directions[BASELINE] = met_direction(event.smeared_data[0])
+        if creator.variable == "true_met" and event.true_data is not None:
+            directions[TRUE] = met_direction(event.true_data[0])
+        yield EventDisplay(
+            creator.variable,
+            data.process_names[process_id],
+            chosen_as,
+            event.smeared_data[0, creator.slots][real],
+            SLOT_PIDS[creator.slots][real],
+            [layer[0][:, real][:, :, real] for layer in attention(creator.features(event))],
+            {quantity: float(values[index]) for quantity, values in predictions.scores.items()},
+            directions,
+        )

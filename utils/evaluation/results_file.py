@@ -1,0 +1,342 @@
+"""The results of an evaluation as the content of results.json, of which docs/results.schema.json is the schema.
+
+Every number stands beside its unit, its error or the ends of its interval of one standard deviation, and the number of
+events behind it: `events` where they are counted, `effective_events`, (sum of w)^2 / sum of w^2, where they are
+weighed. Values in bins or at thresholds are lists. Where none or all of the events pass, the error and the interval are
+those of a limit; an error that is not known is null, and none is 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from utils.cutflow import EVENT_COUNTS, Branch, branches_record
+from utils.evaluation.evaluation import (
+    BINNINGS,
+    WITH_JET,
+    WITHOUT_JET,
+    Allowed,
+    BackgroundResult,
+    Counts,
+    ProcessResult,
+    Results,
+    SignalResult,
+    ZeroBiasResult,
+)
+from utils.evaluation.performance import (
+    REACHED,
+    BinnedResponse,
+    CrossingRates,
+    Estimate,
+    Histogram,
+    Rates,
+    RateThresholds,
+    TurnOn,
+    TurnOnFit,
+    TurnOnGain,
+)
+from utils.variables import reconstructed
+
+FORMAT = 5
+GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
+
+Tree = dict[str, Any]
+Number = float | np.ndarray
+
+
+def _estimate(estimate: Estimate, unit: str, **events: Number) -> Tree:
+    """Put a number beside its error, its unit and the events behind it, `events` or `effective_events`."""
+    error = np.where(np.greater(estimate.error, 0), estimate.error, np.nan)
+    return {"value": estimate.value + 0.0, "error": error, "unit": unit, **events}  # + 0.0: no negative zeros
+
+
+def _limited(estimate: Estimate, unit: str, largest: float, **events: Number) -> Tree:
+    """Put a number between 0 and a largest one beside its error and the ends of its interval, which may be a limit."""
+    low, high = (np.clip(estimate.value + sign * estimate.error, 0, largest) for sign in (-1, 1))
+    return {**_estimate(estimate, unit), "low": low, "high": high, **events}
+
+
+def _efficiency(estimate: Estimate, **events: Number) -> Tree:
+    return _limited(estimate, ONE, 1, **events)
+
+
+def _interval(result: Any, unit: str, **events: Number) -> Tree:
+    """Put a number beside the ends of its interval."""
+    return {"value": result.value, "low": result.low, "high": result.high, "unit": unit, **events}
+
+
+def _at(estimate: Estimate[np.ndarray], i: int) -> Estimate[float]:
+    """Take one of several estimates."""
+    return Estimate(float(estimate.value[i]), float(estimate.error[i]))
+
+
+def _effective(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Effective numbers of events, of sums of weights and their errors."""
+    return np.divide(sums**2, errors**2, out=np.zeros_like(sums), where=errors > 0)
+
+
+def _histogram(content: Histogram, unit: str, unit_of_content: str) -> Tree:
+    sums = Estimate(content.values, content.errors)
+    effective = _effective(content.values, content.errors)
+    return {
+        "edges": {"value": content.edges, "unit": unit},
+        "content": _estimate(sums, unit_of_content, effective_events=effective),
+    }
+
+
+def _binned(result: BinnedResponse, unit: str) -> Tree:
+    names = ("median", "half_width", "resolution")
+    values = {name: _estimate(getattr(result, name), ONE, effective_events=result.n_effective) for name in names}
+    return {"edges": {"value": result.edges, "unit": unit}, **values}
+
+
+def _fit(fit: TurnOnFit, described: bool, effective_events: float) -> Tree:
+    events = {"effective_events": effective_events}
+    return {
+        "plateau": _estimate(fit.plateau, ONE, **events),
+        "midpoint": _estimate(fit.midpoint, GEV, **events),
+        "width": _estimate(fit.width, GEV, **events),
+        "chi2": fit.chi2,
+        "degrees_of_freedom": fit.n_degrees,
+        "describes": described,
+    }
+
+
+def _turn_on(curve: TurnOn) -> Tree:
+    efficiency = curve.efficiency
+    effective = float(efficiency.n_effective.sum())
+    return {
+        "threshold": {"value": curve.threshold, "unit": GEV},
+        "edges": {"value": curve.edges, "unit": GEV},
+        "efficiency": _interval(efficiency, ONE, effective_events=efficiency.n_effective),
+        "reached": [
+            {"efficiency": wanted, "true": _estimate(_at(curve.reached, i), GEV, effective_events=effective)}
+            for i, wanted in enumerate(REACHED)
+        ],
+        "fit": _fit(curve.fit, curve.described, effective),
+    }
+
+
+def _turn_on_gain(gain: TurnOnGain, effective_events: float) -> Tree:
+    events = {"effective_events": effective_events}
+    return {
+        "midpoint": _estimate(gain.midpoint, GEV, **events),
+        "at_90_percent": _estimate(gain.at_90_percent, GEV, **events),
+        "at_95_percent": _estimate(gain.at_95_percent, GEV, **events),
+    }
+
+
+def _counts(counts: Counts, weighted: bool) -> Tree:
+    return {
+        "events": counts.events,
+        "without_jet": counts.without_jet,
+        "without_target": counts.without_target,
+        "sum_of_weights": {"value": counts.weight, "unit": PB if weighted else ONE},
+    }
+
+
+def _process(process: ProcessResult, slices: np.ndarray, weighted: bool) -> Tree:
+    sums = PB if weighted else ONE
+    responses = {}
+    for quantity, response in process.response.items():
+        content = response.histogram
+        effective = float(_effective(content.values.sum(), np.sqrt(np.sum(content.errors**2))))
+        responses[quantity] = {
+            "histogram": _histogram(content, ONE, sums),
+            "core": {
+                "mean": _estimate(response.core.mean, ONE, effective_events=effective),
+                "sigma": _estimate(response.core.sigma, ONE, effective_events=effective),
+                "range": {"value": [response.core.low, response.core.high], "unit": ONE},
+                "chi2": response.core.chi2,
+                "degrees_of_freedom": response.core.n_degrees,
+                "describes": response.core.described,
+            },
+        }
+    return {
+        "counts": _counts(process.counts, weighted),
+        "target": _histogram(process.target, ONE, sums),
+        "prediction": {model: _histogram(content, ONE, sums) for model, content in process.prediction.items()},
+        "correction_in_l1_sum": {name: _binned(result, GEV) for name, result in process.correction_in_reco.items()},
+        "correction_in_jets": {name: _binned(result, ONE) for name, result in process.correction_in_jets.items()},
+        "spectra": {quantity: _histogram(content, GEV, sums) for quantity, content in process.spectra.items()},
+        "response": responses,
+        "response_slices": {
+            quantity: [
+                {"true_between": {"value": between, "unit": GEV}, "histogram": _histogram(content, ONE, sums)}
+                for between, content in zip(pairwise(slices), contents, strict=True)
+            ]
+            for quantity, contents in process.response_slices.items()
+        },
+        "resolution": {quantity: _binned(result, GEV) for quantity, result in process.resolution.items()},
+        "turn_on": {quantity: [_turn_on(curve) for curve in curves] for quantity, curves in process.turn_on.items()},
+    }
+
+
+def _rates(rates: Rates, weighted: bool) -> Tree:
+    return {
+        "threshold": {"value": rates.thresholds, "unit": GEV},
+        "efficiency": _efficiency(rates.efficiency, events=rates.n_events),
+        "rate": _limited(rates.rate, KHZ, np.inf, events=rates.n_events) if weighted else None,
+    }
+
+
+def _passing(rates: Mapping[str, Rates], i: int, weighted: bool) -> Tree:
+    """Say what of the background passes at a working point, for each quantity."""
+    passing = {}
+    for quantity, of_quantity in rates.items():
+        events = {"events": of_quantity.n_events[i]}
+        rate = _limited(_at(of_quantity.rate, i), KHZ, np.inf, **events) if weighted else None
+        passing[quantity] = {"efficiency": _efficiency(_at(of_quantity.efficiency, i), **events), "rate": rate}
+    return passing
+
+
+def _allowed(allowed: Allowed) -> Tree:
+    rate = None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ}
+    return {"background_efficiency": allowed.background_efficiency, "fixed_rate": rate}
+
+
+def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) -> Tree:
+    return {
+        "processes": list(names),
+        "working_points": [
+            {
+                **_allowed(allowed),
+                "beyond_sample": {quantity: beyond[i] for quantity, beyond in result.beyond_sample.items()},
+                "passing": _passing(result.at_working_points, i, weighted),
+                "parts": {part: _passing(rates, i, weighted) for part, rates in result.parts.items()},
+            }
+            for i, allowed in enumerate(result.allowed)
+        ],
+        "rates": {quantity: _rates(rates, weighted) for quantity, rates in result.rates.items()},
+        "rate_ratios": {
+            model: _estimate(ratio, ONE, events=result.rates[model].n_events) for model, ratio in result.ratios.items()
+        },
+    }
+
+
+def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) -> Tree:
+    points, behind = signal.working_points, {"events": counts.events}
+    gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
+    events_of = {WITH_JET: counts.events - counts.without_jet, WITHOUT_JET: counts.without_jet}
+    parts = dict(zip((WITH_JET, WITHOUT_JET), points.parts, strict=True))
+    return {
+        "roc": {
+            quantity: {
+                "background_efficiency": roc.background_efficiency,
+                "signal_efficiency": roc.signal_efficiency,
+                "area": _estimate(roc.area, ONE, **behind),
+            }
+            for quantity, roc in signal.roc.items()
+        },
+        "area_gain": {model: _estimate(gain, ONE, **behind) for model, gain in signal.area_gain.items()},
+        "working_points": [
+            {
+                **_allowed(allowed),
+                "thresholds": {
+                    quantity: _estimate(
+                        _at(thresholds, i), GEV, events=background.at_working_points[quantity].n_events[i]
+                    )
+                    for quantity, thresholds in points.thresholds.items()
+                },
+                "signal_efficiency": {
+                    quantity: _efficiency(_at(efficiency, i), **behind)
+                    for quantity, efficiency in points.efficiency.items()
+                },
+                "parts": {
+                    part: {
+                        "signal_efficiency": {
+                            quantity: _efficiency(_at(efficiency, i), events=events_of[part])
+                            for quantity, efficiency in of.efficiency.items()
+                        },
+                        "models": {
+                            model: {
+                                "gain": _estimate(_at(of.gain[model], i), ONE, **behind),
+                                "share": _estimate(_at(of.share[model], i), ONE, **behind),
+                            }
+                            for model in of.gain
+                        },
+                    }
+                    for part, of in parts.items()
+                },
+                "models": {
+                    model: {
+                        **{name: _estimate(_at(of[model], i), ONE, **behind) for name, of in gains.items()},
+                        "turn_on": _turn_on_gain(
+                            of_model[i], float(signal.turn_on[model][i].efficiency.n_effective.sum())
+                        ),
+                    }
+                    for model, of_model in signal.turn_on_gain.items()
+                },
+                "turn_on": {quantity: _turn_on(curves[i]) for quantity, curves in signal.turn_on.items()},
+            }
+            for i, allowed in enumerate(background.allowed)
+        ],
+    }
+
+
+def _crossing_rates(rates: CrossingRates) -> Tree:
+    return {
+        "threshold": {"value": rates.thresholds, "unit": GEV},
+        "rate": _interval(rates, KHZ, events=rates.n_events),
+    }
+
+
+def _rate_thresholds(result: RateThresholds, events: int) -> Tree:
+    return {"rate": {"value": result.rates, "unit": KHZ}, "threshold": _interval(result, GEV, events=events)}
+
+
+def _zero_bias(result: ZeroBiasResult) -> Tree:
+    return {
+        "colliding_bunches": result.colliding_bunches,
+        "counts": _counts(result.counts, weighted=False),
+        "saturated": result.n_saturated,
+        "rates": {quantity: _crossing_rates(rates) for quantity, rates in result.rates.items()},
+        "rate_ratios": {
+            quantity: _estimate(ratio, ONE, events=result.rates[quantity].n_events)
+            for quantity, ratio in result.ratios.items()
+        },
+        "at_rates": {
+            quantity: _rate_thresholds(found, result.counts.events) for quantity, found in result.at_rates.items()
+        },
+        "at_thresholds": {quantity: _crossing_rates(rates) for quantity, rates in result.at_thresholds.items()},
+    }
+
+
+def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
+    """Put all numbers into the structure of results.json.
+
+    Parameters
+    ----------
+    results : Results
+    branches : sequence of Branch
+        What became of the events of the training of each model, and of those of the evaluation.
+    trainings : mapping of str to dict
+        What the training of each model recorded.
+    made_by : dict
+        As of `utils.runtime.files.provenance`.
+    """
+    beams, weighted, slices = results.beams, results.beams is not None, BINNINGS[results.variable].slices
+    return {
+        "format": FORMAT,
+        "variable": results.variable,
+        "reconstructed": reconstructed(results.variable),
+        "models": dict(trainings),
+        "luminosity": {"value": beams.luminosity, "unit": "cm^-2 s^-1"} if beams else None,
+        "colliding_bunches": beams.colliding_bunches if beams else None,
+        "notes": results.notes,
+        "events": results.n_events,
+        "processes": {
+            name: _process(process, slices, name not in results.unweighted)
+            for name, process in results.processes.items()
+        },
+        "background": _background(results.background, results.background_names, weighted),
+        "signals": {
+            name: _signal(signal, results.background, results.processes[name].counts)
+            for name, signal in results.signals.items()
+        },
+        "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
+        EVENT_COUNTS: branches_record(branches),
+        "made_by": made_by,
+    }

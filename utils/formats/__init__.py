@@ -1,0 +1,1 @@
+"""Readers and writers, one a format, and the checks of foreign files."""

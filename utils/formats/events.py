@@ -1,0 +1,201 @@
+"""Events files: the HDF5 layout of the public ADC2021 data set, with cross-section weights where they are known."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from utils.cutflow import History
+from utils.data_processing import (
+    CLASS,
+    ETA,
+    EVENT_CLASS_NAMES,
+    EVENT_CLASSES,
+    EVENT_FEATURE_NAMES,
+    EVENT_MET,
+    N_EVENT_SLOTS,
+    PHI,
+    PT,
+)
+from utils.formats.first_look import first_look
+from utils.formats.gzip_chunks import GZIP, read_rows
+from utils.formats.les_houches import HardEvents
+from utils.formats.physical import (
+    FINE,
+    LARGEST_TRUE_PT,
+    QUANTITIES,
+    expected_and_found,
+    in_one_turn,
+    wrong_quantity,
+)
+from utils.formats.repeated import LOOKED_AT, fingerprint
+from utils.runtime.compiled import compiled
+from utils.runtime.errors import UserError
+from utils.runtime.files import dataset, holds, new_hdf5, open_hdf5, read_text_attribute
+
+CHUNK = 4096
+HARD_EVENTS = "les_houches_events"
+LARGEST_WEIGHT = 1e20  # sums and products of larger ones may overflow
+
+
+class EventsWriter:
+    """Append events to an events file that is being made; see :func:`new_events_file`."""
+
+    def __init__(self, file: h5py.File):
+        self._file = file
+        self._particles = file.create_dataset(
+            "Particles",
+            (0, N_EVENT_SLOTS, 4),
+            np.float32,
+            maxshape=(None, N_EVENT_SLOTS, 4),
+            chunks=(CHUNK, N_EVENT_SLOTS, 4),
+            **GZIP,
+        )
+        self._weights = file.create_dataset("Weights", (0,), np.float32, maxshape=(None,), chunks=(CHUNK,), **GZIP)
+        file["Particles_Names"] = np.array(EVENT_FEATURE_NAMES)
+        file["Particles_Classes"] = np.array(EVENT_CLASS_NAMES)
+
+    def append(self, particles: np.ndarray, weights: np.ndarray) -> None:
+        """Append events: particles of shape (n, 19, 4), weights of shape (n,)."""
+        start, stop = len(self._weights), len(self._weights) + len(weights)
+        self._particles.resize(stop, axis=0)
+        self._weights.resize(stop, axis=0)
+        self._particles[start:] = particles
+        self._weights[start:] = weights
+
+    def finish(self, weight_scale: float, attributes: dict[str, Any]) -> None:
+        """Multiply all weights by a factor known only at the end, and say what made the file."""
+        for start in range(0, len(self._weights), CHUNK):
+            self._weights[start : start + CHUNK] *= weight_scale
+        self._file.attrs.update(attributes)
+
+
+@contextmanager
+def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
+    """Open an events file for writing that is there only once it is whole."""
+    with new_hdf5(path) as file:
+        yield EventsWriter(file)
+
+
+@dataclass(frozen=True)
+class EventsFile:
+    """An events file that was checked.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    weighted : bool
+        Whether its events are weighted.
+    history : History
+        What is on record of its events.
+    fingerprint : str or None
+        Of its first events, the same in any copy; None if no objects are in them.
+    hard_events : HardEvents or None
+        Where they come from, if it is a Les Houches file and on record.
+    """
+
+    path: Path
+    n_events: int
+    weighted: bool
+    history: History
+    fingerprint: str | None
+    hard_events: HardEvents | None
+
+    @classmethod
+    def check(cls, path: str | Path) -> "EventsFile":
+        """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        (file,) = check_events_files([path])
+        return file
+
+    @classmethod
+    def look(cls, path: Path) -> "EventsFile":
+        """Check the layout of a file, in the child process of a first look."""
+        with open_hdf5(path) as file:
+            found = dataset(file, "Particles", (None, N_EVENT_SLOTS, 4))
+            n_events = len(found)
+            weighted = holds(file, "Weights")
+            if weighted:
+                dataset(file, "Weights", (n_events,))
+            first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
+            history, hard = History.of_attribute(file), HardEvents.of_record(read_text_attribute(file, HARD_EVENTS))
+            return cls(path, n_events, weighted, history, fingerprint(first), hard)
+
+    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the events [start, stop).
+
+        Returns
+        -------
+        particles : np.ndarray, shape (n, 19, 4), float32
+            With phi in (-pi, pi], and zeros where empty.
+        weights : np.ndarray, shape (n,), float32
+            Cross-section weight in pb, 1 in files that have none.
+        """
+        with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # what becomes infinite is refused below
+            particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
+            weights = (
+                read_rows(file["Weights"], start, stop).astype(np.float32, copy=False)
+                if self.weighted
+                else np.ones(stop - start, np.float32)
+            )
+        self._check_rows(particles, weights, start)
+        return particles, weights
+
+    def _check_rows(self, particles: np.ndarray, weights: np.ndarray, start: int) -> None:
+        """Refuse rows that are not physical, naming the first."""
+        event, slot, wrong = _tidy(particles, EVENT_CLASSES)
+        if wrong != FINE:
+            found = particles[event, slot, wrong]
+            quantity, reason = (
+                ("class", f"expected {EVENT_CLASSES[slot]}, found {found:g}")
+                if wrong == CLASS
+                else (QUANTITIES[wrong], expected_and_found(wrong, found, LARGEST_TRUE_PT))
+            )
+            raise UserError(
+                f"{self.path}: dataset 'Particles', event {start + event}, slot {slot}, {quantity}: {reason}"
+            )
+        finite = np.abs(weights) <= LARGEST_WEIGHT
+        if not finite.all():
+            event = int(np.argmin(finite))
+            raise UserError(
+                f"{self.path}: dataset 'Weights', event {start + event}: "
+                f"expected finite numbers, at most {LARGEST_WEIGHT:g}, found {weights[event]:g}"
+            )
+
+
+@compiled
+def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
+    for event in range(len(particles)):
+        for slot in range(particles.shape[1]):
+            pt, eta, phi = particles[event, slot, PT], particles[event, slot, ETA], particles[event, slot, PHI]
+            if pt == 0:
+                for feature in (PT, ETA, PHI, CLASS):
+                    particles[event, slot, feature] = 0
+                continue
+            wrong = wrong_quantity(pt, eta if slot != EVENT_MET else np.float32(0), phi, LARGEST_TRUE_PT)
+            if wrong != FINE:
+                return event, slot, wrong
+            if particles[event, slot, CLASS] != classes[slot]:
+                return event, slot, CLASS
+            particles[event, slot, PHI] = in_one_turn(phi)
+    return 0, 0, FINE
+
+
+def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
+    """Check several files of one process; either all or none may have weights."""
+    files = first_look(EventsFile.look, paths)
+    refuse_mixture({str(file.path): file for file in files})
+    return files
+
+
+def refuse_mixture(files: Mapping[str, EventsFile]) -> None:
+    """Refuse files of which some have weights and others have none; the keys are what to call them."""
+    with_weights = [name for name, file in files.items() if file.weighted]
+    without = [name for name, file in files.items() if not file.weighted]
+    if with_weights and without:
+        raise UserError(f"{without[0]}: dataset 'Weights' is missing, but {with_weights[0]} has it")

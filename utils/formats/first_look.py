@@ -1,0 +1,129 @@
+"""A first look at foreign files, in a child process with bounds on its time and memory.
+
+A few wrong bytes send the HDF5 library into an endless loop that no signal ends but SIGKILL, or crash it. What it does
+in the child process ends there: this process goes on, and names the file.
+"""
+
+import math
+import os
+import pickle
+import resource
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from utils.runtime.errors import UserError
+
+Found = TypeVar("Found")
+
+CPU_SECONDS = 5  # for a file, and as many for each GiB of it: HDF5 counts 4 million chunks a second
+MEMORY = 1 << 29  # bytes for all files, beyond what this process has
+
+
+def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> list[Found]:
+    """Apply a function that reads a file to several files, in one child process for all of them.
+
+    Parameters
+    ----------
+    look : callable
+        Takes a path; returns what can be pickled.
+    paths : sequence of str or Path
+
+    Returns
+    -------
+    list
+        What it returned for each path.
+
+    Raises
+    ------
+    UserError
+        If a file takes more time or memory than the bounds, or crashes the library. Errors of `look` are raised here.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Threads of this process are not in the child, which needs none of them: it reads and leaves.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        _look_and_leave(look, paths, writing)
+    os.close(writing)
+    found: list[Found] = []
+    error, status = None, None
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            while len(found) < len(paths) and not error:
+                result = pickle.load(pipe)
+                if isinstance(result, Exception):
+                    error = result
+                found.append(result)
+    except (EOFError, pickle.UnpicklingError):
+        path, (_, status) = paths[len(found)], os.waitpid(child, 0)
+        raise UserError(f"{path}: cannot be read, the file is damaged: {_end(status, Path(path))}") from None
+    finally:
+        if status is None:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    if error:
+        raise error
+    return found
+
+
+@contextmanager
+def memory_limited(n_bytes: int) -> Iterator[None]:
+    """Let this process take at most so much memory more; what does not fit is an error of whoever asks for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    _, _, _, _, _, data, _ = map(int, Path("/proc/self/statm").read_text().split())
+    limit = data * resource.getpagesize() + n_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limit, soft) if soft >= 0 else limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int) -> NoReturn:
+    """Write what each file gives to the pipe, until one of them gives an error."""
+    try:
+        virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        for what, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, virtual + MEMORY)):
+            soft, hard = resource.getrlimit(what)
+            resource.setrlimit(what, (min(value, soft) if soft >= 0 else value, hard))
+        with os.fdopen(writing, "wb") as pipe:
+            for path in map(Path, paths):
+                result = _result(look, path)
+                pickle.dump(result, pipe)
+                pipe.flush()
+                if isinstance(result, Exception):
+                    break
+    finally:
+        os._exit(0)
+
+
+def _result(look: Callable[[Path], Any], path: Path) -> Any:
+    """Return what a file gives, or the error."""
+    try:
+        seconds = math.ceil(time.process_time()) + _cpu_seconds(path)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard) if hard >= 0 else seconds, hard))
+        return look(path)
+    except MemoryError:
+        return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory to be looked at")
+    except Exception as error:
+        return error
+
+
+def _cpu_seconds(path: Path) -> int:
+    """Return what a file may take, by its size on disk."""
+    return CPU_SECONDS * (1 + (512 * path.stat().st_blocks >> 30 if path.exists() else 0))
+
+
+def _end(status: int, path: Path) -> str:
+    """Say how a child process ended that has given no answer."""
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGXCPU:
+        return f"the HDF5 library does not come to an end within {_cpu_seconds(path)} s of CPU time"
+    return f"the HDF5 library ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"

@@ -1,0 +1,332 @@
+"""L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from utils.cli import is_name
+from utils.cutflow import History
+from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
+from utils.formats.first_look import first_look
+from utils.formats.gzip_chunks import GzipTable, read_rows
+from utils.formats.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
+from utils.formats.repeated import LOOKED_AT, fingerprint
+from utils.runtime.compiled import compiled
+from utils.runtime.errors import UserError
+from utils.runtime.files import MAX_TEXT_BYTES, Together, dataset, holds, new_hdf5, open_hdf5
+from utils.runtime.workers import worker_threads
+
+FORMAT_VERSION = 1
+MAX_PROCESSES = 10_000
+LARGEST_ID = 2**31 - 1
+LONGEST_ID = 100  # digits
+LARGEST_WEIGHT = 1e30  # sums and products of larger ones may overflow
+ROWS_A_CHUNK = 4096
+OBJECTS = ("smeared_data", "true_data")
+OPTIONAL = ("weights", "keep_probability")
+SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
+RANGES = {
+    **dict.fromkeys(SUMS, (0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")),
+    "weights": (-LARGEST_WEIGHT, LARGEST_WEIGHT, f"finite numbers, at most {LARGEST_WEIGHT:g}"),
+    "keep_probability": (float(np.finfo(np.float32).tiny), 1.0, "a probability above 0 and of at most 1"),
+}
+
+
+def process_label(name: str, process_id: int) -> bytes:
+    """Return the entry of ``ids_names`` of a process, for example ``QCD_1``."""
+    return f"{name}_{process_id}".encode()
+
+
+class L1Writer:
+    """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
+
+    def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor, optional: Sequence[str]):
+        self._file = file
+        objects = dict.fromkeys(OBJECTS, ((N_SLOTS, 3), np.float32))
+        numbers = dict.fromkeys((*SUMS, *optional), ((), np.float32))
+        self._table = GzipTable(file, {**objects, **numbers, "ids": ((), np.int32)}, ROWS_A_CHUNK, workers)
+        file["ids_names"] = np.array([process_label(name, number) for number, name in process_names.items()])
+
+    def __len__(self) -> int:
+        """Return the number of events appended."""
+        return len(self._table)
+
+    def append(self, events: L1Events) -> None:
+        """Append events."""
+        self._table.append(vars(events))
+
+    def record(self, history: History) -> None:
+        """Write what became of the events on the way to this file."""
+        self._file.attrs.update(history.attribute())
+
+    def finish(self) -> None:
+        """Write what is not yet written."""
+        self._table.finish()
+
+
+class L1Content:
+    """Hash of events by their values, whatever chunks they come in and whatever else their file says.
+
+    Parameters
+    ----------
+    process_names : dict
+        Name of each process id that occurs; a process counts by its name.
+    """
+
+    def __init__(self, process_names: dict[int, str]):
+        self._names = sorted(process_names.values())
+        self._ids = np.array(sorted(process_names))
+        self._ranks = np.array([self._names.index(process_names[number]) for number in sorted(process_names)], np.int32)
+        self._columns: dict[str, Any] = {}
+
+    def add(self, events: L1Events) -> None:
+        """Add events."""
+        ranks = self._ranks[np.searchsorted(self._ids, events.ids)]
+        for name, values in {**vars(events), "ids": ranks}.items():
+            if values is not None:
+                self._columns.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(values).data)
+
+    def hexdigest(self) -> str:
+        """Return the hash of all events added."""
+        parts = [*self._names, *(f"{name} {column.hexdigest()}" for name, column in sorted(self._columns.items()))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@contextmanager
+def new_l1_file(
+    path: str | Path,
+    process_names: dict[int, str],
+    seed: int,
+    made_by: dict[str, Any],
+    workers: Executor | None = None,
+    optional: Sequence[str] = ("weights",),
+    together: Together | None = None,
+) -> Iterator[L1Writer]:
+    """Open an L1 regression file for writing that is there only once it is whole.
+
+    Parameters
+    ----------
+    path : str or Path
+    process_names : dict
+        Name of each process id.
+    seed : int
+    made_by : dict
+        The configuration and versions that make the file, kept in its attributes.
+    workers : Executor, optional
+        Where chunks are compressed; without it, in a thread of its own.
+    optional : sequence of str
+        Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
+    together : Together, optional
+        Of the outputs with which it takes its name, see `utils.runtime.files.replaced_together`.
+    """
+    with (
+        new_hdf5(path, together) as file,
+        nullcontext(workers) if workers else worker_threads(1) as executor,
+    ):
+        writer = L1Writer(file, process_names, executor, optional)
+        yield writer
+        writer.finish()
+        slots = {name: [slots.start, slots.stop] for name, slots in SLOT_NAMES.items()}
+        file.attrs.update(
+            format_version=FORMAT_VERSION,
+            slots=json.dumps(slots),
+            seed=seed,
+            configuration=json.dumps(made_by),
+        )
+
+
+@dataclass(frozen=True)
+class L1Dataset:
+    """An L1 regression file that was checked.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    process_names : dict
+        Name of each process id.
+    weighted : bool
+        Whether it has weights; files from elsewhere may have none.
+    sampled : bool
+        Whether it has the probabilities with which the selective sampling kept its events.
+    history : History
+        What is on record of its events.
+    fingerprint : str or None
+        Of the true objects of its first events: see `utils.formats.repeated`.
+    """
+
+    path: Path
+    n_events: int
+    process_names: dict[int, str]
+    weighted: bool
+    sampled: bool
+    history: History
+    fingerprint: str | None
+
+    @classmethod
+    def check(cls, path: str | Path) -> "L1Dataset":
+        """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        (data,) = first_look(cls._look, [path])
+        return data
+
+    @classmethod
+    def _look(cls, path: Path) -> "L1Dataset":
+        with open_hdf5(path) as file:
+            n_events = len(dataset(file, OBJECTS[0], (None, N_SLOTS, 3)))
+            for name in OBJECTS[1:]:
+                dataset(file, name, (n_events, N_SLOTS, 3))
+            for name in SUMS:
+                dataset(file, name, (n_events,))
+            dataset(file, "ids", (n_events,), "iuf")
+            weighted, sampled = (holds(file, name) for name in OPTIONAL)
+            for name in itertools.compress(OPTIONAL, (weighted, sampled)):
+                dataset(file, name, (n_events,))
+            names = _parse_labels(path, _read_labels(file))
+            first = fingerprint(read_rows(file["true_data"], 0, min(n_events, LOOKED_AT)))
+            return cls(path, n_events, names, weighted, sampled, History.of_attribute(file), first)
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Which of the data sets that a file may lack it has."""
+        return tuple(itertools.compress(OPTIONAL, (self.weighted, self.sampled)))
+
+    def ids_of(self, names: tuple[str, ...]) -> list[int]:
+        """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
+        known = {name: process_id for process_id, name in self.process_names.items()}
+        for name in names:
+            if name not in known:
+                raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
+        return [known[name] for name in names]
+
+    def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
+        """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
+        with open_hdf5(self.path) as file:
+            for start in range(0, self.n_events, size):
+                yield self._rows(file, start, min(start + size, self.n_events), true_objects)
+
+    def rows(self, start: int, stop: int, true_objects: bool = True) -> L1Events:
+        """Read the events [start, stop); ``true_data`` only if asked for."""
+        with open_hdf5(self.path) as file:
+            return self._rows(file, start, stop, true_objects)
+
+    def rows_of(self, process_id: int, indices: Sequence[int]) -> list[int]:
+        """Find the rows of some events of a process, given by their place among its events, from 0.
+
+        Parameters
+        ----------
+        process_id : int
+        indices : sequence of int
+
+        Returns
+        -------
+        list of int
+            The row of each, in the order of `indices`.
+        """
+        found: dict[int, int] = {}
+        n_before = 0
+        with open_hdf5(self.path) as file:
+            for start in range(0, self.n_events, ROWS_A_CHUNK):
+                if len(found) == len(set(indices)):
+                    break
+                ids = self._column(file, "ids", start, min(start + ROWS_A_CHUNK, self.n_events))
+                rows = start + np.flatnonzero(ids == process_id)
+                found |= {i: int(rows[i - n_before]) for i in indices if n_before <= i < n_before + len(rows)}
+                n_before += len(rows)
+        return [found[i] for i in indices]
+
+    def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
+        """Read and check the rows [start, stop) of the open file."""
+        names = [name for name in (*OBJECTS, *SUMS, "ids") if true_objects or name != "true_data"]
+        columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in (*names, *self.optional)}
+        if not self.weighted:  # an event that was kept with probability p stands for 1 / p
+            kept = columns.get("keep_probability")
+            columns["weights"] = np.ones(stop - start, np.float32) if kept is None else 1 / kept
+        return L1Events(**{"true_data": None, **columns})
+
+    def _column(self, file: h5py.File, name: str, start: int, stop: int) -> np.ndarray:
+        """Read and check the rows [start, stop) of a dataset."""
+        with np.errstate(over="ignore", invalid="ignore"):  # of what is refused below
+            values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
+        if name == "ids":
+            known = np.isin(values, list(self.process_names))
+            if not known.all():
+                self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
+            return values
+        if name in OBJECTS:
+            event, slot, wrong = _tidy(values)
+            if wrong != FINE:
+                reason = expected_and_found(wrong, values[event, slot, wrong], LARGEST_L1_PT)
+                raise UserError(
+                    f"{self.path}: dataset '{name}', event {start + event}, slot {slot}, {QUANTITIES[wrong]}: {reason}"
+                )
+            return values
+        lowest, largest, expected = RANGES[name]
+        fits = (values >= lowest) & (values <= largest)
+        if not fits.all():
+            event = int(np.argmin(fits))
+            self._refuse(name, start + event, f"{expected}, found {values[event]:g}")
+        return values
+
+    def _refuse(self, name: str, event: int, expected: str) -> None:
+        raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
+
+
+@compiled
+def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
+    for event in range(len(objects)):
+        for slot in range(objects.shape[1]):
+            pt, eta, phi = objects[event, slot, PT], objects[event, slot, ETA], objects[event, slot, PHI]
+            if pt == 0:
+                for feature in (PT, ETA, PHI):
+                    objects[event, slot, feature] = 0
+                continue
+            wrong = wrong_quantity(pt, eta, phi, LARGEST_L1_PT)
+            if wrong != FINE:
+                return event, slot, wrong
+            objects[event, slot, PHI] = in_one_turn(phi)
+    return 0, 0, FINE
+
+
+def _read_labels(file: h5py.File) -> list[str]:
+    """Read the entries of ``ids_names``, text of fixed or any length; bytes that are no UTF-8 are replaced."""
+    found = dataset(file, "ids_names", (None,), "SO")
+    where = f"{file.filename}: dataset 'ids_names'"
+    if len(found) > MAX_PROCESSES:
+        raise UserError(f"{where} has {len(found)} entries, expected {MAX_PROCESSES} at most")
+    of_any_length = found.dtype.kind == "O"
+    entries: list[bytes] = []
+    n_bytes = 0 if of_any_length else len(found) * found.dtype.itemsize
+    # Only a text of any length itself says how long it is, and many may be one and the same.
+    rows_at_a_time = 1 if of_any_length else max(1, len(found))
+    for row in range(0, len(found), rows_at_a_time):
+        if n_bytes <= MAX_TEXT_BYTES:
+            entries += list(read_rows(found, row, row + rows_at_a_time))
+            n_bytes += len(entries[-1]) if of_any_length else 0
+    if n_bytes > MAX_TEXT_BYTES:
+        raise UserError(f"{where} is more than {MAX_TEXT_BYTES >> 20} MiB of text, expected names of processes")
+    return [entry.decode(errors="replace") for entry in entries]
+
+
+def _parse_labels(path: str | Path, labels: Iterable[str]) -> dict[int, str]:
+    """Read the entries of ``ids_names``, of which no two may share the id or the name."""
+    names: dict[int, str] = {}
+    for text in labels:
+        name, _, number = text.rpartition("_")
+        if not (is_name(name) and number.isascii() and number.isdigit() and len(number) <= LONGEST_ID):
+            raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected NAME_ID such as QCD_1")
+        if int(number) > LARGEST_ID:
+            raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected an ID of at most {LARGEST_ID}")
+        if int(number) in names or name in names.values():
+            raise UserError(f"{path}: dataset 'ids_names' has '{text}', but another entry has that id or name")
+        names[int(number)] = name
+    return names

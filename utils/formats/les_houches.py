@@ -1,0 +1,126 @@
+"""Les Houches event files (J. Alwall et al., Comput. Phys. Commun. 176 (2007) 300, arXiv:hep-ph/0609017)."""
+
+import gzip
+import hashlib
+import itertools
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from utils.runtime.errors import UserError
+from utils.runtime.files import not_there, unreadable
+
+GZIP_MAGIC = b"\x1f\x8b"
+LONGEST_LINE = 1 << 20
+LARGEST_PART = 1 << 26  # bytes of the header, and of what is between the ends of two events, decompressed
+
+
+@dataclass(frozen=True)
+class HardEvents:
+    """Some events of a Les Houches file.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file up to its first event.
+    start, stop : int
+        Numbers of the first event, and of the first one behind them.
+    """
+
+    sha256: str
+    start: int
+    stop: int
+
+    def record(self) -> str:
+        """Return what is written to a file."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_record(cls, text: str | None) -> "HardEvents | None":
+        """Read what was written; None where it is something else."""
+        try:
+            found = cls(**json.loads(text or ""))
+        except (RecursionError, TypeError, ValueError):
+            return None
+        fits = isinstance(found.sha256, str) and all(isinstance(number, int) for number in (found.start, found.stop))
+        return found if fits else None
+
+
+def refuse_overlaps_of(hard_events: Mapping[Path, HardEvents | None]) -> None:
+    """Refuse files with the same events of a Les Houches file, which are alike whatever Pythia has made of them."""
+    taken = sorted((of.sha256, of.start, of.stop, path) for path, of in hard_events.items() if of)
+    for (one, start, stop, path), (other, other_start, other_stop, other_path) in itertools.pairwise(taken):
+        if one == other and other_start < stop:
+            raise UserError(
+                f"{other_path}: has the events from {other_start} to {other_stop - 1} of a Les Houches file, "
+                f"and {path} those from {start} to {stop - 1}: expected each event once, as in shards of equal length"
+            )
+
+
+def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
+    """Copy the header and some of the events of a file, compressed or not.
+
+    Parameters
+    ----------
+    path : str or Path
+    wanted : range
+        Numbers of the events, from 0.
+    to : file
+        Where the new file is written.
+
+    Returns
+    -------
+    HardEvents
+
+    Raises
+    ------
+    UserError
+        If the file is not there, is no Les Houches file, is damaged, or has fewer events.
+    """
+    if not Path(path).is_file():
+        raise not_there(path)
+    try:
+        with Path(path).open("rb") as raw:
+            is_gzip = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        with gzip.open(path) if is_gzip else Path(path).open("rb") as lines:
+            n_events, sha256 = _copy(lines, wanted, to)
+    except (EOFError, OSError, zlib.error) as error:
+        raise unreadable(path, error, f"not a readable Les Houches file, damaged or cut short ({error})") from None
+    if n_events is None:
+        raise UserError(f"{path}: not a Les Houches file: expected a block <init>, found none")
+    if n_events < wanted.stop:
+        raise UserError(
+            f"{path}: has {n_events} events, expected {wanted.stop}: "
+            f"this shard takes the events from {wanted.start} to {wanted.stop - 1}; give fewer --events or shards"
+        )
+    return HardEvents(sha256, wanted.start, wanted.stop)
+
+
+def _copy(lines: IO[bytes] | gzip.GzipFile, wanted: range, to: IO[bytes]) -> tuple[int | None, str]:
+    """Copy the lines; return the number of events up to the last one wanted, and the hash up to the first one.
+
+    The number is None if there is no header.
+    """
+    n_begun, n_whole, inside, has_header, n_bytes = 0, 0, False, False, 0
+    digest = hashlib.sha256()
+    while n_whole < wanted.stop and (line := lines.readline(LONGEST_LINE)):
+        n_bytes += len(line)
+        if n_bytes > LARGEST_PART:
+            raise OSError(f"its header or an event is larger than {LARGEST_PART >> 20} MiB")
+        text = line.lstrip()
+        if text.startswith((b"<event>", b"<event ")):
+            inside, n_begun = True, n_begun + 1
+        if n_whole == 0:
+            digest.update(line)
+        if n_begun == 0:
+            has_header = has_header or text.startswith(b"<init")
+            to.write(line)
+        elif inside and n_begun > wanted.start:
+            to.write(line)
+        if inside and b"</event>" in line:
+            inside, n_whole, n_bytes = False, n_whole + 1, 0
+    to.write(b"</LesHouchesEvents>\n")
+    return n_whole if has_header else None, digest.hexdigest()

@@ -1,0 +1,66 @@
+"""Files that hold the same events: one file given twice, a link to it, a copy, or a shard made with the same seed."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from utils.data_processing import PT
+from utils.runtime.errors import UserError
+
+LOOKED_AT = 256  # events at the beginning of a file, of which the first ones with an object are taken
+N_EVENTS = 10  # too many to be equal by chance
+
+
+class EventSource(Protocol):
+    """A file with events."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What `fingerprint` gives of its first events."""
+
+
+def fingerprint(objects: np.ndarray) -> str | None:
+    """Return the SHA-256 of the first ten events that have an object, shape (n_events, n_slots, 3).
+
+    Files of the same events have the same, whatever their number, weights, compression and attributes. None if there
+    are no such events, or if they are alike.
+    """
+    with np.errstate(over="ignore"):
+        objects = np.where(objects[:, :, PT, None] > 0, objects, 0).astype(np.float32)
+    events = [event.tobytes() for event in objects[(objects != 0).any((1, 2))][:N_EVENTS]]
+    distinct = len(set(events)) == len(events) > 0
+    return hashlib.sha256(b"".join(events)).hexdigest() if distinct else None
+
+
+def repeated(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
+    """Yield files that are one and the same, through whatever link, or that begin with the same events.
+
+    Yields
+    ------
+    path, first : Path
+        A file, and the one before it that has its events.
+    """
+    known: dict[object, Path] = {}
+    for file in files:
+        status = file.path.stat()
+        keys = {(status.st_dev, status.st_ino), file.fingerprint} - {None}
+        first = next(filter(None, map(known.get, keys)), None)
+        if first is not None:
+            yield file.path, first
+        known |= dict.fromkeys(keys, file.path)
+
+
+def refuse_repeated(files: Iterable[EventSource]) -> None:
+    """Refuse files with the same events."""
+    for path, first in repeated(files):
+        raise UserError(
+            f"{path}: has the events of {first}, expected each event once: it is the same file, a copy of "
+            "it, or a shard made with the same seed and number"
+        )

@@ -1,0 +1,1 @@
+"""Integers of the trigger and the logic that works on them."""

@@ -1,0 +1,1 @@
+"""Drawing of what the evaluation and the data steps compute."""

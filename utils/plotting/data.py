@@ -1,0 +1,276 @@
+"""Plots of the L1 response, of the selective sampling and of the training."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.ticker import MaxNLocator
+
+from utils.plotting.style import COLOURS, LINES, NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
+from utils.simulation.smearing import CENTRAL_ETA, JetResponse
+from utils.training.sampling import LOSS, Flattening, SamplingTally
+
+
+@in_style
+def draw_jet_scale(jets: JetResponse, ax: Axes | None = None) -> Drawing:
+    """Draw the mean scale of L1 jets against the true pT, a line for each bin of absolute eta."""
+    fig, ax = start(ax, "L1 jets")
+    edges, pt = jets.inverse_response.eta_edges, np.geomspace(15, 1000, 200)
+    for i, (low, high) in enumerate(pairwise(edges)):
+        scale = jets.scale_mean * jets.inverse_response(pt, np.full_like(pt, (low + high) / 2))
+        ax.plot(
+            pt,
+            scale,
+            label=rf"{low:g} < $|\eta|$ < {high:g}",
+            linewidth=2.5,
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=LINES[i % len(LINES)],
+        )
+    ax.set(xscale="log", xlabel=r"True jet $p_T$ [GeV]", ylabel=r"Mean L1 $p_T$ / true $p_T$", xlim=(15, 1000))
+    _label_pt_axis(ax)
+    ax.legend(title=f"Width: {jets.scale_width / jets.scale_mean:.1%}", title_fontsize="x-small", fontsize="x-small")
+    return fig, ax
+
+
+@in_style
+def draw_jet_resolution(jets: JetResponse, ax: Axes | None = None) -> Drawing:
+    """Draw the fits of the jet resolution with their points, and what L1 makes of them."""
+    fig, ax = start(ax, "L1 jets")
+    pt = np.geomspace(15, 1000, 200)
+    for i, (fit, abs_eta, region) in enumerate(
+        ((jets.central, 0.0, rf"$|\eta|$ < {CENTRAL_ETA}"), (jets.forward, CENTRAL_ETA, rf"$|\eta|$ > {CENTRAL_ETA}"))
+    ):
+        ax.plot(*fit.points.T, "os"[i], color=COLOURS[i], markersize=9, label=f"Table, {region}")
+        ax.plot(pt, fit(pt), "--", color=COLOURS[i], linewidth=2.5, label="Fit")
+        at_l1 = jets.resolution(pt, np.full_like(pt, abs_eta))
+        ax.plot(pt, at_l1, "-", color=COLOURS[i], linewidth=2.5, label=rf"L1: {jets.resolution_factor:g} $\times$ fit")
+    ax.set(
+        xscale="log",
+        xlabel=r"True jet $p_T$ [GeV]",
+        ylabel=r"Relative $p_T$ resolution",
+        xlim=(14, 1000),
+        ylim=(0, None),
+    )
+    _label_pt_axis(ax)
+    ax.legend(fontsize="x-small")
+    return fig, ax
+
+
+def _label_pt_axis(ax: Axes) -> None:
+    """Label a logarithmic axis of less than two decades by numbers in GeV."""
+    ticks = (20, 50, 100, 200, 500, 1000)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)
+
+
+@in_style
+def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes | None = None) -> Drawing:
+    """Draw the spectrum of the variable before and after the selection, and the probability to keep an event."""
+    fig, ax = start(ax, "Selective sampling")
+    for counts, label, colour, line in (
+        (tally.before, "All events", COLOURS[4], ":"),
+        (tally.thinned, "Processes, jet count", COLOURS[2], "--"),
+        (tally.after, "Flattened" if flattening else "Kept", COLOURS[0], "-"),
+    ):
+        ax.stairs(counts, tally.edges, color=colour, linestyle=line, linewidth=2.5, label=label)
+    if not tally.before.any():
+        say(ax, NO_EVENTS)
+    ax.set(
+        yscale="log" if tally.before.any() else "linear",
+        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
+        ylabel=f"Events / {tally.edges[1]:g} GeV",
+        xlim=(0, tally.edges[-1]),
+    )
+    ax.set_ylim(top=30 * ax.get_ylim()[1])
+    handles, labels = ax.get_legend_handles_labels()
+    if flattening is not None:
+        ax.axvline(flattening.threshold, color="black", linestyle=":", linewidth=1.5)
+        right = ax.twinx()
+        keep = right.stairs(
+            np.append(flattening.probability, 1.0),
+            np.append(flattening.edges, tally.edges[-1]),
+            baseline=None,
+            color=COLOURS[1],
+            linestyle="-.",
+            linewidth=1.5,
+        )
+        right.set(ylabel="Keep probability of the flattening", ylim=(0, 1.8))
+        fig.subplots_adjust(right=0.86)
+        handles, labels = [*handles, keep], [*labels, "Keep probability"]
+    ax.legend(handles, labels, fontsize="x-small")
+    return fig, ax
+
+
+@in_style
+def draw_effective_spectrum(tally: SamplingTally, ax: Axes | None = None) -> Drawing:
+    """Draw the share of the loss of each process in bins of the variable, without the selection and with it."""
+    fig, ax = start(ax, "Selective sampling")
+    present = np.flatnonzero(tally.physical.counts.sum(1)).tolist()
+    for i, process in enumerate(present):
+        for spectrum, label, line in ((tally.physical, "", "--"), (tally.sampled, ", sampled", "-")):
+            shares = np.maximum(spectrum.share_of_loss(LOSS)[process, :-1], 0)
+            label = f"{spectrum.names[process]}{label}"
+            ax.stairs(shares, tally.edges, color=COLOURS[i % len(COLOURS)], linestyle=line, linewidth=2.5, label=label)
+    ax.set(
+        yscale="log",
+        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
+        ylabel=f"Share of the loss / {tally.edges[1]:g} GeV",
+        xlim=(0, tally.edges[-1]),
+        ylim=(1e-7, 30),
+    )
+    if present:
+        ax.legend(fontsize="x-small")
+    else:
+        say(ax, "No events to train on")
+    return fig, ax
+
+
+@in_style
+def draw_history(history: Mapping[str, Sequence[float]], kind: str = "Teacher", ax: Axes | None = None) -> Drawing:
+    """Draw the losses of the epochs of a training."""
+    fig, ax = start(ax, kind)
+    for i, (name, label) in enumerate((("loss", "Training"), ("val_loss", "Validation"))):
+        epochs = np.arange(1, len(history[name]) + 1)
+        ax.plot(epochs, history[name], marker="os"[i], color=COLOURS[i], linestyle=LINES[i], linewidth=2.5, label=label)
+    best = int(np.argmin(history["val_loss"]))
+    ax.axvline(best + 1, color="black", linestyle=":", linewidth=1.5, label=f"Best: {history['val_loss'][best]:.4g}")
+    ax.set(xlabel="Epoch", ylabel="Loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend()
+    return fig, ax
+
+
+NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "round", "initial_epoch")
+LOGARITHMIC = ("learning_rate",)
+MOST_TICKS = 5  # of an axis of integers; one of more values has ticks at its ends only
+LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those that show on white
+WORST_COLOUR = 4  # losses farther from the best than this times the median have the last colour
+
+
+@dataclass(frozen=True)
+class TrialAxis:
+    """One of the parallel axes: where the trials are on it, from 0 to 1, and what is written at which positions."""
+
+    positions: np.ndarray
+    ticks: dict[float, str]
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[Any]) -> "TrialAxis":
+        """Make the axis of a hyperparameter of numbers, or of words or truth values, which are put at equal distances.
+
+        A single value is in the middle.
+        """
+        numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        if numbers:
+            places = [math.log(value) if name in LOGARITHMIC else float(value) for value in values]
+        else:
+            words = sorted(set(map(str, values)))
+            places = [float(words.index(str(value))) for value in values]
+        low, high = min(places), max(places)
+        positions = [(place - low) / (high - low) if high > low else 0.5 for place in places]
+        ticks = {position: _tick(value) for value, position in zip(values, positions, strict=True)}
+        many = len(ticks) > MOST_TICKS or any(isinstance(value, float) for value in values)
+        if numbers and many and high > low:
+            ticks = {end: ticks[end] for end in (0.0, 1.0)}
+        return cls(np.array(positions), ticks)
+
+
+def _axis_name(name: str) -> str:
+    """Write the name of a hyperparameter, with a line for each word."""
+    return name.replace("_", "\n") + (" (log)" if name in LOGARITHMIC else "")
+
+
+def _tick(value: Any) -> str:
+    """Write a value of a hyperparameter."""
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+@in_style
+def draw_trials(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Drawing:
+    """Draw the trials of a search as lines across parallel axes, one for each hyperparameter and one for the epochs.
+
+    Colours are of the validation loss; the best trial has an outline and markers. Failed trials are only counted.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of each trial "trial", "status", "val_loss", "epochs" and the hyperparameters, as in ``trials.csv``.
+    ax : Axes, optional
+    """
+    trials = [row for row in rows if row["status"] == "COMPLETED" and math.isfinite(row["val_loss"])]
+    trials.sort(key=lambda row: row["val_loss"], reverse=True)  # the best on top
+    if ax is None:
+        fig, ax = plt.subplots(figsize=(16, 9))
+        fig.subplots_adjust(left=0.06, right=0.86, bottom=0.17, top=0.9)
+    n_failed = len(rows) - len(trials)
+    counts = [f"{len(trials)} trial{'s' * (len(trials) != 1)}", *([f"{n_failed} failed"] if n_failed else [])]
+    fig, ax = start(ax, ", ".join(counts))
+    names = [name for name in dict.fromkeys(name for row in trials for name in row) if name not in NO_HYPERPARAMETERS]
+    names = sorted(names, key="epochs".__eq__)  # at the end
+    axes = [TrialAxis.of(name, [row.get(name, "none") for row in trials]) for name in names]
+    for i, axis in enumerate(axes):
+        _draw_trial_axis(ax, i, axis)
+    ax.set(xlim=(-0.4, max(len(axes), 1) - 0.4), ylim=(-0.06, 1.06), yticks=[])
+    ax.set_xticks(range(len(axes)), [_axis_name(name) for name in names], fontsize="x-small")
+    ax.tick_params(axis="x", which="both", length=0, pad=12)
+    ax.minorticks_off()
+    ax.spines[:].set_visible(False)
+    if trials:
+        _draw_trial_lines(ax, axes, np.array([row["val_loss"] for row in trials]), trials[-1]["trial"])
+    else:
+        say(ax, "No trial came to its end")
+    return fig, ax
+
+
+def _draw_trial_axis(ax: Axes, x: int, axis: TrialAxis) -> None:
+    """Draw an axis upright at x, with its ticks."""
+    ax.axvline(x, 0.06 / 1.12, 1.06 / 1.12, color="black", linewidth=1.5, zorder=1)
+    for position, label in axis.ticks.items():
+        ax.plot([x - 0.03, x + 0.03], [position] * 2, color="black", linewidth=1.5, zorder=1)
+        ax.annotate(
+            label,
+            (x, position),
+            (-7, 4),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize="xx-small",
+            zorder=4,
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
+        )
+
+
+def _draw_trial_lines(ax: Axes, axes: Sequence[TrialAxis], losses: np.ndarray, best: str) -> None:
+    """Draw the lines of trials in falling order of their losses, and the colours of these."""
+    lowest, highest = losses[-1], losses[0]
+    worst = min(highest, lowest + WORST_COLOUR * (np.median(losses) - lowest))
+    worst = worst if worst > lowest and len(losses) > 2 else highest
+    colours = ScalarMappable(Normalize(lowest, worst), LOSS_COLOURS)
+    x, y = np.arange(len(axes)), np.array([axis.positions for axis in axes])
+    for i, loss in enumerate(losses[:-1]):
+        ax.plot(x, y[:, i], color=colours.to_rgba(loss), linewidth=2, alpha=0.9, zorder=2)
+    ax.plot(x, y[:, -1], color="black", linewidth=8, zorder=3)
+    ax.plot(
+        x,
+        y[:, -1],
+        color=colours.to_rgba(lowest),
+        linewidth=4,
+        marker="o",
+        markersize=13,
+        markeredgecolor="black",
+        zorder=3,
+        label=f"Best: trial {best}, {lowest:.4g}",
+    )
+    if worst > lowest:
+        bar_ax, extend = ax.inset_axes((1.02, 0, 0.02, 1)), "max" if worst < highest else None
+        ax.figure.colorbar(colours, cax=bar_ax, label="Validation loss", extend=extend)
+        bar_ax.tick_params(labelsize="x-small")
+    ax.legend(loc="lower left", bbox_to_anchor=(0.2, 1), borderaxespad=0.2, fontsize="x-small")

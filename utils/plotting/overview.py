@@ -1,0 +1,133 @@
+"""Drawing of all processes together, each with the baseline and one model.
+
+A process has a colour and a marker. The model is drawn with full markers and lines, the baseline with open markers and
+broken lines.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from utils.evaluation.evaluation import BASELINE
+from utils.evaluation.performance import BinnedResponse, Roc, TurnOn
+from utils.plotting.process import (
+    BEYOND,
+    draw_points,
+    draw_turn_on_curve,
+    known_range,
+    say_if_no_curve,
+    say_if_unknown,
+    set_turn_on_axes,
+)
+from utils.plotting.quantities import SYMBOLS, Look, quantity_label
+from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
+from utils.plotting.trigger import set_roc_axes
+
+WIDEST_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others and say little
+MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
+
+
+def process_looks(names: Iterable[str], quantity: str) -> dict[str, Look]:
+    """Look of each process, for the baseline or for a model."""
+    line, fill = ("--", "none") if quantity == BASELINE else ("-", "full")
+    return {
+        name: Look(COLOURS[i % len(COLOURS)], line, MARKERS[i % len(MARKERS)], fill) for i, name in enumerate(names)
+    }
+
+
+def _add_legend(ax: Axes, names: Iterable[str], model: str, variable: str, title: str | None, loc: str) -> None:
+    """Name the processes by their colours and markers, the quantities by their lines and filling."""
+    for name, look in process_looks(names, model).items():
+        ax.plot([], [], label=name, linestyle="none", **look.marks)
+    for quantity in (model, BASELINE):
+        (look,) = process_looks([""], quantity).values()
+        drawn = {**look.marks, **look.curve, "color": "black"}
+        drawn["markerfacecolor"] = "white" if quantity == BASELINE else "black"
+        ax.plot([], [], label=quantity_label(quantity, variable), **drawn)
+    style: dict[str, Any] = {"alignment": "left", "loc": loc, "fontsize": "x-small", "title_fontsize": "small"}
+    ax.legend(title=title, ncols=2, **style)
+
+
+def _draw_in_bins(
+    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, of: str, variable: str, ax: Axes | None
+) -> Drawing:
+    """Draw one of the values of each process in bins of the true variable."""
+    fig, ax = start(ax, "")
+    for quantity in (BASELINE, model):
+        for name, look in process_looks(results, quantity).items():
+            result = results[name][quantity]
+            draw_points(ax, result.edges, getattr(result, of), look, None)
+    values = [getattr(result, of).value for of_process in results.values() for result in of_process.values()]
+    say_if_unknown(ax, *values)
+    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(result.edges, *values))
+    _add_legend(ax, results, model, variable, None, "best")
+    return fig, ax
+
+
+@in_style
+def draw_all_resolutions(
+    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the relative resolution of each process against the true variable; `results` are by process, quantity."""
+    fig, ax = _draw_in_bins(results, model, "resolution", variable, ax)
+    ax.set(ylabel=r"Resolution, half of central 68% / median", ylim=(0, 1.4 * ax.get_ylim()[1]))
+    return fig, ax
+
+
+@in_style
+def draw_all_median_responses(
+    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the median response of each process against the true variable; `results` are by process, quantity."""
+    fig, ax = _draw_in_bins(results, model, "median", variable, ax)
+    ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
+    ax.set(ylabel=f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", ylim=(0, 1.4 * ax.get_ylim()[1]))
+    return fig, ax
+
+
+@in_style
+def draw_all_turn_ons(
+    curves: Mapping[str, Mapping[str, TurnOn]],
+    model: str,
+    title: str,
+    variable: str,
+    luminosity: str = "",
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the turn-on curves of each process, as points and fits that describe them; `curves` by process and quantity.
+
+    Left out are points with an interval wider than ``WIDEST_INTERVAL`` and curves with a threshold beyond the sample.
+    """
+    fig, ax = start(ax, luminosity)
+    for quantity in (BASELINE, model):
+        for name, look in process_looks(curves, quantity).items():
+            curve = curves[name][quantity]
+            too_wide = curve.efficiency.high - curve.efficiency.low > WIDEST_INTERVAL
+            known = replace(curve.efficiency, value=np.where(too_wide, np.nan, curve.efficiency.value))
+            draw_turn_on_curve(ax, replace(curve, efficiency=known), look, None)
+    say_if_no_curve(ax, (curves[name][quantity] for name in curves for quantity in (BASELINE, model)))
+    set_turn_on_axes(ax, curve.edges, variable)
+    first = next(iter(curves.values()))
+    beyond = [quantity for quantity in (BASELINE, model) if np.isnan(first[quantity].threshold)]
+    lines = [title, *(quantity_label(quantity, variable) + BEYOND for quantity in beyond)]
+    _add_legend(ax, curves, model, variable, "\n".join(lines), "upper left")
+    return fig, ax
+
+
+@in_style
+def draw_all_rocs(
+    rocs: Mapping[str, Mapping[str, Roc]], model: str, variable: str, background: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the ROC curves of each signal; `rocs` are by process and quantity."""
+    fig, ax = start(ax, f"against {background}")
+    for quantity in (BASELINE, model):
+        for name, look in process_looks(rocs, quantity).items():
+            roc = rocs[name][quantity]
+            drawn = {**look.marks, **look.curve, "markevery": 0.1}
+            ax.plot(roc.background_efficiency, roc.signal_efficiency, **drawn)
+    set_roc_axes(ax)
+    _add_legend(ax, rocs, model, variable, None, "lower right")
+    return fig, ax

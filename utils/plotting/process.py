@@ -1,0 +1,374 @@
+"""Drawing of what the corrections do to a process: numbers in, and an optional `ax`; ``fig, ax`` out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, NullLocator
+
+from utils.evaluation.evaluation import TRUE, Response
+from utils.evaluation.performance import (
+    BinnedResponse,
+    CoreFit,
+    Estimate,
+    Histogram,
+    Histogram2D,
+    TurnOn,
+    error_function,
+    gaussian,
+)
+from utils.plotting.quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
+from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
+
+BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
+HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
+
+
+def _share(values: np.ndarray, total: float) -> np.ndarray:
+    """Values over their total; a histogram without events stays empty."""
+    return values / total if total > 0 else np.zeros_like(values)
+
+
+def _say_if_empty(ax: Axes, *contents: Histogram | Histogram2D) -> None:
+    """Say so where histograms have nothing to show."""
+    if not any((content.values > 0).any() for content in contents):
+        say(ax, NO_EVENTS)
+
+
+@in_style
+def draw_target_prediction(
+    target: Histogram, prediction: Mapping[str, Histogram], variable: str, process: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the distributions of the regression target and of its prediction by each model."""
+    fig, ax = start(ax, process)
+    labels = {TRUE: "Target", **{model: f"Prediction, {model}" for model in prediction}}
+    look = looks(labels)
+    for quantity, content in {TRUE: target, **prediction}.items():
+        share = _share(content.values, content.values.sum())
+        ax.stairs(share, content.edges, label=labels[quantity], **look[quantity].curve)
+    _say_if_empty(ax, target, *prediction.values())
+    ax.set(
+        xlabel=f"{TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
+        ylabel=f"Fraction of events / {np.diff(target.edges)[0]:.2g}",
+        xlim=target.edges[[0, -1]],
+        ylim=(0, None),
+    )
+    ax.legend()
+    return fig, ax
+
+
+@in_style
+def draw_target_vs_prediction(
+    content: Histogram2D, variable: str, process: str, model: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the prediction of a model against the target."""
+    fig, ax = start(ax, process)
+    share = np.ma.masked_less_equal(_share(content.values.T, content.values.sum()), 0)
+    _say_if_empty(ax, content)
+    scale = LogNorm(share.min(), share.max()) if share.count() else LogNorm(0.1, 1)
+    mesh = ax.pcolormesh(content.x_edges, content.y_edges, share, norm=scale, cmap="cividis_r", rasterized=True)
+    fig.colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.04, 1)), label="Fraction of events")
+    fig.subplots_adjust(right=0.8)
+    ax.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1.5, label="Prediction = target")
+    ax.set(
+        xlabel=f"Target, {TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
+        ylabel=f"Prediction, {model}",
+        xlim=content.x_edges[[0, -1]],
+        ylim=content.y_edges[[0, -1]],
+    )
+    ax.legend()
+    return fig, ax
+
+
+@in_style
+def draw_spectra(
+    spectra: Mapping[str, Histogram], variable: str, process: str, weighted: bool, ax: Axes | None = None
+) -> Drawing:
+    """Draw the spectra of all quantities.
+
+    Parameters
+    ----------
+    spectra : mapping of str to Histogram
+    variable, process : str
+    weighted : bool
+        Whether the weights are cross sections.
+    ax : Axes, optional
+    """
+    fig, ax = start(ax, process)
+    for quantity, look in looks(spectra).items():
+        content = spectra[quantity]
+        width = np.diff(content.edges)
+        ax.stairs(content.values / width, content.edges, label=quantity_label(quantity, variable), **look.curve)
+        ax.errorbar(content.centres, content.values / width, content.errors / width, fmt="none", color=look.colour)
+    _say_if_empty(ax, *spectra.values())
+    symbol = SYMBOLS[variable]
+    density = np.concatenate([content.values / np.diff(content.edges) for content in spectra.values()])
+    ax.set(
+        xlabel=f"{symbol} [GeV]",
+        ylabel=rf"$d\sigma$ / $d${symbol} [pb / GeV]" if weighted else "Events / GeV",
+        xlim=content.edges[[0, -1]],
+        yscale="log" if (density > 0).any() else "linear",
+        ylim=(density.min(where=density > 0, initial=max(density.max(), 0) or 1) / 3, None),
+    )
+    ax.legend()
+    return fig, ax
+
+
+@in_style
+def draw_response(
+    response: Mapping[str, Response], above: float, variable: str, process: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the distributions of the measured over the true value, each with the Gaussian through its core.
+
+    A Gaussian that does not describe the core is not drawn, and the legend says so.
+
+    Parameters
+    ----------
+    response : mapping of str to Response
+    above : float
+        Lowest true value of the events, in GeV.
+    variable, process : str
+    ax : Axes, optional
+    """
+    fig, ax = start(ax, process)
+    highest = 0.0
+    for quantity, look in looks(response).items():
+        content, core = response[quantity].histogram, response[quantity].core
+        total = content.values.sum()
+        name_in_legend(ax, look, f"{quantity_label(quantity, variable)}{_core_text(core)}")
+        share, error = _share(content.values, total), _share(content.errors, total)
+        ax.errorbar(content.centres, share, error, **look.points)
+        highest = max(highest, np.max(share + error))
+        if core.described:
+            x = np.linspace(core.low, core.high, 200)
+            ax.plot(x, gaussian(x, core.mean.value, core.sigma.value, core.height) / total, **look.curve)
+    ax.set(
+        xlabel=f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}",
+        ylabel=f"Fraction of events / {np.diff(content.edges)[0]:.2g}",
+        xlim=content.edges[[0, -1]],
+        ylim=(0, 1.7 * highest or 1),
+    )
+    _say_if_empty(ax, *(of.histogram for of in response.values()))
+    ax.legend(title=f"{TRUE_SYMBOLS[variable]} > {above:g} GeV", alignment="left")
+    return fig, ax
+
+
+def _core_text(core: CoreFit) -> str:
+    """Write mean and width of a fit for a legend, or that there is none."""
+    if not np.isfinite(core.sigma.value):
+        return ""
+    if not core.described:
+        return f"\nno Gaussian: $\\chi^2$/n {core.chi2 / core.n_degrees:.1f}" if core.n_degrees > 0 else ""
+    return f"\n$\\mu$ = {with_error(core.mean)}, $\\sigma$ = {with_error(core.sigma)}"
+
+
+@in_style
+def draw_response_slices(
+    slices: Mapping[str, Sequence[Histogram]], edges: np.ndarray, variable: str, process: str
+) -> tuple[Figure, Sequence[Axes]]:
+    """Draw the distributions of the measured over the true value in slices of the true value, a panel for each.
+
+    Parameters
+    ----------
+    slices : mapping of str to sequence of Histogram
+    edges : np.ndarray, shape (n_slices + 1,)
+        Between which true values the slices are, in GeV.
+    variable, process : str
+    """
+    n_columns = 2
+    n_rows = -(-(len(edges) - 1) // n_columns)
+    fig, panels = plt.subplots(n_rows, n_columns, figsize=(10, 1 + 4.5 * n_rows), sharex=True, squeeze=False)
+    fig.subplots_adjust(left=0.13, right=0.97, bottom=0.1, top=0.94, hspace=0.08, wspace=0.25)
+    axes = list(panels.flat)
+    mplhep.cms.label(exp="", llabel="Simulation", rlabel="", ax=axes[0], fontsize=18)
+    axes[1].set_title(process, loc="right", fontsize=18)
+    for i, ax in enumerate(axes):
+        for quantity, look in looks(slices).items():
+            content = slices[quantity][i]
+            share = _share(content.values, content.values.sum())
+            ax.stairs(share, content.edges, label=quantity_label(quantity, variable), **look.curve)
+            errors = _share(content.errors, content.values.sum())
+            ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
+        ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
+        _say_if_empty(ax, *(of_quantity[i] for of_quantity in slices.values()))
+        ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
+        ax.tick_params(labelsize="x-small")
+        ax.legend(
+            title=f"{edges[i]:g} < {TRUE_SYMBOLS[variable]} < {edges[i + 1]:g} GeV",
+            alignment="left",
+            fontsize="xx-small",
+            title_fontsize="xx-small",
+            loc="upper right",
+            frameon=True,  # so that no line runs through it
+            framealpha=1,
+            edgecolor="none",
+        )
+    for ax in axes[-n_columns:]:
+        ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", fontsize="small")
+    for ax in axes[::n_columns]:
+        ax.set_ylabel(f"Fraction of events / {np.diff(content.edges)[0]:.2g}", fontsize="small")
+    return fig, axes
+
+
+@in_style
+def draw_resolution(
+    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the relative resolution against the true variable."""
+    fig, ax = start(ax, process)
+    _draw_in_bins(ax, {name: (result.edges, result.resolution) for name, result in resolution.items()}, variable)
+    ax.set(ylabel=r"Resolution, half of central 68% / median", ylim=(0, None))
+    return fig, ax
+
+
+@in_style
+def draw_median_response(
+    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the median response against the true variable."""
+    fig, ax = start(ax, process)
+    _draw_in_bins(ax, {name: (result.edges, result.median) for name, result in resolution.items()}, variable)
+    ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
+    ax.set(ylabel=f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}")
+    return fig, ax
+
+
+def draw_points(ax: Axes, edges: np.ndarray, estimate: Estimate[np.ndarray], look: Look, label: str | None) -> None:
+    """Draw values in bins, with errors and the width of the bins."""
+    centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **look.points)
+
+
+def say_if_unknown(ax: Axes, *values: np.ndarray) -> None:
+    """Say so where there are too few events for any value."""
+    if not np.isfinite(values).any():
+        say(ax, FEW_EVENTS)
+
+
+def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
+    """Range of the bins up to the last one in which one of several values is known."""
+    known = np.flatnonzero(np.isfinite(values).any(axis=0))
+    return edges[0], edges[known[-1] + 1] if len(known) else edges[-1]
+
+
+def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.ndarray]]], variable: str) -> None:
+    """Draw values in bins of the true variable."""
+    for quantity, look in looks(results).items():
+        edges, estimate = results[quantity]
+        draw_points(ax, edges, estimate, look, quantity_label(quantity, variable))
+    say_if_unknown(ax, *(estimate.value for _, estimate in results.values()))
+    shown = known_range(edges, *(estimate.value for _, estimate in results.values()))
+    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=shown)
+    ax.legend()
+
+
+@in_style
+def draw_correction(
+    corrections: Mapping[str, BinnedResponse], against: str, variable: str, process: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw median and central 68% of the target and of the corrections in bins of something that L1 has.
+
+    Parameters
+    ----------
+    corrections : mapping of str to BinnedResponse
+        The target by the name of the true quantity, and the corrections of the models.
+    against : str
+        Label of what the bins are of.
+    variable, process : str
+    ax : Axes, optional
+    """
+    fig, ax = start(ax, process)
+    labels = {quantity: "Target" if quantity == TRUE else f"Prediction, {quantity}" for quantity in corrections}
+    for quantity, look in looks(corrections).items():
+        result = corrections[quantity]
+        median, half_width = result.median.value, result.half_width.value
+        draw_points(ax, result.edges, result.median, look, labels[quantity])
+        for end in (median - half_width, median + half_width):
+            ax.stairs(end, result.edges, baseline=None, **{**look.curve, "linewidth": 1.5})
+    say_if_unknown(ax, *(result.median.value for result in corrections.values()))
+    ax.plot([], [], color="black", linewidth=1.5, label="Median $\\pm$ half of central 68%")
+    ax.set(
+        xlabel=against,
+        ylabel=f"{TRUE_SYMBOLS[variable]} / L1 {SYMBOLS[variable]}",
+        xlim=known_range(result.edges, *(result.median.value for result in corrections.values())),
+        ylim=(0, 1.4 * ax.get_ylim()[1]),
+    )
+    if (np.diff(result.edges) == 1).all():  # a number of something
+        ax.xaxis.set_major_locator(MultipleLocator(1))
+        ax.xaxis.set_minor_locator(NullLocator())
+    ax.legend()
+    return fig, ax
+
+
+@in_style
+def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None) -> Drawing:
+    """Draw the turn-on curves of one threshold with their fits, and the step that the true quantity would make."""
+    fig, ax = start(ax, process)
+    for quantity, look in looks(curves).items():
+        draw_turn_on_curve(ax, curves[quantity], look, quantity_label(quantity, variable))
+    say_if_no_curve(ax, curves.values())
+    first = next(iter(curves.values()))
+    draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
+    set_turn_on_axes(ax, first.edges, variable)
+    add_legend_above(ax, f"Threshold {first.threshold:g} GeV")
+    return fig, ax
+
+
+def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
+    """Say so where no turn-on curve has a point, for want of events or of thresholds."""
+    known = [curve for curve in curves if not np.isnan(curve.threshold)]
+    if not known:
+        say(ax, "All thresholds are beyond the sample")
+    elif not any(np.isfinite(curve.efficiency.value).any() for curve in known):
+        say(ax, NO_EVENTS)
+
+
+def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -> None:
+    """Draw the points of a turn-on curve, named in the legend where there is a label, and a fit that describes them."""
+    value, fit = curve.efficiency.value, curve.fit
+    errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
+    if label is not None:
+        name_in_legend(ax, look, label + _quality_text(curve))
+    draw_points(ax, curve.edges, Estimate(value, errors), look, None)
+    if curve.described:
+        x = np.linspace(*known_range(curve.edges, value), 400)
+        ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
+
+
+def _quality_text(curve: TurnOn) -> str:
+    """Write for a legend the plateau of the fit and how well it describes a turn-on, or that it does not."""
+    fit = curve.fit
+    if not (np.isfinite(fit.chi2) and fit.n_degrees > 0):
+        return ""
+    quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
+    return f", fit: plateau {fit.plateau.value:.2f}, {quality}" if curve.described else f", no fit ({quality})"
+
+
+def draw_step(ax: Axes, threshold: float, edges: np.ndarray, label: str) -> None:
+    """Draw the turn-on of the true quantity."""
+    if np.isnan(threshold):
+        return
+    step = [edges[0], np.clip(threshold, edges[0], edges[-1]), edges[-1]]
+    ax.stairs([0, 1], step, baseline=None, label=label, **LOOKS[TRUE].curve)
+
+
+def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
+    """Label the axes of turn-on curves, with room for a legend above them."""
+    ax.set(
+        xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]",
+        ylabel="Efficiency",
+        xlim=edges[[0, -1]],
+        ylim=(0, 1.6),
+        yticks=np.linspace(0, 1, 6),
+    )
+
+
+def add_legend_above(ax: Axes, title: str) -> None:
+    """Add a legend to turn-on curves, and make the room above an efficiency of 1 as large as it is."""
+    legend = ax.legend(title=title, alignment="left", loc="upper left", fontsize="x-small", title_fontsize="small")
+    n_lines = 1 + sum(1 + text.get_text().count("\n") for text in legend.get_texts())
+    ax.set_ylim(0, 1 / (0.95 - HEIGHT_OF_LINE * n_lines))

@@ -1,0 +1,100 @@
+"""How each quantity looks in all plots of the evaluation, and what it is called.
+
+Each quantity has a colour that the colour-blind tell from the others (Petroff, arXiv:2107.02270), and a line style and
+marker of its own for black and white.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from utils.evaluation.evaluation import BASELINE, REFERENCE, TRUE
+from utils.evaluation.performance import Estimate
+from utils.plotting.style import COLOURS, TRUE_SYMBOLS
+
+SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_ht": r"$H_T$"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How something is drawn everywhere."""
+
+    colour: str
+    line: str | tuple[int, tuple[int, ...]]
+    marker: str
+    fill: str
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """Keywords of ``Axes.plot`` for the marker."""
+        filled = self.colour if self.fill == "full" else "white"
+        return {"color": self.colour, "marker": self.marker, "markerfacecolor": filled, "markersize": 8}
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keywords of ``Axes.errorbar``."""
+        return {**self.marks, "linestyle": "none", "elinewidth": 1.5}
+
+    @property
+    def curve(self) -> dict[str, Any]:
+        """Keywords of ``Axes.plot`` and ``Axes.stairs``."""
+        return {"color": self.colour, "linestyle": self.line, "linewidth": 2.5}
+
+
+LOOKS = {
+    BASELINE: Look(COLOURS[2], "--", "o", "none"),
+    TRUE: Look("black", ":", "^", "none"),
+    REFERENCE: Look(COLOURS[4], "-.", "D", "none"),
+}
+MODEL_LOOKS = (
+    Look(COLOURS[0], "-", "s", "full"),
+    Look(COLOURS[1], (0, (6, 2)), "v", "full"),
+    Look(COLOURS[5], (0, (4, 1, 1, 1)), "P", "full"),
+    Look(COLOURS[3], (0, (3, 1, 1, 1, 1, 1)), "X", "full"),
+)
+
+
+def looks(quantities: Iterable[str]) -> dict[str, Look]:
+    """Look of each quantity; the models have theirs by their order, and after four of them the first look again."""
+    quantities = list(quantities)
+    models = [quantity for quantity in quantities if quantity not in LOOKS]
+    of_models = {model: MODEL_LOOKS[i % len(MODEL_LOOKS)] for i, model in enumerate(models)}
+    return {quantity: LOOKS.get(quantity) or of_models[quantity] for quantity in quantities}
+
+
+def quantity_label(quantity: str, variable: str) -> str:
+    """Name of a quantity in a legend."""
+    names = {
+        BASELINE: f"L1 {SYMBOLS[variable]}",
+        TRUE: TRUE_SYMBOLS[variable],
+        REFERENCE: f"CMS {SYMBOLS[variable]}",
+    }
+    return names.get(quantity, f"{quantity[0].upper()}{quantity[1:]} {SYMBOLS[variable]}")
+
+
+def name_in_legend(ax: Axes, look: Look, label: str) -> None:
+    """Name what is drawn as points and as a curve."""
+    ax.plot([], [], label=label, **{**look.marks, **look.curve})
+
+
+def draw_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: Look) -> None:
+    """Draw the band of an interval that is above 0 on a logarithmic axis, even where its lower end is not."""
+    ax.fill_between(x, np.maximum(low, high * 1e-3), high, color=look.colour, alpha=0.25, linewidth=0)
+
+
+def with_error(estimate: Estimate[float]) -> str:
+    """Write a number with its error to the first digits of the error that matter; without one that is not known."""
+    if not estimate.error > 0:
+        return f"{estimate.value + 0.0:.3f}"
+    digits = int(np.clip(1 - np.floor(np.log10(estimate.error)), 0, 8))
+    return f"{round(estimate.value, digits) + 0.0:.{digits}f} $\\pm$ {estimate.error:.{digits}f}"
+
+
+def bars(estimate: Estimate[np.ndarray], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """Lengths of error bars down and up that stay within a range, shape (2, n); 0 where an error is not known."""
+    error = np.nan_to_num(estimate.error)
+    ends = np.clip(estimate.value - error, low, None), np.clip(estimate.value + error, None, high)
+    return np.maximum([estimate.value - ends[0], ends[1] - estimate.value], 0)

@@ -1,0 +1,72 @@
+"""What all plots share: the style of CMS in mplhep, the label, colours, and files that are whole or absent."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from utils.runtime.files import whole_file
+
+mpl.use("agg")
+
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
+Drawing = tuple[Figure, Axes]
+
+NO_EVENTS = "No events"
+TRUE_SYMBOLS = {
+    "true_met": r"True $p_T^{miss}$",
+    "original_met": r"Original $p_T^{miss}$",
+    "true_ht": r"True $H_T$",
+}
+
+# Fixed margins: fitting them to each figure would take half of the time of drawing.
+MARGINS = {"left": 0.15, "right": 0.95, "bottom": 0.12, "top": 0.93}
+
+# Colours that the colour-blind tell apart: M. A. Petroff, arXiv:2107.02270
+COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+
+
+def in_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Draw in the style of CMS, whatever style is set outside."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        with plt.style.context(mplhep.style.CMS):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
+    """Return a figure and axes with the labels that every plot has: that it is simulation, or data, and of what."""
+    if ax is None:
+        fig, ax = plt.subplots()
+        fig.subplots_adjust(**MARGINS)
+    ax.set_axis_off()  # mplhep draws the figure to place its labels, which takes a quarter of the time with axes
+    mplhep.cms.label(exp="", llabel=left, rlabel=right, ax=ax)
+    ax.set_axis_on()
+    return cast(Figure, ax.get_figure(root=True)), ax
+
+
+def say(ax: Axes, text: str) -> None:
+    """Write across axes why there is nothing in them."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize="small", zorder=5)
+
+
+def save(fig: Figure, stem: str | Path) -> None:
+    """Write a figure as STEM.pdf and STEM.png, each whole or not at all and the same each time, and close it."""
+    try:
+        for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", None)):
+            # Fonts are looked up when a figure is written.
+            with whole_file(f"{stem}{suffix}") as temporary, plt.style.context(mplhep.style.CMS):
+                fig.savefig(temporary, metadata=metadata)
+    finally:
+        plt.close(fig)

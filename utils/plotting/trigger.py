@@ -1,0 +1,235 @@
+"""Drawing of what the corrections do to a trigger: turn-on curves at equal rate, rates and ROC curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+from utils.evaluation.evaluation import (
+    BASELINE,
+    LOWEST_BACKGROUND,
+    TRUE,
+    Allowed,
+    BackgroundResult,
+    Beams,
+    ZeroBiasResult,
+)
+from utils.evaluation.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
+from utils.plotting.process import (
+    BEYOND,
+    add_legend_above,
+    draw_step,
+    draw_turn_on_curve,
+    say_if_no_curve,
+    set_turn_on_axes,
+)
+from utils.plotting.quantities import (
+    LOOKS,
+    SYMBOLS,
+    bars,
+    draw_band,
+    looks,
+    name_in_legend,
+    quantity_label,
+    with_error,
+)
+from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
+
+RATIO_RANGE = (1e-3, 20)
+LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
+
+
+def allowed_text(allowed: Allowed) -> str:
+    """Write what of the background may pass."""
+    return f"{100 * allowed.background_efficiency:g}%" if allowed.rate is None else f"{allowed.rate:g} kHz"
+
+
+def beams_text(beams: Beams) -> str:
+    """Write the luminosity for a label."""
+    mantissa, exponent = f"{beams.luminosity:.3e}".split("e")
+    return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
+
+
+def luminosity_of(allowed: Allowed, beams: Beams | None) -> str:
+    """Write the luminosity for a label where it matters: where a rate is fixed."""
+    return "" if beams is None or allowed.rate is None else beams_text(beams)
+
+
+@in_style
+def draw_turn_on_at_equal_rate(
+    curves: Mapping[str, TurnOn],
+    gains: Mapping[str, TurnOnGain],
+    allowed: Allowed,
+    beams: Beams | None,
+    variable: str,
+    process: str,
+    background: str,
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass.
+
+    The legend says by how much the true value moves at which the efficiency reaches 50%. A curve whose threshold is
+    beyond the sample is not drawn, and the legend says so.
+    """
+    fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_of(allowed, beams)))))
+    for quantity, look in looks(curves).items():
+        curve = curves[quantity]
+        threshold = f" > {curve.threshold:.0f} GeV" if np.isfinite(curve.threshold) else ": all pass"
+        label = quantity_label(quantity, variable) + (BEYOND if np.isnan(curve.threshold) else threshold)
+        if np.isnan(curve.threshold):
+            name_in_legend(ax, look, label)
+        elif quantity == TRUE:
+            draw_step(ax, curve.threshold, curve.edges, label)
+        else:
+            draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
+    say_if_no_curve(ax, curves.values())
+    set_turn_on_axes(ax, curve.edges, variable)
+    add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
+    return fig, ax
+
+
+def _gain_text(gain: TurnOnGain | None) -> str:
+    """Write for a legend how far the true value of an efficiency of 50% is from that of the baseline."""
+    if gain is None or not np.isfinite(gain.midpoint.value):
+        return ""
+    return f",\n50% point moved by {with_error(gain.midpoint)} GeV"
+
+
+@in_style
+def draw_rates(
+    result: BackgroundResult, beams: Beams | None, variable: str, background: str, ax: Axes | None = None
+) -> Drawing:
+    """Draw the rate of the background against the threshold, and below the ratios to that of the baseline.
+
+    Parameters
+    ----------
+    result : BackgroundResult
+    beams : Beams or None
+        None where the weights are not cross sections, for the fraction of the events in place of kHz.
+    variable, background : str
+    ax : Axes, optional
+        Of which the lower part becomes the panel of the ratios.
+    """
+    fig, ax = start(ax, background if beams is None else f"{background}, {beams_text(beams)}")
+    highest = 0.0
+    for quantity, look in looks(result.rates).items():
+        rates = result.rates[quantity]
+        height = rates.efficiency if beams is None else rates.rate
+        shown = height.value > 0
+        x, y, error = rates.thresholds[shown], height.value[shown], height.error[shown]
+        ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
+        draw_band(ax, x, y - error, y + error, look)
+        highest = max(highest, y.max(initial=0))
+    ax.set(
+        ylabel="Fraction of background" if beams is None else "Rate [kHz]",
+        xlim=rates.thresholds[[0, -1]],
+        yscale="log",
+        ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else (LOWEST_SHARE_OF_RATE, 1),
+    )
+    if not highest > 0:
+        say(ax, NO_EVENTS)
+    ax.legend(loc="upper right")
+    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1")
+    return fig, ax
+
+
+@in_style
+def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None = None) -> Drawing:
+    """Draw the rates of zero-bias events against the threshold, and below their ratios to that of the baseline.
+
+    Parameters
+    ----------
+    result : ZeroBiasResult
+    variable : str
+    ax : Axes, optional
+        Of which the lower part becomes the panel of the ratios.
+    """
+    fig, ax = start(ax, f"{result.colliding_bunches} colliding bunches", "CMS zero-bias data")
+    of_objects = f"{SYMBOLS[variable]} of L1 objects"
+    for quantity, look in looks(result.rates).items():
+        rates = result.rates[quantity]
+        shown = rates.n_events > 0
+        x = rates.thresholds[shown]
+        label = of_objects if quantity == BASELINE else quantity_label(quantity, variable)
+        ax.plot(x, rates.value[shown], label=label, **look.curve)
+        draw_band(ax, x, rates.low[shown], rates.high[shown], look)
+    ax.set(ylabel="Rate [kHz]", xlim=rates.thresholds[[0, -1]], yscale="log")
+    if not any((rates.n_events > 0).any() for rates in result.rates.values()):
+        say(ax, NO_EVENTS)
+    ax.legend()
+    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1 objects")
+    return fig, ax
+
+
+def _add_ratios(
+    ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], variable: str, label: str
+) -> None:
+    """Draw ratios in a panel below axes, which share its horizontal axis."""
+    ax.tick_params(labelbottom=False)
+    panel = make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax)
+    for quantity, look in looks(ratios).items():
+        ratio = ratios[quantity]
+        panel.plot(thresholds, ratio.value, **look.curve)
+        draw_band(panel, thresholds, ratio.value - ratio.error, ratio.value + ratio.error, look)
+    panel.axhline(1, **LOOKS[BASELINE].curve)
+    panel.set(xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel=label, yscale="log", ylim=RATIO_RANGE)
+    panel.yaxis.label.set_size("small")
+
+
+@in_style
+def draw_roc(
+    roc: Mapping[str, Roc],
+    points: WorkingPoints,
+    allowed: Sequence[Allowed],
+    beams: Beams | None,
+    variable: str,
+    signal: str,
+    background: str,
+    ax: Axes | None = None,
+) -> Drawing:
+    """Draw the signal efficiency against the background efficiency, with the working points, their errors and names.
+
+    A triangle that points down is the limit where no signal event passes. A working point that is beyond the sample for
+    a quantity has no mark of it, and the legend says so.
+    """
+    fig, ax = start(ax, f"{signal} against {background}")
+    for quantity, look in looks(roc).items():
+        curve = roc[quantity]
+        name_in_legend(ax, look, f"{quantity_label(quantity, variable)}, area {with_error(curve.area)}")
+        ax.plot(curve.background_efficiency, curve.signal_efficiency, **look.curve)
+        efficiency = points.efficiency[quantity]
+        seen = efficiency.value > 0
+        at, known = points.background_efficiency[seen], Estimate(efficiency.value[seen], efficiency.error[seen])
+        ax.errorbar(at, known.value, bars(known, 0, 1), **look.points)
+        unseen = efficiency.value == 0
+        limits = efficiency.error[unseen]
+        ax.plot(points.background_efficiency[unseen], limits, linestyle="none", **{**look.marks, "marker": "v"})
+    for point in allowed:
+        x = point.background_efficiency
+        ax.axvline(x, color=COLOURS[4], linestyle=":", linewidth=1, zorder=0)
+        above = ax.get_xaxis_transform()
+        written: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": "xx-small", "clip_on": True}
+        ax.text(x, 0.985, allowed_text(point), transform=above, **written)
+    luminosities = {luminosity_of(point, beams) for point in allowed} - {""}
+    unknown = np.any([np.isnan(points.efficiency[quantity].value) for quantity in roc], axis=0)
+    beyond = [f"{allowed_text(point)}{BEYOND}" for point, missing in zip(allowed, unknown, strict=False) if missing]
+    set_roc_axes(ax, "\n".join([*(f"Rates at {luminosity}" for luminosity in luminosities), *beyond]) or None)
+    return fig, ax
+
+
+def set_roc_axes(ax: Axes, title: str | None = None) -> None:
+    """Label the axes of ROC curves and draw what no separation would be."""
+    diagonal = np.geomspace(LOWEST_BACKGROUND, 1)
+    ax.plot(diagonal, diagonal, color=COLOURS[4], linestyle="-.", linewidth=1.5, label="No separation")
+    ax.set(
+        xlabel="Background efficiency",
+        ylabel="Signal efficiency",
+        xscale="log",
+        xlim=(LOWEST_BACKGROUND, 1),
+        yscale="log",
+        ylim=(LOWEST_BACKGROUND, 1),
+    )
+    look = {"fontsize": "x-small", "title_fontsize": "x-small", "frameon": True, "framealpha": 0.9, "edgecolor": "none"}
+    ax.legend(loc="lower right", title=title, alignment="left", **look)

@@ -1,0 +1,1 @@
+"""Files, processes and numbers that any program would need."""

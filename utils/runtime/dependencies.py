@@ -1,0 +1,77 @@
+"""What a step of the workflow depends on, told by content: its code and the files of the user, wherever they are."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from utils.runtime.errors import UserError
+from utils.runtime.files import modules_of, real, sha256_of
+
+
+@functools.cache
+def code_of(script: Path) -> str:
+    """Return a hash of the code of a script and of the modules that it imports, whatever folder they are in."""
+    digest = hashlib.sha256()
+    for path in (script, *modules_of(script)):
+        digest.update(f"{path.relative_to(script.parent)} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def content_of(path: Path) -> str:
+    """Return a hash of the content of a file, or of all files in a folder with their names in it."""
+    if not path.is_dir():
+        return _content_of_file(path, *_state(path))
+    digest = hashlib.sha256()
+    for inner in sorted(path.rglob("*")):
+        if inner.is_file():
+            digest.update(f"{inner.relative_to(path)} {_content_of_file(inner, *_state(inner))}\n".encode())
+    return digest.hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.cache
+def _content_of_file(path: Path, size: int, time: int) -> str:
+    """Read a file once as long as its size and time are the same."""
+    return sha256_of(path)
+
+
+def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, names: Iterable[str]) -> None:
+    """Refuse an input that is in an output of the workflow, which is replaced as a whole when it is made again.
+
+    Parameters
+    ----------
+    inputs : iterable of (str, Path)
+        Key of the configuration and file or folder.
+    output : Path
+        Folder of all results.
+    names : iterable of str
+        Outputs in that folder, those that are not there yet as well.
+    """
+    given = list(inputs)
+    outputs = {place for name in names for place in _places(output / name)} if given else set()
+    for key, path in given:
+        for place in (place for way in _ways(path) for place in (way, *way.parents) if place in outputs):
+            raise UserError(
+                f"configuration: {key}: {path} is in an output of the workflow, {place}, which is replaced as a whole "
+                "when it is made again: copy the file to another place"
+            )
+
+
+def _ways(path: Path) -> Iterator[Path]:
+    """Yield the absolute path by its name and by where its links lead."""
+    yield Path(os.path.normpath(path.absolute()))
+    yield real(path)
+
+
+def _places(output: Path) -> Iterator[Path]:
+    """Yield where an output and what is kept of it while it is made are, by name and by where links lead."""
+    for path in _ways(output):
+        yield path
+        for name in (f"{path.name}.partial", f".part.{path.name}", f".former.{path.name}"):
+            yield path.with_name(name)

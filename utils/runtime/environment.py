@@ -1,0 +1,153 @@
+"""The environment of a process, put in order before any library is imported: what others need is not for us.
+
+The package imports this module before any other. Until the work of a script begins, whatever fails is one line too.
+"""
+
+from utils.runtime import library_path
+
+# isort: split
+import os
+import resource
+import signal
+import sys
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from utils.runtime import signals
+
+# Settings of libraries on which results depend, or that name what need not be there.
+LEFT_OUT = (
+    "KERAS_",
+    "KERASTUNER_",
+    "MATPLOTLIBRC",
+    "NUMBA_",
+    "PYTHIA8DATA",
+    "PYTHONWARNINGS",
+    "TF_CONFIG",
+    "TF_USE_LEGACY_KERAS",
+    "TF_XLA_FLAGS",
+    "TQDM_",
+    "XLA_FLAGS",
+)
+# Where machine code is kept and for which processor it is made are matters of the machine.
+KEPT = ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
+SET = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": f"{os.devnull}/keras",  # neither read nor made: keras.json may say anything
+}
+IN_NO_NOTEBOOK = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": "agg"}  # where the user's own figures are shown
+DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+MOST_THREADS = 100_000
+SECONDS_TO_CLEAR_UP = 2  # of CPU time
+DATA_STEPS = ("generate_events", "create_L1regression_data", "selective_sampling_jets")
+# Of address space and of data, for the data steps, for those with networks, and for each core besides: measured with
+# two cores, where they end with 800, 2900, 400 and 1000 MiB, and rounded up.
+MIB_NEEDED = {resource.RLIMIT_AS: ("-v", 768, 2816, 128), resource.RLIMIT_DATA: ("-d", 352, 896, 64)}
+
+
+def set_variables() -> None:
+    """Leave out, set and check environment variables."""
+    notebook = "ipykernel" in sys.modules
+    for name in list(os.environ):
+        if name.startswith(LEFT_OUT) and name not in KEPT and not (notebook and name in IN_NO_NOTEBOOK):
+            del os.environ[name]
+    os.environ |= {} if notebook else IN_NO_NOTEBOOK
+    os.environ |= SET | {name: value for name, value in DEFAULTS.items() if name not in os.environ}
+    for name in THREADS:
+        value = os.environ.get(name, "1")
+        if not (value.isascii() and value.isdigit() and len(value) <= len(str(MOST_THREADS)) and int(value) > 0):
+            del os.environ[name]
+            print(f"{name}: expected a whole number above 0, found {value!r}, which is left out", file=sys.stderr)
+    # Locks of files are taken where there are any, unless they are switched off.
+    if os.environ.get("HDF5_USE_FILE_LOCKING") not in ("FALSE", "0"):
+        os.environ.pop("HDF5_USE_FILE_LOCKING", None)
+    try:
+        Path.home()
+    except RuntimeError:  # a user without a name, in a container: libraries look for a home to write to
+        os.environ["HOME"] = f"{os.devnull}/home"
+
+
+def ignore_warnings_of_libraries() -> None:
+    """Make no errors of warnings, as PYTHONWARNINGS and -W do: those of libraries would end a script."""
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
+
+
+def open_standard_streams() -> None:
+    """Give descriptors that are closed to nothing, since a file that is opened later would get them.
+
+    What the encoding of a terminal lacks is written as its number.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r+", encoding="utf-8", closefd=False))  # noqa: SIM115
+        if number and hasattr(stream := getattr(sys, name), "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _fail_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what is wrong with the libraries, or with what they need of the machine."""
+    text = " ".join(f"{kind.__name__}: {error}".split())
+    print(f"error: the libraries cannot be loaded, are they those of requirements.txt? {text[:600]}", file=sys.stderr)
+
+
+def is_script() -> bool:
+    """Return whether the process runs one of the scripts, and not the workflow or the tests."""
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    return main is not None and Path(main).resolve().parent == Path(library_path.ROOT)
+
+
+def check_limits() -> None:
+    """Refuse limits on memory in which the libraries cannot start: OpenBLAS then tries for ever, others abort."""
+    script = Path(sys.argv[0]).stem
+    for what, (option, of_data_steps, of_networks, of_a_core) in MIB_NEEDED.items():
+        needed = of_data_steps if script in DATA_STEPS else of_networks
+        needed += of_a_core * len(os.sched_getaffinity(0))
+        limit = resource.getrlimit(what)[0] >> 20
+        if 0 <= limit < needed:
+            print(
+                f"error: memory is limited to {limit} MiB (ulimit {option}), {script}.py needs {needed}",
+                file=sys.stderr,
+            )
+            raise SystemExit(1)
+
+
+def end_before_the_last_second() -> None:
+    """Have a limit on CPU time come as a signal first, while there is time left to clear up.
+
+    `ulimit -t` sets both limits to the same, so that the system kills at once.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)  # -1: none
+    if hard > SECONDS_TO_CLEAR_UP:
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard - SECONDS_TO_CLEAR_UP), hard))
+
+
+def guard_start() -> None:
+    """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
+    sys.excepthook = _fail_in_one_line
+    for number in signals.heeded():
+        signal.signal(number, signals.end_now)
+    signals.leave_at_end()
+
+
+set_variables()
+if sys.warnoptions:
+    ignore_warnings_of_libraries()
+if is_script():
+    open_standard_streams()
+    guard_start()
+    end_before_the_last_second()
+    check_limits()
+if Path("matplotlibrc").exists():  # which Matplotlib would read before any other
+    import contextlib
+    import importlib
+
+    # The environment of the rule that generates events has no Matplotlib.
+    with contextlib.chdir(library_path.ROOT), contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("matplotlib")

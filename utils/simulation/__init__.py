@@ -1,0 +1,1 @@
+"""From a generator's particles to Level-1 objects."""

@@ -1,0 +1,221 @@
+"""Event generation with Pythia 8 (C. Bierlich et al., SciPost Phys. Codeb. 8 (2022), arXiv:2203.11601)."""
+
+import math
+import tempfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import awkward as ak
+import numpy as np
+import pythia8mc
+
+from utils.formats.les_houches import HardEvents, copy_events
+from utils.runtime.errors import UserError
+from utils.simulation.detector import Particles
+from utils.simulation.pythia_settings import FRAME, LES_HOUCHES, Value, captured_output, read_settings, reason, value_of
+
+PB_PER_MB = 1e9
+MAX_PYTHIA_SEED = 900_000_000
+MAX_TRIALS_PER_EVENT = 10.0
+DEFAULT_ENERGY = 13000.0
+NO_EVENTS = Particles(*np.zeros((2, 0), np.int64), *np.zeros((5, 0)))
+MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
+
+
+def seed_sequences(seed: int, process: str, shard: int) -> tuple[np.random.SeedSequence, ...]:
+    """Independent seeds of a shard: for its hard process, its pile-up collisions and its detector."""
+    key = (zlib.crc32(process.encode()), shard)
+    return tuple(np.random.SeedSequence(seed, spawn_key=key).spawn(3))
+
+
+def pythia_seed(sequence: np.random.SeedSequence) -> int:
+    """Seed in Pythia's range, from 1 to 900,000,000."""
+    return 1 + int(sequence.generate_state(1, np.uint64)[0]) % MAX_PYTHIA_SEED
+
+
+class _Recorder:
+    """Note the weight of each complete event, which Pythia's batches leave out, and count all others."""
+
+    def __init__(self, pythia: pythia8mc.Pythia):
+        super().__init__()
+        self._pythia = pythia
+        self.weights: list[float] = []
+        self.n_failed = 0
+
+    def onEndEvent(self, status: pythia8mc.PhysicsBase.Status) -> None:  # noqa: N802, the name is Pythia's
+        """Take the weight at the end of an event, unless the event failed."""
+        if int(status) == int(pythia8mc.PhysicsBase.Status.COMPLETE):
+            self.weights.append(self._pythia.infoPython().weight())
+        else:
+            self.n_failed += 1
+
+
+class _EventWeights(_Recorder, pythia8mc.UserHooks):
+    """Record, and change nothing."""
+
+
+class _MatchedWeights(_Recorder, pythia8mc.JetMatchingMadgraph):
+    """Record, and match jets to partons, for which Pythia needs a hook beside the settings ``JetMatching``."""
+
+
+class Generator:
+    """Proton-proton collisions of one process.
+
+    Parameters
+    ----------
+    process : str
+        Name, for messages.
+    settings : sequence of str
+        Lines ``Key = value`` for Pythia.
+    energy : float, optional
+        Centre-of-mass energy in GeV; without it, that of the Les Houches file, or 13,000.
+    underlying_event : bool
+        Whether there are multi-parton interactions.
+    seed : np.random.SeedSequence
+    hard_events : range
+        Numbers of the events to take from a Les Houches file, where the settings name one.
+
+    Raises
+    ------
+    UserError
+        If Pythia does not accept a setting, or all of them together, or if a setting would have no effect.
+    """
+
+    def __init__(
+        self,
+        process: str,
+        settings: Sequence[str],
+        *,
+        energy: float | None,
+        underlying_event: bool,
+        seed: np.random.SeedSequence,
+        hard_events: range = range(0),
+    ):
+        self._process = process
+        decided: dict[str, Value] = {
+            "Beams:eCM": energy or DEFAULT_ENERGY,
+            "Random:setSeed": True,
+            "Random:seed": pythia_seed(seed),
+            "PartonLevel:MPI": underlying_event,
+            "Main:numberOfEvents": 0,
+        }
+        with captured_output() as output, tempfile.NamedTemporaryFile(suffix=".lhe") as hard_file:
+            self._pythia = pythia8mc.Pythia("", False)
+            try:
+                read_settings(self._pythia, settings, decided)
+            except ValueError as error:
+                raise UserError(f"process {process}: {error}{reason(output)}") from None
+            self.hard_events: HardEvents | None = None
+            self.les_houches_file: Path | None = None
+            if value_of(self._pythia, FRAME) == LES_HOUCHES:
+                self.les_houches_file = Path(self._pythia.word("Beams:LHEF"))
+                self.hard_events = self._take_events(hard_events, hard_file)
+            matched = self._pythia.flag("JetMatching:merge")
+            self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
+            self._pythia.setUserHooksPtr(self._recorder)
+            if not self._pythia.init():
+                raise UserError(
+                    f"process {process}: Pythia cannot start with the settings "
+                    f"{', '.join(repr(setting) for setting in settings)}{reason(output)}"
+                )
+        if energy and not math.isclose(self.energy, energy, rel_tol=1e-4):
+            raise UserError(
+                f"process {process}: --energy is {energy:g} GeV, but the settings, or the file that they name, "
+                f"have beams with {self.energy:g} GeV"
+            )
+        self._n_asked, self._weight_sum = 0, 0.0
+        self._charges: dict[int, float] = {}
+
+    def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> HardEvents:
+        """Let Pythia read only some events of its Les Houches file, so that no other shard has them."""
+        n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
+        wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
+        taken = copy_events(str(self.les_houches_file), wanted, hard_file)
+        hard_file.flush()
+        self._pythia.settings.mode("Beams:nSkipLHEFatInit", 0)
+        self._pythia.settings.word("Beams:LHEF", hard_file.name)
+        return taken
+
+    def batch(self, n_events: int) -> tuple[Particles, np.ndarray]:
+        """Generate events.
+
+        Parameters
+        ----------
+        n_events : int
+            How many; those that fail, which is rare, are replaced. Of a Les Houches file so many are read, and those
+            that Pythia leaves out are missing.
+
+        Returns
+        -------
+        particles : Particles
+            Stable particles, invisible ones among them.
+        weights : np.ndarray, shape (n_events,), float64
+            Relative weights; times :attr:`weight_scale` they are in pb.
+        """
+        self._recorder.weights.clear()
+        with captured_output() as output:
+            try:
+                events = self._pythia.nextBatch(
+                    n_events, errorMode="none" if self.hard_events else MAX_TRIALS_PER_EVENT
+                )
+            except RuntimeError as error:
+                raise UserError(f"process {self._process}: Pythia {error}{reason(output)}") from None
+            except TypeError:  # what awkward makes of a batch in which no particle has a vertex
+                raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
+        weights = np.array(self._recorder.weights)
+        self._n_asked += n_events
+        self._weight_sum += weights.sum()
+        return self._stable(ak.drop_none(events).prt) if len(weights) else NO_EVENTS, weights
+
+    @property
+    def n_tried(self) -> int:
+        """Number of events so far, with those that failed or were vetoed."""
+        return self._n_asked + (0 if self.hard_events else self._recorder.n_failed)
+
+    @property
+    def energy(self) -> float:
+        """Centre-of-mass energy in GeV."""
+        return float(self._pythia.infoPython().eCM())
+
+    @property
+    def weight_scale(self) -> float:
+        """Factor on the weights of all events so far with which they sum to the cross section in pb.
+
+        Pythia has other units of the weight for each strategy of Les Houches files, and sums of its own that are in
+        yet others, so that only its cross section is used. A :class:`UserError` says if that is not above 0.
+        """
+        if not (self._weight_sum > 0 and self.cross_section_pb > 0):
+            raise UserError(
+                f"process {self._process}: expected events whose weights sum to more than 0, found a sum of "
+                f"{self._weight_sum:g} and a cross section of {self.cross_section_pb:g} pb"
+            )
+        return self.cross_section_pb / self._weight_sum
+
+    @property
+    def cross_section_pb(self) -> float:
+        """Cross section in pb, Pythia's estimate from all events so far."""
+        return float(self._pythia.infoPython().sigmaGen()) * PB_PER_MB
+
+    @property
+    def cross_section_error_pb(self) -> float:
+        """Statistical error of the cross section in pb."""
+        return float(self._pythia.infoPython().sigmaErr()) * PB_PER_MB
+
+    def _stable(self, records: ak.Array) -> Particles:
+        """Take the stable particles out of event records."""
+        flat = ak.flatten(records)
+        stable = np.flatnonzero(ak.to_numpy(flat.status) > 0)
+        event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))[stable]
+        pid = ak.to_numpy(flat.id)[stable]
+        momenta = (ak.to_numpy(flat.p[name])[stable] for name in ("px", "py", "pz", "e"))
+        return Particles(np.bincount(event, minlength=len(records)), pid, self._charge(pid), *momenta)
+
+    def _charge(self, pid: np.ndarray) -> np.ndarray:
+        """Electric charge of each particle, from Pythia's table."""
+        kinds, kind = np.unique(pid, return_inverse=True)
+        for number in kinds.tolist():
+            if number not in self._charges:
+                self._charges[number] = self._pythia.particleData.charge(number)
+        return np.array([self._charges[number] for number in kinds.tolist()])[kind]

@@ -1,0 +1,177 @@
+"""What a training leaves in its folder, and what others have to know of it."""
+
+import argparse
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.cli import named_numbers, number
+from utils.cutflow import EVENT_COUNTS, History
+from utils.data_processing import GraphCreator, graph_creator
+from utils.formats.fingerprints import FINGERPRINTS
+from utils.formats.l1_files import L1Dataset
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.runtime.checkpoints import finished_for
+from utils.runtime.errors import UserError
+from utils.runtime.files import provenance, read_json
+from utils.training.batches import EventCreator, TrainingGraphs
+from utils.training.loss_weights import LossWeights
+
+logger = logging.getLogger(__name__)
+
+MODEL_FILE, TRAINING_FILE = "best_model.keras", "training.json"
+TEACHER, STUDENT = "teacher", "student"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What others have to know of a training.
+
+    Attributes
+    ----------
+    folder : Path
+    kind : {"teacher", "student"}
+    creator : GraphCreator
+    loss_function : str
+    student_inputs : StudentInputs or None
+        Of a student.
+    target : str
+        What a student gives, "sum" or "factor".
+    """
+
+    folder: Path
+    kind: str
+    creator: GraphCreator
+    loss_function: str
+    student_inputs: StudentInputs | None
+    target: str
+
+
+def add_loss_weights(args: argparse.ArgumentParser) -> None:
+    """Add the flags that say what an event counts in the loss of a training."""
+    args.add_argument(
+        "--weight_power",
+        type=number(float, 0),
+        default=1.0,
+        help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all of a process the same",
+    )
+    args.add_argument(
+        "--sampled_spectrum",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="1: train on the spectrum that the selective sampling made, with the weights that events had before it; "
+        "0: on the physical one, with weights over the keep probability",
+    )
+    args.add_argument(
+        "--process_shares",
+        type=named_numbers,
+        help="share of processes in the loss, up to a common factor, such as QCD=4; 1 of those that are not named",
+    )
+
+
+def loss_weights(args: argparse.Namespace) -> LossWeights:
+    """Return what an event counts in the loss."""
+    return LossWeights(args.weight_power, bool(args.sampled_spectrum), args.process_shares or None)
+
+
+def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
+    """Return whether a training is finished that was made for all that is expected."""
+    whole = all((output / name).exists() for name in (MODEL_FILE, TRAINING_FILE))
+    return whole and finished_for(output) == expected
+
+
+def say_finished(output: Path) -> None:
+    """Say why there is nothing to train."""
+    logger.info("%s: is finished, for the same flags, data, code and versions; --force trains anew", output)
+
+
+def read_graphs(
+    args: argparse.Namespace, data: L1Dataset, creator: EventCreator, scratch: Path | None
+) -> TrainingGraphs:
+    """Read the events of a training, and log what they count in the loss."""
+    rule = loss_weights(args)
+    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, rule)
+    for name in rule.process_shares or {}:
+        if name not in graphs.spectrum.process_shares(rule):
+            logger.info("--process_shares: no event of %s is trained on, its share has no effect", name)
+    logger.info("share of the loss by the weights of the training events:")
+    for line in graphs.spectrum.text(creator.variable, rule).splitlines():
+        logger.info("%s", line)
+    return graphs
+
+
+def warn_of_few_events(graphs: TrainingGraphs, n_parameters: int) -> None:
+    """Warn where a network has more parameters than there are events to train it on."""
+    if graphs.n_training < n_parameters:
+        logger.warning("%d events to train a network of %d parameters on", graphs.n_training, n_parameters)
+
+
+def record_of(
+    args: argparse.Namespace,
+    kind: str,
+    creator: GraphCreator,
+    graphs: TrainingGraphs,
+    events: History,
+    made_for: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what every training records of itself: what it is of, its events, and what made it.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    kind : {"teacher", "student"}
+    creator : GraphCreator
+    graphs : TrainingGraphs
+    events : History
+        Of the training's events, this step last.
+    made_for : mapping
+        What the training depends on, with the hashes of the input and of the code. Beside the hash of the input
+        are the fingerprints of its events (`utils.formats.fingerprints`), by which an evaluation tells that it is of
+        them.
+    """
+    return {
+        "kind": kind,
+        "variable": creator.variable,
+        "log_features": creator.log_features,
+        "feature_names": creator.feature_names,
+        "loss_function": args.loss_function,
+        "weight_power": args.weight_power,
+        "sampled_spectrum": args.sampled_spectrum,
+        "process_shares": graphs.spectrum.process_shares(loss_weights(args)),
+        "seed": args.seed,
+        "n_training": graphs.n_training,
+        "n_validation": graphs.n_validation,
+        EVENT_COUNTS: events.record(),
+        "data": {
+            "events": sum(events.steps[-1].read.values()),
+            "sha256": made_for["--input"],
+            FINGERPRINTS: graphs.fingerprints.record(),
+        },
+        "code": {"sha256": made_for["code"]},
+        "made_by": provenance(args),
+    }
+
+
+def read_training(folder: Path) -> Training:
+    """Read what a training recorded; a :class:`UserError` says what is missing."""
+    path = folder / TRAINING_FILE
+    record = read_json(path)
+    kind = record.get("kind", TEACHER) if isinstance(record, dict) else TEACHER
+    expected = {"variable": str, "log_features": list, "loss_function": str}
+    if kind == STUDENT:
+        expected |= {"hardware": dict, "target": str}
+    elif kind != TEACHER:
+        raise UserError(f"{path}: 'kind' is {kind!r}, expected '{TEACHER}' or '{STUDENT}'")
+    for name, of_type in expected.items():
+        if not isinstance(record, dict) or not isinstance(record.get(name), of_type):
+            raise UserError(f"{path}: '{name}' is missing or no {of_type.__name__}")
+    try:
+        creator = graph_creator(record["variable"], record["log_features"])
+        inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from None
+    return Training(folder, kind, creator, record["loss_function"], inputs, record.get("target", "factor"))
