@@ -1,5 +1,6 @@
 # make run: set-up and the main job; make report: the report of its results, output/report.html; make test: set-up,
-# linters and tests. Nothing that is there is done again. make numerics and make unit: see below.
+# linters and tests; make docs: the documentation, docs/_build/html. Nothing that is there is done again. make linkcheck,
+# make numerics and make unit: see below.
 
 # The interpreter of a new environment: a path or a name; by default the first of those supported that is found.
 PYTHON ?=
@@ -22,13 +23,23 @@ ifeq ($(shell mkdir -p "$(CACHE)" 2> /dev/null && test -w "$(CACHE)" && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: run report test lint unit numerics always
+.PHONY: run report test lint unit numerics docs linkcheck always
 
 run: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES)
 
 report: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES) finished --report report.html --report-stylesheet $(CURDIR)/docs/report/report.css
+
+# The page is opened where there is a screen.
+docs: $(VENV)/docs.done
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+	@echo "$(CURDIR)/docs/_build/html/index.html"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then xdg-open docs/_build/html/index.html 2> /dev/null || true; fi
+
+# The links to other sites, which takes a network.
+linkcheck: $(VENV)/docs.done
+	$(BIN)/python -m sphinx -W --keep-going -q -b linkcheck docs docs/_build/linkcheck
 
 # Two processes more than cores, since tests wait for batch jobs and for processes to be killed.
 test: lint
@@ -61,3 +72,6 @@ $(VENV)/run.done: always
 
 $(VENV)/dev.done: always
 	@envs/setup.sh $@ requirements-dev.txt "$(PYTHON)"
+
+$(VENV)/docs.done: always
+	@envs/setup.sh $@ requirements-docs.txt "$(PYTHON)"

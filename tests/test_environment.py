@@ -54,10 +54,11 @@ def pins(requirements):
 RUN = pins(lines("requirements.txt"))
 FARM = pins(lines("requirements-farm.txt"))
 DEVELOP = pins(lines("requirements-dev.txt"))
+DOCS = pins(lines("requirements-docs.txt"))
 
 
 def test_requirements_name_versions_and_no_addresses():
-    for name in ("requirements.txt", "requirements-farm.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-farm.txt", "requirements-dev.txt", "requirements-docs.txt"):
         for line in lines(name):
             assert "://" not in line
             assert "@" not in line
@@ -65,14 +66,18 @@ def test_requirements_name_versions_and_no_addresses():
 
 @pytest.mark.parametrize(
     ("name", "included"),
-    [("requirements-farm.txt", "requirements.txt"), ("requirements-dev.txt", "requirements-farm.txt")],
+    [
+        ("requirements-farm.txt", "requirements.txt"),
+        ("requirements-dev.txt", "requirements-farm.txt"),
+        ("requirements-docs.txt", "requirements.txt"),
+    ],
 )
 def test_requirements_include_those_that_they_add_to(name, included):
     assert f"-r {included}" in (ROOT / name).read_text().splitlines()
 
 
 def test_no_requirement_is_repeated():
-    assert len({**RUN, **FARM, **DEVELOP}) == len(RUN) + len(FARM) + len(DEVELOP)
+    assert len({**RUN, **FARM, **DEVELOP, **DOCS}) == len(RUN) + len(FARM) + len(DEVELOP) + len(DOCS)
 
 
 @pytest.mark.parametrize("text", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cpu"]])
@@ -91,6 +96,11 @@ def test_each_plugin_for_a_farm_is_pinned_within_its_bounds(text):
 @pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["dev"])
 def test_each_tool_of_the_development_is_pinned(text):
     assert canonicalize_name(Requirement(text).name) in DEVELOP
+
+
+@pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["docs"])
+def test_each_tool_of_the_documentation_is_pinned(text):
+    assert canonicalize_name(Requirement(text).name) in DOCS
 
 
 @pytest.mark.parametrize("name", [canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]])
