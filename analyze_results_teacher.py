@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cli import checked, comma_separated, number, parser, progress, script
+from utils.cli import progress, script
 from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.data_processing import L1Events
 from utils.evaluation.evaluation import (
@@ -54,6 +54,7 @@ from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
 from utils.plotting.attention import draw_attention
 from utils.plotting.figures import Figures, figures
 from utils.plotting.style import save
+from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
 from utils.training.records import MODEL_FILE, TRAINING_FILE, Training, read_training

@@ -23,13 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import comma_separated, is_name, number, parser, progress, script
+from utils.cli import is_name, progress, script
 from utils.cutflow import READ, History, Tally
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.formats.events import EventsFile, check_events_files, refuse_mixture
 from utils.formats.l1_files import new_l1_file
 from utils.formats.les_houches import refuse_overlaps_of
 from utils.formats.repeated import refuse_repeated, repeated
+from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.files import (
     find_files,

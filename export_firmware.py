@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cli import number, parser, progress, script
+from utils.cli import progress, script
 from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.logic import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
 from utils.hardware.rtl_simulation import check_tools, simulation
+from utils.runtime.arguments import number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
 from utils.training.records import MODEL_FILE, STUDENT, TRAINING_FILE, Training, read_training

@@ -22,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import checked, comma_separated, number, parser, progress, script
+from utils.cli import progress, script
 from utils.cutflow import LEFT_OUT, READ, Tally
 from utils.data_processing import L1Events, jet_count
 from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
+from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.files import provenance, real, refuse_overlaps, replaced_together, whole_file, whole_folder
 from utils.runtime.random_streams import uniforms

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from utils.cli import checked, comma_separated, number, parser, script
+from utils.cli import script
 from utils.data_processing import L1Events, graph_creator, jet_count
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentBatches, StudentInputs
@@ -32,6 +32,7 @@ from utils.hardware.integers import HardwareScales
 from utils.plotting.data import draw_history
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
+from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
 from utils.runtime.files import modules_of, provenance, refuse_inputs_in, sha256_of, write_json

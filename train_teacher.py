@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from utils.cli import comma_separated, number, parser, script
+from utils.cli import script
 from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.plotting.data import draw_history, draw_trials
 from utils.plotting.style import save
+from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
 from utils.runtime.files import modules_of, provenance, read_json, refuse_inputs_in, sha256_of, whole_file, write_json

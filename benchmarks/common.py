@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.cli import comma_separated, number, parser
+from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]

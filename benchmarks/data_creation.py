@@ -15,9 +15,9 @@ from benchmarks import vectorised_smearing
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_events
 from create_L1regression_data import l1_response, parse_args
-from utils.cli import comma_separated, number
 from utils.data_processing import N_SLOTS, event_objects, ht
 from utils.formats.events import EventsFile, check_events_files
+from utils.runtime.arguments import comma_separated, number
 
 COMPARED_EVENTS = 50_000
 

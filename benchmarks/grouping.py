@@ -16,9 +16,9 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils.cli import number
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
+from utils.runtime.arguments import number
 from utils.training import batches
 from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 

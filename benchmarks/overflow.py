@@ -12,9 +12,10 @@ import numpy as np
 
 from benchmarks.common import benchmark_parser, report
 from export_firmware import Student, load_network
-from utils.cli import number, progress
+from utils.cli import progress
 from utils.hardware.integers import HardwareEvents, HardwareScales
 from utils.hardware.logic import Port, events_of, input_words, random_words
+from utils.runtime.arguments import number
 from utils.training.records import read_training
 
 EVENTS_AT_A_TIME = 20_000

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import benchmark_parser, cost, project_script, report
-from utils.cli import checked, comma_separated, number
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
 from utils.evaluation.evaluation import (
     BINNINGS,
@@ -30,6 +29,7 @@ from utils.evaluation.evaluation import (
 )
 from utils.evaluation.performance import Estimate, binned_response
 from utils.formats.l1_files import L1Dataset
+from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
 from utils.training.loss_weights import LossWeights
 from utils.training.records import add_loss_weights, loss_weights

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
-from utils.cli import comma_separated, number
 from utils.formats.l1_files import L1Dataset
+from utils.runtime.arguments import comma_separated, number
 
 
 def main(argv: Sequence[str] | None = None) -> None:

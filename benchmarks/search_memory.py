@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
-from utils.cli import number, parser, script
+from utils.cli import script
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
+from utils.runtime.arguments import number, parser
 from utils.runtime.files import write_json
 from utils.training.batches import GraphBatches, TrainingGraphs
 

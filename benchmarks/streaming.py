@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
-from utils.cli import number
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
+from utils.runtime.arguments import number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
-"""What the command-line scripts share: how they log, how they fail and how they read lists of values."""
+"""The frame of the command-line scripts: logging, errors, exit codes, progress."""
 
-import argparse
 import functools
 import io
 import logging
@@ -8,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -16,7 +14,6 @@ from utils.runtime import signals
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
-Item = TypeVar("Item")
 
 LONGEST_LINE = 900
 LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
@@ -83,62 +80,6 @@ def _one_line(error: Exception) -> str:
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE // 2]} [...] {text[-LONGEST_LINE // 4 :]}"
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, whatever the arguments hold."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(" ".join(message.split()))
-
-
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Argument parser whose help shows the defaults and whose flags cannot be abbreviated."""
-    return _Parser(
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-
-
-def number(
-    kind: type[int] | type[float],
-    minimum: float = -float("inf"),
-    maximum: float = float("inf"),
-    *,
-    above: float = -float("inf"),
-) -> Callable[[str], int | float]:
-    """Argparse type: a finite number in [minimum, maximum] and, where given, strictly above a bound."""
-
-    def parse(text: str) -> int | float:
-        wanted = "an integer" if kind is int else "a number"
-        if above > -float("inf"):
-            wanted += f" above {above:g}"
-        if minimum > -float("inf"):
-            wanted += f" of at least {minimum:g}"
-        if maximum < float("inf"):
-            wanted += f" of at most {maximum:g}"
-        try:
-            value = kind(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'") from None
-        if not (minimum <= value <= maximum and above < value < float("inf")):
-            raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'")
-        return value
-
-    return parse
-
-
-def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
-    """Argparse type: what `parse` returns, or the message of the ValueError that it raises."""
-
-    def parse_or_explain(text: str) -> Item:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse_or_explain
-
-
 def is_name(text: str) -> bool:
     """Return whether a text can name a process, in tables and as part of a file name: without line breaks and `/`."""
     return 0 < len(text) <= LONGEST_NAME and text.isprintable() and "/" not in text
@@ -149,28 +90,6 @@ def process_name(text: str) -> str:
     if not is_name(text):
         raise ValueError(f"expected a name, at most {LONGEST_NAME} printable characters without '/', found {text!r}")
     return text
-
-
-def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
-    """Argparse type: items separated by commas, the empty string being no items."""
-
-    def parse(text: str) -> tuple[Item, ...]:
-        return tuple(item(part.strip()) for part in text.split(",")) if text.strip() else ()
-
-    return parse
-
-
-def named_numbers(text: str) -> dict[str, float]:
-    """Argparse type: numbers above 0 by name, for example ``QCD=1,W=0.5``; the empty string being none."""
-    parse, found = number(float, above=0), dict[str, float]()
-    for part in comma_separated(str)(text):
-        name, equals, value = part.rpartition("=")
-        if not (equals and name and name.isprintable()):
-            raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, found '{part}'")
-        if name in found:
-            raise argparse.ArgumentTypeError(f"'{name}' is given twice")
-        found[name] = parse(value)
-    return found
 
 
 class _LoggedBar(tqdm):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.cli import named_numbers, number
 from utils.cutflow import EVENT_COUNTS, History
 from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.fingerprints import FINGERPRINTS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
+from utils.runtime.arguments import named_numbers, number
 from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
 from utils.runtime.files import provenance, read_json
