@@ -40,7 +40,7 @@ from utils.config import (
     user_sources,
 )
 from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
-from utils.runtime.files import find_files, refuse_dangling
+from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file
 from utils.plotting.captions import NUMBERS, process_of, title_of
 from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty

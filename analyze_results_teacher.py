@@ -56,7 +56,10 @@ from utils.plotting.figures import Figures, figures
 from utils.plotting.style import save
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
-from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.provenance import provenance, sha256
+from utils.runtime.text_files import read_json, write_json
+from utils.runtime.whole_files import whole_folder
 from utils.training.records import MODEL_FILE, TRAINING_FILE, Training, read_training
 from utils.variables import full_variable, reconstructed
 
@@ -291,7 +294,7 @@ def trained_on(sample: Sample, name: str, record: Mapping[str, Any], seen: Train
     if seen is None:
         data = record.get("data")
         recorded = data.get("sha256") if isinstance(data, dict) else None
-        if recorded == sha256_of(path):
+        if recorded == sha256(path):
             return [f"WARNING: no test: {path} is the file that {name} was trained on. Its results are too good."]
         return [f"WARNING: {name} has no record of its events: it may have been trained on those of {path}."]
     if not seen.n_found:

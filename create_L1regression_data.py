@@ -32,16 +32,10 @@ from utils.formats.les_houches import refuse_overlaps_of
 from utils.formats.repeated import refuse_repeated, repeated
 from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.errors import UserError
-from utils.runtime.files import (
-    find_files,
-    not_there,
-    provenance,
-    real,
-    refuse_overlaps,
-    replaced_together,
-    whole_folder,
-)
+from utils.runtime.paths import find_files, missing_error, refuse_overlaps, resolved
+from utils.runtime.provenance import provenance
 from utils.runtime.random_streams import stream_and_key, uniforms
+from utils.runtime.whole_files import replaced_together, whole_folder
 from utils.runtime.workers import in_order, worker_threads
 from utils.simulation.smearing import (
     TABLES,
@@ -134,7 +128,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
     if parsed.train_output is None:
         parsed.test_fraction = 1.0
-    elif real(parsed.train_output) == real(parsed.test_output):
+    elif resolved(parsed.train_output) == resolved(parsed.test_output):
         args.error("--train_output and --test_output name the same file")
     return parsed
 
@@ -169,7 +163,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
             raise UserError(f"--input {text!r}: expected NAME=FILES")
         found = [pattern] if Path(pattern).exists() else [str(path) for path in find_files(pattern)]
         if not found:
-            raise not_there(pattern) if Path(pattern).is_symlink() else UserError(f"--input {text}: no such file")
+            raise missing_error(pattern) if Path(pattern).is_symlink() else UserError(f"--input {text}: no such file")
         paths.setdefault(name, []).extend(found)
     for name, of_process in paths.items():
         twice = [path for path in of_process if of_process.count(path) > 1]

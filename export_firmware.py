@@ -31,7 +31,10 @@ from utils.hardware.logic import events_of, input_words, port_map, ports_of, ran
 from utils.hardware.rtl_simulation import check_tools, simulation
 from utils.runtime.arguments import number, parser
 from utils.runtime.errors import UserError
-from utils.runtime.files import provenance, read_json, refuse_inputs_in, sha256_of, whole_folder, write_json
+from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.provenance import provenance, sha256
+from utils.runtime.text_files import read_json, write_json
+from utils.runtime.whole_files import whole_folder
 from utils.training.records import MODEL_FILE, STUDENT, TRAINING_FILE, Training, read_training
 
 if TYPE_CHECKING:
@@ -289,8 +292,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             EVENT_COUNTS: branches_record(branches),
             "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
             "hls": write_hls(args, student, folder / "hls", events) if args.hls else None,
-            "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256_of(training.folder / MODEL_FILE)},
-            "data": {"file": str(args.data), "sha256": sha256_of(args.data)},
+            "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
+            "data": {"file": str(args.data), "sha256": sha256(args.data)},
             "made_by": provenance(args),
         }
         write_json(folder / "firmware.json", record)

@@ -27,7 +27,8 @@ from utils.cli import process_name, progress, script
 from utils.cutflow import GENERATED, READ, History, Tally
 from utils.formats.events import HARD_EVENTS, new_events_file
 from utils.runtime.arguments import checked, number, parser
-from utils.runtime.files import provenance, refuse_overlaps
+from utils.runtime.paths import refuse_overlaps
+from utils.runtime.provenance import provenance
 from utils.simulation.detector import Detected, Detector, measure, overlay, reconstruct
 from utils.simulation.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
 

@@ -28,8 +28,10 @@ from utils.data_processing import L1Events, jet_count
 from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
-from utils.runtime.files import provenance, real, refuse_overlaps, replaced_together, whole_file, whole_folder
+from utils.runtime.paths import refuse_overlaps, resolved
+from utils.runtime.provenance import provenance
 from utils.runtime.random_streams import uniforms
+from utils.runtime.whole_files import replaced_together, whole_file, whole_folder
 from utils.runtime.workers import in_order, worker_threads
 from utils.training.loss_weights import LossSpectrum
 from utils.training.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
@@ -98,7 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parsed = args.parse_args(argv)
     if parsed.sampling_threshold is not None and parsed.sampling_var is None:
         args.error("--sampling_threshold needs --sampling_var")
-    if parsed.discarded_output and real(parsed.discarded_output) == real(parsed.output):
+    if parsed.discarded_output and resolved(parsed.discarded_output) == resolved(parsed.output):
         args.error("--output and --discarded_output name the same file")
     return parsed
 

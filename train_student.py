@@ -35,7 +35,10 @@ from utils.plotting.style import save
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
-from utils.runtime.files import modules_of, provenance, refuse_inputs_in, sha256_of, write_json
+from utils.runtime.imports import imported_modules
+from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.provenance import provenance, sha256
+from utils.runtime.text_files import write_json
 from utils.training.batches import TrainingGraphs
 from utils.training.pareto import pareto_front, spread
 from utils.training.records import (
@@ -154,9 +157,9 @@ def made_for(args: argparse.Namespace) -> dict[str, Any]:
     script_file = Path(__file__)
     return {
         **{f"--{name}": value for name, value in flags.items()},
-        "--input": sha256_of(args.input),
-        "--teacher": sha256_of(args.teacher / MODEL_FILE) if args.teacher else None,
-        "code": sha256_of(script_file, *modules_of(script_file)),
+        "--input": sha256(args.input),
+        "--teacher": sha256(args.teacher / MODEL_FILE) if args.teacher else None,
+        "code": sha256(script_file, *imported_modules(script_file)),
         "versions": {name: made_by["versions"][name] for name in ("hgq", "keras", "numpy", "tensorflow")},
     }
 

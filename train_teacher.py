@@ -32,7 +32,11 @@ from utils.plotting.style import save
 from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
-from utils.runtime.files import modules_of, provenance, read_json, refuse_inputs_in, sha256_of, whole_file, write_json
+from utils.runtime.imports import imported_modules
+from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.provenance import provenance, sha256
+from utils.runtime.text_files import read_json, write_json
+from utils.runtime.whole_files import whole_file
 from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
 from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
 from utils.training.records import (
@@ -200,12 +204,14 @@ def made_for(args: argparse.Namespace, fixed: "TeacherHyperparameters | None") -
     """Return all that a search depends on, so that one that was begun for something else is not gone on with."""
     made_by, no_part = provenance(args), (*WHERE_AND_BY_WHOM, *FINAL_FIT)
     flags = {name: value for name, value in made_by["arguments"].items() if name not in no_part}
-    code = [path for path in modules_of(SCRIPT) if path.is_relative_to(SCRIPT.parent / "nn") or path.stem in MODULES]
+    code = [
+        path for path in imported_modules(SCRIPT) if path.is_relative_to(SCRIPT.parent / "nn") or path.stem in MODULES
+    ]
     return {
         **{f"--{name}": value for name, value in flags.items()},
         "--hyperparameters": asdict(fixed) if fixed else None,
-        "--input": sha256_of(args.input),
-        "code": sha256_of(*code),
+        "--input": sha256(args.input),
+        "code": sha256(*code),
         "versions": {name: made_by["versions"][name] for name in ("keras", "keras_tuner", "numpy", "tensorflow")},
     }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.runtime.arguments import comma_separated, number, parser
-from utils.runtime.files import write_json
+from utils.runtime.text_files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 

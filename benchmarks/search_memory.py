@@ -17,7 +17,7 @@ from utils.cli import script
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number, parser
-from utils.runtime.files import write_json
+from utils.runtime.text_files import write_json
 from utils.training.batches import GraphBatches, TrainingGraphs
 
 MIB = 1 << 20

@@ -18,7 +18,7 @@ from utils.data_processing import N_SLOTS, GraphCreator
 from utils.evaluation.evaluation import Model
 from utils.formats.first_look import first_look, memory_limited
 from utils.formats.model_file import check_model_file
-from utils.runtime.files import not_there, unreadable
+from utils.runtime.paths import missing_error, unreadable_error
 from utils.training.records import MODEL_FILE, STUDENT, Training
 
 MOST_METADATA = 10_000  # bytes
@@ -51,14 +51,14 @@ def load_trained(training: Training) -> Loaded:
     """Load the model of a training; a :class:`UserError` says which file cannot be read."""
     path = training.folder / MODEL_FILE
     if not path.is_file():
-        raise not_there(path)
+        raise missing_error(path)
     first_look(check_model_file, [path])
     try:
         with memory_limited(LOADING_BYTES):
             network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
             _refuse_large_outputs(network)
     except Exception as error:  # a damaged file fails in many ways
-        raise unreadable(path, error, _what_is_wrong(path, error)) from None
+        raise unreadable_error(path, error, _what_is_wrong(path, error)) from None
     if training.student_inputs is None:
         model = Model(training.creator.features, functools.partial(predict, network))
         return Loaded(network, model, functools.partial(attention_of, network))

@@ -23,7 +23,8 @@ from utils.evaluation.performance import ONE_SIGMA
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
 from utils.formats.l1_files import L1Dataset, new_l1_file
 from utils.runtime.errors import UserError
-from utils.runtime.files import sha256_of, whole_folder
+from utils.runtime.provenance import sha256
+from utils.runtime.whole_files import whole_folder
 
 N_QCD, N_W = 3000, 1500
 N_WITHOUT_JET, N_WITHOUT_TARGET = 100, 20
@@ -561,7 +562,7 @@ def test_an_evaluation_of_events_that_were_trained_on_says_so(model_dir, data, m
 
 def test_what_is_on_record_of_a_training_tells_whether_its_events_are_evaluated(data):
     sample = Sample(L1Dataset.check(data), {"W": 2})
-    of_file = {"data": {"sha256": sha256_of(data)}}
+    of_file = {"data": {"sha256": sha256(data)}}
     assert "is the file that teacher was trained on" in trained_on(sample, "teacher", of_file, None)[0]
     for record in ({}, {"data": None}, {"data": {"sha256": "0"}}):
         assert "teacher has no record of its events" in trained_on(sample, "teacher", record, None)[0]

@@ -143,13 +143,15 @@ class TestCondaEnvironment:
         assert f"python{PROJECT['requires-python']}" in yaml.safe_load(path.read_text())["dependencies"]
 
     def test_has_what_its_scripts_import(self, path):
-        from utils.runtime.files import modules_of
+        from utils.runtime.imports import imported_modules
 
         rules = re.split(r"^rule ", (ROOT / "Snakefile").read_text(), flags=re.MULTILINE)
         scripts = {re.search(r'script\("(\w+)"\)', rule)[1] for rule in rules if f'"envs/{path.name}"' in rule}
         assert scripts
         texts = [
-            module.read_text() for name in scripts for module in (ROOT / f"{name}.py", *modules_of(ROOT / f"{name}.py"))
+            module.read_text()
+            for name in scripts
+            for module in (ROOT / f"{name}.py", *imported_modules(ROOT / f"{name}.py"))
         ]
         imported = set(re.findall(r"^ *(?:import|from) ([a-z0-9_]+)", "\n".join(texts), re.MULTILINE))
         pinned = {canonicalize_name(name) for name in RUN}

@@ -13,7 +13,8 @@ from jsonschema.exceptions import best_match
 
 from utils.hardware.integers import HardwareScales
 from utils.runtime.errors import UserError
-from utils.runtime.files import find_files, not_there, read_json
+from utils.runtime.paths import find_files, missing_error
+from utils.runtime.text_files import read_json
 from utils.simulation.pythia_settings import les_houches_file, overriding_flag, refusal
 from utils.training.hyperparameters import TeacherHyperparameters
 from utils.training.loss_names import parse_loss
@@ -243,7 +244,7 @@ def check_files(config: Mapping[str, Any], start: Path) -> None:
     output = start / config["output"]
     there = next(path for path in (output, *output.parents) if path.exists())
     if not there.is_dir():
-        raise UserError(f"configuration: output: {not_there(there, 'folder')}")
+        raise UserError(f"configuration: output: {missing_error(there, 'folder')}")
     for key, source in user_sources(config):
         if not find_files(source, start):
             raise UserError(f"configuration: {key}: no such file: {source}")

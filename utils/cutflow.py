@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 
 from utils.formats.first_look import first_look
+from utils.formats.hdf5 import open_hdf5, read_text_attribute
 from utils.runtime.errors import UserError
-from utils.runtime.files import open_hdf5, read_text_attribute
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from keras_tuner.src.distribute import oracle_chief, oracle_client
 from nn.search.hyperband import Oracle
 from utils.cli import EXIT_FAILED
 from utils.runtime.checkpoints import SCRATCH
-from utils.runtime.files import read_json, write_json
+from utils.runtime.text_files import read_json, write_json
 from utils.runtime.worker_processes import WorkerProcesses
 
 logger = logging.getLogger(__name__)

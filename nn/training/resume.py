@@ -9,7 +9,7 @@ import numpy as np
 
 from nn.training.data import Batches, fit
 from utils.runtime.checkpoints import read_state, write_state
-from utils.runtime.files import not_there
+from utils.runtime.paths import missing_error
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -47,7 +47,7 @@ def load_best_weights(model: keras.Model, path: Path) -> None:
     """Give a compiled model what :class:`BestWeights` has saved of one made in the same way."""
     kept = read_state(path)
     if kept is None:
-        raise not_there(path)
+        raise missing_error(path)
     for variable, value in zip(_trained(model), kept[1], strict=True):
         variable.assign(value)
 

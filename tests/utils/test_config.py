@@ -27,7 +27,7 @@ from utils.config import (
 )
 from utils.data_processing import graph_creator
 from utils.runtime.errors import UserError
-from utils.runtime.files import modules_of
+from utils.runtime.imports import imported_modules
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("true_met", "true_ht", "original_met")
@@ -359,17 +359,17 @@ class TestModules:
         for name, text in contents.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
-        found = [str(path.relative_to(tmp_path)) for path in modules_of(tmp_path / "main.py")]
+        found = [str(path.relative_to(tmp_path)) for path in imported_modules(tmp_path / "main.py")]
         assert found == ["nn/deep.py", "utils/a.py", "utils/b.py", "utils/c.py", "utils/d.py"]
 
     def test_of_the_data_steps_are_without_the_network(self):
         for script in ("generate_events", "create_L1regression_data", "selective_sampling_jets"):
-            found = modules_of(ROOT / f"{script}.py")
-            assert ROOT / "utils" / "runtime" / "files.py" in found
+            found = imported_modules(ROOT / f"{script}.py")
+            assert ROOT / "utils" / "runtime" / "paths.py" in found
             assert not any(path.is_relative_to(ROOT / "nn") for path in found)
 
     def test_of_the_training_are_with_the_network_that_it_imports_late(self):
-        found = modules_of(ROOT / "train_teacher.py")
+        found = imported_modules(ROOT / "train_teacher.py")
         assert {ROOT / "nn" / name for name in ("layers.py", "losses.py", "teacher.py")} <= {*found}
         assert ROOT / "utils" / "simulation" / "smearing.py" in found  # through the plots
         assert ROOT / "utils" / "simulation" / "detector.py" not in found
@@ -385,7 +385,7 @@ def test_scripts_import_no_module_that_the_workflow_does_not_know_of(script):
     loaded = {Path(line) for line in output.splitlines() if line.startswith((f"{ROOT}/utils/", f"{ROOT}/nn/"))}
     loaded = {path for path in loaded if path.name != "__init__.py"}
     assert len(loaded) > 3
-    assert loaded <= set(modules_of(ROOT / f"{script}.py"))
+    assert loaded <= set(imported_modules(ROOT / f"{script}.py"))
 
 
 def test_an_abbreviated_flag_is_refused():

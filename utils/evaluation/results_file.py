@@ -315,7 +315,7 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
     trainings : mapping of str to dict
         What the training of each model recorded.
     made_by : dict
-        As of `utils.runtime.files.provenance`.
+        As of `utils.runtime.provenance.provenance`.
     """
     beams, weighted, slices = results.beams, results.beams is not None, BINNINGS[results.variable].slices
     return {

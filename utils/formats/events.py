@@ -23,6 +23,7 @@ from utils.data_processing import (
 )
 from utils.formats.first_look import first_look
 from utils.formats.gzip_chunks import GZIP, read_rows
+from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.les_houches import HardEvents
 from utils.formats.physical import (
     FINE,
@@ -35,7 +36,6 @@ from utils.formats.physical import (
 from utils.formats.repeated import LOOKED_AT, fingerprint
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
-from utils.runtime.files import dataset, holds, new_hdf5, open_hdf5, read_text_attribute
 
 CHUNK = 4096
 HARD_EVENTS = "les_houches_events"
@@ -116,11 +116,11 @@ class EventsFile:
     def look(cls, path: Path) -> "EventsFile":
         """Check the layout of a file, in the child process of a first look."""
         with open_hdf5(path) as file:
-            found = dataset(file, "Particles", (None, N_EVENT_SLOTS, 4))
+            found = checked_dataset(file, "Particles", (None, N_EVENT_SLOTS, 4))
             n_events = len(found)
-            weighted = holds(file, "Weights")
+            weighted = has_entry(file, "Weights")
             if weighted:
-                dataset(file, "Weights", (n_events,))
+                checked_dataset(file, "Weights", (n_events,))
             first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
             history, hard = History.of_attribute(file), HardEvents.of_record(read_text_attribute(file, HARD_EVENTS))
             return cls(path, n_events, weighted, history, fingerprint(first), hard)

@@ -15,8 +15,8 @@ import numpy as np
 from h5py._objects import phil  # h5py's lock, which its direct access to chunks does not take before version 3.16
 from isal import isal_zlib
 
+from utils.formats.hdf5 import unreadable_reason
 from utils.runtime.errors import UserError
-from utils.runtime.files import why_unreadable
 
 # Gzip is in every HDF5 library. Shuffling the bytes of mostly empty slots makes files larger and slower.
 LEVEL = 1
@@ -134,7 +134,7 @@ def read_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
     except UNREADABLE as error:
         raise UserError(
             f"{source.file.filename}: dataset '{source.name.lstrip('/')}' cannot be read in rows "
-            f"{start} to {stop}, {why_unreadable(error)}"
+            f"{start} to {stop}, {unreadable_reason(error)}"
         ) from None
     return rows
 

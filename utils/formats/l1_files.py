@@ -18,11 +18,13 @@ from utils.cutflow import History
 from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
 from utils.formats.first_look import first_look
 from utils.formats.gzip_chunks import GzipTable, read_rows
+from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5
 from utils.formats.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
 from utils.formats.repeated import LOOKED_AT, fingerprint
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
-from utils.runtime.files import MAX_TEXT_BYTES, Together, dataset, holds, new_hdf5, open_hdf5
+from utils.runtime.text_files import MAX_TEXT_BYTES
+from utils.runtime.whole_files import OutputGroup
 from utils.runtime.workers import worker_threads
 
 FORMAT_VERSION = 1
@@ -109,7 +111,7 @@ def new_l1_file(
     made_by: dict[str, Any],
     workers: Executor | None = None,
     optional: Sequence[str] = ("weights",),
-    together: Together | None = None,
+    together: OutputGroup | None = None,
 ) -> Iterator[L1Writer]:
     """Open an L1 regression file for writing that is there only once it is whole.
 
@@ -126,7 +128,7 @@ def new_l1_file(
     optional : sequence of str
         Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
     together : Together, optional
-        Of the outputs with which it takes its name, see `utils.runtime.files.replaced_together`.
+        Of the outputs with which it takes its name, see `utils.runtime.whole_files.replaced_together`.
     """
     with (
         new_hdf5(path, together) as file,
@@ -181,15 +183,15 @@ class L1Dataset:
     @classmethod
     def _look(cls, path: Path) -> "L1Dataset":
         with open_hdf5(path) as file:
-            n_events = len(dataset(file, OBJECTS[0], (None, N_SLOTS, 3)))
+            n_events = len(checked_dataset(file, OBJECTS[0], (None, N_SLOTS, 3)))
             for name in OBJECTS[1:]:
-                dataset(file, name, (n_events, N_SLOTS, 3))
+                checked_dataset(file, name, (n_events, N_SLOTS, 3))
             for name in SUMS:
-                dataset(file, name, (n_events,))
-            dataset(file, "ids", (n_events,), "iuf")
-            weighted, sampled = (holds(file, name) for name in OPTIONAL)
+                checked_dataset(file, name, (n_events,))
+            checked_dataset(file, "ids", (n_events,), "iuf")
+            weighted, sampled = (has_entry(file, name) for name in OPTIONAL)
             for name in itertools.compress(OPTIONAL, (weighted, sampled)):
-                dataset(file, name, (n_events,))
+                checked_dataset(file, name, (n_events,))
             names = _parse_labels(path, _read_labels(file))
             first = fingerprint(read_rows(file["true_data"], 0, min(n_events, LOOKED_AT)))
             return cls(path, n_events, names, weighted, sampled, History.of_attribute(file), first)
@@ -299,7 +301,7 @@ def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
 
 def _read_labels(file: h5py.File) -> list[str]:
     """Read the entries of ``ids_names``, text of fixed or any length; bytes that are no UTF-8 are replaced."""
-    found = dataset(file, "ids_names", (None,), "SO")
+    found = checked_dataset(file, "ids_names", (None,), "SO")
     where = f"{file.filename}: dataset 'ids_names'"
     if len(found) > MAX_PROCESSES:
         raise UserError(f"{where} has {len(found)} entries, expected {MAX_PROCESSES} at most")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from utils.runtime.errors import UserError
-from utils.runtime.files import not_there, unreadable
+from utils.runtime.paths import missing_error, unreadable_error
 
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
@@ -81,14 +81,16 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
         If the file is not there, is no Les Houches file, is damaged, or has fewer events.
     """
     if not Path(path).is_file():
-        raise not_there(path)
+        raise missing_error(path)
     try:
         with Path(path).open("rb") as raw:
             is_gzip = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with gzip.open(path) if is_gzip else Path(path).open("rb") as lines:
             n_events, sha256 = _copy(lines, wanted, to)
     except (EOFError, OSError, zlib.error) as error:
-        raise unreadable(path, error, f"not a readable Les Houches file, damaged or cut short ({error})") from None
+        raise unreadable_error(
+            path, error, f"not a readable Les Houches file, damaged or cut short ({error})"
+        ) from None
     if n_events is None:
         raise UserError(f"{path}: not a Les Houches file: expected a block <init>, found none")
     if n_events < wanted.stop:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import h5py
 
+from utils.formats.hdf5 import HDF5_ERRORS
 from utils.runtime.errors import UserError
-from utils.runtime.files import DAMAGED
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = {CONFIG: 1 << 20, WEIGHTS: 1 << 26, "metadata.json": 1 << 16}  # bytes at most; a model here has 200 kB
@@ -31,7 +31,7 @@ def check_model_file(path: Path) -> None:
                         f"{path}: its '{member.filename}' has {member.file_size} bytes, expected at most {most}"
                     )
             _check_weights(path, archive.read(WEIGHTS))
-    except (*DAMAGED, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (*HDF5_ERRORS, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UserError(f"{path}: not a readable model ({error})") from None
 
 

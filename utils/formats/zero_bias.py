@@ -43,7 +43,7 @@ from utils.hardware.integers import (
 )
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
-from utils.runtime.files import not_there, unreadable
+from utils.runtime.paths import missing_error, unreadable_error
 
 JET_THRESHOLD = 20.0  # GeV; what create_L1regression_data.py applies unless told otherwise
 READ_AHEAD = 1 << 20
@@ -166,7 +166,7 @@ class ZeroBiasData:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise not_there(folder, "folder")
+            raise missing_error(folder, "folder")
         paths = sorted(map(Path, glob.glob(f"{glob.escape(str(folder))}/**/*.parquet", recursive=True)))
         if not paths:
             raise UserError(f"{folder}: expected Parquet files, *.parquet, in it or its folders, found none")
@@ -233,7 +233,7 @@ class ZeroBiasData:
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; whatever goes wrong while it is read becomes a :class:`UserError` that names it."""
     if not path.is_file():
-        raise not_there(path)
+        raise missing_error(path)
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD) as file:
             yield file
@@ -243,7 +243,7 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
     except pa.ArrowNotImplementedError as error:
         raise UserError(f"{path}: written in a way that pyarrow {pa.__version__} does not read ({error})") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise unreadable(path, error, f"not a readable Parquet file, damaged or cut short ({error})") from None
+        raise unreadable_error(path, error, f"not a readable Parquet file, damaged or cut short ({error})") from None
 
 
 def _groups(paths: Sequence[Path], schemas: Mapping[Path, pa.Schema]) -> list[dict[Path, list[Path]]]:

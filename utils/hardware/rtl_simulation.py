@@ -16,7 +16,7 @@ from alkaid.codegen import RTLModel
 
 from utils.hardware.logic import remove_times
 from utils.runtime.errors import UserError
-from utils.runtime.files import real
+from utils.runtime.paths import resolved
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def _environment() -> Iterator[None]:
 @contextlib.contextmanager
 def _buildable(design: RTLModel, folder: Path) -> Iterator[Path]:
     """Give the folder to build a design in, another one where the path has spaces, with which make cannot build."""
-    if not any(letter.isspace() for letter in str(real(folder))):
+    if not any(letter.isspace() for letter in str(resolved(folder))):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="verilog_") as name, mock.patch.object(design, "_path", Path(name)):

@@ -11,7 +11,7 @@ import mplhep
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from utils.runtime.files import whole_file
+from utils.runtime.whole_files import whole_file
 
 mpl.use("agg")
 

@@ -19,16 +19,10 @@ import numpy as np
 
 from utils.runtime import signals
 from utils.runtime.errors import UserError
-from utils.runtime.files import (
-    FOLDER_MARK,
-    naming,
-    read_json,
-    real,
-    replace_folder,
-    replaceable_folder,
-    sole_writer,
-    write_json,
-)
+from utils.runtime.locks import sole_writer
+from utils.runtime.paths import resolved
+from utils.runtime.text_files import read_json, write_json
+from utils.runtime.whole_files import FOLDER_MARK, name_output_in_errors, replace_folder, replaceable_folder
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +33,7 @@ MADE_FOR = "made_for.json"
 
 def partial_path(output: str | Path) -> Path:
     """Return where the unfinished content of an output folder is kept."""
-    path = real(output)
+    path = resolved(output)
     return path.with_name(f"{path.name}.partial")
 
 
@@ -64,7 +58,7 @@ def unfinished_folder(
     Parameters
     ----------
     output : str or Path
-        As for `utils.runtime.files.whole_folder`.
+        As for `utils.runtime.whole_files.whole_folder`.
     made_for : mapping
         All that the work depends on, as JSON. What was begun for something else is removed, and the log says so.
     whole_for : mapping, optional
@@ -81,7 +75,7 @@ def unfinished_folder(
     """
     output = replaceable_folder(output)
     partial = partial_path(output)
-    with naming(output), sole_writer(partial / SCRATCH / LOCK, partial):
+    with name_output_in_errors(output), sole_writer(partial / SCRATCH / LOCK, partial):
         try:
             _start_or_go_on(partial, json.loads(json.dumps(made_for)))
             yield partial

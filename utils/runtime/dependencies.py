@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from utils.runtime.errors import UserError
-from utils.runtime.files import modules_of, real, sha256_of
+from utils.runtime.imports import imported_modules
+from utils.runtime.paths import resolved
+from utils.runtime.provenance import sha256
 
 
 @functools.cache
 def code_of(script: Path) -> str:
     """Return a hash of the code of a script and of the modules that it imports, whatever folder they are in."""
     digest = hashlib.sha256()
-    for path in (script, *modules_of(script)):
-        digest.update(f"{path.relative_to(script.parent)} {sha256_of(path)}\n".encode())
+    for path in (script, *imported_modules(script)):
+        digest.update(f"{path.relative_to(script.parent)} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -38,7 +40,7 @@ def _state(path: Path) -> tuple[int, int]:
 @functools.cache
 def _content_of_file(path: Path, size: int, time: int) -> str:
     """Read a file once as long as its size and time are the same."""
-    return sha256_of(path)
+    return sha256(path)
 
 
 def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, names: Iterable[str]) -> None:
@@ -66,7 +68,7 @@ def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, n
 def _ways(path: Path) -> Iterator[Path]:
     """Yield the absolute path by its name and by where its links lead."""
     yield Path(os.path.normpath(path.absolute()))
-    yield real(path)
+    yield resolved(path)
 
 
 def _places(output: Path) -> Iterator[Path]:

@@ -12,8 +12,8 @@ import numpy as np
 from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, ht_of, met_of, take_object
 from utils.runtime.compiled import compiled, inlined
 from utils.runtime.errors import UserError
-from utils.runtime.files import read_text
 from utils.runtime.random_streams import StreamAndKey, normal_pair
+from utils.runtime.text_files import read_text
 
 TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2

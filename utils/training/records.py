@@ -16,7 +16,8 @@ from utils.hardware.integers import HardwareScales
 from utils.runtime.arguments import named_numbers, number
 from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
-from utils.runtime.files import provenance, read_json
+from utils.runtime.provenance import provenance
+from utils.runtime.text_files import read_json
 from utils.training.batches import EventCreator, TrainingGraphs
 from utils.training.loss_weights import LossWeights
 

@@ -19,7 +19,7 @@ from utils.runtime.checkpoints import (
     write_state,
 )
 from utils.runtime.errors import UserError
-from utils.runtime.files import FOLDER_MARK
+from utils.runtime.whole_files import FOLDER_MARK
 
 
 def begin(output, made_for, *names):

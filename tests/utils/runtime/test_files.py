@@ -13,21 +13,13 @@ import h5py
 import numpy as np
 import pytest
 
+from utils.formats.hdf5 import checked_dataset, open_hdf5
 from utils.runtime.errors import UserError
-from utils.runtime.files import (
-    FOLDER_MARK,
-    NO_LOCKS,
-    dataset,
-    find_files,
-    open_hdf5,
-    provenance,
-    read_json,
-    refuse_overlaps,
-    replaced_together,
-    whole_file,
-    whole_folder,
-    write_json,
-)
+from utils.runtime.locks import NO_LOCKS
+from utils.runtime.paths import find_files, refuse_overlaps
+from utils.runtime.provenance import provenance
+from utils.runtime.text_files import read_json, write_json
+from utils.runtime.whole_files import FOLDER_MARK, replaced_together, whole_file, whole_folder
 
 
 class WritingError(Exception):
@@ -361,12 +353,12 @@ class TestDataset:
     )
     def test_what_differs_is_named(self, hdf5_file, name, shape, kinds, message):
         with open_hdf5(hdf5_file) as file, pytest.raises(UserError, match=rf"data\.h5: {message}"):
-            dataset(file, name, shape, kinds)
+            checked_dataset(file, name, shape, kinds)
 
     def test_what_fits_is_returned(self, hdf5_file):
         with open_hdf5(hdf5_file) as file:
-            assert len(dataset(file, "numbers", (None, 3))) == 2000
-            assert dataset(file, "counts", (5,), "iu")[4] == 4
+            assert len(checked_dataset(file, "numbers", (None, 3))) == 2000
+            assert checked_dataset(file, "counts", (5,), "iu")[4] == 4
 
     def test_a_filter_that_is_not_here_is_named(self, tmp_path):
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -379,7 +371,7 @@ class TestDataset:
             open_hdf5(tmp_path / "data.h5") as file,
             pytest.raises(UserError, match="'x' is compressed with filter 32001"),
         ):
-            dataset(file, "x", (None,))
+            checked_dataset(file, "x", (None,))
 
     def test_data_elsewhere_or_not_written_or_in_chunks_beyond_memory_are_refused(self, tmp_path, hdf5_file):
         layout = h5py.VirtualLayout((2000, 3), float)
@@ -406,7 +398,7 @@ class TestDataset:
         with open_hdf5(tmp_path / "hostile.h5") as file:
             for name, message in expected.items():
                 with pytest.raises(UserError, match=f"dataset '{name}' {message}"):
-                    dataset(file, name, (None,) if name == "references" else (None, 3), "fSO")
+                    checked_dataset(file, name, (None,) if name == "references" else (None, 3), "fSO")
 
 
 class TestTogether:

@@ -11,7 +11,7 @@ import pytest
 
 from utils.cli import script
 from utils.runtime import signals
-from utils.runtime.files import whole_file, whole_folder
+from utils.runtime.whole_files import whole_file, whole_folder
 
 ROOT = Path(__file__).parents[3]
 LINES = {
@@ -81,7 +81,7 @@ NATIVE = """
 import hashlib, sys
 from utils.runtime import signals
 from utils.cli import script
-from utils.runtime.files import whole_file
+from utils.runtime.whole_files import whole_file
 signals.SECONDS_TO_UNWIND = 0.3
 @script
 def main(argv=None):
@@ -95,7 +95,7 @@ sys.exit(main([]))
 SLOW_TO_END = """
 import sys, time
 from utils.cli import script
-from utils.runtime.files import whole_file
+from utils.runtime.whole_files import whole_file
 @script
 def main(argv=None):
     with whole_file(f"{sys.argv[1]}/file") as file:

