@@ -17,6 +17,8 @@ from jsonschema import Draft202012Validator, ValidationError
 import analyze_results_teacher
 from analyze_results_teacher import Sample, load, main, read_samples, read_training, trained_on
 from nn.trained import Loaded
+from tests.commands import error_of, usage_error_of
+from tests.toys import random_l1_events, write_l1
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
 from utils.evaluation.evaluation import Model
 from utils.evaluation.performance import ONE_SIGMA
@@ -322,7 +324,7 @@ def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatc
     assert "gain / that of teacher [%]" in (tmp_path / "plots" / "summary.txt").read_text()
 
 
-def test_models_of_different_variables_are_refused(model_dir, data, tmp_path, error_of):
+def test_models_of_different_variables_are_refused(model_dir, data, tmp_path):
     other = write_training(tmp_path / "other", variable="original_met")
     error = error_of(main, arguments(model_dir, data, "--model", f"other={other}"))
     assert f"{other / 'training.json'}: a model for original_met cannot be compared with one for true_met" in error
@@ -483,9 +485,7 @@ def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path
 
 
 @pytest.mark.parametrize("factor", [0, -1])
-def test_a_process_whose_weights_do_not_sum_to_more_than_0_is_refused(
-    model_dir, data, tmp_path, monkeypatch, error_of, factor
-):
+def test_a_process_whose_weights_do_not_sum_to_more_than_0_is_refused(model_dir, data, tmp_path, monkeypatch, factor):
     def change(file):
         weights, of_w = file["weights"][:], file["ids"][:] == 2
         file["weights"][:] = np.where(of_w, factor * weights, weights)
@@ -513,9 +513,7 @@ def split_by_process(data, folder):
     return paths
 
 
-def test_several_files_of_different_processes_are_one_sample(
-    model_dir, data, tmp_path, monkeypatch, error_of, no_plots
-):
+def test_several_files_of_different_processes_are_one_sample(model_dir, data, tmp_path, monkeypatch, no_plots):
     use(monkeypatch, perfect)
     qcd, w = split_by_process(data, tmp_path)
     found = []
@@ -573,9 +571,7 @@ def test_what_is_on_record_of_a_training_tells_whether_its_events_are_evaluated(
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_attention_is_drawn_for_two_events_of_each_process(
-    model_dir, write_l1, random_l1_events, tmp_path, monkeypatch
-):
+def test_attention_is_drawn_for_two_events_of_each_process(model_dir, tmp_path, monkeypatch):
     """The events are chosen with the threshold of the lowest background efficiency, wherever it is named."""
     thresholds = []
 
@@ -615,7 +611,7 @@ def test_flags_that_agree_with_the_training_are_accepted(model_dir, data, monkey
         ("--loss_function", "mse", "huber_1.0"),
     ],
 )
-def test_a_flag_that_contradicts_the_training_is_refused(model_dir, data, error_of, flag, given, trained):
+def test_a_flag_that_contradicts_the_training_is_refused(model_dir, data, flag, given, trained):
     error = error_of(main, arguments(model_dir, data, flag, given))
     assert f"error: {flag}: '{given}' was given" in error
     assert f"says '{trained}'" in error
@@ -630,7 +626,7 @@ def test_a_flag_that_contradicts_the_training_is_refused(model_dir, data, error_
         ({"log_features": ["eta"]}, "unknown log feature 'eta'"),
     ],
 )
-def test_a_record_that_cannot_be_used_is_refused(data, tmp_path, error_of, change, message):
+def test_a_record_that_cannot_be_used_is_refused(data, tmp_path, change, message):
     assert message in error_of(main, arguments(write_training(tmp_path / "model", **change), data))
 
 
@@ -641,7 +637,7 @@ def test_a_record_that_cannot_be_used_is_refused(data, tmp_path, error_of, chang
         (["--signal_names", "empty"], "no events of process 'empty'"),
     ],
 )
-def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, error_of, more, message):
+def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, more, message):
     use(monkeypatch, perfect)
     assert message in error_of(main, arguments(model_dir, data, *more))
     assert not (model_dir.parent / "plots").exists()
@@ -668,7 +664,7 @@ def test_processes_that_are_not_there_are_named(model_dir, data, monkeypatch, er
         ("--variable", "mett", "unknown variable 'mett'"),
     ],
 )
-def test_wrong_usage_is_named(model_dir, data, usage_error_of, flag, value, message):
+def test_wrong_usage_is_named(model_dir, data, flag, value, message):
     error = usage_error_of(main, arguments(model_dir, data, flag, value))
     assert flag in error
     assert message in error
@@ -754,7 +750,7 @@ def test_without_zero_bias_events_there_is_nothing_of_them(model_dir, data, monk
     assert "zero-bias" not in (model_dir.parent / "plots" / "summary.txt").read_text()
 
 
-def test_zero_bias_events_that_cannot_be_used_stop_before_anything_is_predicted(model_dir, data, tmp_path, error_of):
+def test_zero_bias_events_that_cannot_be_used_stop_before_anything_is_predicted(model_dir, data, tmp_path):
     missing = tmp_path / "none"
     assert f"{missing}: no such folder" in error_of(main, arguments(model_dir, data, "--zero_bias", missing))
     missing.mkdir()
@@ -765,7 +761,7 @@ def test_zero_bias_events_that_cannot_be_used_stop_before_anything_is_predicted(
     assert "is replaced as a whole, but" in error_of(main, arguments(model_dir, data, *flags))
 
 
-def test_missing_files_are_named(model_dir, data, tmp_path, error_of):
+def test_missing_files_are_named(model_dir, data, tmp_path):
     missing = tmp_path / "none.h5"
     assert f"{missing}: no such file" in error_of(main, arguments(model_dir, missing))
     other = tmp_path / "other"
@@ -774,19 +770,19 @@ def test_missing_files_are_named(model_dir, data, tmp_path, error_of):
     assert "best_model.keras: no such file" in error_of(main, arguments(model_dir, data))
 
 
-def test_predictions_that_are_no_numbers_are_refused(model_dir, data, monkeypatch, error_of):
+def test_predictions_that_are_no_numbers_are_refused(model_dir, data, monkeypatch):
     use(monkeypatch, lambda features: np.full(len(features), np.nan))
     assert "model 'teacher' predicts no finite number" in error_of(main, arguments(model_dir, data))
 
 
-def test_an_output_folder_that_holds_an_input_is_refused(model_dir, data, error_of):
+def test_an_output_folder_that_holds_an_input_is_refused(model_dir, data):
     argv = arguments(model_dir, data)
     argv[argv.index("--output") + 1] = model_dir
     assert "is replaced as a whole, but" in error_of(main, argv)
     assert (model_dir / "best_model.keras").exists()
 
 
-def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypatch, error_of):
+def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypatch):
     use(monkeypatch, perfect)
     output = model_dir.parent / "plots"
     with whole_folder(output) as folder:
@@ -801,7 +797,7 @@ def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypat
     assert sorted(path.name for path in output.parent.iterdir()) == ["model", "plots"]
 
 
-def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, random_l1_events):
+def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir):
     from nn.teacher import TeacherHyperparameters, build_teacher
 
     creator = graph_creator("true_ht")
@@ -816,7 +812,7 @@ def test_a_teacher_is_loaded_and_gives_corrections_and_attention(model_dir, rand
     assert [layer.shape for layer in teacher.attention(features)] == [(len(features), 1, 10, 10)] * 2
 
 
-def test_a_model_that_cannot_be_read_is_named(model_dir, data, error_of):
+def test_a_model_that_cannot_be_read_is_named(model_dir, data):
     assert "best_model.keras: not a readable model" in error_of(main, arguments(model_dir, data))
 
 

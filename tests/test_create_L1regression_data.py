@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
+from tests.commands import error_of, usage_error_of
+from tests.toys import random_particles, read_hdf5, write_events
 from utils.cutflow import History
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
@@ -27,7 +29,7 @@ def run(folder, inputs, *flags):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, random_particles, write_events):
+def folder(tmp_path_factory):
     """Return a folder with events files: of QCD with unequal weights, of W in two shards with equal ones."""
     folder = tmp_path_factory.mktemp("events")
     weights = np.random.default_rng(0).exponential(1, N_QCD)
@@ -44,7 +46,7 @@ def inputs(folder):
 
 
 @pytest.fixture(scope="module")
-def made(inputs, tmp_path_factory, read_hdf5):
+def made(inputs, tmp_path_factory):
     """Return the contents of the training and test file."""
     return [read_hdf5(path) for path in run(tmp_path_factory.mktemp("made"), inputs, *SEED, "--chunk_size", 100000)]
 
@@ -52,7 +54,7 @@ def made(inputs, tmp_path_factory, read_hdf5):
 class TestChunks:
     @pytest.mark.parametrize(("chunk_size", "workers"), [(1000, 1), (4096, 3), (7777, 2), (77, 5)])
     def test_any_size_and_number_of_workers_gives_the_same_to_the_bit(
-        self, chunk_size, workers, inputs, made, tmp_path, read_hdf5
+        self, chunk_size, workers, inputs, made, tmp_path
     ):
         flags = ("--chunk_size", chunk_size, "--workers", workers)
         for path, expected in zip(run(tmp_path, inputs, *SEED, *flags), made, strict=True):
@@ -61,33 +63,33 @@ class TestChunks:
             for name, values in expected.items():
                 assert_array_equal(found[name], values, err_msg=name)
 
-    def test_an_event_does_not_depend_on_the_other_processes(self, inputs, made, tmp_path, read_hdf5):
+    def test_an_event_does_not_depend_on_the_other_processes(self, inputs, made, tmp_path):
         only_w = read_hdf5(run(tmp_path, inputs[1:], *SEED)[1])
         rows = made[1]["ids"] == 2
         assert_array_equal(only_w["smeared_data"], made[1]["smeared_data"][rows])
         assert set(only_w["ids"]) == {1}
 
-    def test_another_seed_gives_other_numbers(self, inputs, made, tmp_path, read_hdf5):
+    def test_another_seed_gives_other_numbers(self, inputs, made, tmp_path):
         other = read_hdf5(run(tmp_path, inputs[1:], "--seed", 6)[1])
         first = made[1]["smeared_met"][made[1]["ids"] == 2]
         assert len(other["ids"]) != len(first) or not np.array_equal(other["smeared_met"], first)
 
 
 class TestSplit:
-    def test_each_event_is_in_one_of_the_files(self, made, random_particles):
+    def test_each_event_is_in_one_of_the_files(self, made):
         originals = [random_particles(N_QCD, 1)[:, 0, 0], random_particles(N_W, 2)[:, 0, 0]]
         for process_id, original in enumerate(originals, start=1):
             found = np.concatenate([part["original_met"][part["ids"] == process_id] for part in made])
             assert_array_equal(np.sort(found), np.sort(original))
 
-    def test_order_within_a_process_is_that_of_the_files(self, made, random_particles):
+    def test_order_within_a_process_is_that_of_the_files(self, made):
         original = random_particles(N_QCD, 1)[:, 0, 0].tolist()
         for part in made:
             places = [original.index(value) for value in part["original_met"][part["ids"] == 1][:200]]
             assert places == sorted(places)
 
     @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.8])
-    def test_test_events_have_their_share(self, fraction, inputs, tmp_path, read_hdf5):
+    def test_test_events_have_their_share(self, fraction, inputs, tmp_path):
         _, test = run(tmp_path, inputs[1:], "--test_fraction", fraction)
         width = np.sqrt(N_W * fraction * (1 - fraction))
         assert abs(len(read_hdf5(test)["ids"]) - N_W * fraction) < 5 * width
@@ -118,7 +120,7 @@ class TestContent:
             assert_allclose(made[1][f"{kind}_met"], abs(momentum), rtol=1e-4, atol=1e-3)
             assert_allclose(made[1][f"{kind}_ht"], data[:, 8:, 0].sum(1), rtol=1e-5)
 
-    def test_true_objects_are_those_of_the_events_file(self, made, random_particles):
+    def test_true_objects_are_those_of_the_events_file(self, made):
         particles = random_particles(N_W, 2)
         rows = [np.flatnonzero(particles[:, 0, 0] == met)[0] for met in made[1]["original_met"][made[1]["ids"] == 2]]
         objects = np.concatenate([particles[rows, 5:9, :3], particles[rows, 1:5, :3], particles[rows, 9:, :3]], 1)
@@ -139,7 +141,7 @@ class TestFlags:
     QUIET = ("--jet_scale_width=0", "--jet_resolution_factor=0", "--muon_resolution=0", "--egamma_resolution=0")
 
     @pytest.fixture
-    def smeared(self, tmp_path, write_events, read_hdf5):
+    def smeared(self, tmp_path):
         def smear(*flags):
             particles = np.zeros((50, 19, 4), np.float32)
             for slot, number_of_class, eta in ((1, 2, 0.5), (2, 2, 2.0), (5, 3, 0.5), (6, 3, 2.3), (9, 4, 0.5)):
@@ -178,7 +180,7 @@ class TestFlags:
         table.write_text("abs_eta_min,abs_eta_max,pt_50\n0,1,1.5\n1,5,9\n")
         assert smeared("--jet_scale_mean=2", f"--jet_inverse_response={table}")["jet"][0.5] == pytest.approx(180)
 
-    def test_jet_resolution_tables_and_widths(self, tmp_path, write_events, read_hdf5):
+    def test_jet_resolution_tables_and_widths(self, tmp_path):
         particles = np.zeros((20000, 19, 4), np.float32)
         particles[:, 9] = [100, 1, 0, 4]
         events = write_events(tmp_path / "events.h5", particles)
@@ -207,7 +209,7 @@ class TestWeights:
             weights = part["weights"][part["ids"] == 2].astype(np.float64)
             assert_allclose(weights, W_PB / len(weights), rtol=1e-6)
 
-    def test_shards_count_by_their_share_of_the_events(self, tmp_path, random_particles, write_events, read_hdf5):
+    def test_shards_count_by_their_share_of_the_events(self, tmp_path):
         # Two estimates of the cross section, 10 pb of 600 events and 40 pb of 1800: together (600*10 + 1800*40)/2400.
         for name, n_events, cross_section in (("a.h5", 600, 10.0), ("b.h5", 1800, 40.0)):
             write_events(
@@ -219,9 +221,7 @@ class TestWeights:
             assert_allclose(np.unique(weights), [10 / n, 40 / n], rtol=1e-6)
             assert abs(weights.sum() - 32.5) < 5 * weights.std() * np.sqrt(n)
 
-    def test_shards_by_glob_by_name_or_in_one_file_are_the_same_events(
-        self, folder, made, tmp_path, random_particles, write_events, read_hdf5
-    ):
+    def test_shards_by_glob_by_name_or_in_one_file_are_the_same_events(self, folder, made, tmp_path):
         whole = write_events(tmp_path / "w.h5", random_particles(N_W, 2), np.full(N_W, W_PB / N_W))
         rows = made[0]["ids"] == 2
         for inputs in ([("W", folder / "w0.h5"), ("W", folder / "w1.h5")], [("W", whole)]):
@@ -229,7 +229,7 @@ class TestWeights:
             assert_array_equal(found["smeared_data"], made[0]["smeared_data"][rows])
             assert_allclose(found["weights"], made[0]["weights"][rows], rtol=1e-6)
 
-    def test_are_not_there_where_the_input_has_none(self, tmp_path, random_particles, write_events):
+    def test_are_not_there_where_the_input_has_none(self, tmp_path):
         inputs = [
             (name, write_events(tmp_path / f"{name}.h5", random_particles(100, i))) for i, name in enumerate("XY")
         ]
@@ -238,7 +238,7 @@ class TestWeights:
             assert not data.weighted
             assert (data.rows(0, data.n_events).weights == 1).all()
 
-    def test_may_be_negative(self, tmp_path, random_particles, write_events, read_hdf5):
+    def test_may_be_negative(self, tmp_path):
         """As those of generators at next-to-leading order: each sample keeps the cross section, here of 6 pb."""
         weights = np.where(np.arange(2000) % 5 == 0, -0.005, 0.005)
         path = write_events(tmp_path / "nlo.h5", random_particles(2000), weights)
@@ -248,7 +248,7 @@ class TestWeights:
             assert found.sum() == pytest.approx(6, abs=5 * 10 / np.sqrt(len(found)))
 
 
-def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, random_particles, write_events, read_hdf5):
+def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path):
     particles = random_particles(800, 3)
     clean = write_events(tmp_path / "clean.h5", particles)
     stale = particles.astype(np.float64)
@@ -265,7 +265,7 @@ def test_public_files_with_doubles_and_stale_slots_give_the_same(tmp_path, rando
             assert_array_equal(found[name], values, err_msg=name)
 
 
-def test_of_many_shards_all_is_on_record(tmp_path, random_particles, write_events):
+def test_of_many_shards_all_is_on_record(tmp_path):
     """More than the 64 KB that HDF5 keeps of an attribute of fixed length."""
     far_down = tmp_path / "/".join(["d" * 200] * 4)
     far_down.mkdir(parents=True)
@@ -285,7 +285,7 @@ def test_of_many_shards_all_is_on_record(tmp_path, random_particles, write_event
 
 class TestErrors:
     @pytest.fixture
-    def error(self, error_of, tmp_path):
+    def error(self, tmp_path):
         """Return a function that runs the script with inputs it has to refuse, and gives why."""
 
         def run_bad(*words):
@@ -321,18 +321,18 @@ class TestErrors:
             file["Weights"] = np.ones(3)
         assert "x.h5: dataset 'Particles' is missing, found Weights" in error(f"--input=QCD={tmp_path / 'x.h5'}")
 
-    def test_wrong_shape(self, error, tmp_path, write_events):
+    def test_wrong_shape(self, error, tmp_path):
         path = write_events(tmp_path / "x.h5", np.zeros((5, 18, 4)))
         assert "x.h5: dataset 'Particles' has shape (5, 18, 4), expected (any, 19, 4)" in error(f"--input=QCD={path}")
 
-    def test_nan_in_the_last_of_several_files(self, error, folder, tmp_path, random_particles, write_events):
+    def test_nan_in_the_last_of_several_files(self, error, folder, tmp_path):
         particles = random_particles(300)
         particles[123, 9] = [30, 0, np.nan, 4]
         path = write_events(tmp_path / "nan.h5", particles, np.ones(300))
         message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
         assert f"{path}: dataset 'Particles', event 123, slot 9, phi: expected radians" in message
 
-    def test_missing_weights_in_one_shard(self, error, folder, tmp_path, random_particles, write_events):
+    def test_missing_weights_in_one_shard(self, error, folder, tmp_path):
         path = write_events(tmp_path / "plain.h5", random_particles(10))
         message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={path}")
         assert f"{path}: dataset 'Weights' is missing" in message
@@ -357,20 +357,20 @@ class TestErrors:
         message = error(f"--input=W={folder / 'w0.h5'}", f"--input=W={folder / 'w?.h5'}")
         assert "w0.h5 is given twice for process W" in message
 
-    def test_weights_in_one_process_and_none_in_another(self, error, folder, tmp_path, random_particles, write_events):
+    def test_weights_in_one_process_and_none_in_another(self, error, folder, tmp_path):
         path = write_events(tmp_path / "plain.h5", random_particles(10))
         message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=X={path}")
         assert f"process X ({path}): dataset 'Weights' is missing, but process QCD ({folder / 'qcd.h5'})" in message
 
     @pytest.mark.parametrize("weights", [np.repeat([2.0, -2.0], 30), np.repeat([1.0, -3.0], 30), np.zeros(60)])
-    def test_weights_that_sum_to_nothing(self, weights, error, folder, tmp_path, random_particles, write_events):
+    def test_weights_that_sum_to_nothing(self, weights, error, folder, tmp_path):
         path = write_events(tmp_path / "w.h5", random_particles(60), weights)
         message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--input=W={path}")
         assert f"process W ({path}): dataset 'Weights': expected weights of the t" in message
         assert "events that sum to more than 0, found a sum of " in message
 
     @pytest.mark.parametrize("way", ["symlink", "hard link", "copy", "repacked", "first events"])
-    def test_the_same_events_in_another_file(self, way, error, folder, tmp_path, random_particles, write_events):
+    def test_the_same_events_in_another_file(self, way, error, folder, tmp_path):
         """Attributes, compression, weights and number of events may differ, as in shards made with the same seed."""
         path, other = folder / "w0.h5", tmp_path / "other.h5"
         if way == "symlink":
@@ -395,7 +395,7 @@ class TestErrors:
         assert main([*(f"--input={name}={path}" for name in names), *flags]) == 0
         assert f"{path}: has the events of {path}, which is of another process" in caplog.text
 
-    def test_the_same_events_of_a_les_houches_file(self, error, tmp_path, random_particles, write_events):
+    def test_the_same_events_of_a_les_houches_file(self, error, tmp_path):
         paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]
         for path, start in zip(paths, (0, 40), strict=True):
             with h5py.File(path, "a") as file:
@@ -411,7 +411,7 @@ class TestErrors:
             (2, 57.3, "phi: expected radians from -2 pi to 2 pi"),
         ],
     )
-    def test_other_units(self, feature, factor, expected, error, tmp_path, random_particles, write_events):
+    def test_other_units(self, feature, factor, expected, error, tmp_path):
         particles = random_particles(100)
         particles[:, :, feature] *= factor
         path = write_events(tmp_path / "x.h5", particles)
@@ -419,11 +419,11 @@ class TestErrors:
         assert f"error: {path}: dataset 'Particles', event " in message
         assert expected in message
 
-    def test_too_few_events_to_split(self, error, tmp_path, random_particles, write_events):
+    def test_too_few_events_to_split(self, error, tmp_path):
         path = write_events(tmp_path / "one.h5", random_particles(1))
         assert "process QCD: 1 events cannot be split" in error(f"--input=QCD={path}")
 
-    def test_empty_file(self, error, tmp_path, random_particles, write_events):
+    def test_empty_file(self, error, tmp_path):
         path = write_events(tmp_path / "empty.h5", random_particles(10)[:5], None)
         with h5py.File(path, "a") as file:
             del file["Particles"]
@@ -435,7 +435,7 @@ class TestErrors:
         message = error(f"--input=QCD={folder / 'qcd.h5'}", f"--jet_resolution_forward={tmp_path / 'table.csv'}")
         assert "table.csv: expected at least 3 points" in message
 
-    def test_one_file_for_both_outputs(self, usage_error_of, folder, tmp_path):
+    def test_one_file_for_both_outputs(self, folder, tmp_path):
         outputs = [f"--train_output={tmp_path / 'out.h5'}", f"--test_output={tmp_path / 'x' / '..' / 'out.h5'}"]
         message = usage_error_of(main, [f"--input=W={folder / 'w0.h5'}", *outputs])
         assert "--train_output and --test_output name the same file" in message
@@ -455,16 +455,16 @@ class TestErrors:
             ("--jet_treshold=5", "--jet_treshold=5"),
         ],
     )
-    def test_wrong_usage_exits_with_2(self, flag, named, usage_error_of, folder, tmp_path):
+    def test_wrong_usage_exits_with_2(self, flag, named, folder, tmp_path):
         outputs = [f"--train_output={tmp_path / 'a.h5'}", f"--test_output={tmp_path / 'b.h5'}"]
         assert named in usage_error_of(main, [f"--input=QCD={folder / 'qcd.h5'}", *outputs, flag])
         assert list(tmp_path.iterdir()) == []
 
-    def test_input_is_required(self, usage_error_of, tmp_path):
+    def test_input_is_required(self, tmp_path):
         assert "--input" in usage_error_of(main, ["--train_output=x", "--test_output=y"])
 
 
-def test_without_a_training_file_all_events_are_for_the_evaluation(smeared_folder, tmp_path, read_hdf5):
+def test_without_a_training_file_all_events_are_for_the_evaluation(smeared_folder, tmp_path):
     assert main([f"--input=QCD={smeared_folder / 'qcd.h5'}", f"--test_output={tmp_path / 'all.h5'}"]) == 0
     events = read_hdf5(tmp_path / "all.h5")
     parts = [read_hdf5(smeared_folder / f"{name}.h5") for name in ("train", "test")]

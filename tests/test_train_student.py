@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import train_student
 import train_teacher
 from nn.student import ebops_of, load_student
+from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentBatches, StudentInputs
@@ -151,20 +152,20 @@ def test_killed_it_goes_on_where_it_stood_and_ends_the_same(student, flags, tmp_
 
 
 class TestRefused:
-    def test_teacher_of_another_variable(self, error_of, flags, tmp_path):
+    def test_teacher_of_another_variable(self, flags, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--variable=ht"])
         assert "a teacher for true_met cannot teach true_ht" in error
         assert not (tmp_path / "out").exists()
 
-    def test_student_as_a_teacher(self, error_of, flags, student, tmp_path):
+    def test_student_as_a_teacher(self, flags, student, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", f"--teacher={student}"])
         assert "is of a student, expected a teacher" in error
 
-    def test_unknown_loss(self, error_of, flags, tmp_path):
+    def test_unknown_loss(self, flags, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--loss_function=hubbard"])
         assert "--loss_function" in error
 
     @pytest.mark.parametrize("flag", ["--phi_steps=143", "--alpha=1.5", "--energy_step=0", "--epochs=1"])
-    def test_values_out_of_range(self, usage_error_of, flags, tmp_path, flag):
+    def test_values_out_of_range(self, flags, tmp_path, flag):
         error = usage_error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", flag])
         assert flag.partition("=")[0].removeprefix("--") in error

@@ -16,6 +16,8 @@ from numpy.testing import assert_array_equal
 import train_teacher
 from nn import teacher as models
 from nn.search.hyperband import hyperband as search
+from tests.commands import error_of, usage_error_of
+from tests.toys import l1_events, write_l1
 from train_teacher import main
 from utils.cutflow import History
 from utils.data_processing import graph_creator
@@ -443,7 +445,7 @@ class TestFailingTrials:
 
 class TestErrors:
     @pytest.fixture
-    def error(self, error_of, train_file, hyperparameters, tmp_path):
+    def error(self, train_file, hyperparameters, tmp_path):
         """Return a function that runs the script with flags it has to refuse, and gives why."""
 
         def run_bad(*flags, path=train_file, fixed=hyperparameters):
@@ -514,21 +516,21 @@ class TestErrors:
     def test_no_event_left(self, error):
         assert "train.h5: no event is left for the " in error("--max_events=1")
 
-    def test_input_in_the_output_is_refused(self, error_of, met_teacher, train_file):
+    def test_input_in_the_output_is_refused(self, met_teacher, train_file):
         before = (met_teacher / "training.json").stat()
         fixed = met_teacher / "best_hyperparameters.json"
         words = [f"--input={train_file}", f"--output={met_teacher}", f"--hyperparameters={fixed}"]
         assert f"--output {met_teacher}: is replaced as a whole, but {fixed} is in it" in error_of(main, words)
         assert (met_teacher / "training.json").stat() == before
 
-    def test_feature_without_any_spread(self, error, tmp_path, l1_events, write_l1):
+    def test_feature_without_any_spread(self, error, tmp_path):
         objects = np.zeros((50, 18, 3))
         objects[:, 8] = [30, 1, 2]
         path = write_l1(tmp_path / "equal.h5", l1_events(objects))
         assert "equal.h5: feature 'pt' is the same in all training events" in error(path=path)
 
     def test_folder_of_others_as_output_is_refused_before_the_training(
-        self, error_of, train_file, hyperparameters, tmp_path, monkeypatch
+        self, train_file, hyperparameters, tmp_path, monkeypatch
     ):
         (tmp_path / "precious").touch()
         monkeypatch.setattr(train_teacher, "save", lambda *args: pytest.fail("it was trained"))
@@ -550,6 +552,6 @@ class TestErrors:
             ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),
         ],
     )
-    def test_wrong_usage_exits_with_2(self, flag, named, usage_error_of, train_file, tmp_path):
+    def test_wrong_usage_exits_with_2(self, flag, named, train_file, tmp_path):
         assert named in usage_error_of(main, [f"--input={train_file}", f"--output={tmp_path / 'x'}", flag])
         assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import create_L1regression_data
+from tests.toys import random_l1_events, random_particles, write_events, write_l1
 
 ROOT = Path(__file__).parents[1]
 CHAPTER = re.split(r"\n## ", (ROOT / "README.md").read_text().split("\n## Your own events\n")[1])[0]
@@ -50,7 +51,7 @@ ANALYSIS = ["selective_sampling_jets", "train_teacher", "analyze_results_teacher
 
 class TestPublicFiles:
     @pytest.fixture
-    def folder(self, tmp_path, write_events, random_particles):
+    def folder(self, tmp_path):
         config = block("yaml", "output_adc2021")
         sources = yaml.safe_load(config)["create_L1regression_data"]["processes"]
         names = [Path(source).name for source in sources.values() if source]
@@ -79,7 +80,7 @@ class TestPublicFiles:
 
 class TestPreparedFiles:
     @pytest.fixture
-    def folder(self, tmp_path, write_l1, random_l1_events):
+    def folder(self, tmp_path):
         for seed, name in enumerate(("train", "test")):
             write_l1(tmp_path / f"l1_regression_w_sig_{name}.h5", random_l1_events(600, seed), weights=False)
         return tmp_path

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.toys import random_particles, write_events
+
 ROOT = Path(__file__).parents[2]
 HOSTILE = "; touch hostile; $(touch hostile) `touch hostile` ' \" & {2} [3] 50% *"
 
@@ -29,7 +31,7 @@ def snakemake(folder, config, *words):
 
 
 @pytest.fixture
-def folder(tmp_path, write_events, random_particles):
+def folder(tmp_path):
     """Return a folder with blanks and worse in its name, and in it the code, events and hyperparameters."""
     folder = tmp_path / f"a folder {HOSTILE}"
     write_events(folder / f"my events {HOSTILE}.h5", random_particles(200))

@@ -20,6 +20,7 @@ from nn.student import (
     with_correction,
     with_features,
 )
+from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.evaluation.evaluation import predict_events
 from utils.hardware.inputs import StudentInputs
@@ -38,7 +39,7 @@ def student(**changes):
 
 
 @pytest.fixture
-def events(random_l1_events):
+def events():
     """Return the inputs of the network of events with objects."""
     features = INPUTS.features(random_l1_events(200))
     return INPUTS.network_inputs(features[features.any((1, 2))])
@@ -111,7 +112,7 @@ class TestStudent:
             too_few = all_layers(widened(network, -2, [name]), extreme_events)
             assert any((found != of_layer).any() for found, of_layer in zip(too_few, expected, strict=True))
 
-    def test_what_is_saturated_stays_saturated_and_no_jet_is_not_corrected(self, random_l1_events):
+    def test_what_is_saturated_stays_saturated_and_no_jet_is_not_corrected(self):
         events = random_l1_events(300)
         events.smeared_data[::7, 8:] = 0
         events.smeared_data[::5, 8, 0] = 600
@@ -185,7 +186,7 @@ class TestCorrection:
         expected = factor * sums[:, :1]
         assert_allclose(corrected[free], expected[free], atol=2**-8 if quantised else 1e-6, rtol=1e-5)
 
-    def test_predictions_do_not_depend_on_the_company(self, random_l1_events):
+    def test_predictions_do_not_depend_on_the_company(self):
         integers = INPUTS.integers(random_l1_events(100))
         network = student()
         one_by_one, together = (predict_sums(network, INPUTS, integers, size) for size in (7, 100))

@@ -14,6 +14,7 @@ import analyze_results_teacher
 import create_L1regression_data
 import selective_sampling_jets
 import train_teacher
+from tests.toys import random_particles, write_events
 from utils.cutflow import History
 from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
 from utils.formats.l1_files import L1Dataset
@@ -68,7 +69,7 @@ def check_equal(found, expected, *but):
 
 
 @pytest.fixture(scope="module")
-def particles(random_particles):
+def particles():
     """Rows of events files by process, numbered."""
     found = {name: random_particles(len(numbers), seed) for seed, (name, numbers) in enumerate(NUMBERS.items())}
     for name, numbers in NUMBERS.items():
@@ -85,7 +86,7 @@ def weights():
 
 
 @pytest.fixture(scope="module")
-def write_all(write_events):
+def write_all():
     """Return a function that writes an events file for each process and gives (process, path) of each."""
 
     def write(folder, particles, weights):
@@ -229,7 +230,7 @@ class TestOrder:
         for name in ("train", "test"):
             check_equal(read(found[name]), read(made[name]))
 
-    def test_a_file_in_shards_is_the_same(self, made, particles, weights, write_events, tmp_path):
+    def test_a_file_in_shards_is_the_same(self, made, particles, weights, tmp_path):
         """The weights of each shard sum to the cross section."""
         shards = []
         for name, rows in particles.items():
@@ -245,7 +246,7 @@ class TestOrder:
             check_equal(found, expected, "weights")
             assert_allclose(found["weights"], expected["weights"], rtol=4 * SPACING)
 
-    def test_of_events_and_files_permutes_them(self, particles, weights, write_events, tmp_path):
+    def test_of_events_and_files_permutes_them(self, particles, weights, tmp_path):
         """But for random numbers, which belong to the number of an event in its process."""
         rng, files = np.random.default_rng(5), {}
         for kind in ("ordered", "permuted"):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.flags import REQUIRED
+from tests.toys import random_l1_events, write_l1
 from utils.config import (
     NOT_FLAGS,
     SCHEMA,
@@ -208,7 +209,7 @@ class TestNames:
         with pytest.raises(UserError, match=f"^configuration: {key}: no process 'Wjets', .* has QCD, W, hToTauTau"):
             check_names(config, tmp_path)
 
-    def test_of_prepared_files_are_known(self, config, tmp_path, write_l1, random_l1_events):
+    def test_of_prepared_files_are_known(self, config, tmp_path):
         write_l1(tmp_path / "output" / "l1_regression" / "test.h5", random_l1_events(5), (b"SM_1", b"a_b_2"))
         config["analyze_results_teacher"] |= {"signal_names": ["a_b"], "bg_names": ["SM"]}
         check_names(config, tmp_path)

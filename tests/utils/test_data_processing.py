@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.toys import l1_events, random_l1_events, random_particles
 from utils.data_processing import (
     Graphs,
     HTGraphCreator,
@@ -57,7 +58,7 @@ class TestEventObjects:
         assert_array_equal(objects[1, 8], np.float32([30, 1.5, -2.0]))
         assert np.count_nonzero(objects) == 3
 
-    def test_files_in_double_precision_become_single(self, random_particles):
+    def test_files_in_double_precision_become_single(self):
         particles = random_particles(20)
         from_double = event_objects(particles.astype(np.float64))
         assert from_double.dtype == np.float32
@@ -151,7 +152,7 @@ EVENT = objects_at(
 
 
 class TestFeatures:
-    def test_met_graph_has_all_objects_and_the_sums_and_ids(self, l1_events):
+    def test_met_graph_has_all_objects_and_the_sums_and_ids(self):
         graphs = METGraphCreator()(l1_events(EVENT, smeared_met=[55], smeared_ht=[90]))
         expected = np.zeros((18, 6), np.float32)
         expected[1] = [30, 1.5, -1, 55, 90, 1]
@@ -162,7 +163,7 @@ class TestFeatures:
         assert graphs.features.dtype == np.float32
         assert_array_equal(graphs.features, expected[None])
 
-    def test_ht_graph_has_the_jets_and_ht(self, l1_events):
+    def test_ht_graph_has_the_jets_and_ht(self):
         graphs = HTGraphCreator()(l1_events(EVENT, smeared_met=[55], smeared_ht=[90]))
         expected = np.zeros((10, 4), np.float32)
         expected[0] = [50, 0.25, 3, 90]
@@ -170,18 +171,18 @@ class TestFeatures:
         assert HTGraphCreator.feature_names == ("pt", "eta", "phi", "ht")
         assert_array_equal(graphs.features, expected[None])
 
-    def test_log_features_become_log_of_one_more_and_others_stay(self, l1_events):
+    def test_log_features_become_log_of_one_more_and_others_stay(self):
         graphs = METGraphCreator(["pt", "met"])(l1_events(EVENT, smeared_met=[np.e**2 - 1], smeared_ht=[90]))
         assert_allclose(graphs.features[0, 8], [np.log(51), 0.25, 3, 2, 90, 3], rtol=1e-6)
         assert_allclose(graphs.features[0, 1], [np.log(31), 1.5, -1, 2, 90, 1], rtol=1e-6)
         assert not graphs.features[0, [0, 2, 3, 5, 6, 7, 9, *range(11, 18)]].any()
 
-    def test_log_of_the_ht_of_ht_graphs(self, l1_events):
+    def test_log_of_the_ht_of_ht_graphs(self):
         graphs = HTGraphCreator(["ht"])(l1_events(EVENT, smeared_ht=[np.e**3 - 1]))
         assert_allclose(graphs.features[0, 0], [50, 0.25, 3, 3], rtol=1e-6)
 
     @pytest.mark.parametrize("creator", [METGraphCreator(), HTGraphCreator()])
-    def test_events_without_a_jet_are_left_out(self, creator, l1_events):
+    def test_events_without_a_jet_are_left_out(self, creator):
         no_jet = objects_at(muon0=(30, 0, 0), egamma0=(20, 0, 0))
         events = l1_events(
             np.concatenate([EVENT, no_jet, EVENT, np.zeros_like(EVENT)]), ids=[3, 4, 5, 6], weights=[0.5, 1, 2, 4]
@@ -192,7 +193,7 @@ class TestFeatures:
         assert_array_equal(graphs.weights, [0.5, 2])
         assert len(graphs.features) == len(graphs.labels) == 2
 
-    def test_no_events_are_no_graphs(self, l1_events):
+    def test_no_events_are_no_graphs(self):
         graphs = METGraphCreator()(l1_events(np.zeros((0, 18, 3))))
         assert graphs.features.shape == (0, 18, 6)
         assert graphs.labels.shape == (0, 2)
@@ -211,18 +212,18 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("variable", "expected"), [("met", (1.5, 75)), ("ht", (0.75, 120)), ("original_met", (0.5, 25))]
     )
-    def test_correction_and_true_value(self, variable, expected, l1_events):
+    def test_correction_and_true_value(self, variable, expected):
         labels = graph_creator(variable)(l1_events(EVENT, **self.COLUMNS)).labels
         assert labels.dtype == np.float32
         assert_array_equal(labels, np.float32([expected]))
 
     @pytest.mark.parametrize("variable", ["met", "ht", "original_met"])
-    def test_labels_do_not_depend_on_log_features(self, variable, l1_events):
+    def test_labels_do_not_depend_on_log_features(self, variable):
         events = l1_events(EVENT, **self.COLUMNS)
         log_features = ["pt", "ht"] if variable == "ht" else ["pt", "met", "ht"]
         assert_array_equal(graph_creator(variable, log_features)(events).labels, graph_creator(variable)(events).labels)
 
-    def test_no_target_where_l1_measured_nothing(self, l1_events):
+    def test_no_target_where_l1_measured_nothing(self):
         events = l1_events(np.repeat(EVENT, 3, 0), smeared_met=[0, 40, 0], true_met=[30, 20, 0])
         assert_array_equal(METGraphCreator()(events).labels, np.float32([[np.nan, 30], [0.5, 20], [np.nan, 0]]))
 
@@ -243,7 +244,7 @@ class TestAdjacency:
         expected = np.where(real[:, :, None], (x.sum(1, keepdims=True) + x) / (n + 1), x)
         assert_allclose(normalised_adjacency(real) @ x, expected, rtol=1e-5, atol=1e-6)
 
-    def test_of_graphs_is_complete_over_their_real_nodes(self, l1_events):
+    def test_of_graphs_is_complete_over_their_real_nodes(self):
         adjacency = METGraphCreator()(l1_events(EVENT)).adjacency[0]
         real = [1, 4, 8, 10]
         assert_allclose(adjacency[np.ix_(real, real)], (1 + np.eye(4)) / 5, rtol=1e-6)
@@ -255,7 +256,7 @@ class TestAdjacency:
         assert graphs.adjacency is graphs.adjacency
 
 
-def test_events_are_taken_and_joined_again(random_l1_events):
+def test_events_are_taken_and_joined_again():
     events = random_l1_events(50)
     joined = L1Events.concatenate([events[:20], events[np.arange(20, 35)], events[np.arange(50) >= 35]])
     assert len(joined) == 50

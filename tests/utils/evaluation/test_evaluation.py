@@ -3,6 +3,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.evaluation import evaluation
 from utils.evaluation.evaluation import (
@@ -74,7 +75,7 @@ def test_corrected_is_the_l1_quantity_times_the_correction():
     }
 
 
-def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_events):
+def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
     events = random_l1_events(500)
     events.smeared_met[::7] = 0
     found = predict([events], [2], first_eta)
@@ -89,7 +90,7 @@ def test_predictions_are_those_of_the_graphs_and_of_no_other_process(random_l1_e
 
 
 @pytest.mark.parametrize("size", [1, 77, 300])
-def test_predictions_depend_neither_on_true_objects_nor_on_chunks(random_l1_events, monkeypatch, size):
+def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, size):
     """Nor do those of a network that sees which graphs are in its company."""
     monkeypatch.setattr(evaluation, "EVENTS_A_BLOCK", 50)
 
@@ -108,14 +109,14 @@ def test_predictions_depend_neither_on_true_objects_nor_on_chunks(random_l1_even
     assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
 
 
-def test_events_that_need_no_prediction_do_not_reach_the_network(random_l1_events):
+def test_events_that_need_no_prediction_do_not_reach_the_network():
     events = random_l1_events(20)
     events.smeared_met[:] = 0
     found = predict([events], [1, 2], lambda features: pytest.fail("was called"))
     assert found.corrections["teacher"].tolist() == [1] * 20
 
 
-def test_predictions_that_are_no_numbers_are_counted(random_l1_events):
+def test_predictions_that_are_no_numbers_are_counted():
     events = random_l1_events(50)
     with pytest.raises(UserError, match=r"no finite number for \d+ events"):
         predict([events], [1, 2], lambda features: first_eta(features) + np.inf)

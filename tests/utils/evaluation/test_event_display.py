@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.toys import random_l1_events, write_l1
 from utils.data_processing import graph_creator
 from utils.evaluation.evaluation import BASELINE, TRUE, Predictions
 from utils.evaluation.event_display import HIGHEST, KEPT, LOWERED_MOST, choose_events, event_displays, met_direction
@@ -53,7 +54,7 @@ def equal_attention(features):
     ("variable", "directions"),
     [("true_met", {BASELINE, TRUE}), ("original_met", {BASELINE}), ("true_ht", set())],
 )
-def test_displays_hold_the_events_of_the_file(write_l1, random_l1_events, tmp_path, variable, directions):
+def test_displays_hold_the_events_of_the_file(tmp_path, variable, directions):
     events = random_l1_events(300)
     data = L1Dataset.check(write_l1(tmp_path / "test.h5", events))
     creator = graph_creator(variable)

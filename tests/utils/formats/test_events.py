@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from tests.toys import random_particles, write_events
 from utils.formats.events import EventsFile, check_events_files, new_events_file
 from utils.runtime.errors import UserError
 
 
 class TestRoundTrip:
     @pytest.mark.parametrize("parts", [[100], [1, 99], [40, 0, 60]])
-    def test_events_are_read_as_they_were_written(self, parts, tmp_path, random_particles):
+    def test_events_are_read_as_they_were_written(self, parts, tmp_path):
         particles, weights = random_particles(100), np.linspace(1, 2, 100, dtype=np.float32)
         with new_events_file(tmp_path / "x.h5") as file:
             start = 0
@@ -26,7 +27,7 @@ class TestRoundTrip:
             assert_array_equal(read[0], particles[rows])
             assert_array_equal(read[1], 4 * weights[rows])
 
-    def test_the_layout_is_that_of_the_public_files(self, tmp_path, random_particles):
+    def test_the_layout_is_that_of_the_public_files(self, tmp_path):
         with new_events_file(tmp_path / "x.h5") as file:
             file.append(random_particles(5), np.ones(5))
             file.finish(1.0, {"process": "QCD", "cross_section_pb": 12.5})
@@ -42,14 +43,14 @@ class TestRoundTrip:
             ]
             assert dict(file.attrs) == {"process": "QCD", "cross_section_pb": 12.5}
 
-    def test_an_error_leaves_no_file(self, tmp_path, random_particles):
+    def test_an_error_leaves_no_file(self, tmp_path):
         with pytest.raises(ValueError, match="stop"), new_events_file(tmp_path / "x.h5") as file:
             file.append(random_particles(5), np.ones(5))
             raise ValueError("stop")
         assert list(tmp_path.iterdir()) == []
 
 
-def test_files_without_weights_have_weight_one(tmp_path, random_particles, write_events):
+def test_files_without_weights_have_weight_one(tmp_path):
     found = EventsFile.check(write_events(tmp_path / "x.h5", random_particles(10).astype(np.float64)))
     particles, weights = found.rows(0, 10)
     assert not found.weighted
@@ -61,7 +62,7 @@ class TestTidied:
     """What a file holds is brought into one form: phi in (-pi, pi], and zeros where nothing is."""
 
     @pytest.mark.parametrize("stale", [[0, 2.5, -1, 17], [-0.0, np.nan, np.nan, np.nan], [0, -999, np.inf, -999]])
-    def test_empty_slots_are_not_looked_at(self, stale, tmp_path, random_particles, write_events):
+    def test_empty_slots_are_not_looked_at(self, stale, tmp_path):
         particles = random_particles(50)
         particles[:5, 0] = 0
         expected = particles.copy()
@@ -69,7 +70,7 @@ class TestTidied:
         assert_array_equal(EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 50)[0], expected)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_phi_is_above_minus_pi_and_at_most_pi(self, dtype, tmp_path, random_particles, write_events):
+    def test_phi_is_above_minus_pi_and_at_most_pi(self, dtype, tmp_path):
         particles = random_particles(200).astype(dtype)
         expected = particles.astype(np.float32)
         real = particles[:, :, 0] > 0
@@ -82,14 +83,14 @@ class TestTidied:
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
             assert (np.abs(found[:, :, 2]) <= np.float32(np.pi)).all()
 
-    def test_the_ends_of_a_turn(self, tmp_path, write_events):
+    def test_the_ends_of_a_turn(self, tmp_path):
         ends = np.array([np.pi, -np.pi, 2 * np.pi, -2 * np.pi, 0], np.float32)
         particles = np.zeros((5, 19, 4), np.float32)
         particles[:, 9] = np.stack([np.full(5, 50), np.zeros(5), ends, np.full(5, 4)], axis=1)
         phi = EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 5)[0][:, 9, 2]
         np.testing.assert_allclose(phi, [np.pi, np.pi, 0, 0, 0], atol=1e-6)
 
-    def test_the_eta_of_met_has_no_meaning(self, tmp_path, random_particles, write_events):
+    def test_the_eta_of_met_has_no_meaning(self, tmp_path):
         particles = random_particles(20)
         particles[:, 0, 1] = np.nan
         EventsFile.check(write_events(tmp_path / "x.h5", particles)).rows(0, 20)
@@ -112,7 +113,7 @@ class TestBadFiles:
             (lambda p: p.astype(int), "dataset 'Particles' has type int64, expected one of kind f"),
         ],
     )
-    def test_shape_and_type_are_named(self, change, message, tmp_path, random_particles, write_events):
+    def test_shape_and_type_are_named(self, change, message, tmp_path):
         with pytest.raises(UserError, match=rf"x\.h5: {message}"):
             self.check_all(write_events(tmp_path / "x.h5", change(random_particles(50))))
 
@@ -131,22 +132,20 @@ class TestBadFiles:
             ((33, 1, slice(None)), [30, 0, 0, np.nan], "event 33, slot 1, class: expected 2, found nan"),
         ],
     )
-    def test_numbers_that_are_not_physical_are_named(
-        self, place, value, message, tmp_path, random_particles, write_events
-    ):
+    def test_numbers_that_are_not_physical_are_named(self, place, value, message, tmp_path):
         particles = random_particles(50)
         particles[33, 9] = [30, 0, 0, 4]
         particles[place] = value
         with pytest.raises(UserError, match=rf"x\.h5: dataset 'Particles', {message}"):
             self.check_all(write_events(tmp_path / "x.h5", particles))
 
-    def test_weights_that_are_not_finite_are_named(self, tmp_path, random_particles, write_events):
+    def test_weights_that_are_not_finite_are_named(self, tmp_path):
         weights = np.ones(50)
         weights[21] = np.nan
         with pytest.raises(UserError, match=r"x\.h5: dataset 'Weights', event 21: expected finite numbers"):
             self.check_all(write_events(tmp_path / "x.h5", random_particles(50), weights))
 
-    def test_too_few_weights_are_named(self, tmp_path, random_particles, write_events):
+    def test_too_few_weights_are_named(self, tmp_path):
         with pytest.raises(UserError, match=r"x\.h5: dataset 'Weights' has shape \(49,\), expected \(50\)"):
             self.check_all(write_events(tmp_path / "x.h5", random_particles(50), np.ones(49)))
 
@@ -157,7 +156,7 @@ class TestBadFiles:
             EventsFile.check(tmp_path / "x.h5")
 
 
-def test_either_all_files_of_a_process_have_weights_or_none(tmp_path, random_particles, write_events):
+def test_either_all_files_of_a_process_have_weights_or_none(tmp_path):
     particles = random_particles(5)
     weighted = [write_events(tmp_path / f"w{i}.h5", particles, np.ones(5)) for i in range(2)]
     plain = [write_events(tmp_path / f"p{i}.h5", particles) for i in range(2)]

@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.toys import random_l1_events
 from utils.data_processing import L1Events
 from utils.formats import fingerprints
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn
 
 
 @pytest.fixture(scope="module")
-def events(random_l1_events):
+def events():
     events = random_l1_events(30000)
     return dataclasses.replace(events, original_met=np.float32(events.original_met % 7))
 

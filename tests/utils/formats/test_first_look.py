@@ -7,6 +7,7 @@ import time
 import psutil
 import pytest
 
+from tests.toys import random_l1_events
 from utils.cutflow import History, StepCounts
 from utils.formats import first_look as first_look_module
 from utils.formats.first_look import first_look, memory_limited
@@ -100,7 +101,7 @@ def test_memory_is_limited_until_the_end_of_the_block():
 
 
 @pytest.fixture
-def l1_file(tmp_path, random_l1_events):
+def l1_file(tmp_path):
     """A file with a history, whose text is in a heap of the HDF5 library."""
     with new_l1_file(tmp_path / "x.h5", {1: "QCD", 2: "W"}, seed=1, made_by={}) as file:
         file.append(random_l1_events(10))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from tests.toys import random_l1_events, write_l1
 from utils.data_processing import L1Events
 from utils.formats import l1_files as l1_dataset
 from utils.formats.l1_files import L1Dataset, new_l1_file
@@ -25,7 +26,7 @@ def write(path, events, cuts=()):
 
 class TestRoundTrip:
     @pytest.mark.parametrize("cuts", [(), (1, 50), (30, 30)])
-    def test_events_are_read_as_they_were_written(self, cuts, tmp_path, random_l1_events):
+    def test_events_are_read_as_they_were_written(self, cuts, tmp_path):
         events = random_l1_events(100)
         data = L1Dataset.check(write(tmp_path / "x.h5", events, cuts))
         assert (data.n_events, data.process_names, data.weighted) == (100, NAMES, True)
@@ -38,7 +39,7 @@ class TestRoundTrip:
                     assert_array_equal(getattr(found, name), column)
                     assert getattr(found, name).dtype == column.dtype
 
-    def test_the_layout_is_that_of_prepared_files(self, tmp_path, random_l1_events):
+    def test_the_layout_is_that_of_prepared_files(self, tmp_path):
         with h5py.File(write(tmp_path / "x.h5", random_l1_events(7))) as file:
             found = {name: (values.shape, values.dtype.str) for name, values in file.items()}
             attributes = dict(file.attrs)
@@ -56,7 +57,7 @@ class TestRoundTrip:
         assert json.loads(attributes["slots"]) == {"muons": [0, 4], "egammas": [4, 8], "jets": [8, 18]}
         assert json.loads(attributes["configuration"]) == {"arguments": {"flag": 1}}
 
-    def test_an_error_leaves_no_file(self, tmp_path, random_l1_events):
+    def test_an_error_leaves_no_file(self, tmp_path):
         with pytest.raises(ValueError, match="stop"), new_l1_file(tmp_path / "x.h5", NAMES, 3, {}) as file:
             file.append(random_l1_events(5))
             raise ValueError("stop")
@@ -64,7 +65,7 @@ class TestRoundTrip:
 
 
 class TestFilesFromElsewhere:
-    def test_without_weights_and_attributes_are_read(self, tmp_path, random_l1_events, write_l1):
+    def test_without_weights_and_attributes_are_read(self, tmp_path):
         events = random_l1_events(20)
         data = L1Dataset.check(write_l1(tmp_path / "x.h5", events, weights=False))
         assert not data.weighted
@@ -74,7 +75,7 @@ class TestFilesFromElsewhere:
         assert_array_equal(found.smeared_data, events.smeared_data)
 
     @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
-    def test_ids_may_be_of_any_number_type(self, dtype, tmp_path, random_l1_events, write_l1):
+    def test_ids_may_be_of_any_number_type(self, dtype, tmp_path):
         path = write_l1(tmp_path / "x.h5", random_l1_events(20))
         with h5py.File(path, "a") as file:
             ids = file["ids"][:]
@@ -82,7 +83,7 @@ class TestFilesFromElsewhere:
             file["ids"] = ids.astype(dtype)
         assert_array_equal(L1Dataset.check(path).rows(0, 20).ids, ids)
 
-    def test_double_precision_is_read_as_single(self, tmp_path, random_l1_events, write_l1):
+    def test_double_precision_is_read_as_single(self, tmp_path):
         events = random_l1_events(20)
         path = write_l1(tmp_path / "x.h5", events)
         with h5py.File(path, "a") as file:
@@ -94,7 +95,7 @@ class TestFilesFromElsewhere:
         assert found.smeared_data.dtype == found.true_met.dtype == found.weights.dtype == np.float32
         assert_array_equal(found.true_met, events.true_met)
 
-    def test_process_names_may_be_of_any_text_type(self, tmp_path, random_l1_events, write_l1):
+    def test_process_names_may_be_of_any_text_type(self, tmp_path):
         path = write_l1(tmp_path / "x.h5", random_l1_events(5))
         with h5py.File(path, "a") as file:
             del file["ids_names"]
@@ -103,11 +104,11 @@ class TestFilesFromElsewhere:
 
 
 class TestProcesses:
-    def test_ids_of_names_are_in_the_order_of_the_names(self, tmp_path, random_l1_events):
+    def test_ids_of_names_are_in_the_order_of_the_names(self, tmp_path):
         data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
         assert data.ids_of(("h_To_TauTau", "QCD")) == [2, 1]
 
-    def test_unknown_one_is_named(self, tmp_path, random_l1_events):
+    def test_unknown_one_is_named(self, tmp_path):
         data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
         with pytest.raises(UserError, match=r"x\.h5: unknown process 'Z', the file has QCD, h_To_TauTau"):
             data.ids_of(("QCD", "Z"))
@@ -115,13 +116,13 @@ class TestProcesses:
     @pytest.mark.parametrize(
         "label", [b"QCD", b"QCD_", b"_1", b"QCD_one", b"QCD_-1", b"QCD_1.5", "QCD_²".encode(), b"\xff"]
     )
-    def test_label_without_id_is_named(self, label, tmp_path, random_l1_events, write_l1):
+    def test_label_without_id_is_named(self, label, tmp_path):
         path = write_l1(tmp_path / "x.h5", random_l1_events(5), names=(b"QCD_1", label))
         with pytest.raises(UserError, match=r"x\.h5: dataset 'ids_names' has '.*', expected NAME_ID such as QCD_1"):
             L1Dataset.check(path)
 
     @pytest.mark.parametrize("names", [(b"QCD_1", b"W_1"), (b"QCD_1", b"QCD_2")])
-    def test_label_that_contradicts_another_is_named(self, names, tmp_path, random_l1_events, write_l1):
+    def test_label_that_contradicts_another_is_named(self, names, tmp_path):
         path = write_l1(tmp_path / "x.h5", random_l1_events(5), names=names)
         with pytest.raises(UserError, match=rf"x\.h5: dataset 'ids_names' has '{names[1].decode()}'"):
             L1Dataset.check(path)
@@ -136,7 +137,7 @@ class TestBadFiles:
         return path
 
     @pytest.fixture
-    def path(self, tmp_path, random_l1_events, write_l1):
+    def path(self, tmp_path):
         return write_l1(tmp_path / "x.h5", random_l1_events(50))
 
     @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ class TestBadFiles:
         assert L1Dataset.check(path).rows(3, 4).weights[0] == -2
 
 
-def test_rows_of_a_process_are_found_by_their_place_among_its_events(write_l1, random_l1_events, tmp_path, monkeypatch):
+def test_rows_of_a_process_are_found_by_their_place_among_its_events(tmp_path, monkeypatch):
     monkeypatch.setattr(l1_dataset, "ROWS_A_CHUNK", 7)
     events = random_l1_events(50)
     data = L1Dataset.check(write_l1(tmp_path / "l1.h5", events))

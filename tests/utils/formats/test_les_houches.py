@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.toys import write_les_houches
 from utils.formats.les_houches import HardEvents, copy_events, refuse_overlaps_of
 from utils.runtime.errors import UserError
 
 
 @pytest.fixture
-def path(tmp_path, write_les_houches):
+def path(tmp_path):
     return write_les_houches(tmp_path / "x.lhe", 3, np.arange(1, 6))
 
 
@@ -72,7 +73,7 @@ def test_other_files_are_refused(content, message, path):
 
 
 class TestHardEvents:
-    def test_they_are_known_by_the_beginning_of_their_file(self, path, tmp_path, write_les_houches):
+    def test_they_are_known_by_the_beginning_of_their_file(self, path, tmp_path):
         found = copy_events(path, range(1, 3), io.BytesIO())
         assert (found.start, found.stop) == (1, 3)
         assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.toys import random_l1_events, random_particles, write_l1
 from utils.formats.l1_files import L1Dataset
 from utils.formats.repeated import fingerprint, refuse_repeated
 from utils.runtime.errors import UserError
 
 
-def test_fingerprints_are_those_of_the_first_events_with_an_object(random_particles):
+def test_fingerprints_are_those_of_the_first_events_with_an_object():
     objects = random_particles(60, seed=1)[:, :, :3]
     objects[:, 0] = 0
     expected = fingerprint(objects)
@@ -23,14 +24,14 @@ def test_fingerprints_are_those_of_the_first_events_with_an_object(random_partic
     assert fingerprint(random_particles(60, seed=2)[:, :, :3]) != expected
 
 
-def test_events_that_tell_nothing_have_no_fingerprint(random_particles):
+def test_events_that_tell_nothing_have_no_fingerprint():
     objects = random_particles(60)[:, :, :3]
     assert fingerprint(objects[:0]) is None
     assert fingerprint(np.zeros_like(objects)) is None
     assert fingerprint(np.repeat(objects[:1], 20, axis=0)) is None
 
 
-def test_l1_files_of_the_same_true_events_are_refused(tmp_path, random_l1_events, write_l1):
+def test_l1_files_of_the_same_true_events_are_refused(tmp_path):
     """Whatever their processes are called, and with whatever seed they are smeared."""
     first, other = random_l1_events(50, seed=1), random_l1_events(50, seed=2)
     again = dataclasses.replace(first, smeared_data=other.smeared_data, smeared_met=other.smeared_met)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.toys import l1_events, random_l1_events
 from utils.data_processing import JETS, N_SLOTS, SLOT_PIDS, HTGraphCreator, METGraphCreator
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents, HardwareScales, bounds, front_end, hardware_events, numpy_lookup
@@ -14,7 +15,7 @@ ALL = slice(0, N_SLOTS)
 TURN = 2 * np.pi
 
 
-def one_event(l1_events, *objects, **columns):
+def one_event(*objects, **columns):
     """Return an event with objects (slot, pT, eta, phi)."""
     data = np.zeros((1, N_SLOTS, 3))
     for slot, *values in objects:
@@ -23,29 +24,29 @@ def one_event(l1_events, *objects, **columns):
 
 
 class TestIntegers:
-    def test_are_the_nearest_steps(self, l1_events):
-        events = one_event(l1_events, (8, 30.3, -0.44, TURN * 10.4 / 144), smeared_met=[30.3], smeared_ht=[30.2])
+    def test_are_the_nearest_steps(self):
+        events = one_event((8, 30.3, -0.44, TURN * 10.4 / 144), smeared_met=[30.3], smeared_ht=[30.2])
         found = hardware_events(events, ALL, SCALES)
         assert (found.pt[0, 8], found.eta[0, 8], found.phi[0, 8]) == (61, -10, 10)
         assert (found.met[0], found.met_phi[0], found.ht[0]) == (61, 10, 60)
 
-    def test_phi_is_within_a_turn(self, l1_events):
-        events = one_event(l1_events, (8, 30, 0, -TURN / 144), (9, 30, 0, np.pi), (10, 30, 0, -np.pi))
+    def test_phi_is_within_a_turn(self):
+        events = one_event((8, 30, 0, -TURN / 144), (9, 30, 0, np.pi), (10, 30, 0, -np.pi))
         assert_array_equal(hardware_events(events, ALL, SCALES).phi[0, 8:11], [143, 72, 72])
 
-    def test_saturate(self, l1_events):
-        events = one_event(l1_events, (8, 9000, 6, 0), smeared_met=[9000], smeared_ht=[9000])
+    def test_saturate(self):
+        events = one_event((8, 9000, 6, 0), smeared_met=[9000], smeared_ht=[9000])
         found = hardware_events(events, ALL, SCALES)
         assert found.eta[0, 8] == 127  # 5.52, in the 8 bits of its port
         assert (found.pt[0, 8], found.met[0], found.ht[0]) == (1023, 2047, 2047)
 
-    def test_empty_slots_are_zero_whatever_else_they_hold(self, l1_events):
-        events = one_event(l1_events, (8, 0, 1, 1))
+    def test_empty_slots_are_zero_whatever_else_they_hold(self):
+        events = one_event((8, 0, 1, 1))
         assert_array_equal(hardware_events(events, ALL, SCALES).eta, 0)
         assert_array_equal(hardware_events(events, ALL, SCALES).phi, 0)
 
-    def test_direction_of_met_is_of_all_objects_also_where_only_jets_are_kept(self, l1_events):
-        events = one_event(l1_events, (0, 50, 0, np.pi / 2), (8, 30, 0, 0))
+    def test_direction_of_met_is_of_all_objects_also_where_only_jets_are_kept(self):
+        events = one_event((0, 50, 0, np.pi / 2), (8, 30, 0, 0))
         for slots in (ALL, JETS):
             assert hardware_events(events, slots, SCALES).met_phi[0] == round(np.arctan2(50, 30) * 144 / TURN)
 
@@ -64,14 +65,14 @@ class TestFrontEnd:
         values = numpy_lookup(lambda i: i / 3, np.array([0, 1, 2, 3]), bits=2)
         assert_array_equal(values, [0, 0.25, 0.75, 1])
 
-    def test_features_are_multiples_of_a_power_of_two(self, random_l1_events):
+    def test_features_are_multiples_of_a_power_of_two(self):
         events = random_l1_events(300)
         features = StudentInputs(METGraphCreator(), SCALES).features(events)
         assert_array_equal(features * 2**14, np.rint(features * 2**14))
 
 
 class TestStudentInputs:
-    def test_turning_and_mirroring_an_event_changes_nothing(self, random_l1_events, l1_events):
+    def test_turning_and_mirroring_an_event_changes_nothing(self):
         """Turned by whole steps, and mirrored in phi and in eta."""
         events = random_l1_events(300)
         data = events.smeared_data.astype(np.float64)
@@ -86,21 +87,21 @@ class TestStudentInputs:
         assert same.mean() > 0.97  # others have a MET halfway between two steps in phi
         assert_allclose(before[~same], after[~same], atol=0.2)
 
-    def test_permuting_objects_of_a_kind_permutes_their_features(self, random_l1_events):
+    def test_permuting_objects_of_a_kind_permutes_their_features(self):
         events = random_l1_events(50)
         inputs = StudentInputs(METGraphCreator(), SCALES)
         before = inputs.features(events)
         events.smeared_data[:, JETS] = events.smeared_data[:, JETS][:, ::-1].copy()
         assert_array_equal(inputs.features(events)[:, JETS], before[:, JETS][:, ::-1])
 
-    def test_kinds_are_those_of_the_slots(self, random_l1_events):
+    def test_kinds_are_those_of_the_slots(self):
         features = StudentInputs(METGraphCreator(), SCALES).features(random_l1_events(100))
         real = features[:, :, 0] > 0
         kinds = features[:, :, 4:7]
         assert_array_equal(kinds.sum(2), real)
         assert_array_equal(kinds.argmax(2)[real], np.broadcast_to(SLOT_PIDS - 1, real.shape)[real])
 
-    def test_ht_has_the_jets_only(self, random_l1_events):
+    def test_ht_has_the_jets_only(self):
         inputs = StudentInputs(HTGraphCreator(), SCALES)
         assert (inputs.n_slots, inputs.n_object_features, inputs.n_sums) == (10, 2, 1)
         events = random_l1_events(100)
@@ -109,7 +110,7 @@ class TestStudentInputs:
         with_jet = real.any(1)
         assert_allclose(sums[with_jet, 0] * SCALES.energy_unit, events.smeared_ht[with_jet], atol=0.26)
 
-    def test_inputs_of_the_network_are_parts_of_the_features(self, random_l1_events):
+    def test_inputs_of_the_network_are_parts_of_the_features(self):
         inputs = StudentInputs(METGraphCreator(), SCALES)
         events = random_l1_events(100)
         events.smeared_data[::3, JETS] = 0
@@ -137,7 +138,7 @@ class TestStudentInputs:
         assert_array_equal(sums.max(0), ranges.sum_highest)
         assert ranges.counts.sum() == inputs.n_slots
 
-    def test_table_of_integers_and_back(self, random_l1_events):
+    def test_table_of_integers_and_back(self):
         found = hardware_events(random_l1_events(10), JETS, SCALES)
         again = HardwareEvents.of_table(found.table())
         for name, column in vars(found).items():
@@ -148,9 +149,9 @@ class TestBounds:
     """Of the corrected MET, in steps."""
 
     @pytest.fixture
-    def bounds_of(self, l1_events):
+    def bounds_of(self):
         def bounds_of(*objects, met, ht):
-            events = one_event(l1_events, *objects, smeared_met=[met], smeared_ht=[ht])
+            events = one_event(*objects, smeared_met=[met], smeared_ht=[ht])
             found = bounds(hardware_events(events, ALL, SCALES), SLOT_PIDS, ("met", "ht"), SCALES)
             return [int(bound[0]) for bound in found]
 

@@ -9,6 +9,7 @@ import pythia8mc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.toys import write_les_houches
 from utils.data_processing import EVENT_JETS, PT
 from utils.runtime.errors import UserError
 from utils.simulation.detector import CalorimeterResolution, Detector, Efficiency, TrackResolution, measure, reconstruct
@@ -265,7 +266,7 @@ class TestLesHouchesFiles:
 
     @pytest.mark.parametrize("strategy", [1, -1, 2, -2, 3, -3, 4, -4])
     @pytest.mark.parametrize("size", [1.0, 0.25])
-    def test_weights_sum_to_the_cross_section_of_any_strategy(self, strategy, size, tmp_path, write_les_houches):
+    def test_weights_sum_to_the_cross_section_of_any_strategy(self, strategy, size, tmp_path):
         """The cross section [pb] is the mean of the weights, or that of the header."""
         rng = np.random.default_rng(1)
         signs = np.where((np.arange(self.N_EVENTS) % 8 == 7) & (strategy in (-1, -3, -4)), -1, 1)
@@ -284,7 +285,7 @@ class TestLesHouchesFiles:
         if abs(strategy) == 4:
             np.testing.assert_allclose(weights * source.weight_scale, in_pb / self.N_EVENTS, rtol=1e-9)
 
-    def test_shards_take_the_events_in_turn(self, tmp_path, write_les_houches):
+    def test_shards_take_the_events_in_turn(self, tmp_path):
         path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(60))
         expected = self.muons(self.source(path, hard_events=range(60)).batch(60)[0])
         parts = [self.source(path, hard_events=range(20 * i, 20 * i + 20)).batch(20)[0] for i in range(3)]
@@ -293,24 +294,24 @@ class TestLesHouchesFiles:
         skipping = self.source(path, (*self.HARD_ONLY, "Beams:nSkipLHEFatInit = 30"), hard_events=range(10, 20))
         np.testing.assert_allclose(self.muons(skipping.batch(10)[0]), expected[80:100], rtol=1e-6)
 
-    def test_too_few_events_are_said(self, tmp_path, write_les_houches):
+    def test_too_few_events_are_said(self, tmp_path):
         path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(50))
         with pytest.raises(UserError, match=r"x\.lhe: has 50 events, expected 60: this shard takes .* 40 to 59"):
             self.source(path, hard_events=range(40, 60))
 
-    def test_weights_that_sum_to_less_than_0_are_refused(self, tmp_path, write_les_houches):
+    def test_weights_that_sum_to_less_than_0_are_refused(self, tmp_path):
         source = self.source(write_les_houches(tmp_path / "x.lhe", -4, np.repeat([-3.0, 1.0], 60)))
         source.batch(120)
         with pytest.raises(UserError, match="process LHE: expected events whose weights sum to more than 0, found"):
             _ = source.weight_scale
 
-    def test_the_energy_is_that_of_the_file(self, tmp_path, write_les_houches):
+    def test_the_energy_is_that_of_the_file(self, tmp_path):
         path = write_les_houches(tmp_path / "x.lhe", 3, np.ones(120), beam_energy=4000)
         assert self.source(path, energy=None).energy == pytest.approx(8000)
         with pytest.raises(UserError, match=r"--energy is 13000 GeV, but .* have beams with 8000 GeV"):
             self.source(path)
 
-    def test_jets_are_matched_where_the_settings_say_so(self, tmp_path, write_les_houches):
+    def test_jets_are_matched_where_the_settings_say_so(self, tmp_path):
         """Of pairs without a jet, those that radiate one are vetoed where a file with one jet is to be added."""
         matching = ("JetMatching:merge = on", "JetMatching:setMad = off", "JetMatching:nJetMax = 1")
         algorithm = ("JetMatching:jetAlgorithm = 2", "JetMatching:slowJetPower = 1", "JetMatching:qCut = 20")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import l1_response, parse_args
+from tests.toys import random_particles
 from utils.data_processing import event_objects, ht, met
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import normal_pairs, stream_and_key
@@ -240,13 +241,13 @@ class TestScales:
         assert np.flatnonzero(changed).tolist() == [group.stop - 1]
         assert changed[group.stop - 1] < 0
 
-    def test_true_objects_stay_as_they_are(self, random_particles, default_response):
+    def test_true_objects_stay_as_they_are(self, default_response):
         true = event_objects(random_particles(50))
         before = true.copy()
         default_response.smear(true, random_normals(50))
         assert_array_equal(true, before)
 
-    def test_an_ideal_response_changes_nothing(self, random_particles):
+    def test_an_ideal_response_changes_nothing(self):
         true = event_objects(random_particles(200))
         assert_allclose(ideal().smear(true, random_normals(200)), true, rtol=1e-6)
 
@@ -345,7 +346,7 @@ class TestOrderAndThreshold:
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_all_in_one_loop_is_the_same_to_the_bit(empty, random_particles, default_response):
+def test_all_in_one_loop_is_the_same_to_the_bit(empty, default_response):
     particles = random_particles(500)
     particles[:, :, 0] *= not empty
     order = np.random.default_rng(1).permutation(500)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.toys import random_l1_events, write_l1
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.errors import UserError
@@ -78,7 +79,7 @@ class TestRaggedGraphs:
         ("variable", "log_features"),
         [("met", ()), ("met", ("pt", "met", "ht")), ("original_met", ("ht",)), ("ht", ("pt",))],
     )
-    def test_of_events_are_those_of_the_padded_graphs(self, variable, log_features, random_l1_events):
+    def test_of_events_are_those_of_the_padded_graphs(self, variable, log_features):
         events = random_l1_events(300)
         events.smeared_data[::7, 3] = [5, -1, 2]
         creator = graph_creator(variable, log_features)
@@ -235,7 +236,7 @@ def small_chunks(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def events(random_l1_events):
+def events():
     """Return 1050 events, each with a true MET of its own, some without a jet and some without a target."""
     events = random_l1_events(1050)
     events.true_met[:] = 1 + np.arange(1050)
@@ -251,7 +252,7 @@ def trainable(events):
 
 
 @pytest.fixture(scope="module")
-def data(events, write_l1, tmp_path_factory):
+def data(events, tmp_path_factory):
     return L1Dataset.check(write_l1(tmp_path_factory.mktemp("batches") / "x.h5", events))
 
 
@@ -470,9 +471,7 @@ class TestShares:
 
     @pytest.mark.parametrize("validation", [False, True])
     @pytest.mark.parametrize("rule", [LossWeights(), LossWeights(0.5, process_shares={"QCD": 4, "W": 1})])
-    def test_give_the_same_loss_whatever_the_number_of_events(
-        self, signed, rule, validation, write_l1, tmp_path, monkeypatch
-    ):
+    def test_give_the_same_loss_whatever_the_number_of_events(self, signed, rule, validation, tmp_path, monkeypatch):
         """Each event of W is there three times, and one without a jet, not trained on, a hundred times."""
         n = len(signed)
         no_jet = np.flatnonzero((signed.smeared_data[:, 8, 0] == 0) & (signed.ids == 2))[0]
@@ -485,14 +484,14 @@ class TestShares:
         )
         assert more == pytest.approx(once, rel=1e-6)
 
-    def test_of_a_process_without_a_positive_sum_are_refused(self, events, write_l1, tmp_path):
+    def test_of_a_process_without_a_positive_sum_are_refused(self, events, tmp_path):
         wrong = replace(events, weights=np.where(events.ids == 2, -1, 1).astype(np.float32))
         path = write_l1(tmp_path / "x.h5", wrong)
         message = r"x\.h5: training: process 'W': the weights of its \d+ events add up to -\d+, expected a finite sum"
         with pytest.raises(UserError, match=message):
             training_graphs(L1Dataset.check(path), loss_weights=LossWeights())
 
-    def test_follow_the_sampled_spectrum_unless_told_otherwise(self, events, write_l1, tmp_path):
+    def test_follow_the_sampled_spectrum_unless_told_otherwise(self, events, tmp_path):
         kept = np.where(events.true_met < 500, 0.1, 1).astype(np.float32)
         path = write_l1(tmp_path / "x.h5", replace(events, weights=events.weights / kept, keep_probability=kept))
         below = []
@@ -505,7 +504,7 @@ class TestShares:
 
 
 @pytest.fixture(scope="module")
-def all_trainable(write_l1, tmp_path_factory, random_l1_events):
+def all_trainable(tmp_path_factory):
     """Return a file in which each event has a jet and a target."""
     events = random_l1_events(450)
     events.smeared_data[:, 8, 0] = 50

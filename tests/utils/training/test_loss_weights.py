@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.toys import l1_events
 from utils.runtime.errors import UserError
 from utils.training.loss_weights import LossSpectrum, LossWeights
 
@@ -30,12 +31,12 @@ class TestWeights:
     def test_keep_their_sign_and_have_a_power_of_their_size(self, power, expected):
         assert_array_equal(LossWeights(power).powers(np.float32([4, -9, 0, 1])), expected)
 
-    def test_of_a_sample_are_those_before_the_sampling_unless_the_physical_ones_are_wanted(self, l1_events):
+    def test_of_a_sample_are_those_before_the_sampling_unless_the_physical_ones_are_wanted(self):
         events = l1_events(np.zeros((2, 18, 3)), weights=[8, 3], keep_probability=[0.25, 1])
         assert_array_equal(LossWeights().of_events(events), [2, 3])
         assert_array_equal(LossWeights(sampled_spectrum=False).of_events(events), [8, 3])
 
-    def test_are_as_they_are_where_nothing_was_sampled(self, l1_events):
+    def test_are_as_they_are_where_nothing_was_sampled(self):
         events = l1_events(np.zeros((2, 18, 3)), weights=[8, 3])
         assert_array_equal(LossWeights().of_events(events), [8, 3])
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.toys import l1_events
 from utils.training.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
 
 JETS = np.array([0, 1, 2, 3, 10])
@@ -67,7 +68,7 @@ class TestFlattening:
 
 class TestTally:
     @pytest.fixture
-    def tally(self, l1_events):
+    def tally(self):
         objects = np.zeros((6, 18, 3), np.float32)
         for event, n_jets in enumerate([0, 1, 1, 2, 2, 10]):
             objects[event, 8 : 8 + n_jets, 0] = 30

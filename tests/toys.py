@@ -1,0 +1,122 @@
+"""Toy events, and the files they come in: what every test that needs events begins with."""
+
+import h5py
+import numpy as np
+
+from utils.data_processing import L1Events
+
+# First slot, number of slots, class, mean number of objects, least pT, mean pT above it, largest |eta|.
+KINDS_OF_OBJECTS = ((1, 4, 2, 0.4, 5, 20, 2.5), (5, 4, 3, 0.4, 3, 20, 2.4), (9, 10, 4, 2.5, 15, 30, 4.5))
+
+
+def random_particles(n_events, seed=0):
+    """Return rows of an events file: a few objects of each kind in falling order of pT, some events without a jet."""
+    rng = np.random.default_rng(seed)
+    particles = np.zeros((n_events, 19, 4), np.float32)
+    particles[:, 0, 0] = rng.exponential(30, n_events)
+    particles[:, 0, 2] = rng.uniform(-np.pi, np.pi, n_events)
+    particles[:, 0, 3] = 1
+    for first, n_slots, number_of_class, mean_number, least_pt, mean_pt, largest_eta in KINDS_OF_OBJECTS:
+        shape = (n_events, n_slots)
+        pt = -np.sort(-(least_pt + rng.exponential(mean_pt, shape)), axis=1)
+        angles = rng.uniform(-largest_eta, largest_eta, shape), rng.uniform(-np.pi, np.pi, shape)
+        objects = np.stack([pt, *angles, np.full(shape, number_of_class)], axis=2)
+        real = np.arange(n_slots) < rng.poisson(mean_number, n_events)[:, None]
+        particles[:, first : first + n_slots] = np.where(real[:, :, None], objects, 0)
+    return particles
+
+
+def write_events(path, particles, weights=None):
+    """Write an events file as other programs would."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("Particles", data=particles, compression="gzip")
+        file["Particles_Names"] = np.array([b"Pt", b"Eta", b"Phi", b"Class"])
+        file["Particles_Classes"] = np.array(
+            [b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4"]
+        )
+        if weights is not None:
+            file["Weights"] = np.asarray(weights, np.float32)
+    return path
+
+
+def write_les_houches(path, strategy, weights, cross_section=1.0, beam_energy=6500, seed=1):
+    """Write a Les Houches file of quarks that annihilate to two muons at large angles; the largest weight is 100."""
+    rng = np.random.default_rng(seed)
+    beams = f"2212 2212 {beam_energy} {beam_energy} 0 0 247000 247000"
+    header = ["<init>", f"{beams} {strategy} 1", f"{cross_section} 1.0 100.0 1", "</init>"]
+    lines = ['<LesHouchesEvents version="1.0">', *header]
+    for weight in weights:
+        energy, cosine, phi = 150 + 40 * rng.random(), rng.uniform(-0.5, 0.5), rng.uniform(-3, 3)
+        pt = energy * np.sqrt(1 - cosine**2)
+        out = np.array([pt * np.cos(phi), pt * np.sin(phi), energy * cosine])
+        along = np.array([0, 0, energy])
+        lines += ["<event>", f"4 1 {weight} {2 * energy} 0.0075 0.118"]
+        for start, momentum in (
+            ("2 -1 0 0 501 0", along),
+            ("-2 -1 0 0 0 501", -along),
+            ("13 1 1 2 0 0", out),
+            ("-13 1 1 2 0 0", -out),
+        ):
+            lines.append(" ".join([start, *(f"{value:.10e}" for value in (*momentum, energy)), "0 0 9"]))
+        lines.append("</event>")
+    path.write_text("\n".join([*lines, "</LesHouchesEvents>", ""]))
+    return path
+
+
+def l1_events(smeared, true=None, **columns):
+    """Return L1 events of given objects, shape (n_events, 18, 3); the other columns are given or simple."""
+    smeared = np.asarray(smeared, np.float32)
+    zeros = np.zeros(len(smeared), np.float32)
+    values = {
+        "smeared_data": smeared,
+        "true_data": smeared if true is None else np.asarray(true, np.float32),
+        "smeared_met": zeros + 50,
+        "smeared_ht": zeros + 80,
+        "true_met": zeros + 60,
+        "true_ht": zeros + 70,
+        "original_met": zeros + 40,
+        "ids": np.ones(len(smeared), np.int32),
+        "weights": zeros + 1,
+    }
+    given = {name: np.asarray(column, np.int32 if name == "ids" else np.float32) for name, column in columns.items()}
+    return L1Events(**(values | given))
+
+
+def random_l1_events(n_events, seed=0):
+    """Return L1 events of two processes; ``original_met`` numbers the events."""
+    rng = np.random.default_rng(seed)
+    n_jets = rng.integers(0, 6, n_events)
+    objects = np.zeros((n_events, 18, 3), np.float32)
+    pt = -np.sort(-rng.uniform(20, 100, (n_events, 18)), axis=1)
+    real = np.zeros((n_events, 18), bool)
+    real[:, 8:] = np.arange(10) < n_jets[:, None]
+    real[:, [0, 4]] = rng.random((n_events, 2)) < 0.3
+    objects[real] = np.stack([pt, rng.uniform(-4, 4, pt.shape), rng.uniform(-3, 3, pt.shape)], axis=2)[real]
+    return l1_events(
+        objects,
+        smeared_met=rng.exponential(30, n_events) + 0.1,
+        smeared_ht=objects[:, 8:, 0].sum(1),
+        true_met=rng.exponential(30, n_events),
+        true_ht=rng.exponential(100, n_events),
+        original_met=np.arange(n_events),
+        ids=rng.integers(1, 3, n_events),
+        weights=rng.uniform(0.5, 2, n_events),
+    )
+
+
+def write_l1(path, events, names=(b"QCD_1", b"W_2"), weights=True):
+    """Write an L1 regression file, with the weights of the events unless they are not asked for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, values in vars(events).items():
+            if values is not None and (weights or name != "weights"):
+                file[name] = values
+        file["ids_names"] = np.array(names)
+    return path
+
+
+def read_hdf5(path):
+    """Return all datasets of a file by name."""
+    with h5py.File(path) as file:
+        return {name: values[()] for name, values in file.items()}
