@@ -1,0 +1,333 @@
+"""Sphinx extension: tables of the flags, of the configuration and of JSON schemas, and pages of the Python API.
+
+All of it is made from the code while the documentation is built, so that none of it can be out of date:
+
+- ``{flags} SCRIPT``: the flags of a script, from its parser;
+- ``{configuration} SECTION``: the keys of a section of ``config.yaml``, from the file, its schema and the parser;
+- ``{schema} FILE``: the definitions of a JSON schema, a table each;
+- ``reference/api/``: a page for each folder of ``utils`` and ``nn``.
+"""
+
+import argparse
+import ast
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import utils.runtime.environment  # noqa: F401
+
+# isort: split
+import yaml
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+ROOT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG_SCHEMA = "utils/config.schema.yaml"
+PACKAGES = ("utils", "nn")
+SCRIPTS = (
+    "generate_events",
+    "create_L1regression_data",
+    "selective_sampling_jets",
+    "train_teacher",
+    "train_student",
+    "analyze_results_teacher",
+    "export_firmware",
+)
+
+
+class _ParserReadyError(Exception):
+    """Leaves ``parse_args`` of a script with its parser."""
+
+
+def parser_of(script: str) -> argparse.ArgumentParser:
+    """Return the argument parser of a script, which is made but not run."""
+
+    def leave(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        raise _ParserReadyError(parser)
+
+    module = importlib.import_module(script)
+    with mock.patch.object(argparse.ArgumentParser, "parse_args", leave):
+        try:
+            module.parse_args([])
+        except _ParserReadyError as made:
+            return made.args[0]
+    raise ValueError(f"{script}.parse_args makes no parser")
+
+
+def flags_of(script: str) -> dict[str, argparse.Action]:
+    """Return the flags of a script by name, without ``--help``."""
+    actions = parser_of(script)._actions
+    return {action.dest: action for action in actions if not isinstance(action, argparse._HelpAction)}
+
+
+def text_of(value: str) -> str:
+    """Escape plain text for a cell of a Markdown table; parts between backticks stay code."""
+    parts = value.replace("|", r"\|").split("`")
+    if len(parts) % 2 == 0:
+        return re.sub(r"([\\`*_<>\[\]$])", r"\\\1", value).replace("|", r"\|")
+    return "`".join(re.sub(r"([*_<>\[\]$])", r"\\\1", part) if i % 2 == 0 else part for i, part in enumerate(parts))
+
+
+def code(value: Any) -> str:
+    """Return a value as code for a cell of a Markdown table; nothing for no value."""
+    text = str(value).replace("|", r"\|")
+    return f"`{text}`" if text else ""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def help_of(action: argparse.Action) -> str:
+    """Return the help of a flag as argparse shows it, without the default."""
+    values = {**vars(action), "prog": ""}
+    return ((action.help or "") % values).removesuffix(f" (default: {action.default})")
+
+
+def default_of(action: argparse.Action) -> str:
+    """Return the default of a flag as it is given on the command line."""
+    default = action.default
+    if action.required:
+        return "required"
+    if default is None or default in ((), [], {}, "", argparse.SUPPRESS) or default is False:
+        return ""
+    if isinstance(default, Mapping):
+        return code(",".join(f"{name}={value}" for name, value in default.items()))
+    if isinstance(default, list | tuple):
+        return code(",".join(str(value) for value in default))
+    return code(default)
+
+
+def flag_rows(script: str) -> Iterator[list[str]]:
+    """Yield the row of each flag of a script."""
+    for action in flags_of(script).values():
+        choices = f" One of {', '.join(code(choice) for choice in action.choices)}." if action.choices else ""
+        named = f"{action.option_strings[0]} {action.metavar or ''}".strip()
+        yield [code(named), default_of(action), text_of(help_of(action)) + choices]
+
+
+def resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with the keywords of the definition that it refers to, which may be nested."""
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    if not name:
+        return dict(schema)
+    found: Any = definitions
+    for part in name.split("/"):
+        found = found[part]
+    return {**resolve(found, definitions), **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def kind_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Say in words which values a schema allows."""
+    schema = resolve(schema, definitions)
+    if "enum" in schema or "const" in schema:
+        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return " or ".join(kind_of(part, definitions) for part in schema[key])
+    types = schema.get("type", "any value")
+    parts = []
+    for kind in [types] if isinstance(types, str) else types:
+        words = kind
+        if kind == "array" and "items" in schema:
+            words = f"list of: {kind_of(schema['items'], definitions)}"
+        elif kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+            words = f"mapping to: {kind_of(schema['additionalProperties'], definitions)}"
+        elif kind == "object":
+            words = "mapping"
+        parts.append(words)
+    limits = [
+        f"{words} {schema[key]}"
+        for key, words in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+            ("multipleOf", "a multiple of"),
+        )
+        if key in schema
+    ]
+    return " or ".join(parts) + (f", {' and '.join(limits)}" if limits else "")
+
+
+def flow_style(value: Any) -> str:
+    """Return a value as it is written in one line of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+
+
+def comments_of(section: str) -> dict[str, str]:
+    """Return the comments behind the keys of a section of ``config.yaml``."""
+    inside, found = not section, {}
+    for line in (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines():
+        if re.match(r"\w", line) and section:
+            inside = line.startswith(f"{section}:")
+        if inside and (match := re.match(r"( *)(\w+):.*?\s# (.*)$", line)) and len(match[1]) == (2 if section else 0):
+            found[match[2]] = match[3]
+    return found
+
+
+def configuration_rows(section: str) -> Iterator[list[str]]:
+    """Yield the row of each key of a section, or of the keys above all sections where the name is empty."""
+    schema = yaml.safe_load((ROOT / CONFIG_SCHEMA).read_text(encoding="utf-8"))
+    values = CONFIG[section] if section else {key: value for key, value in CONFIG.items() if key not in SCRIPTS}
+    allowed = (schema["properties"][section] if section else schema)["properties"]
+    flags = flags_of(section) if section else {}
+    comments = comments_of(section)
+    for key, value in values.items():
+        meaning = help_of(flags[key]) if key in flags else comments.get(key, "")
+        default = ", ".join(code(name) for name in value) if key == "processes" else code(flow_style(value))
+        yield [code(key), default, text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
+    for key in sorted(allowed.keys() - values.keys()) if section else ():
+        meaning = help_of(flags[key]) if key in flags else allowed[key].get("description", "")
+        yield [code(key), "", text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
+
+
+def schema_rows(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield the row of each key of an object of a JSON schema."""
+    for key, value in schema.get("properties", {}).items():
+        target = value.get("$ref") or (value.get("additionalProperties") or {}).get("$ref", "")
+        kind = text_of(kind_of(value, definitions))
+        if target:
+            kind = f"{'mapping to ' if '$ref' not in value else ''}{code(target.removeprefix('#/$defs/'))}"
+        yield [code(key), kind, text_of(resolve(value, definitions).get("description", ""))]
+
+
+def schema_lines(path: Path) -> Iterator[str]:
+    """Yield the description of a JSON schema and of its definitions, a heading and a table each."""
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    definitions = schema["$defs"]
+
+    def lines(name: str, part: Mapping[str, Any]) -> Iterator[str]:
+        yield from ("", f"**{code(name)}**", "", text_of(part.get("description", "")), "")
+        rows = list(schema_rows(part, definitions))
+        yield from table(("key", "value", "meaning"), rows) if rows else (text_of(kind_of(part, definitions)),)
+
+    yield from lines(schema["title"], schema)
+    for name, part in definitions.items():
+        nested = {f"{name}/{key}": value for key, value in part.items() if isinstance(value, Mapping)}
+        if "type" in part or "anyOf" in part or "enum" in part or "oneOf" in part:
+            nested = {name: part}
+        for title, value in nested.items():
+            yield from lines(title, value)
+
+
+class Generated(SphinxDirective):
+    """Markdown that is made from the code."""
+
+    required_arguments = 0
+    optional_arguments = 1
+
+    def markdown(self, name: str) -> Iterable[str]:
+        """Return the lines of Markdown for the argument of the directive."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """Return the nodes of the Markdown."""
+        lines = list(self.markdown(self.arguments[0] if self.arguments else ""))
+        container = nodes.container()
+        self.state.nested_parse(StringList(lines, source="generated"), self.content_offset, container)
+        return container.children
+
+
+class Flags(Generated):
+    """The flags of a script."""
+
+    def markdown(self, name: str) -> Iterable[str]:
+        """Return a table of the flags."""
+        return table(("flag", "default", "meaning"), flag_rows(name))
+
+
+class Configuration(Generated):
+    """The keys of a section of the configuration."""
+
+    def markdown(self, name: str) -> Iterable[str]:
+        """Return a table of the keys."""
+        return table(("key", "default", "allowed", "meaning"), configuration_rows(name))
+
+
+class Schema(Generated):
+    """The definitions of a JSON schema."""
+
+    def markdown(self, name: str) -> Iterable[str]:
+        """Return a table for each definition."""
+        return schema_lines(ROOT / name)
+
+
+def modules_by_folder() -> dict[str, list[str]]:
+    """Return the names of all modules of the packages by the package that they stand in."""
+    found: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.name != "__init__.py":
+                parts = path.relative_to(ROOT).with_suffix("").parts
+                found.setdefault(".".join(parts[:-1]), []).append(".".join(parts))
+    return found
+
+
+def api_page(folder: str, modules: Sequence[str]) -> str:
+    """Return the page of a folder: what its docstring says, and each module with its public names."""
+    init = ROOT.joinpath(*folder.split("."), "__init__.py")
+    summary = (ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or "") if init.exists() else ""
+    parts = [f"# {folder}", summary]
+    for module in modules:
+        parts += [f"## {module}", f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_api(app: Sphinx) -> None:
+    """Write the pages of the Python API where they changed, and remove those of folders that are gone."""
+    folder = Path(app.srcdir) / "reference" / "api"
+    folder.mkdir(exist_ok=True)
+    pages = {f"{name}.md": api_page(name, modules) for name, modules in modules_by_folder().items()}
+    for path in folder.iterdir():
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def keep_bars(app: Sphinx, kind: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    """Keep bars, as in abs(eta) written with them: docstrings have no substitutions of reStructuredText."""
+    for i, line in enumerate(lines):
+        parts = line.split("``")
+        lines[i] = "``".join(part if j % 2 else re.sub(r"(?<!\\)\|", r"\|", part) for j, part in enumerate(parts))
+
+
+def without_page(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Node) -> nodes.Node | None:
+    """Return the plain text for a name of the project that exists but is not public, such as a type variable."""
+    parts = node.get("reftarget", "").split(".")
+    for i in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:i]))
+        if parts[0] in PACKAGES and module is not None:
+            try:
+                attrgetter(".".join(parts[i:]))(module)
+            except AttributeError:
+                return None
+            return text
+    return None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives and the pages of the API."""
+    app.add_directive("flags", Flags)
+    app.add_directive("configuration", Configuration)
+    app.add_directive("schema", Schema)
+    app.connect("builder-inited", write_api)
+    app.connect("autodoc-process-docstring", keep_bars)
+    app.connect("missing-reference", without_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
