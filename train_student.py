@@ -39,7 +39,6 @@ from utils.runtime.imports import imported_modules
 from utils.runtime.paths import refuse_inputs_in
 from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import write_json
-from utils.training.batches import TrainingGraphs
 from utils.training.pareto import pareto_front, spread
 from utils.training.records import (
     MODEL_FILE,
@@ -54,6 +53,7 @@ from utils.training.records import (
     say_finished,
     warn_of_few_events,
 )
+from utils.training.training_graphs import TrainingGraphs
 from utils.variables import full_variable
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.whole_files import whole_file
 from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
-from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
+from utils.training.batches import BATCHES_A_STEP, GraphBatches
 from utils.training.records import (
     TEACHER,
     TRAINING_FILE,
@@ -49,6 +49,7 @@ from utils.training.records import (
     say_finished,
     warn_of_few_events,
 )
+from utils.training.training_graphs import TrainingGraphs
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +77,10 @@ MODULES = (
     "l1_files",
     "loss_names",
     "loss_weights",
+    "normalisation",
+    "ragged_graphs",
     "random_streams",
+    "training_graphs",
     "variables",
 )
 
@@ -187,12 +191,12 @@ def build_hypermodel(args: argparse.Namespace, creator: GraphCreator, graphs: Tr
 
     continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
     for i in continuous:
-        if graphs.variance[i] == 0:
+        if graphs.moments.variance[i] == 0:
             raise UserError(f"{args.input}: feature '{creator.feature_names[i]}' is the same in all training events")
     return TeacherHyperModel(
         creator.feature_names,
-        graphs.mean[continuous].tolist(),
-        graphs.variance[continuous].tolist(),
+        graphs.moments.mean[continuous].tolist(),
+        graphs.moments.variance[continuous].tolist(),
         args.loss_function,
         args.metric_thresholds,
         creator.log_features,

@@ -20,7 +20,8 @@ from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
 from utils.training import batches
-from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
+from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
 
 LOG_FEATURES = ("pt", "met", "ht")
 HIGH_MET = 40
@@ -74,7 +75,7 @@ def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs
     training = GraphBatches(graphs, validation=False, batch_size=batch_size // batches_a_step, seed=seed)
     validation = GraphBatches(graphs, validation=True, batch_size=batch_size, seed=seed)
     keras.utils.set_random_seed(seed)
-    moments = graphs.mean[:-1].tolist(), graphs.variance[:-1].tolist()
+    moments = graphs.moments.mean[:-1].tolist(), graphs.moments.variance[:-1].tolist()
     model = build_teacher(SAME_NETWORK, METGraphCreator.feature_names, *moments)
     accumulation = batches_a_step if batches_a_step > 1 else None
     optimizer = keras.optimizers.Adam(SAME_NETWORK.learning_rate, gradient_accumulation_steps=accumulation)
@@ -125,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
-    graphs = TrainingGraphs(data, creator, test_split=0.2, max_events=None, seed=1)
+    graphs = read_training_graphs(data, creator, EventSplit(test_split=0.2, seed=1))
     trainings = []
     for seed in range(1, 1 + args.seeds):
         grouped = trained(graphs, args.batch_size, args.batches_a_step, args.epochs, seed)

@@ -22,7 +22,9 @@ from benchmarks.common import benchmark_parser, report
 from utils.data_processing import N_SLOTS, METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import comma_separated, number
-from utils.training.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
+from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
 
 if TYPE_CHECKING:
     import keras
@@ -205,14 +207,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
     with tempfile.TemporaryDirectory() as folder:
         sources = {
-            place: TrainingGraphs(data, creator, TEST_SPLIT, None, SEED, scratch)
+            place: read_training_graphs(data, creator, EventSplit(test_split=TEST_SPLIT, seed=SEED), scratch)
             for place, scratch in (("memory", None), ("file", Path(folder)))
         }
         graphs = sources["memory"]
         sizes = all_training_graphs(graphs).sizes
         operations = useful_operations(SAME_NETWORK, len(creator.feature_names), sizes)
         peak = peak_operations()
-        mean, variance = graphs.mean[:-1].tolist(), graphs.variance[:-1].tolist()
+        mean, variance = graphs.moments.mean[:-1].tolist(), graphs.moments.variance[:-1].tolist()
         rows = []
         for task in tasks(args, TeacherHyperModel(creator.feature_names, mean, variance, LOSS), sources):
             times = interleaved(task.actions, args.rounds)

@@ -30,9 +30,11 @@ from utils.evaluation.evaluation import (
 from utils.evaluation.performance import Estimate, binned_response
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import checked, comma_separated, number
-from utils.training.batches import BATCHES_A_STEP, GraphBatches, RaggedGraphs, TrainingGraphs
+from utils.training.batches import BATCHES_A_STEP, GraphBatches
 from utils.training.loss_weights import LossWeights
+from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.records import add_loss_weights, loss_weights
+from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
 from utils.variables import full_variable
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class Training:
 
     def graphs(self, creator: GraphCreator) -> TrainingGraphs:
         """Return graphs with the features of a creator."""
-        return TrainingGraphs(self.data, creator, VALIDATION, None, self.seed, loss_weights=self.loss_weights)
+        split = EventSplit(test_split=VALIDATION, seed=self.seed)
+        return read_training_graphs(self.data, creator, split, loss_weights=self.loss_weights)
 
     def all_graphs(self) -> RaggedGraphs:
         """Return all graphs with plain features, for peers that need no validation events."""
@@ -180,7 +183,7 @@ def network(training: Training, deep_sets: bool) -> Peer:
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
     graphs = training.graphs(creator)
     continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
-    mean, variance = graphs.mean[continuous].tolist(), graphs.variance[continuous].tolist()
+    mean, variance = graphs.moments.mean[continuous].tolist(), graphs.moments.variance[continuous].tolist()
     hyperparameters = TeacherHyperparameters()
     hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, LOSS, log_features=creator.log_features)
     keras.utils.set_random_seed(training.seed)

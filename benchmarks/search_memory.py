@@ -18,7 +18,8 @@ from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number, parser
 from utils.runtime.text_files import write_json
-from utils.training.batches import GraphBatches, TrainingGraphs
+from utils.training.batches import GraphBatches
+from utils.training.training_graphs import EventSplit, read_training_graphs
 
 MIB = 1 << 20
 
@@ -46,9 +47,9 @@ def memory_of_trials(data: Path, n_trials: int, clear: bool) -> list[float]:
     from nn.teacher import TeacherHyperModel
     from nn.training.fit import tuner
 
-    graphs = TrainingGraphs(L1Dataset.check(data), METGraphCreator(), 0.2, 300, 1)
+    graphs = read_training_graphs(L1Dataset.check(data), METGraphCreator(), EventSplit(test_split=0.2, max_events=300))
     n_continuous = len(METGraphCreator().feature_names) - 1
-    moments = graphs.mean[:n_continuous].tolist(), graphs.variance[:n_continuous].tolist()
+    moments = graphs.moments.mean[:n_continuous].tolist(), graphs.moments.variance[:n_continuous].tolist()
     hypermodel = TeacherHyperModel(METGraphCreator().feature_names, *moments, "huber_1.0")
     batches = GraphBatches(graphs, False, 16, 1), GraphBatches(graphs, True, 64, 1)
     fixed = {"units": 8, "heads": 2, "tuner/epochs": 1, "tuner/initial_epoch": 0}

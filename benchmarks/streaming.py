@@ -21,7 +21,8 @@ from benchmarks.repeated import write_repeated_l1_events
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
-from utils.training.batches import BATCHES_A_STEP, GraphBatches, TrainingGraphs
+from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
 
 if TYPE_CHECKING:
     import keras
@@ -83,10 +84,9 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
 
     data, creator = L1Dataset.check(path), METGraphCreator(LOG_FEATURES)
     kept, streamed = (
-        TrainingGraphs(data, creator, TEST_SPLIT, max_events=None, seed=1, scratch=scratch)
-        for scratch in (None, folder)
+        read_training_graphs(data, creator, EventSplit(test_split=TEST_SPLIT), scratch) for scratch in (None, folder)
     )
-    moments = kept.mean[:-1].tolist(), kept.variance[:-1].tolist()
+    moments = kept.moments.mean[:-1].tolist(), kept.moments.variance[:-1].tolist()
     hypermodel = TeacherHyperModel(creator.feature_names, *moments, "huber_1.0")
     model = hypermodel.build_fixed(SAME_NETWORK)
     sources = [Epochs(model, graphs, batch_size) for graphs in (kept, streamed)]

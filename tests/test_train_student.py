@@ -20,9 +20,9 @@ from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentBatches, StudentInputs
-from utils.training.batches import TrainingGraphs
 from utils.training.loss_weights import LossWeights
 from utils.training.records import is_finished, read_training
+from utils.training.training_graphs import EventSplit, read_training_graphs
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
 
@@ -70,7 +70,8 @@ class TestOutputs:
         """In NumPy, of the events that the teacher is validated with as well."""
         training = read_training(student)
         inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
-        graphs = TrainingGraphs(L1Dataset.check(train_file), inputs, 0.2, 500, 1, loss_weights=LossWeights())
+        split = EventSplit(test_split=0.2, max_events=500, seed=1)
+        graphs = read_training_graphs(L1Dataset.check(train_file), inputs, split, loss_weights=LossWeights())
         batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []

@@ -22,8 +22,9 @@ from train_teacher import main
 from utils.cutflow import History
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
-from utils.training.batches import GraphBatches, TrainingGraphs
+from utils.training.batches import GraphBatches
 from utils.training.loss_weights import LossWeights
+from utils.training.training_graphs import EventSplit, read_training_graphs
 
 TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
 QUICK = ("--max_epochs=2", "--final_epochs=3", "--hyperband_factor=2", "--batch_size=64")
@@ -75,12 +76,10 @@ def weights_of(folder):
 
 def validation_batches(path, record, batch_size=64):
     """Return the graphs of the validation, from the file and what the training recorded."""
-    graphs = TrainingGraphs(
+    graphs = read_training_graphs(
         L1Dataset.check(path),
         graph_creator(record["variable"], record["log_features"]),
-        test_split=0.2,
-        max_events=None,
-        seed=record["seed"],
+        EventSplit(test_split=0.2, seed=record["seed"]),
         loss_weights=LossWeights(
             record["weight_power"], bool(record["sampled_spectrum"]), record["made_by"]["arguments"]["process_shares"]
         ),

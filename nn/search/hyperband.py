@@ -19,10 +19,10 @@ from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.trial import Trial
 
 from nn.teacher import SEARCH_SPACE, TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
-from nn.training.data import Batches
 from nn.training.resume import BestWeights, load_best_weights, resumable_fit
 from utils.runtime import signals
 from utils.runtime.checkpoints import SCRATCH
+from utils.training.batches import Batches
 
 logger = logging.getLogger(__name__)
 

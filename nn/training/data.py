@@ -2,27 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from utils.training.batches import Batch, RaggedGraphs
-
-
-class Batches(Protocol):
-    """A source of batches, such as utils.training.batches.GraphBatches."""
-
-    @property
-    def n_labels(self) -> int:
-        """Number of labels of an event."""
-
-    def __len__(self) -> int:
-        """Return the number of batches of an epoch."""
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Make the batches of an epoch: inputs of the model, labels (batch, n_labels), weights (batch,)."""
+from utils.training.batches import Batches
+from utils.training.ragged_graphs import RaggedGraphs
 
 
 def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> tf.data.Dataset:
@@ -73,7 +60,7 @@ def predict(model: keras.Model, features: np.ndarray, batch_size: int = 2048) ->
     -------
     np.ndarray, shape (n_graphs,) or, of several outputs, (n_graphs, n_outputs), float32
     """
-    graphs = RaggedGraphs.of(features)
+    graphs = RaggedGraphs.from_padded(features)
     order = np.argsort(graphs.sizes, kind="stable")
     output = np.empty((len(order), model.output_shape[-1]), np.float32)
     for start in range(0, len(order), batch_size):

@@ -10,10 +10,10 @@ import keras
 
 from nn.search.hyperband import OBJECTIVE, PROJECT, Hyperband, Tuner, results
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
-from nn.training.data import Batches
 from nn.training.resume import resumable_fit
 from utils.cli import progress
 from utils.runtime.checkpoints import SCRATCH
+from utils.training.batches import Batches
 
 logger = logging.getLogger(__name__)
 

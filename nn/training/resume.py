@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from nn.training.data import Batches, fit
+from nn.training.data import fit
 from utils.runtime.checkpoints import read_state, write_state
 from utils.runtime.paths import missing_error
+from utils.training.batches import Batches
 
 
 class BestWeights(keras.callbacks.Callback):

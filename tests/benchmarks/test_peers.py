@@ -8,8 +8,8 @@ from benchmarks.peers import Training, build_deep_sets, calibration, event_featu
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.evaluation.performance import Estimate
-from utils.training.batches import RaggedGraphs
 from utils.training.loss_weights import LossWeights
+from utils.training.ragged_graphs import RaggedGraphs
 
 
 def graph(*objects, met, ht):
@@ -52,7 +52,7 @@ def test_calibration_finds_the_factor_of_each_met(monkeypatch):
     features = np.zeros((20000, 1, 6), np.float32)
     features[:, 0, 0] = features[:, 0, 3] = reco
     factor = np.where(reco < 50, 0.5, 1)
-    graphs = RaggedGraphs.of(features, np.stack([factor, factor * reco], 1).astype(np.float32))
+    graphs = RaggedGraphs.from_padded(features, np.stack([factor, factor * reco], 1).astype(np.float32))
     monkeypatch.setattr(Training, "all_graphs", lambda _: graphs)
     peer = calibration(Training(None, 1, LossWeights(), METGraphCreator()))
     assert_allclose(event_sum(features, peer.creator), reco)

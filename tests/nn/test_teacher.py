@@ -186,7 +186,7 @@ def test_number_of_parameters(residual, readout):
 
 
 @pytest.mark.parametrize("names", [MET_FEATURES, HT_FEATURES], ids=["met", "ht"])
-def test_turned_and_mirrored_events_have_the_same_correction(names):
+def test_rotated_and_reflected_events_have_the_same_correction(names):
     features, _ = events(names)
     angles = np.linspace(0, 6, len(features), dtype=np.float32)[:, None]
     moved = features.copy()

@@ -20,9 +20,9 @@ from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_cou
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
-from utils.training.batches import TrainingGraphs
 from utils.training.loss_weights import LossWeights
 from utils.training.records import read_training
+from utils.training.training_graphs import EventSplit, read_training_graphs
 
 NUMBERS = {"QCD": np.arange(1, 501), "W": np.arange(1001, 1301)}
 NOT_RANDOM = [f"--{name}=0" for name in ("jet_scale_width", "jet_resolution_factor", "muon_resolution")]
@@ -306,7 +306,9 @@ class TestScaledWeights:
     def test_have_no_part_in_the_loss(self, made, tmp_path):
         path = rewritten(made["train"], tmp_path / "x.h5", lambda columns: {"weights": 4 * columns["weights"]})
         before, after = (
-            TrainingGraphs(L1Dataset.check(of), graph_creator("met"), 0.2, None, 1, loss_weights=LossWeights())
+            read_training_graphs(
+                L1Dataset.check(of), graph_creator("met"), EventSplit(test_split=0.2), loss_weights=LossWeights()
+            )
             for of in (made["train"], path)
         )
         for part in (False, True):

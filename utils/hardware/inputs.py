@@ -9,7 +9,9 @@ import numpy as np
 
 from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON, PT, SLOT_PIDS, GraphCreator, L1Events
 from utils.hardware.integers import HardwareEvents, HardwareScales, bounds, front_end, hardware_events, numpy_lookup
-from utils.training.batches import Batch, RaggedGraphs, TrainingBatches, TrainingGraphs
+from utils.training.batches import Batch, TrainingBatches
+from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.training_graphs import TrainingGraphs
 
 OBJECT_FEATURES = {
     "true_met": ("pt", "along", "across", "abs_eta", "muon", "egamma", "jet"),

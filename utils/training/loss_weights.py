@@ -33,7 +33,7 @@ class LossWeights:
     sampled_spectrum: bool = True
     process_shares: Mapping[str, float] | None = None
 
-    def of_events(self, events: L1Events) -> np.ndarray:
+    def event_weights(self, events: L1Events) -> np.ndarray:
         """Return the weights w of events, shape (n_events,), float32."""
         if self.sampled_spectrum and events.keep_probability is not None:
             return events.weights * events.keep_probability

@@ -18,8 +18,9 @@ from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
 from utils.runtime.provenance import provenance
 from utils.runtime.text_files import read_json
-from utils.training.batches import EventCreator, TrainingGraphs
 from utils.training.loss_weights import LossWeights
+from utils.training.ragged_graphs import EventCreator
+from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ def read_graphs(
 ) -> TrainingGraphs:
     """Read the events of a training, and log what they count in the loss."""
     rule = loss_weights(args)
-    graphs = TrainingGraphs(data, creator, args.test_split, args.max_events, args.seed, scratch, rule)
+    split = EventSplit(test_split=args.test_split, max_events=args.max_events, seed=args.seed)
+    graphs = read_training_graphs(data, creator, split, scratch, rule)
     for name in rule.process_shares or {}:
         if name not in graphs.spectrum.process_shares(rule):
             logger.info("--process_shares: no event of %s is trained on, its share has no effect", name)

@@ -129,7 +129,7 @@ class SamplingTally:
         self.thinned += np.histogram(values[thinned], self.edges)[0]
         self.after += np.histogram(values[kept], self.edges)[0]
         trainable = (n_jets > 0) & (getattr(events, reconstructed(self.variable)) > 0)
-        processes, sampled = np.searchsorted(self._ids, events.ids), LOSS.of_events(events)
+        processes, sampled = np.searchsorted(self._ids, events.ids), LOSS.event_weights(events)
         for spectrum, rows, weights in (
             (self.physical, chosen & trainable, events.weights),
             (self.sampled, kept & trainable, sampled),

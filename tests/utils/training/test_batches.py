@@ -10,123 +10,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import random_l1_events, write_l1
+from tests.utils.training.test_ragged_graphs import graphs_with_holes
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.errors import UserError
-from utils.training import batches
-from utils.training.batches import (
-    GraphBatches,
-    GraphFile,
-    Moments,
-    RaggedGraphs,
-    TrainingGraphs,
-    similar_size_batches,
-    subset_counts,
-    turned_and_mirrored,
-)
+from utils.training import batches, training_graphs
+from utils.training.batches import GraphBatches, rotated_and_reflected, similar_size_batches
 from utils.training.loss_weights import LossWeights
-
-
-def graphs_with_holes(n_graphs, n_nodes, seed):
-    """Return node features with empty nodes anywhere, and labels."""
-    rng = np.random.default_rng(seed)
-    features = rng.uniform(0.1, 9, (n_graphs, n_nodes, 3)).astype(np.float32)
-    features[rng.random((n_graphs, n_nodes)) < rng.random()] = 0
-    return features, rng.normal(size=(n_graphs, 2)).astype(np.float32)
-
-
-def by_hand(features):
-    """Return the real nodes of each graph, by a loop."""
-    return [[node.tolist() for node in graph if node[0] > 0] for graph in features]
-
-
-class TestRaggedGraphs:
-    @given(st.integers(1, 8), st.integers(1, 18), st.integers(0, 2**32 - 1))
-    def test_padding_puts_real_nodes_first_and_loses_none(self, n_graphs, n_nodes, seed):
-        features, labels = graphs_with_holes(n_graphs, n_nodes, seed)
-        ragged = RaggedGraphs.of(features, labels)
-        padded = ragged.padded()
-        assert by_hand(padded) == by_hand(features)
-        assert_array_equal(ragged.sizes, [len(nodes) for nodes in by_hand(features)])
-        assert padded.shape[1] == max(1, *ragged.sizes)
-        for graph, size in zip(padded, ragged.sizes, strict=True):
-            assert (graph[:size, 0] > 0).all()
-            assert not graph[size:].any()
-
-    @given(st.lists(st.integers(0, 7), max_size=20), st.integers(0, 2**32 - 1))
-    def test_taking_rows_agrees_with_indexing(self, rows, seed):
-        features, labels = graphs_with_holes(8, 10, seed)
-        rows = np.array(rows, int)
-        taken = RaggedGraphs.of(features, labels).take(rows)
-        assert by_hand(taken.padded()) == by_hand(features[rows])
-        assert_array_equal(taken.labels, labels[rows])
-        assert len(taken) == len(rows)
-
-    def test_parts_are_joined_in_order(self):
-        features, labels = graphs_with_holes(9, 6, 1)
-        cuts = (slice(0, 2), slice(2, 2), slice(2, 9))
-        joined = RaggedGraphs.concatenate([RaggedGraphs.of(features[rows], labels[rows]) for rows in cuts])
-        assert by_hand(joined.padded()) == by_hand(features)
-        assert_array_equal(joined.labels, labels)
-
-    def test_graphs_without_nodes_are_padded_too(self):
-        ragged = RaggedGraphs.of(np.zeros((3, 18, 6), np.float32))
-        assert_array_equal(ragged.sizes, [0, 0, 0])
-        assert ragged.padded().shape == (3, 1, 6)
-        assert_array_equal(ragged.labels, np.zeros((3, 2)))
-
-    @pytest.mark.parametrize(
-        ("variable", "log_features"),
-        [("met", ()), ("met", ("pt", "met", "ht")), ("original_met", ("ht",)), ("ht", ("pt",))],
-    )
-    def test_of_events_are_those_of_the_padded_graphs(self, variable, log_features):
-        events = random_l1_events(300)
-        events.smeared_data[::7, 3] = [5, -1, 2]
-        creator = graph_creator(variable, log_features)
-        labels = creator.labels(events)
-        found = RaggedGraphs.of_events(creator, events, labels, np.ones(300, np.float32), np.zeros(300, np.int16))
-        expected = RaggedGraphs.of(creator.features(events), labels)
-        assert sorted(set(found.sizes)) == ([0, 1, 2, 3, 4, 5] if variable == "ht" else [0, 1, 2, 3, 4, 5, 6, 7, 8])
-        for name in ("nodes", "sizes", "labels", "weights"):
-            assert_array_equal(getattr(found, name), getattr(expected, name))
-            assert getattr(found, name).dtype == getattr(expected, name).dtype
-
-
-class TestGraphFile:
-    @pytest.fixture
-    def parts(self):
-        sizes = [np.array(sizes, np.int16) for sizes in ([2, 0, 3], [], [0, 0], [1])]
-        rng = np.random.default_rng(1)
-        return [
-            RaggedGraphs(
-                rng.random((s.sum(), 5), np.float32),
-                s,
-                rng.random((len(s), 2), np.float32),
-                rng.random(len(s), np.float32),
-                np.arange(len(s), dtype=np.int16),
-            )
-            for s in sizes
-        ]
-
-    def test_gives_back_its_parts_in_any_order(self, parts, tmp_path):
-        kept = GraphFile(tmp_path)
-        for i, part in enumerate(parts):
-            kept.append(part)
-            for number in (*range(i, -1, -1), i):
-                for name in ("nodes", "sizes", "labels", "weights"):
-                    assert_array_equal(getattr(kept[number], name), getattr(parts[number], name))
-
-    def test_leaves_nothing_in_the_folder(self, parts, tmp_path):
-        kept = GraphFile(tmp_path)
-        kept.append(parts[0])
-        assert list(tmp_path.iterdir()) == []
-
-    def test_that_lost_its_end_is_refused(self, parts, tmp_path):
-        kept = GraphFile(tmp_path)
-        kept.append(parts[0])
-        kept._file.truncate(100)
-        with pytest.raises(OSError, match="temporary file of the graphs cannot be read"):
-            kept[0]
+from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.training_graphs import EventSplit, read_training_graphs, subset_counts
 
 
 class TestSimilarSizes:
@@ -157,25 +49,6 @@ class TestSimilarSizes:
         assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
 
 
-class TestMoments:
-    @given(st.integers(1, 200), st.lists(st.integers(0, 200), max_size=6), st.integers(0, 2**32 - 1))
-    def test_of_uneven_chunks_agree_with_numpy(self, n_rows, cuts, seed):
-        rows = np.random.default_rng(seed).normal([5, -1000, 0], [1, 3, 1e-3], (n_rows, 3))
-        moments = Moments()
-        for part in np.split(rows, sorted(cut for cut in cuts if cut <= n_rows)):
-            moments.add(part)
-        assert moments.count == n_rows
-        assert_allclose(moments.mean, rows.mean(0), rtol=1e-10, atol=1e-12)
-        assert_allclose(moments.variance, rows.var(0), rtol=1e-7, atol=1e-12)
-
-    def test_of_single_precision_rows_far_from_zero_do_not_cancel(self):
-        rows = (10000 + np.arange(1000) % 2).astype(np.float32)[:, None]
-        moments = Moments()
-        for start in range(0, 1000, 7):
-            moments.add(rows[start : start + 7])
-        assert_allclose([moments.mean[0], moments.variance[0]], [10000.5, 0.25], rtol=1e-9)
-
-
 class TestSubset:
     @given(st.integers(1, 50000), st.data())
     def test_has_exactly_the_number_wanted_and_no_more_than_a_chunk_has(self, n_events, data):
@@ -187,12 +60,12 @@ class TestSubset:
         assert (counts <= sizes).all()
 
 
-class TestTurnedAndMirrored:
+class TestRotatedAndReflected:
     @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
     def test_keeps_momenta_and_all_sums_of_momenta_and_labels(self, n_graphs, seed):
         features, labels = graphs_with_holes(n_graphs, 18, seed)
-        before = RaggedGraphs.of(features, labels)
-        after = turned_and_mirrored(before, np.random.default_rng(seed))
+        before = RaggedGraphs.from_padded(features, labels)
+        after = rotated_and_reflected(before, np.random.default_rng(seed))
         assert_array_equal(after.sizes, before.sizes)
         assert_array_equal(after.labels, labels)
         assert_array_equal(after.nodes[:, 0], before.nodes[:, 0])
@@ -207,8 +80,8 @@ class TestTurnedAndMirrored:
     @given(st.integers(0, 2**32 - 1))
     def test_keeps_distances_between_objects(self, seed):
         features, _ = graphs_with_holes(1, 10, seed)
-        before = RaggedGraphs.of(features)
-        after = turned_and_mirrored(before, np.random.default_rng(seed))
+        before = RaggedGraphs.from_padded(features)
+        after = rotated_and_reflected(before, np.random.default_rng(seed))
         distances = []
         for nodes in (before.nodes.astype(np.float64), after.nodes.astype(np.float64)):
             eta, phi = (nodes[:, None, i] - nodes[None, :, i] for i in (1, 2))
@@ -218,20 +91,20 @@ class TestTurnedAndMirrored:
     def test_angles_and_signs_are_uniform_and_those_of_the_whole_event(self):
         n = 20000
         features = np.tile(np.float32([[10, 1, 0.5], [5, 2, 1.5]]), (n, 1, 1))
-        nodes = turned_and_mirrored(RaggedGraphs.of(features), np.random.default_rng(1)).padded()
+        nodes = rotated_and_reflected(RaggedGraphs.from_padded(features), np.random.default_rng(1)).padded()
         counts = np.histogram(nodes[:, 0, 2], 20, (-np.pi, np.pi))[0]
         assert ((counts - n / 20) ** 2).sum() / (n / 20) < 19 + 5 * np.sqrt(2 * 19)
         assert_array_equal(nodes[:, 1, 1], 2 * nodes[:, 0, 1])
-        turn = np.sin(nodes[:, 1, 2] - nodes[:, 0, 2]) / np.sin(1)  # 1 as it was, -1 mirrored
-        assert_allclose(np.abs(turn), 1, rtol=1e-4)
-        for signs in (nodes[:, 0, 1], turn, nodes[:, 0, 1] * turn):
+        rotation = np.sin(nodes[:, 1, 2] - nodes[:, 0, 2]) / np.sin(1)  # -1 if reflected
+        assert_allclose(np.abs(rotation), 1, rtol=1e-4)
+        for signs in (nodes[:, 0, 1], rotation, nodes[:, 0, 1] * rotation):
             assert abs(signs.mean()) < 5 / np.sqrt(n)
 
 
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Read 100 events at a time, and shuffle the graphs of about 3 chunks together."""
-    monkeypatch.setattr(batches, "ROWS_A_CHUNK", 100)
+    monkeypatch.setattr(training_graphs, "ROWS_A_CHUNK", 100)
     monkeypatch.setattr(batches, "GRAPHS_A_BUFFER", 180)
 
 
@@ -256,9 +129,9 @@ def data(events, tmp_path_factory):
     return L1Dataset.check(write_l1(tmp_path_factory.mktemp("batches") / "x.h5", events))
 
 
-def training_graphs(data, **changes):
-    settings = {"test_split": 0.2, "max_events": None, "seed": 1, **changes}
-    return TrainingGraphs(data, graph_creator("met", ["pt"]), **settings)
+def read_graphs(data, scratch=None, loss_weights=None, **changes):
+    split = EventSplit(**{"test_split": 0.2, **changes})
+    return read_training_graphs(data, graph_creator("met", ["pt"]), split, scratch, loss_weights)
 
 
 def epoch_of(graphs, validation=False, batch_size=32, seed=1, number=0):
@@ -273,13 +146,13 @@ def true_met_of(epoch):
 class TestEpoch:
     @pytest.mark.parametrize("in_memory", [True, False])
     def test_has_each_trainable_event_exactly_once(self, data, trainable, in_memory, tmp_path):
-        graphs = training_graphs(data, scratch=None if in_memory else tmp_path)
+        graphs = read_graphs(data, scratch=None if in_memory else tmp_path)
         parts = [true_met_of(epoch_of(graphs, validation)) for validation in (False, True)]
         assert sorted(np.concatenate(parts)) == sorted(trainable)
         assert [len(part) for part in parts] == [graphs.n_training, graphs.n_validation]
 
     def test_carries_features_and_labels_of_the_same_event(self, data, events):
-        for features, labels, _ in epoch_of(training_graphs(data)):
+        for features, labels, _ in epoch_of(read_graphs(data)):
             for graph, (correction, true_met) in zip(features, labels, strict=True):
                 row = int(true_met) - 1
                 objects = events.smeared_data[row][events.smeared_data[row, :, 0] > 0]
@@ -290,7 +163,7 @@ class TestEpoch:
     @pytest.mark.parametrize("validation", [False, True])
     def test_gives_each_process_its_share_of_the_loss(self, data, events, validation, in_memory, tmp_path):
         rule = LossWeights(0.5, process_shares={"QCD": 4, "W": 1})
-        graphs = training_graphs(data, loss_weights=rule, scratch=None if in_memory else tmp_path)
+        graphs = read_graphs(data, loss_weights=rule, scratch=None if in_memory else tmp_path)
         epoch = epoch_of(graphs, validation)
         rows = true_met_of(epoch).astype(int) - 1
         weights = np.concatenate([weights for _, _, weights in epoch])
@@ -300,11 +173,11 @@ class TestEpoch:
             assert_allclose(weights[of_it], share * len(rows) * roots[of_it] / roots[of_it].sum(), rtol=1e-5)
 
     def test_counts_all_events_the_same_without_a_rule(self, data):
-        assert {weight for _, _, weights in epoch_of(training_graphs(data)) for weight in weights} == {1}
+        assert {weight for _, _, weights in epoch_of(read_graphs(data)) for weight in weights} == {1}
 
     @pytest.mark.parametrize("batch_size", [1, 7, 32, 300, 5000])
     def test_has_as_many_batches_as_it_says_and_all_full_but_one(self, data, batch_size):
-        graphs = training_graphs(data)
+        graphs = read_graphs(data)
         found = epoch_of(graphs, batch_size=batch_size)
         assert len(found) == len(GraphBatches(graphs, False, batch_size, 1))
         lengths = sorted(len(labels) for _, labels, _ in found)
@@ -314,7 +187,7 @@ class TestEpoch:
     @pytest.mark.parametrize("validation", [False, True])
     def test_is_the_same_to_the_bit_in_memory_and_streamed(self, data, validation, max_events, tmp_path):
         epochs = [
-            epoch_of(training_graphs(data, scratch=scratch, max_events=max_events), validation, number=4)
+            epoch_of(read_graphs(data, scratch=scratch, max_events=max_events), validation, number=4)
             for scratch in (None, tmp_path)
         ]
         assert len(epochs[0]) == len(epochs[1]) > 1
@@ -323,15 +196,15 @@ class TestEpoch:
             assert_array_equal(labels, streamed_labels)
 
     def test_is_the_same_when_made_again_and_differs_from_others(self, data):
-        graphs = training_graphs(data)
+        graphs = read_graphs(data)
         first = true_met_of(epoch_of(graphs))
         assert_array_equal(true_met_of(epoch_of(graphs)), first)
         for other in ({"number": 1}, {"seed": 2}):
             assert not np.array_equal(true_met_of(epoch_of(graphs, **other)), first)
             assert sorted(true_met_of(epoch_of(graphs, **other))) == sorted(first)
 
-    def test_turns_training_events_anew_and_leaves_those_of_the_validation(self, data, events):
-        graphs = training_graphs(data)
+    def test_rotates_training_events_anew_and_leaves_those_of_the_validation(self, data, events):
+        graphs = read_graphs(data)
 
         def angles(validation, number):
             batches = epoch_of(graphs, validation, number=number)
@@ -344,21 +217,21 @@ class TestEpoch:
             assert phi == objects[objects[:, 0] > 0][0, 2]
 
     def test_mixes_events_of_all_chunks_of_a_buffer(self, data):
-        graphs = training_graphs(data)
+        graphs = read_graphs(data)
         chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels, _ in epoch_of(graphs, batch_size=50)]
         assert np.mean([len(chunks) for chunks in chunks_of_batches]) > 2.5
 
     def test_pads_little(self, data):
-        padded = [(features[:, :, 0] > 0) for features, _, _ in epoch_of(training_graphs(data), batch_size=16)]
+        padded = [(features[:, :, 0] > 0) for features, _, _ in epoch_of(read_graphs(data), batch_size=16)]
         assert sum(real.sum() for real in padded) > 0.7 * sum(real.size for real in padded)
         assert all(real.shape[1] == real.sum(1).max() for real in padded)
 
 
 def test_a_file_of_several_chunks_is_read_the_same_with_any_buffer(monkeypatch, data, trainable):
     for rows, buffer in ((1050, 5000), (1049, 1), (350, 700), (210, 800), (17, 50)):
-        monkeypatch.setattr(batches, "ROWS_A_CHUNK", rows)
+        monkeypatch.setattr(training_graphs, "ROWS_A_CHUNK", rows)
         monkeypatch.setattr(batches, "GRAPHS_A_BUFFER", buffer)
-        graphs = training_graphs(data)
+        graphs = read_graphs(data)
         assert graphs.n_training + graphs.n_validation == len(trainable)
         found = epoch_of(graphs, batch_size=40)
         assert sorted(true_met_of(found)) == sorted(true_met_of(epoch_of(graphs, batch_size=1000)))
@@ -420,17 +293,17 @@ class TestEndOfEpoch:
 @pytest.mark.usefixtures("small_chunks")
 class TestParts:
     def test_validation_has_its_share(self, data, trainable):
-        graphs = training_graphs(data, test_split=0.3)
+        graphs = read_graphs(data, test_split=0.3)
         expected, width = 0.3 * len(trainable), np.sqrt(len(trainable) * 0.3 * 0.7)
         assert abs(graphs.n_validation - expected) < 5 * width
 
     def test_do_not_depend_on_memory_or_chunks(self, data, monkeypatch, tmp_path):
-        first = sorted(true_met_of(epoch_of(training_graphs(data), validation=True)))
-        monkeypatch.setattr(batches, "ROWS_A_CHUNK", 333)
-        assert sorted(true_met_of(epoch_of(training_graphs(data, scratch=tmp_path), validation=True))) == first
+        first = sorted(true_met_of(epoch_of(read_graphs(data), validation=True)))
+        monkeypatch.setattr(training_graphs, "ROWS_A_CHUNK", 333)
+        assert sorted(true_met_of(epoch_of(read_graphs(data, scratch=tmp_path), validation=True))) == first
 
     def test_statistics_are_those_of_the_real_training_nodes_as_they_are_in_the_file(self, data, events):
-        graphs = training_graphs(data)
+        graphs = read_graphs(data)
         rows = np.sort(true_met_of(epoch_of(graphs)).astype(int) - 1)
         objects = events.smeared_data[rows].astype(np.float64)
         real = objects[:, :, 0] > 0
@@ -442,18 +315,18 @@ class TestParts:
             np.repeat(events.smeared_met[rows].astype(np.float64), n_real),
             np.repeat(events.smeared_ht[rows].astype(np.float64), n_real),
         ]
-        assert_allclose(graphs.mean[:5], [column.mean() for column in columns], rtol=1e-6, atol=1e-7)
-        assert_allclose(graphs.variance[:5], [column.var() for column in columns], rtol=1e-6)
+        assert_allclose(graphs.moments.mean[:5], [column.mean() for column in columns], rtol=1e-6, atol=1e-7)
+        assert_allclose(graphs.moments.variance[:5], [column.var() for column in columns], rtol=1e-6)
 
     @pytest.mark.parametrize(("test_split", "part"), [(1e-9, "validation"), (1 - 1e-9, "training")])
     def test_without_an_event_are_named(self, data, test_split, part):
         with pytest.raises(UserError, match=rf"x\.h5: no event is left for the {part}"):
-            training_graphs(data, test_split=test_split)
+            read_graphs(data, test_split=test_split)
 
 
 def mean_correction(data, validation, **settings):
     """Return the weighted mean of the correction, which stands for any loss, over a part."""
-    epoch = epoch_of(training_graphs(data, **settings), validation)
+    epoch = epoch_of(read_graphs(data, **settings), validation)
     labels, weights = (np.concatenate([batch[i] for batch in epoch]).astype(float) for i in (1, 2))
     assert weights.mean() == pytest.approx(1, rel=1e-6)
     return np.average(labels[:, 0], weights=weights)
@@ -477,7 +350,7 @@ class TestShares:
         no_jet = np.flatnonzero((signed.smeared_data[:, 8, 0] == 0) & (signed.ids == 2))[0]
         rows = np.concatenate([np.arange(n), np.tile(np.flatnonzero(signed.ids == 2), 2), np.full(100, no_jet)])
         draws = np.random.default_rng(1).random(n)[rows]  # copies of an event belong to the same part
-        monkeypatch.setattr(batches, "uniforms", lambda seed, stream, key, start, stop: draws[start:stop])
+        monkeypatch.setattr(training_graphs, "uniforms", lambda seed, stream, key, start, stop: draws[start:stop])
         once, more = (
             mean_correction(L1Dataset.check(write_l1(tmp_path / name, of)), validation, loss_weights=rule)
             for name, of in (("once.h5", signed), ("more.h5", signed[rows]))
@@ -489,14 +362,14 @@ class TestShares:
         path = write_l1(tmp_path / "x.h5", wrong)
         message = r"x\.h5: training: process 'W': the weights of its \d+ events add up to -\d+, expected a finite sum"
         with pytest.raises(UserError, match=message):
-            training_graphs(L1Dataset.check(path), loss_weights=LossWeights())
+            read_graphs(L1Dataset.check(path), loss_weights=LossWeights())
 
     def test_follow_the_sampled_spectrum_unless_told_otherwise(self, events, tmp_path):
         kept = np.where(events.true_met < 500, 0.1, 1).astype(np.float32)
         path = write_l1(tmp_path / "x.h5", replace(events, weights=events.weights / kept, keep_probability=kept))
         below = []
         for rule in (LossWeights(), LossWeights(sampled_spectrum=False)):
-            epoch = epoch_of(training_graphs(L1Dataset.check(path), loss_weights=rule))
+            epoch = epoch_of(read_graphs(L1Dataset.check(path), loss_weights=rule))
             labels, weights = (np.concatenate([batch[i] for batch in epoch]) for i in (1, 2))
             below.append(weights[labels[:, 1] < 500].sum() / weights.sum())
         odds = [share / (1 - share) for share in below]
@@ -516,14 +389,14 @@ def all_trainable(tmp_path_factory):
 class TestMaxEvents:
     @pytest.mark.parametrize("max_events", [20, 100, 449, 450, 10000])
     def test_is_the_exact_number_of_events_used(self, all_trainable, max_events):
-        graphs = training_graphs(all_trainable, max_events=max_events)
+        graphs = read_graphs(all_trainable, max_events=max_events)
         assert graphs.n_training + graphs.n_validation == min(max_events, 450)
 
     def test_takes_each_event_with_equal_probability(self, all_trainable):
         n_seeds, n_wanted = 80, 150
         times = np.zeros(450)
         for seed in range(n_seeds):
-            graphs = training_graphs(all_trainable, max_events=n_wanted, seed=seed)
+            graphs = read_graphs(all_trainable, max_events=n_wanted, seed=seed)
             for validation in (False, True):
                 taken = np.concatenate([graphs.chunk(i, validation).labels[:, 1] for i in range(graphs.n_chunks)])
                 times[taken.astype(int) - 1] += 1

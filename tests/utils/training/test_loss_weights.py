@@ -33,12 +33,12 @@ class TestWeights:
 
     def test_of_a_sample_are_those_before_the_sampling_unless_the_physical_ones_are_wanted(self):
         events = l1_events(np.zeros((2, 18, 3)), weights=[8, 3], keep_probability=[0.25, 1])
-        assert_array_equal(LossWeights().of_events(events), [2, 3])
-        assert_array_equal(LossWeights(sampled_spectrum=False).of_events(events), [8, 3])
+        assert_array_equal(LossWeights().event_weights(events), [2, 3])
+        assert_array_equal(LossWeights(sampled_spectrum=False).event_weights(events), [8, 3])
 
     def test_are_as_they_are_where_nothing_was_sampled(self):
         events = l1_events(np.zeros((2, 18, 3)), weights=[8, 3])
-        assert_array_equal(LossWeights().of_events(events), [8, 3])
+        assert_array_equal(LossWeights().event_weights(events), [8, 3])
 
 
 class TestShares:

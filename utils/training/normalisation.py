@@ -1,0 +1,27 @@
+"""Mean and variance of the features that a network normalises."""
+
+import numpy as np
+
+
+class Moments:
+    """Mean and variance of the rows of many arrays, by the pairwise update of Chan, Golub and LeVeque (1979)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: np.ndarray = np.zeros(1)
+        self._squares: np.ndarray = np.zeros(1)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Add rows, shape (n, n_features)."""
+        if not len(rows):
+            return
+        mean, total = rows.mean(0, dtype=np.float64), self.count + len(rows)
+        delta = mean - self.mean
+        self._squares = self._squares + np.square(rows - mean).sum(0) + delta**2 * self.count * len(rows) / total
+        self.mean = self.mean + delta * len(rows) / total
+        self.count = total
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance, the mean squared deviation."""
+        return self._squares / self.count
