@@ -28,7 +28,17 @@ import numpy as np
 from utils.cli import progress, script
 from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.data_processing import L1Events
-from utils.evaluation.evaluation import (
+from utils.evaluation.event_display import choose_events, event_displays
+from utils.evaluation.results_file import numbers
+from utils.evaluation.summary import summary
+from utils.formats.fingerprints import TrainedOn
+from utils.formats.l1_files import L1Dataset
+from utils.formats.repeated import refuse_repeated
+from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
+from utils.plotting.attention import draw_attention
+from utils.plotting.figures import Figures, figures
+from utils.plotting.style import save
+from utils.predictions import (
     BINNINGS,
     NO_MODELS,
     Beams,
@@ -44,16 +54,6 @@ from utils.evaluation.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
-from utils.evaluation.event_display import choose_events, event_displays
-from utils.evaluation.results_file import numbers
-from utils.evaluation.summary import summary
-from utils.formats.fingerprints import TrainedOn
-from utils.formats.l1_files import L1Dataset
-from utils.formats.repeated import refuse_repeated
-from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
-from utils.plotting.attention import draw_attention
-from utils.plotting.figures import Figures, figures
-from utils.plotting.style import save
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.paths import refuse_inputs_in

@@ -23,17 +23,7 @@ import pandas as pd
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import progress
-from utils.evaluation.evaluation import (
-    BASELINE,
-    BINNINGS,
-    TRUE,
-    BackgroundResult,
-    Model,
-    Predictions,
-    evaluate_background,
-    predict_events,
-)
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     Estimate,
     Ranking,
     binned_response,
@@ -44,6 +34,16 @@ from utils.evaluation.performance import (
 from utils.formats.l1_files import L1Dataset
 from utils.plotting.student import draw_gap_against_lut
 from utils.plotting.style import save
+from utils.predictions import (
+    BASELINE,
+    BINNINGS,
+    TRUE,
+    BackgroundResult,
+    Model,
+    Predictions,
+    evaluate_background,
+    predict_events,
+)
 from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.records import MODEL_FILE, Training, read_training
 from utils.variables import full_variable

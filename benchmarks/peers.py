@@ -18,7 +18,9 @@ import numpy as np
 
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
-from utils.evaluation.evaluation import (
+from utils.evaluation.turn_on import Estimate, binned_response
+from utils.formats.l1_files import L1Dataset
+from utils.predictions import (
     BINNINGS,
     Binning,
     Model,
@@ -27,8 +29,6 @@ from utils.evaluation.evaluation import (
     evaluate_signal,
     predict_events,
 )
-from utils.evaluation.performance import Estimate, binned_response
-from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
 from utils.training.loss_weights import LossWeights

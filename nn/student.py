@@ -18,9 +18,9 @@ from keras import ops
 from nn.layers import PACKAGE, Correction
 from nn.losses import find_loss
 from nn.ranges import fit_integer_bits
-from utils.evaluation.evaluation import Model
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents
+from utils.predictions import Model
 from utils.runtime.checkpoints import read_state, write_state
 from utils.training.batches import Batches
 from utils.training.hyperparameters import TARGETS

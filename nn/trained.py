@@ -15,9 +15,9 @@ from nn.attention import attention_of
 from nn.teacher import load_teacher
 from nn.training.data import predict
 from utils.data_processing import N_SLOTS, GraphCreator
-from utils.evaluation.evaluation import Model
 from utils.formats.first_look import first_look, memory_limited
 from utils.formats.model_file import check_model_file
+from utils.predictions import Model
 from utils.runtime.paths import missing_error, unreadable_error
 from utils.training.records import MODEL_FILE, STUDENT, Training
 

@@ -20,10 +20,10 @@ from nn.trained import Loaded
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
-from utils.evaluation.evaluation import Model
-from utils.evaluation.performance import ONE_SIGMA
+from utils.evaluation.turn_on import ONE_SIGMA
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
 from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.predictions import Model
 from utils.runtime.errors import UserError
 from utils.runtime.provenance import sha256
 from utils.runtime.whole_files import whole_folder

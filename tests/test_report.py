@@ -8,9 +8,9 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment
 
-from utils.evaluation.evaluation import Allowed
 from utils.plotting.captions import process_of, title_of
 from utils.plotting.figures import figures
+from utils.predictions import Allowed
 
 CAPTIONS = Path(__file__).parents[1] / "docs" / "report"
 RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher", "analyze_results_teacher")

@@ -85,7 +85,7 @@ def _run(script: str, argv: list[str], log: Path, fault: Fault | None) -> None:
 
 def _halving_model(training):
     """Stand for a network, whose import and prediction are not what is tested here."""
-    from utils.evaluation.evaluation import Model
+    from utils.predictions import Model
 
     correct = Model(training.creator.features, lambda features: np.full(len(features), 0.5, np.float32))
     return SimpleNamespace(model=correct, attention=None)

@@ -22,10 +22,10 @@ from nn.student import (
 )
 from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
-from utils.evaluation.evaluation import predict_events
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
 from utils.hardware.logic import events_of, ports_of, random_words
+from utils.predictions import predict_events
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())
 SMALL = {"object_units": 4, "event_units": (4,)}

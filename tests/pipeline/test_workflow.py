@@ -309,7 +309,7 @@ class TestAgain:
     @pytest.mark.parametrize(
         ("module", "expected"),
         [
-            ("utils/evaluation/performance.py", {"analyze_results_teacher": 1}),
+            ("utils/evaluation/turn_on.py", {"analyze_results_teacher": 1}),
             ("nn/layers.py", {"train_teacher": 1, "analyze_results_teacher": 1}),
             ("utils/simulation/detector.py", {}),  # events cost hours
         ],

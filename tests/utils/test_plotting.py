@@ -4,19 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils.evaluation.evaluation import (
-    BASELINE,
-    BINNINGS,
-    TRUE,
-    Allowed,
-    BackgroundResult,
-    Beams,
-    Predictions,
-    Response,
-    evaluate_process,
-    evaluate_zero_bias,
-)
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     BinnedResponse,
     Efficiency,
     Estimate,
@@ -34,6 +22,18 @@ from utils.plotting import overview as plotting_overview
 from utils.plotting import process as plotting_process
 from utils.plotting import trigger as plotting_trigger
 from utils.plotting.quantities import LOOKS, looks, quantity_label
+from utils.predictions import (
+    BASELINE,
+    BINNINGS,
+    TRUE,
+    Allowed,
+    BackgroundResult,
+    Beams,
+    Predictions,
+    Response,
+    evaluate_process,
+    evaluate_zero_bias,
+)
 
 EDGES = np.array([0.0, 10, 30])
 

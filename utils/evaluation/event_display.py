@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.data_processing import PHI, PT, SLOT_PIDS, GraphCreator
-from utils.evaluation.evaluation import BASELINE, TRUE, Predictions
 from utils.formats.l1_files import L1Dataset
+from utils.predictions import BASELINE, TRUE, Predictions
 
 LEAST_JETS = 3  # of an event that is shown: with fewer there is little to attend to
 LOWERED_MOST = "Event lowered most"

@@ -13,19 +13,7 @@ from typing import Any
 import numpy as np
 
 from utils.cutflow import EVENT_COUNTS, Branch, branches_record
-from utils.evaluation.evaluation import (
-    BINNINGS,
-    WITH_JET,
-    WITHOUT_JET,
-    Allowed,
-    BackgroundResult,
-    Counts,
-    ProcessResult,
-    Results,
-    SignalResult,
-    ZeroBiasResult,
-)
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     REACHED,
     BinnedResponse,
     CrossingRates,
@@ -36,6 +24,18 @@ from utils.evaluation.performance import (
     TurnOn,
     TurnOnFit,
     TurnOnGain,
+)
+from utils.predictions import (
+    BINNINGS,
+    WITH_JET,
+    WITHOUT_JET,
+    Allowed,
+    BackgroundResult,
+    Counts,
+    ProcessResult,
+    Results,
+    SignalResult,
+    ZeroBiasResult,
 )
 from utils.variables import reconstructed
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.evaluation.evaluation import (
+from utils.evaluation.turn_on import REACHED, Estimate, TurnOn
+from utils.predictions import (
     BASELINE,
     REFERENCE,
     WITH_JET,
@@ -17,7 +18,6 @@ from utils.evaluation.evaluation import (
     SignalResult,
     ZeroBiasResult,
 )
-from utils.evaluation.performance import REACHED, Estimate, TurnOn
 
 MOST_DIGITS = 9
 BEYOND, ALL_PASS = "beyond the sample", "all pass"

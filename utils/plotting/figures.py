@@ -6,11 +6,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from utils.evaluation.evaluation import BINNINGS, Allowed, ProcessResult, Results, SignalResult
 from utils.plotting import overview as overview
 from utils.plotting import process as of_process
 from utils.plotting import trigger as of_trigger
 from utils.plotting.quantities import SYMBOLS
+from utils.predictions import BINNINGS, Allowed, ProcessResult, Results, SignalResult
 
 Figures = dict[str, Callable[[], tuple[Figure, Any]]]
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from utils.evaluation.evaluation import BASELINE
-from utils.evaluation.performance import BinnedResponse, Roc, TurnOn
+from utils.evaluation.turn_on import BinnedResponse, Roc, TurnOn
 from utils.plotting.process import (
     BEYOND,
     draw_points,
@@ -25,6 +24,7 @@ from utils.plotting.process import (
 from utils.plotting.quantities import SYMBOLS, Look, quantity_label
 from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting.trigger import set_roc_axes
+from utils.predictions import BASELINE
 
 WIDEST_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others and say little
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")

@@ -10,8 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 
-from utils.evaluation.evaluation import TRUE, Response
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     BinnedResponse,
     CoreFit,
     Estimate,
@@ -23,6 +22,7 @@ from utils.evaluation.performance import (
 )
 from utils.plotting.quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
+from utils.predictions import TRUE, Response
 
 BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
 HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes

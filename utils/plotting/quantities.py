@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from utils.evaluation.evaluation import BASELINE, REFERENCE, TRUE
-from utils.evaluation.performance import Estimate
+from utils.evaluation.turn_on import Estimate
 from utils.plotting.style import COLOURS, TRUE_SYMBOLS
+from utils.predictions import BASELINE, REFERENCE, TRUE
 
 SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_ht": r"$H_T$"}
 

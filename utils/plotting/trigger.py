@@ -7,16 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1 import make_axes_locatable
 
-from utils.evaluation.evaluation import (
-    BASELINE,
-    LOWEST_BACKGROUND,
-    TRUE,
-    Allowed,
-    BackgroundResult,
-    Beams,
-    ZeroBiasResult,
-)
-from utils.evaluation.performance import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
+from utils.evaluation.turn_on import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
 from utils.plotting.process import (
     BEYOND,
     add_legend_above,
@@ -36,6 +27,15 @@ from utils.plotting.quantities import (
     with_error,
 )
 from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
+from utils.predictions import (
+    BASELINE,
+    LOWEST_BACKGROUND,
+    TRUE,
+    Allowed,
+    BackgroundResult,
+    Beams,
+    ZeroBiasResult,
+)
 
 RATIO_RANGE = (1e-3, 20)
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.toys import random_l1_events
+from utils import predictions as evaluation
 from utils.data_processing import METGraphCreator
-from utils.evaluation import evaluation
-from utils.evaluation.evaluation import (
+from utils.evaluation.turn_on import ONE_SIGMA, Ranking, rates
+from utils.predictions import (
     BASELINE,
     BINNINGS,
     REFERENCE,
@@ -21,7 +22,6 @@ from utils.evaluation.evaluation import (
     evaluate_zero_bias,
     predict_events,
 )
-from utils.evaluation.performance import ONE_SIGMA, Ranking, rates
 from utils.runtime.errors import UserError
 
 BINNING = BINNINGS["true_met"]

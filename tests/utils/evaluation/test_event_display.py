@@ -3,9 +3,9 @@ import pytest
 
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import graph_creator
-from utils.evaluation.evaluation import BASELINE, TRUE, Predictions
 from utils.evaluation.event_display import HIGHEST, KEPT, LOWERED_MOST, choose_events, event_displays, met_direction
 from utils.formats.l1_files import L1Dataset
+from utils.predictions import BASELINE, TRUE, Predictions
 
 
 def predictions_of(true, reco, correction, jets=None):

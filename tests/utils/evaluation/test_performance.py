@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest, ks_2samp, mannwhitneyu, norm
 
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     ONE_SIGMA,
     EfficiencyRows,
     Estimate,

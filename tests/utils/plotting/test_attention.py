@@ -6,9 +6,9 @@ from matplotlib.legend import Legend
 from numpy.testing import assert_allclose
 
 from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
-from utils.evaluation.evaluation import BASELINE, TRUE
 from utils.evaluation.event_display import EventDisplay
 from utils.plotting.attention import AREA_A_GEV, KINDS, WIDTHS, Scale, draw_attention, half_lines, relative_attention
+from utils.predictions import BASELINE, TRUE
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from scipy.special import ndtr
 from scipy.stats import binom, bootstrap, norm
 from sklearn import metrics
 
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     ONE_SIGMA,
     Estimate,
     Ranking,

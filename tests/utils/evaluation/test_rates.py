@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     N_REPLICAS,
     ONE_SIGMA,
     Ranking,
@@ -197,7 +197,7 @@ def test_groups_do_not_depend_on_when_their_keys_are_numbered(rng, monkeypatch, 
     scores, thresholds = many_quantities(rng, 4, n_events=2000, n_thresholds=6)
     weights = rng.random(2000)
     plain = _Groups.of(scores, weights, thresholds)
-    monkeypatch.setattr("utils.evaluation.performance.LARGEST_KEY", largest)
+    monkeypatch.setattr("utils.evaluation.turn_on.LARGEST_KEY", largest)
     numbered = _Groups.of(scores, weights, thresholds)
     assert plain.sums.tolist() == numbered.sums.tolist()
     assert plain.squares.tolist() == numbered.squares.tolist()

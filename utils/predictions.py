@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from utils.data_processing import L1Events, jet_count
-from utils.evaluation.performance import (
+from utils.evaluation.turn_on import (
     BinnedResponse,
     CoreFit,
     CrossingRates,
