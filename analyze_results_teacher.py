@@ -28,9 +28,16 @@ import numpy as np
 from utils.cli import progress, script
 from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, event_table
 from utils.data_processing import L1Events
+from utils.evaluation.background_result import evaluate_background
+from utils.evaluation.binning import BINNINGS
 from utils.evaluation.event_display import choose_events, event_displays
+from utils.evaluation.process_result import evaluate_process
+from utils.evaluation.results import Results
 from utils.evaluation.results_file import numbers
+from utils.evaluation.run_conditions import RunConditions
+from utils.evaluation.signal_result import evaluate_signal
 from utils.evaluation.summary import summary
+from utils.evaluation.zero_bias_result import ZeroBiasResult, evaluate_zero_bias
 from utils.formats.fingerprints import TrainedOn
 from utils.formats.l1_files import L1Dataset
 from utils.formats.repeated import refuse_repeated
@@ -38,22 +45,7 @@ from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
 from utils.plotting.attention import draw_attention
 from utils.plotting.figures import Figures, figures
 from utils.plotting.style import save
-from utils.predictions import (
-    BINNINGS,
-    NO_MODELS,
-    Beams,
-    Counts,
-    Model,
-    Predictions,
-    Results,
-    ZeroBiasResult,
-    count,
-    evaluate_background,
-    evaluate_process,
-    evaluate_signal,
-    evaluate_zero_bias,
-    predict_events,
-)
+from utils.predictions import NO_MODELS, Counts, Model, Predictions, count, predict_events
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.paths import refuse_inputs_in
@@ -366,7 +358,7 @@ def evaluate(
     """Evaluate each process, the background, and each signal against it."""
     binning = BINNINGS[variable]
     no_weights = unweighted(samples)
-    beams = None if args.bg_names[0] in no_weights else Beams(args.luminosity, args.colliding_bunches)
+    beams = None if args.bg_names[0] in no_weights else RunConditions(args.luminosity, args.colliding_bunches)
     thresholds = args.inclusive_thresholds or binning.inclusive_thresholds
     processes = {}
     for name, predictions in events.items():

@@ -23,27 +23,17 @@ import pandas as pd
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import progress
-from utils.evaluation.turn_on import (
-    Estimate,
-    Ranking,
-    binned_response,
-    roc_area,
-    signal_efficiencies,
-    working_points,
-)
+from utils.evaluation.background_result import BackgroundResult, evaluate_background
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.efficiency_gains import efficiency_gains, signal_efficiencies
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.response import binned_response
+from utils.evaluation.roc import roc_area
 from utils.formats.l1_files import L1Dataset
 from utils.plotting.student import draw_gap_against_lut
 from utils.plotting.style import save
-from utils.predictions import (
-    BASELINE,
-    BINNINGS,
-    TRUE,
-    BackgroundResult,
-    Model,
-    Predictions,
-    evaluate_background,
-    predict_events,
-)
+from utils.predictions import BASELINE, TRUE, Model, Predictions, predict_events
 from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.records import MODEL_FILE, Training, read_training
 from utils.variables import full_variable
@@ -151,7 +141,7 @@ def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray)
     """Return, for each model, the figures of a table for a signal, with errors."""
     rng = np.random.default_rng(SEED)
     efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
-    points = working_points(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
+    points = efficiency_gains(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
     rows = {}
     for name in signal.corrections:
         found: dict[str, Estimate] = {

@@ -18,17 +18,13 @@ import numpy as np
 
 from benchmarks.common import benchmark_parser, cost, project_script, report
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
-from utils.evaluation.turn_on import Estimate, binned_response
+from utils.evaluation.background_result import evaluate_background
+from utils.evaluation.binning import BINNINGS, Binning
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.response import binned_response
+from utils.evaluation.signal_result import evaluate_signal
 from utils.formats.l1_files import L1Dataset
-from utils.predictions import (
-    BINNINGS,
-    Binning,
-    Model,
-    Predictions,
-    evaluate_background,
-    evaluate_signal,
-    predict_events,
-)
+from utils.predictions import Model, Predictions, predict_events
 from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
 from utils.training.loss_weights import LossWeights
@@ -254,7 +250,7 @@ def figures(
         if name != BACKGROUND:
             signal = evaluate_signal(predictions, background, binning, seed, name)
             found[name]["area"] = signal.roc[PEER].area
-            points = signal.working_points
+            points = signal.gains
             for of, estimate in (("efficiency", points.efficiency[PEER]), ("gap closed", points.gap_closed[PEER])):
                 for i, efficiency in enumerate(WORKING_POINTS):
                     found[name][f"{of} {100 * efficiency:g}%"] = Estimate(estimate.value[i], estimate.error[i])

@@ -20,7 +20,7 @@ from nn.trained import Loaded
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
-from utils.evaluation.turn_on import ONE_SIGMA
+from utils.evaluation.bootstrap import ONE_SIGMA
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
 from utils.formats.l1_files import L1Dataset, new_l1_file
 from utils.predictions import Model

@@ -8,9 +8,9 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment
 
+from utils.evaluation.run_conditions import WorkingPoint
 from utils.plotting.captions import process_of, title_of
 from utils.plotting.figures import figures
-from utils.predictions import Allowed
 
 CAPTIONS = Path(__file__).parents[1] / "docs" / "report"
 RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher", "analyze_results_teacher")
@@ -43,7 +43,7 @@ def plots_of_the_analysis():
     curves = {quantity: [SimpleNamespace(threshold=99.5)] * 2 for quantity in ("baseline", *models)}
     process = MagicMock(turn_on=curves, target_prediction=dict.fromkeys(models))
     signal = MagicMock(turn_on=curves, turn_on_gain={})
-    background = MagicMock(allowed=[Allowed(0.005), Allowed(0.01, 100.0)])
+    background = MagicMock(allowed=[WorkingPoint(0.005), WorkingPoint(0.01, 100.0)])
     of_name = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
     return list(figures(MagicMock(variable="true_met", models=models, background=background, beams=None, **of_name)))
 

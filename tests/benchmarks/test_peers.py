@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from benchmarks.peers import Training, build_deep_sets, calibration, event_features, event_sum, table_rows
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from utils.data_processing import HTGraphCreator, METGraphCreator
-from utils.evaluation.turn_on import Estimate
+from utils.evaluation.bootstrap import Estimate
 from utils.training.loss_weights import LossWeights
 from utils.training.ragged_graphs import RaggedGraphs
 

@@ -4,36 +4,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils.evaluation.turn_on import (
-    BinnedResponse,
-    Efficiency,
-    Estimate,
-    Histogram,
-    Histogram2D,
-    Rates,
-    Roc,
-    TurnOnGain,
-    WorkingPoints,
-    error_function,
-    fit_core,
-    histogram,
-)
+from utils.evaluation.background_result import BackgroundResult
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.efficiencies import Efficiency
+from utils.evaluation.efficiency_gains import EfficiencyGains
+from utils.evaluation.histograms import Histogram, Histogram2D, histogram
+from utils.evaluation.process_result import Response, evaluate_process
+from utils.evaluation.rates import Rates
+from utils.evaluation.response import BinnedResponse, fit_core
+from utils.evaluation.roc import Roc
+from utils.evaluation.run_conditions import RunConditions, WorkingPoint
+from utils.evaluation.turn_on import TurnOnGain
+from utils.evaluation.turn_on_fit import error_function
+from utils.evaluation.zero_bias_result import evaluate_zero_bias
 from utils.plotting import overview as plotting_overview
 from utils.plotting import process as plotting_process
 from utils.plotting import trigger as plotting_trigger
 from utils.plotting.quantities import LOOKS, looks, quantity_label
-from utils.predictions import (
-    BASELINE,
-    BINNINGS,
-    TRUE,
-    Allowed,
-    BackgroundResult,
-    Beams,
-    Predictions,
-    Response,
-    evaluate_process,
-    evaluate_zero_bias,
-)
+from utils.predictions import BASELINE, TRUE, Predictions
 
 EDGES = np.array([0.0, 10, 30])
 
@@ -125,7 +114,7 @@ def test_the_legend_of_a_turn_on_is_above_the_plateau(n_models):
     quantities = {BASELINE: curves[BASELINE], **models, TRUE: curves[BASELINE]}
     gains = dict.fromkeys(models, TurnOnGain(*[known] * 3))
     fig, ax = plotting_trigger.draw_turn_on_at_equal_rate(
-        quantities, gains, Allowed(0.01), None, "true_met", "W", "QCD"
+        quantities, gains, WorkingPoint(0.01), None, "true_met", "W", "QCD"
     )
     fig.canvas.draw()
     frame = ax.get_legend().get_window_extent().transformed(ax.transData.inverted())
@@ -203,7 +192,9 @@ def test_quantities_in_bins_are_drawn_with_errors(draw, shown):
     assert lengths_of_errors(ax, 0)[0] == pytest.approx(2 * estimates[shown].error[0])
 
 
-@pytest.mark.parametrize(("beams", "height", "unit"), [(Beams(2e34, 2448), 50, "Rate [kHz]"), (None, 0.5, "Fraction")])
+@pytest.mark.parametrize(
+    ("beams", "height", "unit"), [(RunConditions(2e34, 2448), 50, "Rate [kHz]"), (None, 0.5, "Fraction")]
+)
 def test_rates_are_in_khz_or_fractions_without_cross_sections(beams, height, unit):
     thresholds = np.array([0.0, 100])
     rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
@@ -226,7 +217,7 @@ def test_rates_of_a_background_that_passes_nothing_are_said_to_be_none():
     of_quantity = Rates(np.array([0.0, 100]), np.zeros(2, int), none, none)
     ratio = Estimate(np.full(2, np.nan), np.full(2, np.nan))
     result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
-    _, ax = plotting_trigger.draw_rates(result, Beams(2e34, 2448), "true_met", "QCD")
+    _, ax = plotting_trigger.draw_rates(result, RunConditions(2e34, 2448), "true_met", "QCD")
     assert any("No events" in text.get_text() for text in ax.texts)
     assert 0 < ax.get_ylim()[0] < ax.get_ylim()[1]
 
@@ -254,10 +245,10 @@ def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
 def test_roc_shows_curves_working_points_and_areas():
     x, y = np.array([0, 0.01, 1]), np.array([0, 0.3, 1])
     estimate = Estimate(np.array([0.25, 0, np.nan]), np.array([0.02, 0.005, np.nan]))
-    points = WorkingPoints(np.array([0.01, 0.003, 0.001]), {}, {"teacher": estimate}, {}, {}, {}, {}, [])
+    points = EfficiencyGains(np.array([0.01, 0.003, 0.001]), {}, {"teacher": estimate}, {}, {}, {}, {}, [])
     roc = {"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}
-    allowed = [Allowed(0.05), Allowed(0.01, 100.0), Allowed(0.001)]
-    _, ax = plotting_trigger.draw_roc(roc, points, allowed, Beams(2e34, 2448), "true_met", "W", "QCD")
+    allowed = [WorkingPoint(0.05), WorkingPoint(0.01, 100.0), WorkingPoint(0.001)]
+    _, ax = plotting_trigger.draw_roc(roc, points, allowed, RunConditions(2e34, 2448), "true_met", "W", "QCD")
     named = {text.get_text(): text.get_position()[0] for text in ax.texts}
     assert (named["5%"], named["100 kHz"]) == (0.05, 0.01)
     assert "cm" in ax.get_legend().get_title().get_text()
@@ -273,14 +264,14 @@ def test_roc_shows_curves_working_points_and_areas():
 
 
 @pytest.mark.parametrize(
-    ("allowed", "title"), [(Allowed(0.01), "1% of QCD"), (Allowed(0.0123, 100.0), "100 kHz of QCD")]
+    ("allowed", "title"), [(WorkingPoint(0.01), "1% of QCD"), (WorkingPoint(0.0123, 100.0), "100 kHz of QCD")]
 )
 def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(allowed, title):
     curves = turn_on(process_result())
     known, unknown = Estimate(-12.3, 1.04), Estimate(np.nan, np.nan)
     gains = {"teacher": TurnOnGain(known, known, known), "student": TurnOnGain(*[unknown] * 3)}
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate(
-        curves, gains, allowed, Beams(2e34, 2448), "true_met", "W", "QCD"
+        curves, gains, allowed, RunConditions(2e34, 2448), "true_met", "W", "QCD"
     )
     assert ax.get_legend().get_title().get_text() == title
     of_quantity = {
@@ -351,7 +342,7 @@ def test_overviews_show_each_process_before_and_after():
 def test_a_threshold_beyond_the_sample_is_said_to_be_so():
     curves = turn_on(process_result(300))
     unknown = replace(curves["teacher"], threshold=np.nan)
-    of = ({}, Allowed(1e-9, 0.001), Beams(2e34, 2448), "true_met", "W", "QCD")
+    of = ({}, WorkingPoint(1e-9, 0.001), RunConditions(2e34, 2448), "true_met", "W", "QCD")
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate({**curves, "teacher": unknown}, *of)
     assert legend(ax)[1] == "Teacher $p_T^{miss}$: beyond the sample"
     assert len(ax.containers) == 2  # points of the others

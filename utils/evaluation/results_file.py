@@ -13,30 +13,21 @@ from typing import Any
 import numpy as np
 
 from utils.cutflow import EVENT_COUNTS, Branch, branches_record
-from utils.evaluation.turn_on import (
-    REACHED,
-    BinnedResponse,
-    CrossingRates,
-    Estimate,
-    Histogram,
-    Rates,
-    RateThresholds,
-    TurnOn,
-    TurnOnFit,
-    TurnOnGain,
-)
-from utils.predictions import (
-    BINNINGS,
-    WITH_JET,
-    WITHOUT_JET,
-    Allowed,
-    BackgroundResult,
-    Counts,
-    ProcessResult,
-    Results,
-    SignalResult,
-    ZeroBiasResult,
-)
+from utils.evaluation.background_result import BackgroundResult
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.histograms import Histogram
+from utils.evaluation.process_result import ProcessResult
+from utils.evaluation.rates import Rates
+from utils.evaluation.response import BinnedResponse
+from utils.evaluation.results import Results
+from utils.evaluation.run_conditions import WorkingPoint
+from utils.evaluation.signal_result import SignalResult
+from utils.evaluation.turn_on import REACHED_EFFICIENCIES, TurnOn, TurnOnGain
+from utils.evaluation.turn_on_fit import TurnOnFit
+from utils.evaluation.zero_bias_rates import RateThresholds, ZeroBiasRates
+from utils.evaluation.zero_bias_result import ZeroBiasResult
+from utils.predictions import WITH_JET, WITHOUT_JET, Counts
 from utils.variables import reconstructed
 
 FORMAT = 5
@@ -113,7 +104,7 @@ def _turn_on(curve: TurnOn) -> Tree:
         "efficiency": _interval(efficiency, ONE, effective_events=efficiency.n_effective),
         "reached": [
             {"efficiency": wanted, "true": _estimate(_at(curve.reached, i), GEV, effective_events=effective)}
-            for i, wanted in enumerate(REACHED)
+            for i, wanted in enumerate(REACHED_EFFICIENCIES)
         ],
         "fit": _fit(curve.fit, curve.described, effective),
     }
@@ -192,7 +183,7 @@ def _passing(rates: Mapping[str, Rates], i: int, weighted: bool) -> Tree:
     return passing
 
 
-def _allowed(allowed: Allowed) -> Tree:
+def _allowed(allowed: WorkingPoint) -> Tree:
     rate = None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ}
     return {"background_efficiency": allowed.background_efficiency, "fixed_rate": rate}
 
@@ -217,7 +208,7 @@ def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) 
 
 
 def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) -> Tree:
-    points, behind = signal.working_points, {"events": counts.events}
+    points, behind = signal.gains, {"events": counts.events}
     gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
     events_of = {WITH_JET: counts.events - counts.without_jet, WITHOUT_JET: counts.without_jet}
     parts = dict(zip((WITH_JET, WITHOUT_JET), points.parts, strict=True))
@@ -276,7 +267,7 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
     }
 
 
-def _crossing_rates(rates: CrossingRates) -> Tree:
+def _crossing_rates(rates: ZeroBiasRates) -> Tree:
     return {
         "threshold": {"value": rates.thresholds, "unit": GEV},
         "rate": _interval(rates, KHZ, events=rates.n_events),

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.evaluation.turn_on import REACHED, Estimate, TurnOn
-from utils.predictions import (
-    BASELINE,
-    REFERENCE,
-    WITH_JET,
-    WITHOUT_JET,
-    Allowed,
-    Counts,
-    Results,
-    SignalResult,
-    ZeroBiasResult,
-)
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.results import Results
+from utils.evaluation.run_conditions import WorkingPoint
+from utils.evaluation.signal_result import SignalResult
+from utils.evaluation.turn_on import REACHED_EFFICIENCIES, TurnOn
+from utils.evaluation.zero_bias_result import ZeroBiasResult
+from utils.predictions import BASELINE, REFERENCE, WITH_JET, WITHOUT_JET, Counts
 
 MOST_DIGITS = 9
 BEYOND, ALL_PASS = "beyond the sample", "all pass"
@@ -90,7 +85,7 @@ def _count_table(processes: dict[str, Counts]) -> str:
     return _columns(rows)
 
 
-def _allowed_text(allowed: Allowed) -> str:
+def _allowed_text(allowed: WorkingPoint) -> str:
     """Write what of the background may pass."""
     return f"{allowed.background_efficiency:.3%}" if allowed.rate is None else f"{allowed.rate:g} kHz"
 
@@ -98,7 +93,7 @@ def _allowed_text(allowed: Allowed) -> str:
 def _background_table(results: Results) -> str:
     """Write the thresholds at the working points and what of the background passes them, with and without a jet."""
     background = results.background
-    thresholds = next(iter(results.signals.values())).working_points.thresholds
+    thresholds = next(iter(results.signals.values())).gains.thresholds
     rate_heading = ("rate [kHz]",) if results.beams else ()
     heading = ("background", "quantity", "threshold [GeV]", "events", "of them no jet", *rate_heading)
     rows = [(*heading, "all [%]", "with jet [%]", "no jet [%]")]
@@ -113,9 +108,9 @@ def _background_table(results: Results) -> str:
     return _columns(rows)
 
 
-def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
+def _signal_tables(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> str:
     """Write the efficiencies of a signal, what the models gain, turn-on curves, and areas under the ROC curves."""
-    points = signal.working_points
+    points = signal.gains
     kinds = {"all": points.efficiency} | {
         name: part.efficiency for name, part in zip(("with jet", "no jet"), points.parts, strict=True)
     }
@@ -129,9 +124,9 @@ def _signal_tables(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
     return "\n\n".join((_shares_text(signal, allowed), *map(_columns, tables)))
 
 
-def _gain_rows(signal: SignalResult, allowed: Sequence[Allowed]) -> list[tuple[str, ...]]:
+def _gain_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
     """Write what the models gain, and how much of it by events with and without a jet."""
-    points, first = signal.working_points, next(iter(signal.turn_on_gain))
+    points, first = signal.gains, next(iter(signal.turn_on_gain))
     contributions = ("with jet [%]", "no jet [%]", "share of no jet [%]")
     heading = ("background", "model", "gain [%]", *contributions, "model/baseline", "gap closed [%]")
     compared = len(points.gain) > 1
@@ -152,9 +147,9 @@ def _gain_rows(signal: SignalResult, allowed: Sequence[Allowed]) -> list[tuple[s
     return rows
 
 
-def _shares_text(signal: SignalResult, allowed: Sequence[Allowed]) -> str:
+def _shares_text(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> str:
     """Say which share of the gain of each model comes from events that it leaves as they are."""
-    points, lines = signal.working_points, []
+    points, lines = signal.gains, []
     for model in points.gain:
         shares = points.parts[1].share[model]
         known = np.flatnonzero(np.isfinite(shares.value)).tolist()
@@ -178,9 +173,9 @@ def _reached(curve: TurnOn, i: int) -> str:
     return "not reached" if math.isnan(value) else _number(_at(curve.reached, i), 1)
 
 
-def _turn_on_rows(signal: SignalResult, allowed: Sequence[Allowed]) -> list[tuple[str, ...]]:
+def _turn_on_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
     """Write where the turn-on curves at the working points reach efficiencies, what the models change, and the fits."""
-    levels = [f"{100 * level:g}%" for level in REACHED]
+    levels = [f"{100 * level:g}%" for level in REACHED_EFFICIENCIES]
     heading = (
         "turn-on [GeV]",
         "quantity",

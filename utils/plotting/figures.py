@@ -6,16 +6,20 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.process_result import ProcessResult
+from utils.evaluation.results import Results
+from utils.evaluation.run_conditions import WorkingPoint
+from utils.evaluation.signal_result import SignalResult
 from utils.plotting import overview as overview
 from utils.plotting import process as of_process
 from utils.plotting import trigger as of_trigger
 from utils.plotting.quantities import SYMBOLS
-from utils.predictions import BINNINGS, Allowed, ProcessResult, Results, SignalResult
 
 Figures = dict[str, Callable[[], tuple[Figure, Any]]]
 
 
-def allowed_stem(allowed: Allowed) -> str:
+def allowed_stem(allowed: WorkingPoint) -> str:
     """Write in names of plots what of the background may pass."""
     if allowed.rate is None:
         return f"at_{100 * allowed.background_efficiency:g}_percent"
@@ -77,7 +81,7 @@ def signal_figures(results: Results, name: str, signal: SignalResult) -> Figures
             of_trigger.draw_turn_on_at_equal_rate, curves, gains, allowed, results.beams, *of
         )
     plots[f"roc_{name}"] = functools.partial(
-        of_trigger.draw_roc, signal.roc, signal.working_points, results.background.allowed, results.beams, *of
+        of_trigger.draw_roc, signal.roc, signal.gains, results.background.allowed, results.beams, *of
     )
     return plots
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from utils.evaluation.turn_on import BinnedResponse, Roc, TurnOn
+from utils.evaluation.response import BinnedResponse
+from utils.evaluation.roc import Roc
+from utils.evaluation.turn_on import TurnOn
 from utils.plotting.process import (
     BEYOND,
     draw_points,

@@ -10,19 +10,15 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 
-from utils.evaluation.turn_on import (
-    BinnedResponse,
-    CoreFit,
-    Estimate,
-    Histogram,
-    Histogram2D,
-    TurnOn,
-    error_function,
-    gaussian,
-)
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.histograms import Histogram, Histogram2D
+from utils.evaluation.process_result import Response
+from utils.evaluation.response import BinnedResponse, CoreFit, gaussian
+from utils.evaluation.turn_on import TurnOn
+from utils.evaluation.turn_on_fit import error_function
 from utils.plotting.quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
-from utils.predictions import TRUE, Response
+from utils.predictions import TRUE
 
 BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
 HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from utils.evaluation.turn_on import Estimate
+from utils.evaluation.bootstrap import Estimate
 from utils.plotting.style import COLOURS, TRUE_SYMBOLS
 from utils.predictions import BASELINE, REFERENCE, TRUE
 

@@ -7,7 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1 import make_axes_locatable
 
-from utils.evaluation.turn_on import Estimate, Roc, TurnOn, TurnOnGain, WorkingPoints
+from utils.evaluation.background_result import BackgroundResult
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.efficiency_gains import EfficiencyGains
+from utils.evaluation.roc import Roc
+from utils.evaluation.run_conditions import RunConditions, WorkingPoint
+from utils.evaluation.signal_result import LOWEST_BACKGROUND
+from utils.evaluation.turn_on import TurnOn, TurnOnGain
+from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.plotting.process import (
     BEYOND,
     add_legend_above,
@@ -27,32 +34,24 @@ from utils.plotting.quantities import (
     with_error,
 )
 from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
-from utils.predictions import (
-    BASELINE,
-    LOWEST_BACKGROUND,
-    TRUE,
-    Allowed,
-    BackgroundResult,
-    Beams,
-    ZeroBiasResult,
-)
+from utils.predictions import BASELINE, TRUE
 
 RATIO_RANGE = (1e-3, 20)
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
-def allowed_text(allowed: Allowed) -> str:
+def allowed_text(allowed: WorkingPoint) -> str:
     """Write what of the background may pass."""
     return f"{100 * allowed.background_efficiency:g}%" if allowed.rate is None else f"{allowed.rate:g} kHz"
 
 
-def beams_text(beams: Beams) -> str:
+def beams_text(beams: RunConditions) -> str:
     """Write the luminosity for a label."""
     mantissa, exponent = f"{beams.luminosity:.3e}".split("e")
     return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
 
 
-def luminosity_of(allowed: Allowed, beams: Beams | None) -> str:
+def luminosity_of(allowed: WorkingPoint, beams: RunConditions | None) -> str:
     """Write the luminosity for a label where it matters: where a rate is fixed."""
     return "" if beams is None or allowed.rate is None else beams_text(beams)
 
@@ -61,8 +60,8 @@ def luminosity_of(allowed: Allowed, beams: Beams | None) -> str:
 def draw_turn_on_at_equal_rate(
     curves: Mapping[str, TurnOn],
     gains: Mapping[str, TurnOnGain],
-    allowed: Allowed,
-    beams: Beams | None,
+    allowed: WorkingPoint,
+    beams: RunConditions | None,
     variable: str,
     process: str,
     background: str,
@@ -99,14 +98,14 @@ def _gain_text(gain: TurnOnGain | None) -> str:
 
 @in_style
 def draw_rates(
-    result: BackgroundResult, beams: Beams | None, variable: str, background: str, ax: Axes | None = None
+    result: BackgroundResult, beams: RunConditions | None, variable: str, background: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the rate of the background against the threshold, and below the ratios to that of the baseline.
 
     Parameters
     ----------
     result : BackgroundResult
-    beams : Beams or None
+    beams : RunConditions or None
         None where the weights are not cross sections, for the fraction of the events in place of kHz.
     variable, background : str
     ax : Axes, optional
@@ -181,9 +180,9 @@ def _add_ratios(
 @in_style
 def draw_roc(
     roc: Mapping[str, Roc],
-    points: WorkingPoints,
-    allowed: Sequence[Allowed],
-    beams: Beams | None,
+    points: EfficiencyGains,
+    allowed: Sequence[WorkingPoint],
+    beams: RunConditions | None,
     variable: str,
     signal: str,
     background: str,

@@ -4,29 +4,23 @@ import numpy as np
 import pytest
 
 from tests.toys import random_l1_events
-from utils import predictions as evaluation
+from utils import predictions as prediction_module
 from utils.data_processing import METGraphCreator
-from utils.evaluation.turn_on import ONE_SIGMA, Ranking, rates
-from utils.predictions import (
-    BASELINE,
-    BINNINGS,
-    REFERENCE,
-    TRUE,
-    Beams,
-    Model,
-    Predictions,
-    count,
-    evaluate_background,
-    evaluate_process,
-    evaluate_signal,
-    evaluate_zero_bias,
-    predict_events,
-)
+from utils.evaluation.background_result import evaluate_background
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.bootstrap import ONE_SIGMA
+from utils.evaluation.process_result import evaluate_process
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.rates import rates
+from utils.evaluation.run_conditions import RunConditions
+from utils.evaluation.signal_result import evaluate_signal
+from utils.evaluation.zero_bias_result import evaluate_zero_bias
+from utils.predictions import BASELINE, REFERENCE, TRUE, Model, Predictions, count, predict_events
 from utils.runtime.errors import UserError
 
 BINNING = BINNINGS["true_met"]
 EFFICIENCIES = (0.1, 0.02)
-BEAMS = Beams(2e34, 2448)
+BEAMS = RunConditions(2e34, 2448)
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
 @pytest.mark.parametrize("size", [1, 77, 300])
 def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, size):
     """Nor do those of a network that sees which graphs are in its company."""
-    monkeypatch.setattr(evaluation, "EVENTS_A_BLOCK", 50)
+    monkeypatch.setattr(prediction_module, "EVENTS_PER_BLOCK", 50)
 
     def predictor(features):
         n_graphs.append(len(features))
@@ -179,14 +173,14 @@ def test_several_models_are_compared_with_the_same_events(rng):
         for events in (signal, background)
     ]
     against = evaluate_background(both[1], BINNING, EFFICIENCIES, BEAMS, (), 1)
-    points = evaluate_signal(both[0], against, BINNING, 1, "W").working_points
+    points = evaluate_signal(both[0], against, BINNING, 1, "W").gains
     for of in (points.gain, points.gap_closed):
         assert of["two"].value.tolist() == of["one"].value.tolist()
         assert of["two"].error.tolist() == of["one"].error.tolist()
     for kept in points.kept.values():
         assert kept.value.tolist() == [1, 1]
     alone = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
-    of_one = evaluate_signal(signal, alone, BINNING, 1, "W").working_points
+    of_one = evaluate_signal(signal, alone, BINNING, 1, "W").gains
     assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
 
 
@@ -200,7 +194,7 @@ def test_events_with_and_without_a_jet_make_up_the_gain(rng):
 
     signal, background = events(4000, 30, 0.5), events(8000, 20, 0)
     against = evaluate_background(background, BINNING, (0.1,), None, (), 1)
-    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    points = evaluate_signal(signal, against, BINNING, 1, "W").gains
     with_jet, without = points.parts
     assert with_jet.gain["teacher"].value + without.gain["teacher"].value == pytest.approx(points.gain["teacher"].value)
     assert with_jet.gain["teacher"].value == 0
@@ -219,7 +213,7 @@ def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
     against = evaluate_background(background, BINNING, (0.1, 1e-4), BEAMS, (), 1)
     assert [beyond.tolist() for beyond in against.beyond_sample.values()] == [[False, True]] * 3
     result = evaluate_signal(signal, against, BINNING, 1, "W")
-    points = result.working_points
+    points = result.gains
     for of in (points.thresholds, points.efficiency, points.gain, points.ratio, points.gap_closed, points.kept):
         for estimate in of.values():
             assert np.isnan([estimate.value[1], estimate.error[1]]).all()
@@ -231,7 +225,7 @@ def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
 def test_a_signal_that_never_passes_has_limits(rng):
     signal, background = random_predictions(rng, 250, 1), random_predictions(rng, 4000, 60)
     against = evaluate_background(background, BINNING, (0.05,), BEAMS, (), 1)
-    points = evaluate_signal(signal, against, BINNING, 1, "W").working_points
+    points = evaluate_signal(signal, against, BINNING, 1, "W").gains
     limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / 250)
     for estimate in points.efficiency.values():
         assert (estimate.value, estimate.error) == ([0], pytest.approx(limit))
@@ -247,7 +241,7 @@ def test_a_signal_like_the_background_has_an_area_of_one_half(rng):
     for name in (BASELINE, "teacher", TRUE):
         assert result.roc[name].area.value == pytest.approx(0.5)
         assert result.roc[name].signal_efficiency == pytest.approx(result.roc[name].background_efficiency)
-        assert result.working_points.efficiency[name].value == pytest.approx(EFFICIENCIES)
+        assert result.gains.efficiency[name].value == pytest.approx(EFFICIENCIES)
 
 
 def test_gains_of_areas_are_the_differences_of_those_of_the_same_events(rng):
@@ -268,7 +262,7 @@ def test_no_number_depends_on_the_order_of_the_events(rng):
         return (
             evaluate_process(signal, BINNING, (30,), 1, "W").resolution,
             against.at_working_points,
-            evaluate_signal(signal, against, BINNING, 1, "W").working_points,
+            evaluate_signal(signal, against, BINNING, 1, "W").gains,
         )
 
     samples = [random_predictions(rng, n_events, scale) for n_events, scale in ((3000, 40), (5000, 20))]

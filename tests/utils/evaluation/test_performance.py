@@ -5,39 +5,26 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest, ks_2samp, mannwhitneyu, norm
 
-from utils.evaluation.turn_on import (
+from utils.evaluation.bootstrap import (
     ONE_SIGMA,
-    EfficiencyRows,
     Estimate,
-    Histogram,
-    PartRows,
-    Ranking,
-    TurnOnFit,
-    background_thresholds,
-    bin_index,
-    binned_response,
-    clopper_pearson,
-    crossing_rate,
-    crossing_rates,
-    crossing_thresholds,
-    efficiency,
-    efficiency_of_rows,
-    error_function,
-    estimate_of_rows,
-    fit_core,
-    histogram,
-    histogram_2d,
-    rate_ratios,
-    rates,
-    ratio_of_rows,
+    bootstrap_efficiency,
+    bootstrap_estimate,
+    bootstrap_ratio,
     replica_sums,
-    roc_area,
-    roc_curve,
-    signal_efficiencies,
-    turn_on_curves,
-    unseen,
-    working_points,
+    zero_event_limit,
 )
+from utils.evaluation.efficiencies import clopper_pearson, efficiency
+from utils.evaluation.efficiency_gains import EfficiencyReplicas, PartReplicas, efficiency_gains, signal_efficiencies
+from utils.evaluation.histograms import Histogram, bin_index, histogram, histogram_2d
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.rates import crossing_rate, rate_ratios, rates
+from utils.evaluation.response import binned_response, fit_core
+from utils.evaluation.roc import roc_area, roc_curve
+from utils.evaluation.thresholds import background_thresholds
+from utils.evaluation.turn_on import turn_on_curves
+from utils.evaluation.turn_on_fit import TurnOnFit, error_function
+from utils.evaluation.zero_bias_rates import zero_bias_rates, zero_bias_thresholds
 
 
 @pytest.fixture
@@ -78,7 +65,7 @@ def test_a_group_without_weight_has_none_in_replicas(rng):
 def test_estimate_is_row_0_and_the_central_spread_of_the_others(rng):
     rows = np.concatenate([[[5.0, np.nan, 2.0]], rng.normal(0, [3, 1, 1], (4000, 3))])
     rows[1::2, 2] = np.nan
-    estimate = estimate_of_rows(rows)
+    estimate = bootstrap_estimate(rows)
     assert estimate.value[0] == 5
     assert estimate.error[0] == pytest.approx(3, rel=0.05)
     assert np.isnan(estimate.value[1]) and np.isnan(estimate.error[1])
@@ -91,7 +78,7 @@ def test_the_threshold_that_all_pass_is_minus_infinity_without_an_error(rng):
     rankings = {"": unweighted(values[""])}
     rows = background_thresholds(values, np.ones(50), rankings, np.array([1.0]), rng)[""]
     assert np.isneginf(rows).all()
-    assert np.isnan(estimate_of_rows(rows).error)
+    assert np.isnan(bootstrap_estimate(rows).error)
 
 
 # Histograms
@@ -371,12 +358,12 @@ def test_rates_of_hand_computed_events():
 @pytest.mark.parametrize("n", [1, 7, 250])
 def test_none_and_all_of_n_events_have_the_limits_of_clopper_and_pearson(n):
     expected = binomtest(0, n).proportion_ci(ONE_SIGMA, "exact").high
-    assert unseen(np.array(n)) == pytest.approx(expected)
+    assert zero_event_limit(np.array(n)) == pytest.approx(expected)
     result = rates(unweighted(np.arange(n)), np.array([-1, n]), 2e34, 2448)
     assert result.efficiency.value.tolist() == [1, 0]
     assert result.efficiency.error == pytest.approx([expected, expected])
     rows = np.tile([0.0, 1, 0.5], (5, 1))
-    estimate = efficiency_of_rows(rows, n)
+    estimate = bootstrap_efficiency(rows, n)
     assert estimate.value.tolist() == [0, 1, 0.5]
     assert estimate.error == pytest.approx([expected] * 3)
 
@@ -394,9 +381,12 @@ def test_limits_cover_the_truth(rng):
 
 def test_a_ratio_to_what_is_0_within_its_error_is_no_number(rng):
     denominator = np.array([0.02, 0.5]) + rng.normal(0, 0.1, (201, 2)) * np.append([0], np.ones(200))[:, None]
-    found = ratio_of_rows(denominator / 2, denominator, estimate_of_rows(denominator), 100)
+    found = bootstrap_ratio(denominator / 2, denominator, bootstrap_estimate(denominator), 100)
     assert np.isnan([found.value[0], found.error[0]]).all()
-    assert (found.value[1], found.error[1]) == (pytest.approx(0.5), pytest.approx(2 * unseen(np.array(100.0))))
+    assert (found.value[1], found.error[1]) == (
+        pytest.approx(0.5),
+        pytest.approx(2 * zero_event_limit(np.array(100.0))),
+    )
 
 
 # Negative weights
@@ -538,7 +528,7 @@ def test_thresholds_of_many_events_have_the_errors_of_the_bootstrap_of_each_even
     values = {"baseline": rng.normal(0, 1, 100_000).astype(np.float32)}
     rankings = {name: unweighted(of_name) for name, of_name in values.items()}
     rows = background_thresholds(values, np.ones(100_000), rankings, efficiencies, rng)["baseline"]
-    estimate = estimate_of_rows(rows)
+    estimate = bootstrap_estimate(rows)
     expected = np.sqrt(efficiencies * (1 - efficiencies) / 100_000) / norm.pdf(norm.isf(efficiencies))
     assert estimate.value == pytest.approx(norm.isf(efficiencies), abs=4 * expected.max())
     assert estimate.error == pytest.approx(expected, rel=0.2)
@@ -560,7 +550,7 @@ def points_of(rng, signal, background, efficiencies, scale=1.0):
     rankings = {name: Ranking.of(values, weights) for name, values in background.items()}
     thresholds = background_thresholds(background, weights, rankings, efficiencies, rng)
     found, _ = signal_efficiencies(signal, np.full(n_signal, scale), thresholds, rng)
-    return working_points(efficiencies, thresholds, found, "baseline", "true")
+    return efficiency_gains(efficiencies, thresholds, found, "baseline", "true")
 
 
 def test_working_points_of_gaussians_and_their_errors(rng):
@@ -602,7 +592,10 @@ def test_perfect_and_missing_corrections(rng):
         closed = points.gap_closed["corrected"]
         # No event tells the two apart: the error is that of none of 500 events, over the gap.
         baseline, ideal = (points.efficiency[name].value for name in ("baseline", "true"))
-        assert (closed.value, closed.error) == ([gap], pytest.approx(unseen(np.array(500.0)) / (ideal - baseline)))
+        assert (closed.value, closed.error) == (
+            [gap],
+            pytest.approx(zero_event_limit(np.array(500.0)) / (ideal - baseline)),
+        )
 
 
 def test_working_points_do_not_depend_on_the_scale_of_the_weights(rng):
@@ -624,8 +617,8 @@ def test_a_loss_has_no_share_and_no_gap_is_closed_where_the_ideal_is_worse(rng):
 def test_events_that_do_not_exist_contribute_0_without_an_error(rng):
     rows = {name: rng.uniform(low, low + 0.1, (201, 1)) for name, low in (("baseline", 0.2), ("c", 0.4), ("true", 0.6))}
     nothing = {name: np.zeros((201, 1)) for name in rows}
-    part = PartRows(EfficiencyRows(0, {name: np.full((201, 1), np.nan) for name in rows}), nothing)
-    points = working_points(np.array([0.1]), rows, EfficiencyRows(100, rows), "baseline", "true", [part])
+    part = PartReplicas(EfficiencyReplicas(0, {name: np.full((201, 1), np.nan) for name in rows}), nothing)
+    points = efficiency_gains(np.array([0.1]), rows, EfficiencyReplicas(100, rows), "baseline", "true", [part])
     for of in (points.parts[0].gain["c"], points.parts[0].share["c"]):
         assert of.value == [0]
         assert np.isnan(of.error).all()
@@ -633,7 +626,7 @@ def test_events_that_do_not_exist_contribute_0_without_an_error(rng):
 
 def test_ratio_to_a_signal_that_never_passes_is_unknown(rng):
     rows = {"baseline": np.zeros((4, 1)), "corrected": np.ones((4, 1)), "true": np.zeros((4, 1))}
-    points = working_points(np.array([0.1]), rows, EfficiencyRows(10, rows), "baseline", "true")
+    points = efficiency_gains(np.array([0.1]), rows, EfficiencyReplicas(10, rows), "baseline", "true")
     ratio = points.ratio["corrected"]
     assert np.isnan([ratio.value, ratio.error, points.gap_closed["corrected"].value]).all()
     assert points.gain["corrected"].value == [1]
@@ -653,7 +646,7 @@ class TestZeroBiasRates:
         assert crossing_rate(3564) == pytest.approx(40.079e3, rel=1e-5)
 
     def test_rate_is_the_share_above_the_threshold_times_the_crossings(self):
-        found = crossing_rates(self.RANKING, np.array([0, 90, 99.5, 100]), 2000)
+        found = zero_bias_rates(self.RANKING, np.array([0, 90, 99.5, 100]), 2000)
         khz = 2000 * 11.2455
         assert found.n_events.tolist() == [100, 10, 1, 0]
         assert found.value == pytest.approx(np.array([1, 0.1, 0.01, 0]) * khz)
@@ -665,18 +658,18 @@ class TestZeroBiasRates:
 
     def test_thresholds_let_at_most_the_rate_pass(self):
         khz = crossing_rate(2000)
-        found = crossing_thresholds(self.RANKING, [khz * share for share in (0.1, 0.015, 0.005, 5)], 2000)
+        found = zero_bias_thresholds(self.RANKING, [khz * share for share in (0.1, 0.015, 0.005, 5)], 2000)
         assert found.value == pytest.approx([90, 99, np.nan, -np.inf], nan_ok=True)
         # 6.88 to 14.15 events are the interval of Clopper and Pearson of 10 of 100.
         low, high = clopper_pearson(np.array([10.0]), np.array([100.0]))
         assert found.low[0] == 100 - int(100 * high[0])
         assert found.high[0] == 100 - int(100 * low[0])
-        assert crossing_rates(self.RANKING, found.value[:2], 2000).n_events.tolist() == [10, 1]
+        assert zero_bias_rates(self.RANKING, found.value[:2], 2000).n_events.tolist() == [10, 1]
 
     def test_ratio_of_a_quantity_to_itself_is_one_without_an_error(self):
         found = rate_ratios(self.VALUES, self.VALUES, np.ones(100), np.array([0, 90, 100]))
         assert found.value == pytest.approx([1, 1, np.nan], nan_ok=True)
-        assert found.error == pytest.approx([*unseen(np.array([100, 10])), np.nan], nan_ok=True)
+        assert found.error == pytest.approx([*zero_event_limit(np.array([100, 10])), np.nan], nan_ok=True)
 
     def test_error_of_a_ratio_knows_of_common_events(self):
         # 40 pass the one, 50 the other, 30 of them both.
@@ -702,7 +695,7 @@ class TestZeroBiasRates:
             ratio = rate_ratios(second, first, np.ones(5000), np.array([30.0]))
             ratios.append(ratio.value[0])
             errors.append(ratio.error[0])
-            found = crossing_thresholds(Ranking.of(first, np.ones(5000)), [0.01 * crossing_rate(1)], 1)
+            found = zero_bias_thresholds(Ranking.of(first, np.ones(5000)), [0.01 * crossing_rate(1)], 1)
             thresholds.append(found.value[0])
             widths.append((found.high[0] - found.low[0]) / 2)
         assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)

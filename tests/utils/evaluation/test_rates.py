@@ -5,19 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.evaluation.turn_on import (
-    N_REPLICAS,
-    ONE_SIGMA,
-    Ranking,
-    _Groups,
-    background_thresholds,
-    collision_rate,
-    crossing_rate,
-    efficiencies_of_rates,
-    rate_of_crossings,
-    rates,
-    signal_efficiencies,
-)
+from utils.evaluation.bootstrap import N_REPLICAS, ONE_SIGMA
+from utils.evaluation.efficiency_gains import signal_efficiencies
+from utils.evaluation.event_groups import EventGroups
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.rates import collision_rate, crossing_rate, efficiencies_at_rates, passing_rate, rates
+from utils.evaluation.thresholds import background_thresholds
 
 LUMINOSITY, BUNCHES = 2e34, 2448
 
@@ -33,18 +26,18 @@ def rng():
 def test_rate_of_the_inelastic_cross_section_is_that_of_the_crossings():
     # 80 mb at 2e34 cm^-2 s^-1 are 1.6 GHz of collisions: 58 in each of 27.53 million crossings a second.
     assert collision_rate(np.array(80e9), LUMINOSITY) == pytest.approx(1.6e6)
-    assert rate_of_crossings(np.array(80e9), LUMINOSITY, BUNCHES) == pytest.approx(BUNCHES * 11.2455)
+    assert passing_rate(np.array(80e9), LUMINOSITY, BUNCHES) == pytest.approx(BUNCHES * 11.2455)
 
 
 def test_rate_of_one_collision_a_crossing_is_that_of_a_poisson_number_above_0():
     assert collision_rate(np.array(1.3764492e9), LUMINOSITY) == pytest.approx(BUNCHES * 11.2455)
-    found = rate_of_crossings(np.array([1.3764492e9]), LUMINOSITY, BUNCHES)
+    found = passing_rate(np.array([1.3764492e9]), LUMINOSITY, BUNCHES)
     assert found == pytest.approx([0.6321205588 * BUNCHES * 11.2455])
 
 
-@given(st.floats(0, 1e12), st.floats(1e30, 1e35), st.integers(1, 3564))
+@given(st.just(0.0) | st.floats(1e-100, 1e12), st.floats(1e30, 1e35), st.integers(1, 3564))
 def test_rate_is_below_those_of_crossings_and_of_collisions(cross_section, luminosity, bunches):
-    found = rate_of_crossings(np.array(cross_section), luminosity, bunches)
+    found = passing_rate(np.array(cross_section), luminosity, bunches)
     assert 0 <= found <= crossing_rate(bunches)
     assert found <= collision_rate(np.array(cross_section), luminosity) * (1 + 1e-12)
 
@@ -52,7 +45,7 @@ def test_rate_is_below_those_of_crossings_and_of_collisions(cross_section, lumin
 @pytest.mark.parametrize("cross_section", [1e-9, 1.0, 1e3])
 def test_rate_of_rare_collisions_is_luminosity_times_cross_section(cross_section):
     """To the next order, mu/2 of it; without the loss of digits of 1 - exp(-mu)."""
-    found = rate_of_crossings(np.array(cross_section), LUMINOSITY, BUNCHES)
+    found = passing_rate(np.array(cross_section), LUMINOSITY, BUNCHES)
     of_collisions = collision_rate(np.array(cross_section), LUMINOSITY)
     assert found / of_collisions == pytest.approx(1 - of_collisions / crossing_rate(BUNCHES) / 2, rel=1e-12)
 
@@ -64,7 +57,7 @@ def test_rate_of_a_simulated_fill(rng):
     crossing = np.repeat(np.arange(n_crossings), n_collisions)
     n_passing = len(np.unique(crossing[rng.random(len(crossing)) < passing]))
     cross_section = mean * passing * crossing_rate(BUNCHES) / (LUMINOSITY * 1e-39)
-    share = rate_of_crossings(np.array(cross_section), LUMINOSITY, BUNCHES) / crossing_rate(BUNCHES)
+    share = passing_rate(np.array(cross_section), LUMINOSITY, BUNCHES) / crossing_rate(BUNCHES)
     assert share == pytest.approx(n_passing / n_crossings, abs=4 * np.sqrt(share * (1 - share) / n_crossings))
 
 
@@ -78,7 +71,7 @@ def test_errors_of_rates_are_those_of_pseudo_experiments(rng, total):
         found = rates(Ranking.of(rng.exponential(1, n_events), weights), np.array([0.5, 1.5]), LUMINOSITY, BUNCHES)
         values.append(found.rate.value)
         errors.append(found.rate.error)
-    expected = rate_of_crossings(total * np.exp([-0.5, -1.5]), LUMINOSITY, BUNCHES)
+    expected = passing_rate(total * np.exp([-0.5, -1.5]), LUMINOSITY, BUNCHES)
     covered = np.mean(np.abs(np.array(values) - expected) < errors, axis=0)
     assert covered == pytest.approx(ONE_SIGMA, abs=3 * np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / 400))
     assert np.mean(errors, axis=0) == pytest.approx(np.std(values, axis=0), rel=0.12)
@@ -118,8 +111,8 @@ def test_rates_without_a_luminosity_are_unknown_and_efficiencies_are_not():
 
 @given(st.floats(1e-6, 1), st.floats(1, 1e11))
 def test_efficiency_of_the_rate_of_an_efficiency_is_that_efficiency(fraction, cross_section):
-    khz = rate_of_crossings(np.array([fraction * cross_section]), LUMINOSITY, BUNCHES)
-    found = efficiencies_of_rates(khz, cross_section, LUMINOSITY, BUNCHES)
+    khz = passing_rate(np.array([fraction * cross_section]), LUMINOSITY, BUNCHES)
+    found = efficiencies_at_rates(khz, cross_section, LUMINOSITY, BUNCHES)
     # Where all crossings pass the rate says little of the efficiency: 1e-16 of it is exp(mu)/mu of the cross section.
     mean = fraction * collision_rate(np.array(cross_section), LUMINOSITY) / crossing_rate(BUNCHES)
     assert found == pytest.approx([fraction], rel=1e-12 + 1e-15 * np.exp(min(mean, 100)))
@@ -127,14 +120,14 @@ def test_efficiency_of_the_rate_of_an_efficiency_is_that_efficiency(fraction, cr
 
 @pytest.mark.parametrize("cross_section", [0.0, 1.0, 1e9, 80e9])
 def test_rates_that_all_events_do_not_exceed_are_of_all_events(cross_section):
-    everything = float(rate_of_crossings(np.array(cross_section), LUMINOSITY, BUNCHES))
+    everything = float(passing_rate(np.array(cross_section), LUMINOSITY, BUNCHES))
     asked = [everything, 1.01 * everything, crossing_rate(BUNCHES), 1e9]
-    assert efficiencies_of_rates(asked, cross_section, LUMINOSITY, BUNCHES).tolist() == [1, 1, 1, 1]
+    assert efficiencies_at_rates(asked, cross_section, LUMINOSITY, BUNCHES).tolist() == [1, 1, 1, 1]
 
 
 def test_efficiencies_of_no_rate_and_of_an_unknown_luminosity():
-    assert efficiencies_of_rates([0], 1e9, LUMINOSITY, BUNCHES).tolist() == [0]
-    assert np.isnan(efficiencies_of_rates([1, 1e9], 1e9, np.nan, BUNCHES)).all()
+    assert efficiencies_at_rates([0], 1e9, LUMINOSITY, BUNCHES).tolist() == [0]
+    assert np.isnan(efficiencies_at_rates([1, 1e9], 1e9, np.nan, BUNCHES)).all()
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -145,7 +138,7 @@ def test_thresholds_at_fixed_rates_are_the_lowest_by_sorting(rng, ties, total):
     weights *= total / weights.sum()
     khz = np.array([10_000.0, 3000, 300, 100])
     ranking = Ranking.of(values, weights)
-    thresholds = ranking.thresholds(efficiencies_of_rates(khz, weights.sum(), LUMINOSITY, BUNCHES))
+    thresholds = ranking.thresholds(efficiencies_at_rates(khz, weights.sum(), LUMINOSITY, BUNCHES))
     # At each value the rate of what is above it, one after the other; 1 pb is 2e-5 kHz.
     at = np.array([-np.inf, *np.sort(np.unique(values))])
     crossings = BUNCHES * 11.2455
@@ -183,7 +176,7 @@ def test_groups_are_of_the_events_that_pass_the_same_thresholds(rng, n_quantitie
     weights = rng.random(400)
     rows = np.stack([np.searchsorted(thresholds[name], scores[name]) for name in scores], axis=1)
     expected, number = np.unique(rows, axis=0, return_inverse=True)
-    groups = _Groups.of(scores, weights, thresholds)
+    groups = EventGroups.of(scores, weights, thresholds)
     assert np.array_equal(np.stack([groups.bins[name] for name in scores], axis=1), expected)
     assert groups.sums == pytest.approx(np.bincount(number, weights))
     assert groups.squares == pytest.approx(np.bincount(number, weights**2))
@@ -196,9 +189,9 @@ def test_groups_are_of_the_events_that_pass_the_same_thresholds(rng, n_quantitie
 def test_groups_do_not_depend_on_when_their_keys_are_numbered(rng, monkeypatch, largest):
     scores, thresholds = many_quantities(rng, 4, n_events=2000, n_thresholds=6)
     weights = rng.random(2000)
-    plain = _Groups.of(scores, weights, thresholds)
-    monkeypatch.setattr("utils.evaluation.turn_on.LARGEST_KEY", largest)
-    numbered = _Groups.of(scores, weights, thresholds)
+    plain = EventGroups.of(scores, weights, thresholds)
+    monkeypatch.setattr("utils.evaluation.event_groups.LARGEST_KEY", largest)
+    numbered = EventGroups.of(scores, weights, thresholds)
     assert plain.sums.tolist() == numbered.sums.tolist()
     assert plain.squares.tolist() == numbered.squares.tolist()
     assert all(np.array_equal(plain.bins[name], numbered.bins[name]) for name in scores)

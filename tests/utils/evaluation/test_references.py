@@ -6,17 +6,11 @@ from scipy.special import ndtr
 from scipy.stats import binom, bootstrap, norm
 from sklearn import metrics
 
-from utils.evaluation.turn_on import (
-    ONE_SIGMA,
-    Estimate,
-    Ranking,
-    binned_response,
-    clopper_pearson,
-    efficiency,
-    roc_area,
-    roc_area_gain,
-    roc_curve,
-)
+from utils.evaluation.bootstrap import ONE_SIGMA, Estimate
+from utils.evaluation.efficiencies import clopper_pearson, efficiency
+from utils.evaluation.ranking import Ranking
+from utils.evaluation.response import binned_response
+from utils.evaluation.roc import roc_area, roc_area_gain, roc_curve
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2, norm
 
-from utils.evaluation.turn_on import Estimate, TurnOnGain, turn_on_curves, turn_on_gains
+from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.turn_on import TurnOnGain, turn_on_curves, turn_on_gains
 
 QUANTITIES = ("midpoint", "at_90_percent", "at_95_percent")
 EDGES = np.array([0.0, 200])

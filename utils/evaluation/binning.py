@@ -1,0 +1,59 @@
+"""Bins and thresholds of the evaluation, for each variable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Binning:
+    """Bins and thresholds that suit a variable, in GeV; those of ratios have no unit.
+
+    Attributes
+    ----------
+    spectrum, turn_on, resolution : np.ndarray
+        Edges: of spectra; of the true variable in turn-on curves and for the resolution.
+    ratio : np.ndarray
+        Edges for responses and corrections.
+    slices : np.ndarray
+        Edges of the true variable between which the response is shown.
+    inclusive_thresholds : tuple of float
+        Thresholds of the turn-on curves unless others are asked for.
+    response_above : float
+        The response is shown for events with a true value above this.
+    """
+
+    spectrum: np.ndarray
+    turn_on: np.ndarray
+    resolution: np.ndarray
+    ratio: np.ndarray
+    slices: np.ndarray
+    inclusive_thresholds: tuple[float, ...]
+    response_above: float
+
+
+def _edges(*steps: tuple[float, float, float]) -> np.ndarray:
+    """Join ranges (start, stop, step), the stop of one being the start of the next, into edges."""
+    return np.unique(np.concatenate([np.arange(start, stop + step / 2, step) for start, stop, step in steps]))
+
+
+_MET = Binning(
+    spectrum=_edges((0, 300, 5)),
+    turn_on=_edges((0, 200, 10), (200, 300, 20)),
+    resolution=_edges((0, 120, 10), (120, 200, 20), (200, 300, 50)),
+    ratio=_edges((0, 3, 0.05)),
+    slices=np.array([20.0, 40.0, 60.0, 100.0, 200.0]),
+    inclusive_thresholds=(100, 120, 150),
+    response_above=40,
+)
+_HT = Binning(
+    spectrum=_edges((0, 1000, 20)),
+    turn_on=_edges((0, 600, 25), (600, 1000, 50)),
+    resolution=_edges((0, 400, 40), (400, 1000, 100)),
+    ratio=_edges((0, 3, 0.05)),
+    slices=np.array([50.0, 100.0, 200.0, 320.0, 600.0]),
+    inclusive_thresholds=(200, 320, 450),
+    response_above=100,
+)
+BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
+JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges: 1 to 10 jets, without which there is no correction

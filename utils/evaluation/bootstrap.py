@@ -1,0 +1,147 @@
+"""Estimates with errors of one standard deviation, from the Poisson bootstrap.
+
+Conventions of all figures of merit in this folder:
+
+- An event passes a threshold when its value is above it, not when it is equal.
+- Weights may be negative, as those of generators at next-to-leading order are, but the weights of a sample sum to more
+  than 0. A threshold at a fixed rate is the one at which the weighted rate, summed from above, first reaches that rate.
+  Sums are in double precision. A common factor on all weights changes nothing but histograms and rates.
+- Errors and intervals are of one standard deviation, 68.27%. An unknown number is NaN, and an error is never 0.
+- Where none of n events pass, or all, the error is the distance to the limit of Clopper and Pearson, which holds in
+  84.13% of such samples: see :func:`zero_event_limit`. With weights, n is the number of effective events,
+  (sum of w)^2 / sum of w^2 (Kish, "Survey Sampling", 1965).
+- A ratio is known only where its denominator is above 0 by more than its error: there is no share of a loss.
+- Errors of thresholds and quantiles come from the Poisson bootstrap: a replica multiplies the weight of each event by a
+  Poisson number of mean 1 (Chamandy et al., "Estimating uncertainty for massive data streams", Google 2012).
+  Quantities computed from the same replicas keep their correlation. An array of *replicas* has the measurement itself
+  in row 0 and the bootstrap replicas in the other rows.
+- The measurement is exact. Replicas are drawn for groups of events that no threshold separates, single events in small
+  samples, so that their cost does not grow with the number of events.
+"""
+
+import math
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+ONE_SIGMA = math.erf(1 / math.sqrt(2))
+MEDIAN_AND_CENTRAL = (0.5, (1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2)
+TAIL = MEDIAN_AND_CENTRAL[1]
+TWO_SIGMA = ((1 - math.erf(math.sqrt(2))) / 2, (1 + math.erf(math.sqrt(2))) / 2)
+N_REPLICAS = 200
+ROUNDING = 1e-12
+Value = TypeVar("Value", float, np.ndarray)
+
+
+@dataclass(frozen=True)
+class Estimate(Generic[Value]):
+    """A number, or numbers, with the error of one standard deviation."""
+
+    value: Value
+    error: Value
+
+
+def unknown_estimates(n: int) -> Estimate[np.ndarray]:
+    """Estimates of which neither value nor error is known."""
+    return Estimate(np.full(n, np.nan), np.full(n, np.nan))
+
+
+def bootstrap_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
+    """Take the values from row 0, and as errors half of what the central 68.27% of the replicas span.
+
+    Replicas in which the quantity does not exist are left out. The error of what is infinite, or the same in all
+    replicas, is not known.
+    """
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, high = np.nanquantile(rows[1:], MEDIAN_AND_CENTRAL[1:], axis=0)
+    error, value = (high - low) / 2, rows[0]
+    known = np.isfinite(value) & np.isfinite(error) & (error > ROUNDING * np.abs(value))
+    return Estimate(value, np.where(known, error, np.nan))
+
+
+def zero_event_limit(n_effective: np.ndarray) -> np.ndarray:
+    """Largest efficiency with which none of n events pass in 15.87% of samples, about 1.84 / n; 1 without events."""
+    return 1 - TAIL ** divide(np.ones_like(n_effective, np.float64), n_effective, 1e9)
+
+
+def n_effective(weights: np.ndarray) -> float:
+    """Effective number of events; 0 where the weights do not sum to more than 0."""
+    total, squares = weights.sum(dtype=np.float64), np.square(weights, dtype=np.float64).sum()
+    return float(total**2 / squares) if total > 0 else 0.0
+
+
+def bootstrap_efficiency(rows: np.ndarray, n_events: float) -> Estimate[np.ndarray]:
+    """Efficiency and its error; where none or all pass the error is at least the distance to the limit.
+
+    Parameters
+    ----------
+    rows : np.ndarray, shape (1 + n_replicas, n)
+    n_events : float
+        Effective number of events.
+    """
+    estimate = with_limit(bootstrap_estimate(rows), n_events)
+    at_end = (estimate.value <= 0) | (estimate.value >= 1)
+    limit = np.where(at_end, zero_event_limit(np.asarray(n_events)), 0)
+    return Estimate(estimate.value, np.maximum(estimate.error, limit))
+
+
+def with_limit(estimate: Estimate[np.ndarray], n_events: float, unit: np.ndarray | float = 1) -> Estimate[np.ndarray]:
+    """Where no event makes a difference between replicas, take the limit on what none of n events do as the error.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    n_events : float
+        Effective number of events.
+    unit : np.ndarray or float
+        How much the value changes when the efficiency does by 1.
+    """
+    unknown = np.isnan(estimate.error) & np.isfinite(estimate.value)
+    return Estimate(estimate.value, np.where(unknown, zero_event_limit(np.asarray(n_events)) * unit, estimate.error))
+
+
+def bootstrap_ratio(
+    numerator: np.ndarray, denominator: np.ndarray, of: Estimate[np.ndarray], n_events: float
+) -> Estimate[np.ndarray]:
+    """Ratio of rows, not known where the denominator, with its estimate, is not above 0 by more than its error."""
+    known = of.value > of.error
+    ratio = with_limit(bootstrap_estimate(divide(numerator, denominator)), n_events, divide(np.ones(1), of.value))
+    return Estimate(np.where(known, ratio.value, np.nan), np.where(known, ratio.error, np.nan))
+
+
+def replica_sums(
+    sums: np.ndarray, squares: np.ndarray, rng: np.random.Generator, n_replicas: int = N_REPLICAS
+) -> Iterator[np.ndarray]:
+    """Yield the sums of the weights of groups of events, and then those of each bootstrap replica.
+
+    The sum over a group of weights times Poisson numbers of mean 1 is drawn as one Poisson number times a mean weight,
+    both such that mean and variance are the same (Bohm and Zech, Nucl. Instrum. Meth. A 748 (2014) 1). For events of
+    equal weights, and a single event above all, that is its distribution itself. Weights of a group have one sign.
+
+    Parameters
+    ----------
+    sums, squares : np.ndarray, shape (n_groups,), float64
+        Of the weights of each group and of their squares.
+    rng : np.random.Generator
+    n_replicas : int
+    """
+    n_events, mean_weight = divide(sums**2, squares, 0), divide(squares, sums, 0)
+    yield sums
+    for _ in range(n_replicas):
+        yield mean_weight * rng.poisson(n_events)
+
+
+def named_rng(seed: int, name: str) -> np.random.Generator:
+    """Random numbers of a process: the same whatever other processes there are."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = math.nan) -> np.ndarray:
+    """Quotient, NaN or another number where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, float(otherwise)), where=denominator != 0)

@@ -1,0 +1,79 @@
+"""Groups of events that pass the same thresholds, and their bootstrap replicas."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.evaluation.bootstrap import N_REPLICAS, replica_sums
+
+LARGEST_KEY = 2**62  # of a group of events, in int64
+
+
+@dataclass(frozen=True)
+class EventGroups:
+    """Events in groups: those of a kind and a sign that pass the same of given thresholds on several quantities.
+
+    Attributes
+    ----------
+    kinds : np.ndarray, shape (n_groups,), int
+        Of the events of each group.
+    bins : dict of str to np.ndarray, shape (n_groups,), int
+        How many thresholds on each quantity a group passes.
+    n_thresholds : dict of str to int
+    sums, squares : np.ndarray, shape (n_groups,), float64
+        Of the weights and of their squares.
+    """
+
+    kinds: np.ndarray
+    bins: dict[str, np.ndarray]
+    n_thresholds: dict[str, int]
+    sums: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        scores: Mapping[str, np.ndarray],
+        weights: np.ndarray,
+        thresholds: Mapping[str, np.ndarray],
+        kinds: np.ndarray | None = None,
+    ) -> "EventGroups":
+        """Group events by thresholds that rise, shape (n_thresholds,) for each quantity, and by kinds, numbers from 0.
+
+        The key of a group has its kind, its sign and the number of thresholds passed on each quantity as its digits.
+        Before it could exceed an integer, the keys so far are numbered in their order, at most one for each event.
+        """
+        kinds = np.zeros(len(weights), np.int64) if kinds is None else kinds
+        number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * (1 + int(kinds.max(initial=0)))
+        for name, values in scores.items():
+            n_bins = 1 + len(thresholds[name])
+            if n_numbers * n_bins > LARGEST_KEY:
+                occurring, number = np.unique(number, return_inverse=True)
+                n_numbers = len(occurring)
+            number *= n_bins
+            number += np.searchsorted(thresholds[name], values)
+            n_numbers *= n_bins
+        order = np.argsort(number)
+        number, weights = number[order], weights[order].astype(np.float64)
+        first = np.flatnonzero(np.diff(number, prepend=-1))
+        return cls(
+            kinds[order[first]],
+            {name: np.searchsorted(thresholds[name], values[order[first]]) for name, values in scores.items()},
+            {name: len(thresholds[name]) for name in scores},
+            np.add.reduceat(weights, first),
+            np.add.reduceat(weights**2, first),
+        )
+
+    def replicas(self, rng: np.random.Generator, n_replicas: int = N_REPLICAS) -> Iterator[np.ndarray]:
+        """Yield the sums of the weights of the groups and those of their bootstrap replicas."""
+        return replica_sums(self.sums, self.squares, rng, n_replicas)
+
+    def above(self, name: str, sums: np.ndarray) -> np.ndarray:
+        """Sum what passes each threshold on a quantity, shape (n_thresholds,)."""
+        in_bins = np.bincount(self.bins[name], sums, 1 + self.n_thresholds[name])
+        return np.cumsum(in_bins[:0:-1])[::-1]
+
+    def only(self, kind: int, sums: np.ndarray) -> np.ndarray:
+        """Return the sums of the groups of a kind, 0 for the others."""
+        return np.where(self.kinds == kind, sums, 0)

@@ -1,0 +1,128 @@
+"""Effect of the corrections on the events of one process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from utils.evaluation.binning import JET_MULTIPLICITY, Binning
+from utils.evaluation.bootstrap import named_rng
+from utils.evaluation.histograms import Histogram, Histogram2D, histogram, histogram_2d
+from utils.evaluation.response import BinnedResponse, CoreFit, binned_response, fit_core
+from utils.evaluation.turn_on import TurnOn, turn_on_curves
+from utils.predictions import TRUE, Counts, Predictions, count
+
+
+@dataclass(frozen=True)
+class Response:
+    """Distribution of a quantity over its true value, and the Gaussian through its core."""
+
+    histogram: Histogram
+    core: CoreFit
+
+
+@dataclass(frozen=True)
+class ProcessResult:
+    """What the corrections do to the events of a process.
+
+    Attributes
+    ----------
+    counts : Counts
+    target : Histogram
+        Of true/reco, of events with a prediction.
+    prediction : dict of str to Histogram
+        Of the corrections of each model, of the same events.
+    target_prediction : dict of str to Histogram2D
+        Of target and correction, of the same events.
+    correction_in_reco, correction_in_jets : dict of str to BinnedResponse
+        Median and width of the target, named as the ideal, and of the corrections of the same events, in bins of the
+        L1 sum and of the number of jets at L1.
+    spectra : dict of str to Histogram
+        Of all quantities.
+    response : dict of str to Response
+        Of the measured quantities, for true values above ``Binning.response_above``.
+    response_slices : dict of str to list of Histogram
+        Of the same, for true values between each two of ``Binning.slices``.
+    resolution : dict of str to BinnedResponse
+        Of the same, in bins of the true variable.
+    turn_on : dict of str to list of TurnOn
+        Of the same, at each threshold.
+    """
+
+    counts: Counts
+    target: Histogram
+    prediction: dict[str, Histogram]
+    target_prediction: dict[str, Histogram2D]
+    correction_in_reco: dict[str, BinnedResponse]
+    correction_in_jets: dict[str, BinnedResponse]
+    spectra: dict[str, Histogram]
+    response: dict[str, Response]
+    response_slices: dict[str, list[Histogram]]
+    resolution: dict[str, BinnedResponse]
+    turn_on: dict[str, list[TurnOn]]
+
+
+def evaluate_process(
+    predictions: Predictions, binning: Binning, thresholds: Sequence[float], seed: int, name: str
+) -> ProcessResult:
+    """Evaluate the corrections on the events of one process.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    binning : Binning
+    thresholds : sequence of float
+        Of the turn-on curves, in GeV.
+    seed : int
+    name : str
+        Of the process.
+    """
+    predicted = predictions[predictions.predicted]
+    target, of_models = predicted.true / predicted.reco, predicted.corrections
+
+    def in_bins_of(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
+        return {
+            quantity: binned_response(values, correction, predicted.weight, edges, named_rng(seed, name))
+            for quantity, correction in {TRUE: target, **of_models}.items()
+        }
+
+    true, weight = predictions.true, predictions.weight
+    responses = {
+        quantity: np.divide(values, true, out=np.full_like(true, np.nan), where=true > 0)
+        for quantity, values in predictions.measured.items()
+    }
+
+    def response_between(low: float, high: float, edges: np.ndarray) -> dict[str, Histogram]:
+        shown = (true > low) & (true <= high)
+        return {quantity: histogram(response[shown], weight[shown], edges) for quantity, response in responses.items()}
+
+    slices = [response_between(low, high, binning.ratio[::2]) for low, high in pairwise(binning.slices)]
+    return ProcessResult(
+        counts=count(predictions),
+        target=histogram(target, predicted.weight, binning.ratio),
+        prediction={
+            model: histogram(correction, predicted.weight, binning.ratio) for model, correction in of_models.items()
+        },
+        target_prediction={
+            model: histogram_2d(target, correction, predicted.weight, binning.ratio, binning.ratio)
+            for model, correction in of_models.items()
+        },
+        correction_in_reco=in_bins_of(predicted.reco, binning.resolution),
+        correction_in_jets=in_bins_of(predicted.jets, JET_MULTIPLICITY),
+        spectra={
+            quantity: histogram(values, weight, binning.spectrum) for quantity, values in predictions.scores.items()
+        },
+        response={
+            quantity: Response(content, fit_core(content))
+            for quantity, content in response_between(binning.response_above, np.inf, binning.ratio).items()
+        },
+        response_slices={quantity: [of_slice[quantity] for of_slice in slices] for quantity in responses},
+        resolution={
+            quantity: binned_response(true, response, weight, binning.resolution, named_rng(seed, name))
+            for quantity, response in responses.items()
+        },
+        turn_on=turn_on_curves(
+            true, predictions.measured, weight, dict.fromkeys(responses, thresholds), binning.turn_on, seed
+        ),
+    )

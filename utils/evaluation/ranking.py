@@ -1,0 +1,67 @@
+"""Events in falling order of a quantity, and thresholds at fixed efficiencies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.evaluation.bootstrap import ROUNDING
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Events in falling order of a quantity, sorted once for its thresholds, rates and ROC curves.
+
+    Attributes
+    ----------
+    values, weights : np.ndarray, shape (n_events,)
+    order : np.ndarray, shape (n_events,), uint32
+        Which events these are.
+    """
+
+    values: np.ndarray
+    weights: np.ndarray
+    order: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
+        """Sort events, given in any order."""
+        order = np.argsort(values)[::-1].astype(np.uint32)
+        return cls(values[order], weights[order], order)
+
+    def sums(self, squared: bool = False) -> np.ndarray:
+        """Sum of the weights, or of their squares, of the first k events, k = 0 to n_events, float64."""
+        sums = np.zeros(len(self.weights) + 1)
+        summands = np.square(self.weights, dtype=np.float64) if squared else self.weights
+        np.cumsum(summands, dtype=np.float64, out=sums[1:])
+        return sums
+
+    def n_above(self, thresholds: np.ndarray) -> np.ndarray:
+        """Count the values above each threshold."""
+        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="right")
+
+    def n_from(self, thresholds: np.ndarray) -> np.ndarray:
+        """Count the values above each threshold or equal to it."""
+        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="left")
+
+    def thresholds(self, efficiencies: np.ndarray) -> np.ndarray:
+        """Lowest thresholds down to which at most given weighted fractions of the events pass.
+
+        From above, the weights of the events are summed until the fraction would be exceeded for the first time; with
+        negative weights the sum may fall again. A threshold is one of the values, or minus infinity where all events
+        may pass; events with equal values pass or fail together, so that ties never let more pass than asked for.
+
+        Parameters
+        ----------
+        efficiencies : np.ndarray, shape (n_thresholds,)
+        """
+        sums = self.sums()[1:]
+        last = np.append(np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1)  # of equal values
+        largest = np.maximum.accumulate(sums[last])
+        n_may_pass = np.searchsorted(largest, allowed_weight(efficiencies, sums[-1]), side="right")
+        all_may_pass = n_may_pass == len(last)
+        return np.where(all_may_pass, -np.inf, self.values[last[np.where(all_may_pass, 0, n_may_pass)]])
+
+
+def allowed_weight(efficiencies: np.ndarray, total: float) -> np.ndarray:
+    """Weight that may pass, with some room for rounding; none where the weights of a replica sum to less than 0."""
+    return np.asarray(efficiencies) * max(total, 0) * (1 + ROUNDING)
