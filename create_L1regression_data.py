@@ -12,13 +12,12 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 
 import utils.runtime.environment  # noqa: F401
 
 # isort: split
-import argparse
 import functools
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,128 +29,26 @@ from utils.formats.events import EventsFile, check_events_files, refuse_mixture
 from utils.formats.l1_files import new_l1_file
 from utils.formats.les_houches import refuse_overlaps_of
 from utils.formats.repeated import refuse_repeated, repeated
-from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.errors import UserError
-from utils.runtime.paths import find_files, missing_error, refuse_overlaps, resolved
+from utils.runtime.options import parse
+from utils.runtime.paths import find_files, missing_error, refuse_overlaps
 from utils.runtime.provenance import provenance
 from utils.runtime.random_streams import stream_and_key, uniforms
 from utils.runtime.whole_files import replaced_together, whole_folder
 from utils.runtime.workers import in_order, worker_threads
-from utils.simulation.smearing import (
-    TABLES,
-    InverseResponse,
-    JetResolution,
-    JetResponse,
-    L1Response,
-    LeptonResponse,
-)
+from utils.simulation.response_options import l1_response
+from utils.simulation.smearing import L1Response
+from utils.steps.create_L1regression_data import Options
 
 logger = logging.getLogger("create_L1regression_data")
 
 COUNTED_AT_A_TIME = 1_000_000
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> Options:
     """Read the command line."""
-    args = parser(__doc__)
-    args.add_argument(
-        "--input",
-        action="append",
-        required=True,
-        metavar="NAME=FILES",
-        help="events of a process: its name and a file or a quoted glob; may be repeated, also for one process",
-    )
-    args.add_argument(
-        "--train_output", type=Path, help="L1 regression file for the training; none: all events are for the evaluation"
-    )
-    args.add_argument("--test_output", type=Path, required=True, help="L1 regression file for the evaluation")
-    args.add_argument("--plots", type=Path, help="folder for plots of the jet scale and resolution")
-    args.add_argument(
-        "--test_fraction", type=number(float, above=0, maximum=0.99), default=0.3, help="share of test events"
-    )
-    args.add_argument("--seed", type=number(int, 0, 2**32 - 1), default=1, help="seed of all random numbers")
-    args.add_argument(
-        "--chunk_size",
-        type=number(int, 1),
-        default=32768,
-        help="events that a worker holds at a time; no effect on the output",
-    )
-    args.add_argument(
-        "--workers",
-        type=number(int, 1),
-        default=1,
-        help="threads that read, smear and compress; no effect on the output",
-    )
-    args.add_argument(
-        "--jet_inverse_response",
-        type=Path,
-        default=TABLES / "jet_inverse_response.csv",
-        help="table of the inverse jet response in bins of |eta| and pT",
-    )
-    args.add_argument(
-        "--jet_resolution_central",
-        type=Path,
-        default=TABLES / "jet_resolution_central.csv",
-        help="points (pT, resolution) of jets of |eta| below 3.2",
-    )
-    args.add_argument(
-        "--jet_resolution_forward",
-        type=Path,
-        default=TABLES / "jet_resolution_forward.csv",
-        help="points (pT, resolution) of jets of larger |eta|",
-    )
-    positive, not_negative = number(float, above=0), number(float, 0)
-    args.add_argument("--jet_scale_mean", type=positive, default=1.1, help="mean factor on the inverse response")
-    args.add_argument("--jet_scale_width", type=not_negative, default=0.05, help="width of that factor")
-    args.add_argument(
-        "--jet_resolution_factor", type=not_negative, default=2.0, help="L1 jet resolution over the tables'"
-    )
-    args.add_argument("--jet_threshold", type=not_negative, default=20.0, help="L1 jet threshold [GeV]")
-    for name, inner, outer, edge, resolution in (
-        ("muon", 0.98, 0.95, 2.1, 0.05),
-        ("egamma", 0.95, 0.85, 1.5, 0.20),
-    ):
-        args.add_argument(
-            f"--{name}_response",
-            type=comma_separated(positive),
-            default=(inner, outer),
-            help=f"{name} response within and beyond the |eta| edge",
-        )
-        args.add_argument(f"--{name}_eta_edge", type=positive, default=edge, help=f"{name} |eta| edge")
-        args.add_argument(
-            f"--{name}_resolution", type=not_negative, default=resolution, help=f"relative {name} resolution"
-        )
-        args.add_argument(f"--{name}_threshold", type=not_negative, default=0.0, help=f"L1 {name} threshold [GeV]")
-    parsed = args.parse_args(argv)
-    for name in ("muon", "egamma"):
-        if len(getattr(parsed, f"{name}_response")) != 2:
-            args.error(f"argument --{name}_response: expected two numbers, within and beyond the edge")
-    if parsed.train_output is None:
-        parsed.test_fraction = 1.0
-    elif resolved(parsed.train_output) == resolved(parsed.test_output):
-        args.error("--train_output and --test_output name the same file")
-    return parsed
-
-
-def l1_response(args: argparse.Namespace) -> L1Response:
-    """Collect the response to each kind of object from the arguments."""
-    leptons = {
-        name: LeptonResponse(
-            *getattr(args, f"{name}_response"),
-            *(getattr(args, f"{name}_{of}") for of in ("eta_edge", "resolution", "threshold")),
-        )
-        for name in ("muon", "egamma")
-    }
-    jets = JetResponse(
-        inverse_response=InverseResponse.read(args.jet_inverse_response),
-        central=JetResolution.read(args.jet_resolution_central),
-        forward=JetResolution.read(args.jet_resolution_forward),
-        scale_mean=args.jet_scale_mean,
-        scale_width=args.jet_scale_width,
-        resolution_factor=args.jet_resolution_factor,
-        threshold=args.jet_threshold,
-    )
-    return L1Response(leptons["muon"], leptons["egamma"], jets)
+    options = parse(Options, __doc__, argv)
+    return options if options.train_output else replace(options, test_fraction=1.0)
 
 
 def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
@@ -229,16 +126,16 @@ class Process:
 
     @classmethod
     def divide(
-        cls, name: str, process_id: int, files: Sequence[EventsFile], args: argparse.Namespace, workers: Executor
+        cls, name: str, process_id: int, files: Sequence[EventsFile], options: Options, workers: Executor
     ) -> "Process":
         """Count the training and the test events."""
 
         def count(piece: Piece) -> int:
             stop = piece.number + piece.stop - piece.start
-            return int(split(args.seed, name, piece.number, stop, args.test_fraction).sum())
+            return int(split(options.seed, name, piece.number, stop, options.test_fraction).sum())
 
         n_events = sum(file.n_events for file in files)
-        n_test = sum(in_order(workers, count, pieces(files, COUNTED_AT_A_TIME), args.workers))
+        n_test = sum(in_order(workers, count, pieces(files, COUNTED_AT_A_TIME), options.workers))
         logger.info(
             "%s: %d events in %d files, %d for the training, %d for the test%s",
             name,
@@ -248,9 +145,9 @@ class Process:
             n_test,
             "" if files[0].weighted else ", no weights",
         )
-        if not 0 < n_test < n_events + (args.train_output is None):
+        if not 0 < n_test < n_events + (options.train_output is None):
             raise UserError(
-                f"process {name}: {n_events} events cannot be split with --test_fraction {args.test_fraction}"
+                f"process {name}: {n_events} events cannot be split with --test_fraction {options.test_fraction}"
             )
         return cls(name, process_id, files, n_events - n_test, n_test)
 
@@ -300,38 +197,40 @@ def smear(
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Smear, split and write."""
-    args = parse_args(argv)
-    response = l1_response(args)
-    inputs = find_inputs(args.input)
+    options = parse_args(argv)
+    response = l1_response(options)
+    inputs = find_inputs(options.input)
     files = [file for of_process in inputs.values() for file in of_process]
-    tables = (getattr(args, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward"))
+    tables = (
+        getattr(options, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward")
+    )
     refuse_overlaps(
-        {f"--{name}": getattr(args, name) for name in ("train_output", "test_output", "plots")},
+        {f"--{name}": getattr(options, name) for name in ("train_output", "test_output", "plots")},
         [*(file.path for file in files), *tables],
     )
     optional = ("weights",) if files[0].weighted else ()
-    made_by = provenance(args)
+    made_by = provenance(options)
     names = dict(enumerate(inputs, start=1))
     with (
-        worker_threads(args.workers) as workers,
+        worker_threads(options.workers) as workers,
         replaced_together() as together,
-        whole_folder(args.plots, together) if args.plots else nullcontext() as plots,
+        whole_folder(options.plots, together) if options.plots else nullcontext() as plots,
     ):
-        processes = [Process.divide(name, number, inputs[name], args, workers) for number, name in names.items()]
+        processes = [Process.divide(name, number, inputs[name], options, workers) for number, name in names.items()]
         with (
-            new_l1_file(args.train_output, names, args.seed, made_by, workers, optional, together)
-            if args.train_output
+            new_l1_file(options.train_output, names, options.seed, made_by, workers, optional, together)
+            if options.train_output
             else nullcontext() as train,
-            new_l1_file(args.test_output, names, args.seed, made_by, workers, optional, together) as test,
+            new_l1_file(options.test_output, names, options.seed, made_by, workers, optional, together) as test,
         ):
             tally = Tally(names, ["training", "test"])
             for process in processes:
                 one = functools.partial(
-                    smear, process=process, response=response, seed=args.seed, test_fraction=args.test_fraction
+                    smear, process=process, response=response, seed=options.seed, test_fraction=options.test_fraction
                 )
                 sums = np.zeros(2)
                 with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
-                    smeared = in_order(workers, one, pieces(process.files, args.chunk_size), 2 * args.workers)
+                    smeared = in_order(workers, one, pieces(process.files, options.chunk_size), 2 * options.workers)
                     for train_events, test_events in smeared:
                         if train is not None:
                             train.append(train_events)

@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks import vectorised_smearing
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_events
-from create_L1regression_data import l1_response, parse_args
 from utils.data_processing import N_SLOTS, event_objects, ht
 from utils.formats.events import EventsFile, check_events_files
 from utils.runtime.arguments import comma_separated, number
+from utils.simulation.response_options import ResponseOptions, l1_response
 
 COMPARED_EVENTS = 50_000
 
@@ -25,7 +25,7 @@ COMPARED_EVENTS = 50_000
 def vectorised_speed(path: Path) -> float:
     """Events in a CPU-second of the array code: random numbers, smearing and sums of events in memory."""
     particles, _ = EventsFile.check(path).rows(0, COMPARED_EVENTS)
-    response = l1_response(parse_args(["--input=x=x", "--train_output=y", "--test_output=z"]))
+    response = l1_response(ResponseOptions())
     rng = np.random.default_rng(1)
     ht(event_objects(particles[:1]))  # compiled loops are loaded at their first call
     start = time.process_time()

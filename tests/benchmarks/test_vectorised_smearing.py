@@ -4,13 +4,13 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import vectorised_smearing
-from create_L1regression_data import l1_response, parse_args
 from tests.toys import random_particles
 from utils.data_processing import event_objects, met
+from utils.simulation.response_options import ResponseOptions, l1_response
 
 
 def test_both_agree():
-    response = l1_response(parse_args(["--input=QCD=x", "--train_output=y", "--test_output=z"]))
+    response = l1_response(ResponseOptions())
     true = event_objects(random_particles(5000))
     normals = np.random.default_rng(1).standard_normal((len(true), 18, 2), np.float32)
     found, expected = response.smear(true, normals), vectorised_smearing.smeared(true, normals, response)

@@ -29,8 +29,9 @@ def number(
     maximum: float = float("inf"),
     *,
     above: float = -float("inf"),
+    below: float = float("inf"),
 ) -> Callable[[str], int | float]:
-    """Argparse type: a finite number in [minimum, maximum] and, where given, strictly above a bound."""
+    """Argparse type: a finite number in [minimum, maximum] and, where given, strictly above and below bounds."""
 
     def parse(text: str) -> int | float:
         wanted = "an integer" if kind is int else "a number"
@@ -38,13 +39,15 @@ def number(
             wanted += f" above {above:g}"
         if minimum > -float("inf"):
             wanted += f" of at least {minimum:g}"
+        if below < float("inf"):
+            wanted += f" below {below:g}"
         if maximum < float("inf"):
             wanted += f" of at most {maximum:g}"
         try:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'") from None
-        if not (minimum <= value <= maximum and above < value < float("inf")):
+        if not (minimum <= value <= maximum and above < value < below):
             raise argparse.ArgumentTypeError(f"expected {wanted}, found '{text}'")
         return value
 
@@ -63,11 +66,14 @@ def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
     return parse_or_explain
 
 
-def comma_separated(item: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
-    """Argparse type: items separated by commas, the empty string being no items."""
+def comma_separated(item: Callable[[str], Item], length: int | None = None) -> Callable[[str], tuple[Item, ...]]:
+    """Argparse type: items separated by commas, the empty string being no items; where given, so many of them."""
 
     def parse(text: str) -> tuple[Item, ...]:
-        return tuple(item(part.strip()) for part in text.split(",")) if text.strip() else ()
+        items = tuple(item(part.strip()) for part in text.split(",")) if text.strip() else ()
+        if length not in (None, len(items)):
+            raise argparse.ArgumentTypeError(f"expected {length} values separated by commas, found '{text}'")
+        return items
 
     return parse
 

@@ -1,6 +1,5 @@
 """Where an output comes from: arguments, versions of libraries, hashes of inputs."""
 
-import argparse
 import hashlib
 import importlib.metadata
 import platform
@@ -28,15 +27,15 @@ TRACKED_LIBRARIES = (
 )
 
 
-def provenance(args: argparse.Namespace) -> dict[str, Any]:
-    """Where an output comes from: the script's arguments and the versions of the libraries it has imported."""
+def provenance(options: Any) -> dict[str, Any]:
+    """Where an output comes from: the script's options and the versions of the libraries it has imported."""
     versions = {
         name: getattr(sys.modules[name], "__version__", None) or importlib.metadata.version(name)
         for name in TRACKED_LIBRARIES
         if name in sys.modules
     }
     versions["python"] = platform.python_version()
-    return {"arguments": json_ready(dict(sorted(vars(args).items()))), "versions": versions}
+    return {"arguments": json_ready(dict(sorted(vars(options).items()))), "versions": versions}
 
 
 def sha256(*paths: str | Path) -> str:

@@ -15,7 +15,6 @@ from utils.runtime.errors import UserError
 from utils.runtime.random_streams import StreamAndKey, normal_pair
 from utils.runtime.text_files import read_text
 
-TABLES = Path(__file__).parent / "l1_response"
 CENTRAL_ETA = 3.2
 PT_RANGE = 1e-2, 1e5  # of the tables, in GeV
 FACTOR_RANGE = 1e-4, 1e4  # of factors and resolutions

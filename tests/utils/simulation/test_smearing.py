@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from create_L1regression_data import l1_response, parse_args
 from tests.toys import random_particles
 from utils.data_processing import event_objects, ht, met
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import normal_pairs, stream_and_key
+from utils.simulation.response_options import ResponseOptions, l1_response
 from utils.simulation.smearing import (
     RESOLUTION,
     SCALE,
@@ -54,7 +54,7 @@ def ideal(**changes):
 
 def default_l1_response():
     """Return the response that the script has without flags."""
-    return l1_response(parse_args(["--input=QCD=x", "--train_output=y", "--test_output=z"]))
+    return l1_response(ResponseOptions())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,12 @@
+"""Options that several scripts have."""
+
+from dataclasses import dataclass
+
+from utils.runtime.options import flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """The seed, which the configuration has once for all steps."""
+
+    seed: int = flag(1, help="seed of all random numbers", minimum=0, maximum=2**32 - 1, config=False)
