@@ -7,22 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.evaluation.binning import Binning
-from utils.evaluation.bootstrap import (
-    Estimate,
-    named_rng,
-)
+from utils.evaluation.bootstrap import Estimate, named_rng
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.rates import (
-    Rates,
-    efficiencies_at_rates,
-    rate_ratios,
-    rates,
-)
+from utils.evaluation.rates import Rates, efficiencies_at_rates, rate_ratios, rates
 from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 from utils.evaluation.thresholds import background_thresholds
-from utils.predictions import (
-    Predictions,
-)
+from utils.predictions import Predictions
 
 
 @dataclass(frozen=True)

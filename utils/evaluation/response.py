@@ -6,13 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import curve_fit
 
-from utils.evaluation.bootstrap import (
-    MEDIAN_AND_CENTRAL,
-    N_REPLICAS,
-    Estimate,
-    bootstrap_estimate,
-    divide,
-)
+from utils.evaluation.bootstrap import MEDIAN_AND_CENTRAL, N_REPLICAS, Estimate, bootstrap_estimate, divide
 from utils.evaluation.fit_quality import is_good_fit
 from utils.evaluation.histograms import Histogram, bin_index, squares_in_bins, sums_in_bins
 from utils.evaluation.ranking import Ranking

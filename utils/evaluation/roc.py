@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.evaluation.bootstrap import (
-    ROUNDING,
-    Estimate,
-    n_effective,
-    zero_event_limit,
-)
+from utils.evaluation.bootstrap import ROUNDING, Estimate, n_effective, zero_event_limit
 from utils.evaluation.ranking import Ranking
 
 

@@ -7,20 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from utils.evaluation.bootstrap import (
-    N_REPLICAS,
-    TWO_SIGMA,
-    Estimate,
-    replica_sums,
-    unknown_estimates,
-)
+from utils.evaluation.bootstrap import N_REPLICAS, TWO_SIGMA, Estimate, replica_sums, unknown_estimates
 from utils.evaluation.efficiencies import Efficiency, efficiency
 from utils.evaluation.true_bins import N_FIT_BINS, TrueBins, joined_bins
-from utils.evaluation.turn_on_fit import (
-    TurnOnFit,
-    describes_curve,
-    fit_turn_on,
-)
+from utils.evaluation.turn_on_fit import TurnOnFit, describes_curve, fit_turn_on
 
 REACHED_EFFICIENCIES = (0.5, 0.9, 0.95)  # efficiencies of which the true values are given
 

@@ -8,10 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.special import erf
 
-from utils.evaluation.bootstrap import (
-    Estimate,
-    divide,
-)
+from utils.evaluation.bootstrap import Estimate, divide
 from utils.evaluation.efficiencies import efficiency
 from utils.evaluation.fit_quality import is_good_fit
 from utils.evaluation.histograms import bin_index, sums_in_bins

@@ -7,9 +7,7 @@ import numpy as np
 
 from utils.evaluation.efficiencies import clopper_pearson
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.rates import (
-    crossing_rate,
-)
+from utils.evaluation.rates import crossing_rate
 
 
 @dataclass(frozen=True)

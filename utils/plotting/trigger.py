@@ -23,16 +23,7 @@ from utils.plotting.process import (
     say_if_no_curve,
     set_turn_on_axes,
 )
-from utils.plotting.quantities import (
-    LOOKS,
-    SYMBOLS,
-    bars,
-    draw_band,
-    looks,
-    name_in_legend,
-    quantity_label,
-    with_error,
-)
+from utils.plotting.quantities import LOOKS, SYMBOLS, bars, draw_band, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
 from utils.predictions import BASELINE, TRUE
 

@@ -1,26 +1,20 @@
-"""Rates of crossings, working points at fixed rates, and thresholds, against closed forms, sorting and toys."""
+"""Trigger rates, against closed forms, sorting and pseudo-experiments."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from utils.evaluation.bootstrap import N_REPLICAS, ONE_SIGMA
-from utils.evaluation.efficiency_gains import signal_efficiencies
-from utils.evaluation.event_groups import EventGroups
+from tests.utils.evaluation.samples import signed_sample, unweighted
+from utils.evaluation.bootstrap import ONE_SIGMA, bootstrap_efficiency, zero_event_limit
+from utils.evaluation.efficiencies import efficiency
+from utils.evaluation.histograms import histogram
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.rates import collision_rate, crossing_rate, efficiencies_at_rates, passing_rate, rates
-from utils.evaluation.thresholds import background_thresholds
+from utils.evaluation.roc import roc_area
 
 LUMINOSITY, BUNCHES = 2e34, 2448
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(1)
-
-
-# Rates of crossings
 
 
 def test_rate_of_the_inelastic_cross_section_is_that_of_the_crossings():
@@ -106,9 +100,6 @@ def test_rates_without_a_luminosity_are_unknown_and_efficiencies_are_not():
     assert found.efficiency.value == [0.5]
 
 
-# Working points at fixed rates
-
-
 @given(st.floats(1e-6, 1), st.floats(1, 1e11))
 def test_efficiency_of_the_rate_of_an_efficiency_is_that_efficiency(fraction, cross_section):
     khz = passing_rate(np.array([fraction * cross_section]), LUMINOSITY, BUNCHES)
@@ -148,79 +139,61 @@ def test_thresholds_at_fixed_rates_are_the_lowest_by_sorting(rng, ties, total):
     assert (found <= khz).all()
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_weighted_thresholds_are_quantiles_of_numpy(rng, ties):
-    for n_events in (1, 2, 50, 3000):
-        values, weights = rng.exponential(20, n_events), rng.lognormal(0, 1, n_events)
-        weights[rng.random(n_events) < 0.2] = 0
-        weights[0] = 1
-        values = np.round(values) if ties else values
-        allowed = rng.uniform(0, 1, 50)
-        expected = np.quantile(values, 1 - allowed, method="inverted_cdf", weights=weights)
-        assert Ranking.of(values, weights).thresholds(allowed).tolist() == expected.tolist()
+def test_rates_of_hand_computed_events():
+    values, weights = np.array([10, 20, 20, 30]), np.array([4.0, 1, 2, 3])
+    result = rates(Ranking.of(values, weights), np.array([0, 20, 30]), 2e34, 2448)
+    # 1 pb at 2e34 cm^-2 s^-1 is 0.02 Hz.
+    assert result.rate.value == pytest.approx([2e-4, 0.6e-4, 0])
+    assert result.efficiency.value == pytest.approx([1, 0.3, 0])
+    # None or all of 100/30 effective events: the limits of Clopper and Pearson.
+    limit = binomtest(0, 1).proportion_ci(ONE_SIGMA, "exact").high  # of one event, 1 - tail
+    limit = 1 - (1 - limit) ** 0.3
+    assert result.rate.error == pytest.approx([2e-5 * np.sqrt(30), 2e-5 * 3, 2e-5 * 10 * limit])
+    assert result.efficiency.error == pytest.approx([limit, np.sqrt(0.7**2 * 9 + 0.3**2 * 21) / 10, limit])
+    assert result.n_events.tolist() == [4, 1, 0]
 
 
-# Groups of events of many quantities
+@pytest.mark.parametrize("n", [1, 7, 250])
+def test_none_and_all_of_n_events_have_the_limits_of_clopper_and_pearson(n):
+    expected = binomtest(0, n).proportion_ci(ONE_SIGMA, "exact").high
+    assert zero_event_limit(np.array(n)) == pytest.approx(expected)
+    result = rates(unweighted(np.arange(n)), np.array([-1, n]), 2e34, 2448)
+    assert result.efficiency.value.tolist() == [1, 0]
+    assert result.efficiency.error == pytest.approx([expected, expected])
+    rows = np.tile([0.0, 1, 0.5], (5, 1))
+    estimate = bootstrap_efficiency(rows, n)
+    assert estimate.value.tolist() == [0, 1, 0.5]
+    assert estimate.error == pytest.approx([expected] * 3)
 
 
-def many_quantities(rng, n_quantities, n_events=400, n_thresholds=600):
-    names = [f"model {i}" for i in range(n_quantities)]
-    scores = {name: rng.normal(0, 1, n_events) for name in names}
-    return scores, {name: np.sort(rng.normal(0, 1, n_thresholds)) for name in names}
+def test_limits_cover_the_truth(rng):
+    """Of weighted samples in which none pass, the truth is above the limit in 15.87% at most."""
+    truth, n_events, covered = 0.012, 100, []
+    for _ in range(2000):
+        weights = rng.lognormal(0, 0.7, n_events)
+        passes = rng.random(n_events) < truth
+        found = rates(Ranking.of(passes * 1.0, weights), np.array([0.5]), 2e34, 2448).efficiency
+        covered.append(truth <= found.value[0] + found.error[0] if not passes.any() else True)
+    assert np.mean(covered) > 1 - 0.1587
 
 
-@pytest.mark.parametrize("n_quantities", [1, 3, 8])
-def test_groups_are_of_the_events_that_pass_the_same_thresholds(rng, n_quantities):
-    """With 8 quantities of 600 thresholds the product of the numbers of bins is 1.7e22: more than an integer holds."""
-    scores, thresholds = many_quantities(rng, n_quantities, n_thresholds=4 if n_quantities < 8 else 600)
-    weights = rng.random(400)
-    rows = np.stack([np.searchsorted(thresholds[name], scores[name]) for name in scores], axis=1)
-    expected, number = np.unique(rows, axis=0, return_inverse=True)
-    groups = EventGroups.of(scores, weights, thresholds)
-    assert np.array_equal(np.stack([groups.bins[name] for name in scores], axis=1), expected)
-    assert groups.sums == pytest.approx(np.bincount(number, weights))
-    assert groups.squares == pytest.approx(np.bincount(number, weights**2))
-    for name in scores:
-        passed = [weights[scores[name] > threshold].sum() for threshold in thresholds[name]]
-        assert groups.above(name, groups.sums) == pytest.approx(passed)
-
-
-@pytest.mark.parametrize("largest", [1, 700, 2**62])
-def test_groups_do_not_depend_on_when_their_keys_are_numbered(rng, monkeypatch, largest):
-    scores, thresholds = many_quantities(rng, 4, n_events=2000, n_thresholds=6)
-    weights = rng.random(2000)
-    plain = EventGroups.of(scores, weights, thresholds)
-    monkeypatch.setattr("utils.evaluation.event_groups.LARGEST_KEY", largest)
-    numbered = EventGroups.of(scores, weights, thresholds)
-    assert plain.sums.tolist() == numbered.sums.tolist()
-    assert plain.squares.tolist() == numbered.squares.tolist()
-    assert all(np.array_equal(plain.bins[name], numbered.bins[name]) for name in scores)
-
-
-def test_thresholds_and_efficiencies_of_eight_quantities_are_those_of_each(rng):
-    """Exact to the last digit in row 0; the replicas of single events are the same events."""
-    scores = {f"model {i}": rng.normal(0, 1, 5000) for i in range(8)}
-    weights, allowed = np.ones(5000), np.array([0.1, 0.02, 0.005])
-    rankings = {name: Ranking.of(values, weights) for name, values in scores.items()}
-    rows = background_thresholds(scores, weights, rankings, allowed, rng)
-    found = signal_efficiencies(scores, weights, rows, rng)[0].rows
-    for name, ranking in rankings.items():
-        assert rows[name].shape == found[name].shape == (1 + N_REPLICAS, 3)
-        assert rows[name][0].tolist() == ranking.thresholds(allowed).tolist()
-        assert found[name][0] == pytest.approx(allowed)
-        # The thresholds and the signal are each a sample: twice the binomial variance.
-        assert found[name][1:].std(0) == pytest.approx(np.sqrt(2 * allowed * (1 - allowed) / 5000), rel=0.3)
-
-
-def test_parts_of_the_efficiencies_sum_to_them_in_every_replica(rng):
-    scores, thresholds = many_quantities(rng, 2, n_events=500, n_thresholds=3)
-    rows = {name: np.tile(of_name, (1 + N_REPLICAS, 1)) for name, of_name in thresholds.items()}
-    weights, kinds = rng.lognormal(0, 0.5, 500), rng.random(500) < 0.3
-    whole, parts = signal_efficiencies(scores, weights, rows, rng, kinds)
-    for name, values in scores.items():
-        assert sum(part.shares[name] for part in parts) == pytest.approx(whole.rows[name])
-        for kind, part in enumerate(parts):
-            chosen = kinds == kind
-            passed = np.array([weights[chosen & (values > t)].sum() for t in thresholds[name]])
-            assert part.inside.rows[name][0] == pytest.approx(passed / weights[chosen].sum())
-            assert part.shares[name][0] == pytest.approx(passed / weights.sum())
+def test_errors_of_signed_weights_are_those_of_pseudo_experiments(rng):
+    """Histograms, rates, efficiencies and areas of samples of which a quarter of the events is negative."""
+    found = []
+    for _ in range(300):
+        values, weights = signed_sample(rng, rng.poisson(2000))
+        content = histogram(values, weights, np.array([0.0, 20, 40]))
+        passing = rates(Ranking.of(values, weights), np.array([30.0]), 2e34, 2448)
+        area = roc_area(Ranking.of(values + 5, weights), Ranking.of(*signed_sample(rng, 2000)))
+        inside = efficiency(np.array([weights[values > 30].sum()]), weights.sum()[None], np.sum(weights**2)[None])
+        found.append(
+            [
+                (content.values[0], content.errors[0]),
+                (passing.rate.value[0], passing.rate.error[0]),
+                (passing.efficiency.value[0], passing.efficiency.error[0]),
+                (area.value, area.error),
+                (inside.value[0], (inside.high[0] - inside.low[0]) / 2),
+            ]
+        )
+    values, errors = np.moveaxis(found, 2, 0)
+    assert errors.mean(0) == pytest.approx(values.std(0), rel=0.15)

@@ -1,33 +1,20 @@
-"""Turn-on curves, their points and fits against known truths, an unbinned likelihood, and pseudo-experiments."""
+"""Turn-on curves, their points and gains, against known truths and pseudo-experiments."""
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
+from tests.utils.evaluation.samples import correlated_quantities, gaussian_turn_on, turn_on_curve
 from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.turn_on import TurnOnGain, turn_on_curves, turn_on_gains
 
 QUANTITIES = ("midpoint", "at_90_percent", "at_95_percent")
+
 EDGES = np.array([0.0, 200])
+
 THRESHOLDS = {"baseline": [90.0], "model": [80.0]}
+
 QUANTILES = norm.ppf([0.5, 0.9, 0.95])
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(1)
-
-
-def correlated_quantities(rng, n_events, plateau=1.0):
-    """A baseline with a resolution of 20 and a model that takes part of it back and adds 5: 13 altogether."""
-    true, smear = rng.uniform(0, 200, n_events), rng.normal(0, 20, n_events)
-    lost = rng.random(n_events) > plateau
-    baseline = np.where(lost, -1, true + smear)
-    return true, {
-        "baseline": baseline,
-        "model": np.where(lost, -1, true + 0.6 * smear + rng.normal(0, 5, n_events)),
-    }
 
 
 POINTS, MOVED = 90 + 20 * QUANTILES, -10 + QUANTILES * (13 - 20)
@@ -43,9 +30,6 @@ def numbers(gain, of):
 
 def reached(true, values, weights, threshold, edges=EDGES):
     return turn_on_curves(true, {"": values}, weights, {"": [threshold]}, edges)[""][0].reached
-
-
-# Points of absolute efficiency
 
 
 def test_points_and_their_differences_are_those_of_gaussians_within_their_errors(rng):
@@ -162,70 +146,32 @@ def test_gains_without_events_or_weights_are_unknown(rng, n_events):
     assert np.isnan([numbers(gain, "value"), numbers(gain, "error")]).all()
 
 
-# The fit itself
+def test_turn_on_of_hand_computed_events():
+    true = np.array([5, 5, 15, 15, 15, 99])
+    values = np.array([10, 11, 20, 20, 5, 99])
+    curve = turn_on_curve(true, values, np.array([1, 1, 1, 2, 1, 1.0]), 10, np.array([0.0, 10, 20, 30]))
+    assert curve.threshold == 10
+    assert curve.efficiency.value[:2].tolist() == [0.5, 0.75]
+    assert np.isnan(curve.efficiency.value[2])
+    assert curve.efficiency.n_effective.tolist() == pytest.approx([2, 16 / 6, 0])
 
 
-def test_fit_is_that_of_an_unbinned_likelihood(rng):
-    true, scores = correlated_quantities(rng, 20_000, 0.85)
-    passes = scores["baseline"] > 90
-
-    def minus_log_likelihood(parameters):
-        expected = np.clip(parameters[0] * norm.cdf(true, *parameters[1:]), 1e-9, 1 - 1e-9)
-        return -np.sum(np.where(passes, np.log(expected), np.log1p(-expected)))
-
-    best = minimize(minus_log_likelihood, [0.8, 95, 15], method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-6})
-    fit = turn_on_curves(true, scores, np.ones(20_000), {"baseline": [90]}, EDGES)["baseline"][0].fit
-    for estimate, expected in zip((fit.plateau, fit.midpoint, fit.width), best.x, strict=True):
-        assert abs(estimate.value - expected) < 0.25 * estimate.error
-
-
-def test_chi2_of_an_error_function_is_its_number_of_degrees(rng):
-    """On average, whatever the numbers of events in bins, and with a variance of at most twice that number."""
-    fits = []
-    for _ in range(60):
-        true, scores = correlated_quantities(rng, 3000, 0.85)
-        weights = rng.lognormal(0, 0.4, 3000)
-        fits.append(turn_on_curves(true, scores, weights, {"model": [80]}, EDGES)["model"][0].fit)
-    found, expected = (np.array([getattr(fit, name) for fit in fits]) for name in ("chi2", "n_degrees"))
-    assert (expected < 197).all()
-    assert np.mean(found - expected) == pytest.approx(0, abs=3 * np.sqrt(2 * expected.mean() / 60))
-    assert np.std(found) < 1.4 * np.sqrt(2 * expected.mean())
+def test_curves_of_several_quantities_and_thresholds_are_those_of_each(rng):
+    true, values = gaussian_turn_on(rng, 3000)
+    scores, weights, edges = {"a": values, "b": true}, rng.lognormal(0, 1, 3000), np.arange(0, 201, 20.0)
+    curves = turn_on_curves(true, scores, weights, {"a": [50, 80], "b": [70]}, edges)
+    assert {name: [curve.threshold for curve in of_name] for name, of_name in curves.items()} == {
+        "a": [50, 80],
+        "b": [70],
+    }
+    for name, i in (("a", 0), ("a", 1), ("b", 0)):
+        threshold, found = curves[name][i].threshold, curves[name][i].efficiency
+        for low, value in zip(edges[:-1], found.value, strict=True):
+            inside = (true >= low) & (true < low + 20)
+            assert value == pytest.approx(np.average(scores[name][inside] > threshold, weights=weights[inside]))
 
 
-def curve_of_a_falling_spectrum(true, values):
-    """Of a curve that is at 1 at large true values, where there are few events."""
-    curve = turn_on_curves(true, {"": values}, np.ones(len(true)), {"": [80]}, np.linspace(0, 300, 21))[""][0]
-    assert np.nanmean(curve.efficiency.value[14:]) > 0.95
-    return curve
-
-
-def test_fit_of_an_error_function_of_a_falling_spectrum_has_the_plateau_of_its_points(rng):
-    true = rng.exponential(30, 100_000)
-    curve = curve_of_a_falling_spectrum(true, true + rng.normal(0, 15, 100_000))
-    fit = curve.fit
-    assert chi2.sf(fit.chi2, fit.n_degrees) > 0.01 and curve.described
-    assert fit.plateau.value == pytest.approx(1, abs=0.01)
-
-
-def test_chi2_tells_of_a_rise_with_a_tail_whose_plateau_is_not_that_of_the_points(rng):
-    true = rng.exponential(30, 100_000)
-    values = true * rng.lognormal(-0.2, 0.45, 100_000) + rng.exponential(10, 100_000)
-    curve = curve_of_a_falling_spectrum(true, values)
-    fit = curve.fit
-    assert chi2.sf(fit.chi2, fit.n_degrees) < 1e-10 and not curve.described
-    assert fit.plateau.value < 0.9
-
-
-def test_a_fit_whose_plateau_misses_the_few_events_above_does_not_describe_them(rng):
-    """20 of 20 pass where the fit to the 2,000 others says 60%: chi-squared alone does not tell."""
-    true = np.concatenate([rng.uniform(0, 100, 2000), rng.uniform(150, 199, 20)])
-    values = np.where(rng.random(2020) < 0.6, true + rng.normal(0, 10, 2020), -1)
-    values[2000:] = 300
-    curve = turn_on_curves(true, {"": values}, np.ones(2020), {"": [50]}, np.linspace(0, 200, 21))[""][0]
-    assert curve.fit.chi2 / curve.fit.n_degrees < 2
-    assert curve.fit.plateau.value < 0.75 and not curve.described
-
-
-def test_chi2_of_no_fit_is_unknown():
-    fit = turn_on_curves(np.empty(0), {"": np.empty(0)}, np.empty(0), {"": [1]}, EDGES)[""][0].fit
-    assert np.isnan([fit.chi2, fit.n_degrees]).all()
+def test_turn_on_of_the_true_variable_is_a_step(rng):
+    true = rng.uniform(0, 200, 10_000)
+    curve = turn_on_curve(true, true, np.ones(10_000), 100, np.arange(0, 201, 20.0))
+    assert curve.efficiency.value.tolist() == [0] * 5 + [1] * 5

@@ -5,17 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.data_processing import (
-    CLASS,
-    ETA,
-    EVENT_CLASSES,
-    EVENT_EGAMMAS,
-    EVENT_JETS,
-    EVENT_MET,
-    EVENT_MUONS,
-    PHI,
-    PT,
-)
+from utils.data_processing import CLASS, ETA, EVENT_CLASSES, EVENT_EGAMMAS, EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.simulation.detector import (
     EGAMMA,
     HADRON,

@@ -1,29 +1,73 @@
-"""Numbers and errors against other implementations, closed forms, and how often intervals hold the truth."""
+"""ROC curves and their areas, against scikit-learn, SciPy and pseudo-experiments."""
 
 import numpy as np
 import pytest
+from hypothesis import given
 from scipy.special import ndtr
-from scipy.stats import binom, bootstrap, norm
+from scipy.stats import ks_2samp, mannwhitneyu, norm
 from sklearn import metrics
 
+from tests.utils.evaluation.samples import is_one_sigma, signed_sample, unweighted, weighted_events
 from utils.evaluation.bootstrap import ONE_SIGMA, Estimate
-from utils.evaluation.efficiencies import clopper_pearson, efficiency
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.response import binned_response
 from utils.evaluation.roc import roc_area, roc_area_gain, roc_curve
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(1)
+def test_curves_of_signed_weights_rise_between_0_and_1(rng):
+    signal, background = (Ranking.of(*signed_sample(rng, 300)) for _ in range(2))
+    roc = roc_curve(signal, background, np.geomspace(1e-3, 1, 100))
+    for efficiencies in (roc.background_efficiency, roc.signal_efficiency):
+        assert (np.diff(efficiencies) >= 0).all()
+        assert efficiencies[0] >= 0 and efficiencies[-1] <= 1
 
 
-def within(covered, n_experiments):
-    """Whether the coverage of independent experiments is that of one standard deviation, to three of its own."""
-    return covered == pytest.approx(ONE_SIGMA, abs=3 * np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / n_experiments))
+def test_area_is_that_of_mann_whitney(rng):
+    signal, background = rng.integers(0, 30, 700) + 3.0, rng.integers(0, 30, 900) * 1.0
+    area = roc_area(unweighted(signal), unweighted(background))
+    assert area.value == pytest.approx(mannwhitneyu(signal, background).statistic / 700 / 900)
 
 
-# ROC curves and their areas
+def test_area_is_that_under_the_curve(rng):
+    signal, background = unweighted(rng.normal(1, 1, 300)), unweighted(rng.normal(0, 1, 400))
+    roc = roc_curve(signal, background, np.arange(401) / 400)
+    # Without ties the curve consists of steps; the points are their upper ends.
+    assert np.mean(roc.signal_efficiency[:-1]) == pytest.approx(roc.area.value)
+
+
+def test_distance_of_a_roc_curve_from_the_diagonal_is_that_of_kolmogorov_and_smirnov(rng):
+    signal, background = rng.normal(1, 1, 300), rng.normal(0, 1, 400)
+    roc = roc_curve(unweighted(signal), unweighted(background), np.arange(401) / 400)
+    distance = np.max(np.abs(roc.signal_efficiency - roc.background_efficiency))
+    assert distance == pytest.approx(ks_2samp(signal, background).statistic)
+
+
+def test_error_of_the_area_is_that_of_pseudo_experiments(rng):
+    areas = []
+    for _ in range(300):
+        signal, background = (
+            Ranking.of(rng.normal(mean, 1, n), rng.lognormal(0, 0.6, n)) for mean, n in ((1, 150), (0, 250))
+        )
+        areas.append(roc_area(signal, background))
+    assert np.mean([area.value for area in areas]) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.01)
+    assert np.mean([area.error for area in areas]) == pytest.approx(np.std([area.value for area in areas]), rel=0.15)
+
+
+@given(weighted_events, weighted_events)
+def test_points_of_a_roc_curve_are_exact_and_the_area_knows_the_exchange_of_samples(signal, background):
+    rankings = Ranking.of(*signal), Ranking.of(*background)
+    wanted = np.linspace(0, 1, 21)
+    roc = roc_curve(*rankings, wanted)
+    points = {
+        tuple(weights[values > threshold].sum() / weights.sum() for values, weights in (background, signal))
+        for threshold in (-np.inf, *background[0])
+    }
+    # Of each background efficiency that occurs, the largest signal efficiency.
+    largest = {x: max(s for b, s in points if b == x) for x, _ in points}
+    expected = sorted({max(x for x in largest if x <= allowed * (1 + 1e-9)) for allowed in wanted})
+    assert roc.background_efficiency == pytest.approx(expected)
+    assert roc.signal_efficiency == pytest.approx([largest[x] for x in expected])
+    assert (roc.background_efficiency[-1], roc.signal_efficiency[-1]) == (1, 1)
+    assert roc.area.value + roc_area(*rankings[::-1]).value == pytest.approx(1)
 
 
 def weighted_samples(rng, n_signal, n_background, ties):
@@ -75,7 +119,7 @@ def test_error_of_the_area_covers_the_truth(rng):
         for _ in range(1500)
     ]
     truth = ndtr(1 / np.sqrt(2))
-    assert within(np.mean([abs(area.value - truth) < area.error for area in areas]), 1500)
+    assert is_one_sigma(np.mean([abs(area.value - truth) < area.error for area in areas]), 1500)
 
 
 def before_and_after(rng, n_signal, n_background, weighted=True):
@@ -119,7 +163,7 @@ def test_error_of_the_gain_of_an_area_covers_the_truth_and_knows_that_the_events
     samples = [before_and_after(rng, 200, 300) for _ in range(1500)]
     gains = [roc_area_gain(*of_one) for of_one in samples]
     truth = ndtr(1 / np.sqrt(2.5)) - ndtr(1 / np.sqrt(4))
-    assert within(np.mean([abs(gain.value - truth) < gain.error for gain in gains]), 1500)
+    assert is_one_sigma(np.mean([abs(gain.value - truth) < gain.error for gain in gains]), 1500)
     unpaired = [np.hypot(*(roc_area(*of_one).error for of_one in both)) for both in samples]
     assert np.mean([gain.error for gain in gains]) < 0.6 * np.mean(unpaired)
 
@@ -132,80 +176,3 @@ def test_the_area_of_a_quantity_gains_nothing_over_itself_or_a_multiple_of_it(rn
         # No event tells the two apart: the error is the limit on what none of so many do.
         fewest = min(ranking.weights.sum() ** 2 / np.sum(ranking.weights**2) for ranking in before)
         assert gain == Estimate(0, pytest.approx(1 - ((1 - ONE_SIGMA) / 2) ** (1 / fewest)))
-
-
-# Efficiencies
-
-
-@pytest.mark.parametrize("truth", [0.02, 0.1, 0.3, 0.7, 0.98])
-def test_intervals_of_many_weighted_events_cover_the_truth_and_hardly_more(rng, truth):
-    n_experiments, n_events = 2000, 1000
-    weights = rng.gamma(2, 0.5, (n_experiments, n_events))
-    passed = rng.random(weights.shape) < truth
-    found = efficiency((weights * passed).sum(1), weights.sum(1), (weights**2).sum(1))
-    covered = np.mean((found.low <= truth) & (truth <= found.high))
-    spread = np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / n_experiments)
-    assert ONE_SIGMA - 3 * spread < covered < 0.76 + 3 * spread
-    assert np.mean((found.high - found.low) / 2) == pytest.approx(np.std(found.value), rel=0.15)
-
-
-@pytest.mark.parametrize("total", [1, 2, 10, 100])
-def test_bounds_of_clopper_and_pearson_leave_tails_of_half_the_rest(total):
-    """At the lower bound as many or more pass with a probability of 15.87%, at the upper one as many or fewer."""
-    passed = np.arange(total + 1)
-    low, high = clopper_pearson(passed, np.full(total + 1, total))
-    assert binom.sf(passed[1:] - 1, total, low[1:]) == pytest.approx(norm.sf(1))
-    assert binom.cdf(passed[:-1], total, high[:-1]) == pytest.approx(norm.sf(1))
-    assert (low[0], high[-1]) == (0, 1)
-
-
-# Response
-
-
-def test_median_and_half_width_are_quantiles_of_numpy(rng):
-    response, weights = rng.gamma(9, 1 / 9, 2001), rng.lognormal(0, 1, 2001)
-    found = binned_response(np.full(2001, 0.5), response, weights, np.array([0.0, 1]), rng)
-    low, median, high = np.quantile(response, ndtr([-1, 0, 1]), method="inverted_cdf", weights=weights)
-    assert found.median.value == [median]
-    assert found.half_width.value == [(high - low) / 2]
-    assert found.resolution.value == pytest.approx([(high - low) / 2 / median])
-
-
-def test_errors_of_median_and_half_width_of_a_gaussian_are_those_of_its_order_statistics(rng):
-    """Quantiles p < q have the covariance p (1 - q) / (n f_p f_q), f being the density (Stuart and Ord, 10.11)."""
-    n_samples, n_events, sigma = 30, 3000, 0.2
-    true, edges = np.repeat(np.arange(n_samples) + 0.5, n_events), np.arange(n_samples + 1.0)
-    found = binned_response(true, rng.normal(1, sigma, len(true)), np.ones(len(true)), edges, rng)
-    p = norm.cdf(-1)
-    half_width = sigma * np.sqrt(p * (1 - 2 * p) / 2) / norm.pdf(1) / np.sqrt(n_events)
-    median = sigma * np.sqrt(np.pi / 2 / n_events)
-    assert found.median.error.mean() == pytest.approx(median, rel=0.06)
-    assert found.half_width.error.mean() == pytest.approx(half_width, rel=0.06)
-    assert np.std(found.median.value) == pytest.approx(median, rel=0.4)
-
-
-def test_errors_of_median_and_half_width_are_those_of_the_bootstrap_of_scipy(rng):
-    response = rng.gamma(4, 0.25, 1500)
-
-    def half_width(sample, axis):
-        low, high = np.quantile(sample, ndtr([-1, 1]), axis=axis)
-        return (high - low) / 2
-
-    found = binned_response(np.full(1500, 0.5), response, np.ones(1500), np.array([0.0, 1]), rng)
-    for estimate, statistic in ((found.median, np.median), (found.half_width, half_width)):
-        expected = bootstrap((response,), statistic, n_resamples=1000, method="percentile", rng=rng).standard_error
-        assert estimate.error == pytest.approx([expected], rel=0.2)
-
-
-def test_events_without_a_true_value_and_beyond_the_bins_do_not_count(rng):
-    true = np.array([0.5] * 20 + [np.nan] * 20 + [-1] * 20 + [1.0] * 20)
-    response = np.concatenate([np.linspace(0.9, 1.1, 20), np.full(60, 7.0)])
-    found = binned_response(true, response, np.ones(80), np.array([0.0, 1]), rng)
-    assert found.n_effective == pytest.approx([20])
-    assert 0.9 < found.median.value[0] < 1.1
-
-
-def test_a_bin_of_events_without_weight_is_unknown(rng):
-    found = binned_response(np.full(50, 0.5), np.ones(50), np.zeros(50), np.array([0.0, 1]), rng)
-    assert found.n_effective == [0]
-    assert np.isnan([found.median.value, found.half_width.error, found.resolution.value]).all()

@@ -1,11 +1,11 @@
-from dataclasses import asdict, replace
+"""Results of the evaluation, from predictions."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.toys import random_l1_events
-from utils import predictions as prediction_module
-from utils.data_processing import METGraphCreator
+from tests.utils.evaluation.samples import predictions, random_predictions
 from utils.evaluation.background_result import evaluate_background
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.bootstrap import ONE_SIGMA
@@ -15,108 +15,13 @@ from utils.evaluation.rates import rates
 from utils.evaluation.run_conditions import RunConditions
 from utils.evaluation.signal_result import evaluate_signal
 from utils.evaluation.zero_bias_result import evaluate_zero_bias
-from utils.predictions import BASELINE, REFERENCE, TRUE, Model, Predictions, count, predict_events
-from utils.runtime.errors import UserError
+from utils.predictions import BASELINE, REFERENCE, TRUE
 
 BINNING = BINNINGS["true_met"]
+
 EFFICIENCIES = (0.1, 0.02)
+
 BEAMS = RunConditions(2e34, 2448)
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(1)
-
-
-def predictions(true, reco, correction=1, weight=1, jets=1):
-    """Predictions of one process; numbers stand for all events."""
-    columns = np.broadcast_arrays(true, reco, correction, weight, 1, jets)
-    kinds = (np.float32, np.float32, np.float32, np.float32, np.int32, np.int8)
-    true, reco, correction, *others = (column.astype(kind) for column, kind in zip(columns, kinds, strict=True))
-    return Predictions(true, reco, {"teacher": correction}, *others)
-
-
-def random_predictions(rng, n_events, scale, weight=1):
-    true = rng.exponential(scale, n_events)
-    reco = true * rng.normal(1.3, 0.4, n_events).clip(0.1) + rng.exponential(5, n_events)
-    return predictions(true, reco, (true / reco) ** 0.5, weight, rng.poisson(2, n_events))
-
-
-def first_eta(features):
-    return features[:, 8, 1]
-
-
-def predict(chunks, process_ids, predictor):
-    """Predict with one model that takes graphs."""
-    return predict_events(chunks, process_ids, "true_met", {"teacher": Model(METGraphCreator().features, predictor)})
-
-
-# Predictions
-
-
-def test_predicted_are_events_with_a_jet_and_an_l1_sum():
-    found = predictions([5, 5, 5, 5], [9, 0, 9, 0], weight=[1, 2, 4, 8], jets=[1, 2, 0, 0])
-    assert found.predicted.tolist() == [True, False, False, False]
-    assert asdict(count(found)) == {"events": 4, "without_jet": 2, "without_target": 1, "weight": 15}
-
-
-def test_corrected_is_the_l1_quantity_times_the_correction():
-    scores = predictions([10, 20], [20, 30], [0.5, 2]).scores
-    assert {name: values.tolist() for name, values in scores.items()} == {
-        BASELINE: [20, 30],
-        "teacher": [10, 60],
-        TRUE: [10, 20],
-    }
-
-
-def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
-    events = random_l1_events(500)
-    events.smeared_met[::7] = 0
-    found = predict([events], [2], first_eta)
-    expected = events[events.ids == 2]
-    correction = np.ones(len(expected))
-    predicted = (expected.smeared_data[:, 8, 0] > 0) & (expected.smeared_met > 0)
-    correction[predicted] = expected.smeared_data[predicted, 8, 1]
-    assert found.corrections["teacher"].tolist() == correction.tolist()
-    assert found.predicted.tolist() == predicted.tolist()
-    for name, column in (("true", "true_met"), ("reco", "smeared_met"), ("weight", "weights"), ("process_id", "ids")):
-        assert getattr(found, name).tolist() == getattr(expected, column).tolist()
-
-
-@pytest.mark.parametrize("size", [1, 77, 300])
-def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, size):
-    """Nor do those of a network that sees which graphs are in its company."""
-    monkeypatch.setattr(prediction_module, "EVENTS_PER_BLOCK", 50)
-
-    def predictor(features):
-        n_graphs.append(len(features))
-        return first_eta(features) + features.mean()
-
-    events = replace(random_l1_events(300), true_data=None)
-    n_graphs: list[int] = []
-    of_all = predict([events], [1, 2], predictor)
-    assert set(n_graphs[:-1]) == {50}
-    assert sum(n_graphs) == of_all.predicted.sum()
-    chunks = [events[start : start + size] for start in range(0, 300, size)]
-    of_chunks = predict(chunks, [1, 2], predictor)
-    assert repr(of_all) == repr(of_chunks)
-    assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
-
-
-def test_events_that_need_no_prediction_do_not_reach_the_network():
-    events = random_l1_events(20)
-    events.smeared_met[:] = 0
-    found = predict([events], [1, 2], lambda features: pytest.fail("was called"))
-    assert found.corrections["teacher"].tolist() == [1] * 20
-
-
-def test_predictions_that_are_no_numbers_are_counted():
-    events = random_l1_events(50)
-    with pytest.raises(UserError, match=r"no finite number for \d+ events"):
-        predict([events], [1, 2], lambda features: first_eta(features) + np.inf)
-
-
-# Results
 
 
 def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng):

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from utils.evaluation.histograms import bin_index, histogram, histogram_2d
+
+
+def test_histogram_sums_weights_and_leaves_out_what_is_outside():
+    content = histogram(np.array([-1, 0, 0.5, 1, 2, np.nan]), np.array([9, 1, 2, 3, 9, 9.0]), np.array([0.0, 1, 2]))
+    assert content.values.tolist() == [3, 3]
+    assert content.errors.tolist() == pytest.approx([np.sqrt(5), 3])
+    assert content.centres.tolist() == [0.5, 1.5]
+
+
+def test_histogram_of_no_events_has_sums_of_0_like_any_other():
+    content = histogram(np.empty(0), np.empty(0, np.float32), np.array([0.0, 1, 2]))
+    for sums in (content.values, content.errors):
+        assert sums.tolist() == [0, 0]
+        assert sums.dtype == np.float64
+
+
+def test_histogram_2d_has_x_in_rows():
+    edges = np.array([0.0, 1, 2])
+    content = histogram_2d(np.array([0.5, 1.5]), np.array([1.5, 1.5]), np.array([2.0, 3.0]), edges, edges)
+    assert content.values.tolist() == [[0, 2], [0, 3]]
+
+
+def test_histogram_2d_has_the_bins_of_histograms(rng):
+    x, y, weights = rng.normal(0, 1, 5000), rng.normal(0, 1, 5000), rng.random(5000)
+    x_edges, y_edges = np.linspace(-1, 1, 6), np.array([-0.5, 0, 2])
+    content = histogram_2d(x, y, weights, x_edges, y_edges)
+    expected, _, _ = np.histogram2d(x, y, (x_edges, y_edges), weights=weights)
+    assert content.values == pytest.approx(expected)
+    within = (y >= -0.5) & (y < 2)
+    assert content.values.sum(1) == pytest.approx(histogram(x[within], weights[within], x_edges).values)
+
+
+def test_bin_index_puts_edges_into_the_bin_above():
+    assert bin_index(np.array([-1, 0, 1, 2, np.nan, np.inf]), np.array([0, 1, 2])).tolist() == [2, 0, 1, 2, 2, 2]

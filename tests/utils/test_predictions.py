@@ -1,0 +1,82 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from tests.toys import random_l1_events
+from tests.utils.evaluation.samples import predictions
+from utils import predictions as prediction_module
+from utils.data_processing import METGraphCreator
+from utils.predictions import BASELINE, TRUE, Model, count, predict_events
+from utils.runtime.errors import UserError
+
+
+def first_eta(features):
+    return features[:, 8, 1]
+
+
+def predict(chunks, process_ids, predictor):
+    """Predict with one model that takes graphs."""
+    return predict_events(chunks, process_ids, "true_met", {"teacher": Model(METGraphCreator().features, predictor)})
+
+
+def test_predicted_are_events_with_a_jet_and_an_l1_sum():
+    found = predictions([5, 5, 5, 5], [9, 0, 9, 0], weight=[1, 2, 4, 8], jets=[1, 2, 0, 0])
+    assert found.predicted.tolist() == [True, False, False, False]
+    assert asdict(count(found)) == {"events": 4, "without_jet": 2, "without_target": 1, "weight": 15}
+
+
+def test_corrected_is_the_l1_quantity_times_the_correction():
+    scores = predictions([10, 20], [20, 30], [0.5, 2]).scores
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        BASELINE: [20, 30],
+        "teacher": [10, 60],
+        TRUE: [10, 20],
+    }
+
+
+def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
+    events = random_l1_events(500)
+    events.smeared_met[::7] = 0
+    found = predict([events], [2], first_eta)
+    expected = events[events.ids == 2]
+    correction = np.ones(len(expected))
+    predicted = (expected.smeared_data[:, 8, 0] > 0) & (expected.smeared_met > 0)
+    correction[predicted] = expected.smeared_data[predicted, 8, 1]
+    assert found.corrections["teacher"].tolist() == correction.tolist()
+    assert found.predicted.tolist() == predicted.tolist()
+    for name, column in (("true", "true_met"), ("reco", "smeared_met"), ("weight", "weights"), ("process_id", "ids")):
+        assert getattr(found, name).tolist() == getattr(expected, column).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 77, 300])
+def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, size):
+    """Nor do those of a network that sees which graphs are in its company."""
+    monkeypatch.setattr(prediction_module, "EVENTS_PER_BLOCK", 50)
+
+    def predictor(features):
+        n_graphs.append(len(features))
+        return first_eta(features) + features.mean()
+
+    events = replace(random_l1_events(300), true_data=None)
+    n_graphs: list[int] = []
+    of_all = predict([events], [1, 2], predictor)
+    assert set(n_graphs[:-1]) == {50}
+    assert sum(n_graphs) == of_all.predicted.sum()
+    chunks = [events[start : start + size] for start in range(0, 300, size)]
+    of_chunks = predict(chunks, [1, 2], predictor)
+    assert repr(of_all) == repr(of_chunks)
+    assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
+
+
+def test_events_that_need_no_prediction_do_not_reach_the_network():
+    events = random_l1_events(20)
+    events.smeared_met[:] = 0
+    found = predict([events], [1, 2], lambda features: pytest.fail("was called"))
+    assert found.corrections["teacher"].tolist() == [1] * 20
+
+
+def test_predictions_that_are_no_numbers_are_counted():
+    events = random_l1_events(50)
+    with pytest.raises(UserError, match=r"no finite number for \d+ events"):
+        predict([events], [1, 2], lambda features: first_eta(features) + np.inf)
