@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli import progress, script
-from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, event_table
+from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table
 from utils.data_processing import L1Events
 from utils.evaluation.background_result import evaluate_background
 from utils.evaluation.binning import BINNINGS
@@ -186,11 +186,11 @@ def load(training: Training) -> "Loaded":
     return load_trained(training)
 
 
-def _read(sample: "Sample", chunk_size: int, tally: Tally, seen: Sequence[TrainedOn]) -> Iterator[L1Events]:
+def _read(sample: "Sample", chunk_size: int, counter: StepCounter, seen: Sequence[TrainedOn]) -> Iterator[L1Events]:
     """Read the events with a progress bar, and count them, and those that are evaluated and were trained on."""
     with progress(sample.data.n_events, "predict") as bar:
         for events in sample.data.chunks(chunk_size, true_objects=False):
-            tally.add(READ, events.ids)
+            counter.add(READ, events.ids)
             evaluated = events[np.isin(events.ids, list(sample.processes.values()))]
             for of_model in seen:
                 of_model.count(evaluated)
@@ -198,11 +198,11 @@ def _read(sample: "Sample", chunk_size: int, tally: Tally, seen: Sequence[Traine
             bar.update(len(events))
 
 
-def add_outcomes(tally: Tally, process_id: int, counts: Counts) -> None:
+def add_outcomes(counter: StepCounter, process_id: int, counts: Counts) -> None:
     """Count what became of the events of a process."""
-    tally.add_number(CORRECTED, process_id, counts.events - counts.without_jet - counts.without_target)
-    tally.add_number(NO_JET, process_id, counts.without_jet)
-    tally.add_number(NO_TARGET, process_id, counts.without_target)
+    counter.add_number(CORRECTED, process_id, counts.events - counts.without_jet - counts.without_target)
+    counter.add_number(NO_JET, process_id, counts.without_jet)
+    counter.add_number(NO_TARGET, process_id, counts.without_target)
 
 
 @dataclass(frozen=True)
@@ -249,14 +249,14 @@ def unweighted(samples: Sequence[Sample]) -> list[str]:
 
 def predict(
     args: argparse.Namespace, variable: str, models: dict[str, Model], sample: Sample, seen: Sequence[TrainedOn]
-) -> tuple[dict[str, Predictions], History]:
+) -> tuple[dict[str, Predictions], Cutflow]:
     """Predict the corrections of all events of the processes, and say how many there are.
 
     Those that were trained on are counted in `seen`.
     """
     data, processes = sample.data, sample.processes
-    tally = Tally(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
-    events = _read(sample, args.chunk_size, tally, seen)
+    counter = StepCounter(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
+    events = _read(sample, args.chunk_size, counter, seen)
     predictions = predict_events(events, list(processes.values()), variable, models)
     logger.info("%d of %d events are of the processes named", len(predictions), data.n_events)
     of_process = {name: predictions[predictions.process_id == number] for name, number in processes.items()}
@@ -274,10 +274,10 @@ def predict(
             counts.without_jet,
             counts.without_target,
         )
-        add_outcomes(tally, processes[name], counts)
+        add_outcomes(counter, processes[name], counts)
     for process_id in data.process_names.keys() - set(processes.values()):
-        tally.add_number(NOT_EVALUATED, process_id, tally.number(READ, process_id))
-    return of_process, tally.after(data.history, "analyze_results_teacher")
+        counter.add_number(NOT_EVALUATED, process_id, counter.number(READ, process_id))
+    return of_process, counter.append_to(data.cutflow, "analyze_results_teacher")
 
 
 def trained_on(sample: Sample, name: str, record: Mapping[str, Any], seen: TrainedOn | None) -> list[str]:
@@ -311,10 +311,10 @@ def without_weights(args: argparse.Namespace, samples: Sequence[Sample]) -> list
 
 def zero_bias_rates(
     args: argparse.Namespace, variable: str, models: dict[str, Model], data: ZeroBiasData
-) -> tuple[ZeroBiasResult, History]:
+) -> tuple[ZeroBiasResult, Cutflow]:
     """Predict the corrections of zero-bias events, find the rates, and say how many events there are."""
     binning = BINNINGS[variable]
-    tally = Tally({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
+    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
     references: list[np.ndarray] = []
     saturated: Counter[str] = Counter()
 
@@ -323,7 +323,7 @@ def zero_bias_rates(
             for chunk in data.chunks(args.chunk_size):
                 references.append(chunk.reference)
                 saturated.update(chunk.n_saturated)
-                tally.add(READ, chunk.events.ids)
+                counter.add(READ, chunk.events.ids)
                 yield chunk.events
                 bar.update(len(chunk.events))
 
@@ -343,8 +343,8 @@ def zero_bias_rates(
         "HT" if variable == "true_ht" else "MET",
         ", ".join(f"{number} {name}" for name, number in saturated.items()),
     )
-    add_outcomes(tally, PROCESS_ID, result.counts)
-    return result, tally.after(History(), "analyze_results_teacher")
+    add_outcomes(counter, PROCESS_ID, result.counts)
+    return result, counter.append_to(Cutflow(), "analyze_results_teacher")
 
 
 def evaluate(
@@ -431,22 +431,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         loaded = {name: load(of_name) for name, of_name in trainings.items()}
         models = {name: of_name.model for name, of_name in loaded.items()}
         notes = without_weights(args, samples)
-        branches = [Branch(name, History.of_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
+        cutflows = [(name, Cutflow.from_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
         of_process: dict[str, Predictions] = {}
         for sample in samples:
             seen = {name: TrainedOn.of_record(record) for name, record in records.items()}
             counted = [of_model for of_model in seen.values() if of_model is not None]
-            of_sample, history = predict(args, variable, models, sample, counted)
+            of_sample, cutflow = predict(args, variable, models, sample, counted)
             of_process |= of_sample
             notes += [note for name in records for note in trained_on(sample, name, records[name], seen[name])]
-            branches.append(Branch("evaluation" if len(samples) == 1 else f"evaluation, {sample.data.path}", history))
+            cutflows.append(("evaluation" if len(samples) == 1 else f"evaluation, {sample.data.path}", cutflow))
         events = {name: of_process[name] for name in (*args.signal_names, *args.bg_names)}
         for note in notes:
             logger.warning("%s", note)
         zero_bias = None
         if crossings:
-            zero_bias, history = zero_bias_rates(args, variable, models, crossings)
-            branches.append(Branch(ZERO_BIAS, history))
+            zero_bias, cutflow = zero_bias_rates(args, variable, models, crossings)
+            cutflows.append((ZERO_BIAS, cutflow))
         results = evaluate(args, variable, samples, notes, events, zero_bias)
         text = summary(results)
         plots = figures(results)
@@ -457,8 +457,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 save(draw()[0], folder / stem)
                 bar.update()
         (folder / "summary.txt").write_text(text, encoding="utf-8")
-        (folder / "events.txt").write_text(event_table(branches), encoding="utf-8")
-        write_json(folder / "results.json", numbers(results, branches, records, provenance(args)))
+        (folder / "events.txt").write_text(cutflow_table(cutflows), encoding="utf-8")
+        write_json(folder / "results.json", numbers(results, cutflows, records, provenance(args)))
     logger.info("%s", text)
 
 

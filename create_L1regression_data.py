@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import is_name, progress, script
-from utils.cutflow import READ, History, Tally
+from utils.cutflow import READ, Cutflow, StepCounter
 from utils.data_processing import EVENT_MET, PT, L1Events
 from utils.formats.events import EventsFile, check_events_files, refuse_mixture
 from utils.formats.l1_files import new_l1_file
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             else nullcontext() as train,
             new_l1_file(options.test_output, names, options.seed, made_by, workers, optional, together) as test,
         ):
-            tally = Tally(names, ["training", "test"])
+            counter = StepCounter(names, ["training", "test"])
             for process in processes:
                 one = functools.partial(
                     smear, process=process, response=response, seed=options.seed, test_fraction=options.test_fraction
@@ -235,17 +235,17 @@ def main(argv: Sequence[str] | None = None) -> None:
                         if train is not None:
                             train.append(train_events)
                         test.append(test_events)
-                        tally.add("training", train_events.ids)
-                        tally.add("test", test_events.ids)
+                        counter.add("training", train_events.ids)
+                        counter.add("test", test_events.ids)
                         sums += [part.weights.sum(dtype=np.float64) for part in (train_events, test_events)]
                         bar.update(len(train_events) + len(test_events))
                 process.refuse_no_cross_section(sums)
-                tally.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
-            before = History.of_inputs({name: [file.history for file in files] for name, files in inputs.items()})
-            history = tally.after(before, "create_L1regression_data")
+                counter.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
+            before = Cutflow.merged({name: [file.cutflow for file in files] for name, files in inputs.items()})
+            cutflow = counter.append_to(before, "create_L1regression_data")
             if train is not None:
-                train.record(history)
-            test.record(history.of("test"))
+                train.record(cutflow)
+            test.record(cutflow.of("test"))
             if plots:
                 draw_response(response, plots)
 

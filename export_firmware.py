@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from utils.cli import progress, script
-from utils.cutflow import EVENT_COUNTS, READ, Branch, History, Tally, branches_record, event_table
+from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table, cutflows_record
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.logic import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
@@ -161,17 +161,17 @@ class Student:
         return Expected(names, words, np.asarray(outputs))
 
 
-def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> tuple[Expected, History]:
+def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> tuple[Expected, Cutflow]:
     """Compare the interpreter of the logic with the Keras model, for all events of the file and for random integers.
 
     Returns
     -------
     events : Expected
         What to simulate: events spread evenly over the file, and random ones.
-    history : History
+    cutflow : Cutflow
         What became of the events of the file.
     """
-    tally = Tally(data.process_names, [CHECKED, SIMULATED])
+    counter = StepCounter(data.process_names, [CHECKED, SIMULATED])
     random = student.expected(
         "random event", 0, events_of(student.ports, random_words(student.ports, N_RANDOM, args.seed))
     )
@@ -185,11 +185,11 @@ def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> 
             expected.compare(student.logic.predict(expected.words), INTERPRETER)
             chosen = np.isin(np.arange(bar.n, bar.n + len(events)), simulated)
             kept.append(expected.take(chosen))
-            tally.add(READ, events.ids)
-            tally.add(CHECKED, events.ids[~chosen])
-            tally.add(SIMULATED, events.ids[chosen])
+            counter.add(READ, events.ids)
+            counter.add(CHECKED, events.ids[~chosen])
+            counter.add(SIMULATED, events.ids[chosen])
             bar.update(len(events))
-    return concatenated([*kept, random]), tally.after(data.history, "export_firmware")
+    return concatenated([*kept, random]), counter.append_to(data.cutflow, "export_firmware")
 
 
 def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:
@@ -271,9 +271,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     cutoff = args.latency_cutoff or SHARE_OF_LOGIC * args.clock_period
     with whole_folder(args.output) as folder:  # from now on another process is refused
         student = Student(training)
-        events, history = check_logic(args, data, student)
-        of_training = History.of_record(record_of_training.get(EVENT_COUNTS))
-        branches = [Branch(STUDENT, of_training), Branch("firmware", history)]
+        events, cutflow = check_logic(args, data, student)
+        of_training = Cutflow.from_record(record_of_training.get(EVENT_COUNTS))
+        cutflows = [(STUDENT, of_training), ("firmware", cutflow)]
         verilog = folder / "verilog"
         design = verilog_of(student.logic, verilog, args.clock_period, cutoff)
         if args.rtl_events:
@@ -289,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "rtl_events": len(events.words) if args.rtl_events else 0,
                 "mismatches": 0,
             },
-            EVENT_COUNTS: branches_record(branches),
+            EVENT_COUNTS: cutflows_record(cutflows),
             "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
             "hls": write_hls(args, student, folder / "hls", events) if args.hls else None,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
@@ -299,7 +299,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(folder / "firmware.json", record)
         text = report(record)
         (folder / "firmware.txt").write_text(text, encoding="utf-8")
-        (folder / "events.txt").write_text(event_table(branches), encoding="utf-8")
+        (folder / "events.txt").write_text(cutflow_table(cutflows), encoding="utf-8")
     logger.info("%s", text)
 
 

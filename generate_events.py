@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import process_name, progress, script
-from utils.cutflow import GENERATED, READ, History, Tally
+from utils.cutflow import GENERATED, READ, Cutflow, StepCounter
 from utils.formats.events import HARD_EVENTS, new_events_file
 from utils.runtime.arguments import checked, number, parser
 from utils.runtime.paths import refuse_overlaps
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             hard_events=range(args.shard * args.events, (args.shard + 1) * args.events),
         )
         refuse_overlaps({"--output": args.output}, [generator.les_houches_file])
-        tally = Tally({0: args.process}, ["events"], [FAILED])
+        counter = StepCounter({0: args.process}, ["events"], [FAILED])
         pool = pileup_pool(args, generator.energy, detector, pileup_seed) if args.pileup else None
         with progress(args.events, args.process) as bar:
             for size in batches(args.events):
@@ -128,11 +128,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if pool is not None:
                     detected = overlay(detected, pool, args.pileup, rng)
                 file.append(reconstruct(detected, detector, subtract_pileup=pool is not None), weights)
-                tally.add_number("events", 0, len(weights))
+                counter.add_number("events", 0, len(weights))
                 bar.update(size)
-        n_events = tally.number("events", 0)
-        tally.add_number(READ, 0, generator.n_tried)
-        tally.add_number(FAILED, 0, generator.n_tried - n_events)
+        n_events = counter.number("events", 0)
+        counter.add_number(READ, 0, generator.n_tried)
+        counter.add_number(FAILED, 0, generator.n_tried - n_events)
         file.finish(
             generator.weight_scale,
             {
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "shard": args.shard,
                 "configuration": json.dumps(provenance(args)),
                 **({HARD_EVENTS: generator.hard_events.record()} if generator.hard_events else {}),
-                **tally.after(History(output=GENERATED), "generate_events").attribute(),
+                **counter.append_to(Cutflow(output=GENERATED), "generate_events").attribute(),
             },
         )
     logger.info(

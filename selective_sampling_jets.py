@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import progress, script
-from utils.cutflow import LEFT_OUT, READ, Tally
+from utils.cutflow import LEFT_OUT, READ, StepCounter
 from utils.data_processing import L1Events, jet_count
 from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
 from utils.runtime.arguments import checked, comma_separated, number, parser
@@ -209,7 +209,7 @@ def write_selected(
     ids = np.array(sorted(names))
     sums = LossSpectrum.empty([names[number] for number in ids], [0])
     tally = SamplingTally.empty(variable, args.sampling_threshold or 100.0, names)
-    counts = Tally(names, [KEPT], [OTHER_PROCESS, THINNED, FLATTENED])
+    counter = StepCounter(names, [KEPT], [OTHER_PROCESS, THINNED, FLATTENED])
     for start, events in chunks.read("select", true_objects=True):
         thinned, probability = selection.thin(events, start)
         kept = thinned
@@ -232,16 +232,16 @@ def write_selected(
         chosen = selection.of_processes(events)
         tally.add(events, chosen, thinned, kept)
         sums.add(np.searchsorted(ids, events.ids[chosen]), np.zeros(chosen.sum()), events.weights[chosen])
-        counts.add(READ, events.ids)
-        counts.add(KEPT, selected.ids)
-        counts.add(OTHER_PROCESS, events.ids[~chosen])
-        counts.add(THINNED, events.ids[chosen & ~thinned])
-        counts.add(FLATTENED, events.ids[thinned & ~kept])
+        counter.add(READ, events.ids)
+        counter.add(KEPT, selected.ids)
+        counter.add(OTHER_PROCESS, events.ids[~chosen])
+        counter.add(THINNED, events.ids[chosen & ~thinned])
+        counter.add(FLATTENED, events.ids[thinned & ~kept])
     sums.refuse_sums_below_0(str(args.input))
-    history = counts.after(chunks.data.history, "selective_sampling_jets")
-    kept_output.record(history)
+    cutflow = counter.append_to(chunks.data.cutflow, "selective_sampling_jets")
+    kept_output.record(cutflow)
     if discarded_output is not None:
-        discarded_output.record(history.of(LEFT_OUT))
+        discarded_output.record(cutflow.of(LEFT_OUT))
     return tally, content.hexdigest()
 
 

@@ -299,7 +299,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, inputs, scratch)
-        events = graphs.tally.after(data.history, "train_student")
+        events = graphs.counter.append_to(data.cutflow, "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))
         rows.to_csv(folder / "history.csv")

@@ -391,7 +391,7 @@ def train_and_record(args: argparse.Namespace, command: Sequence[str], creator: 
             take_search(args.output, folder)
         scratch = folder / SCRATCH if args.use_generator else None
         graphs = read_graphs(args, data, creator, scratch)
-        events = graphs.tally.after(data.history, "train_teacher")
+        events = graphs.counter.append_to(data.cutflow, "train_teacher")
         hypermodel = build_hypermodel(args, creator, graphs)
         try:
             model, history = train(args, command, hypermodel, fixed, graphs, folder)

@@ -164,15 +164,15 @@ def test_what_became_of_the_events_is_said_and_where_it_does_not_add_up(model_di
         "events QCD W empty all",
         "",
         "analyze_results_teacher (evaluation)",
-        f"in: a file without a record {N_QCD} {N_W} 0 {N_QCD + N_W}",
+        f"in: a file without a cutflow {N_QCD} {N_W} 0 {N_QCD + N_W}",
         "out: corrected 2880 1380 0 4260",
         "out: as it is, no jet at L1 100 100 0 200",
         "out: as it is, no target 20 20 0 40",
         "left out: process neither signal nor background 0 0 0 0",
         "",
-        "teacher: nothing is on record.",
-        "evaluation: what was before analyze_results_teacher is not on record.",
-        "All numbers on record add up.",
+        "teacher: nothing is recorded.",
+        "evaluation: the steps before analyze_results_teacher are not recorded.",
+        "All recorded numbers add up.",
     ]
     assert results_of(model_dir)["event_counts"]["disagreements"] == []
 
@@ -731,14 +731,14 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
     rows = [" ".join(line.split()) for line in (output / "events.txt").read_text().splitlines()]
     assert rows[-10:-5] == [
         "analyze_results_teacher (zero bias)",
-        f"in: a file without a record - - - {N_CROSSINGS} {N_CROSSINGS}",
+        f"in: a file without a cutflow - - - {N_CROSSINGS} {N_CROSSINGS}",
         f"out: corrected - - - {N_CROSSINGS - without_jet} {N_CROSSINGS - without_jet}",
         f"out: as it is, no jet at L1 - - - {without_jet} {without_jet}",
         "out: as it is, no target - - - 0 0",
     ]
     assert rows[-2:] == [
-        "zero bias: what was before analyze_results_teacher is not on record.",
-        "All numbers on record add up.",
+        "zero bias: the steps before analyze_results_teacher are not recorded.",
+        "All recorded numbers add up.",
     ]
 
 

@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from create_L1regression_data import main
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_particles, read_hdf5, write_events
-from utils.cutflow import History
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
 from utils.formats.les_houches import HardEvents
@@ -279,7 +278,7 @@ def test_of_many_shards_all_is_on_record(tmp_path):
         n_events = len(file["ids"])
     assert len(record) > 1 << 16
     assert json.loads(record)["arguments"]["input"] == [text.removeprefix("--input=") for text in inputs]
-    (step,) = History.read(tmp_path / "train.h5").steps
+    (step,) = L1Dataset.check(tmp_path / "train.h5").cutflow.steps
     assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events})
 
 

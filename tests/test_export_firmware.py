@@ -80,7 +80,7 @@ def test_whole_output(arguments, tmp_path):
     }
     lines = (folder / "events.txt").read_text().splitlines()
     assert lines[2] == "export_firmware (firmware)"
-    assert lines[-1] == "All numbers on record add up."
+    assert lines[-1] == "All recorded numbers add up."
 
 
 def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, tmp_path):

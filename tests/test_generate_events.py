@@ -9,7 +9,6 @@ import pytest
 from generate_events import FAILED, main, parse_args
 from tests.commands import error_of, usage_error_of
 from tests.toys import write_les_houches
-from utils.cutflow import History
 from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.formats.events import EventsFile
 
@@ -54,7 +53,7 @@ def test_events_file(tmp_path):
     assert 0 < error < 1e8
     assert json.loads(attributes["configuration"])["arguments"]["settings"] == list(QCD)
     assert json.loads(attributes["configuration"])["versions"]["pythia8mc"].startswith("8.")
-    (step,) = History.read(output).steps
+    (step,) = EventsFile.check(output).cutflow.steps
     assert step.written == {"events": {"QCD": 230}}
     assert step.read["QCD"] == 230 + sum(step.left_out[FAILED].values())
     assert [path.name for path in output.parent.iterdir()] == ["0.h5"]
@@ -107,7 +106,7 @@ def test_shards_of_a_les_houches_file(tmp_path):
         np.testing.assert_allclose(weights, np.tile([7.0, -1.0], 15) / 30, rtol=1e-6)
         with h5py.File(output) as file:
             assert file.attrs["cross_section_pb"] == pytest.approx(3, rel=1e-6)
-        (step,) = History.read(output).steps
+        (step,) = EventsFile.check(output).cutflow.steps
         assert (step.read, step.written, step.left_out) == ({"QCD": 30}, {"events": {"QCD": 30}}, {FAILED: {"QCD": 0}})
         leading.append(particles[:, EVENT_MUONS.start, PHI])
     assert EventsFile.check(tmp_path / "1.h5").hard_events.start == 30

@@ -19,7 +19,7 @@ from nn.search import hyperband as search
 from tests.commands import error_of, usage_error_of
 from tests.toys import l1_events, write_l1
 from train_teacher import main
-from utils.cutflow import History
+from utils.cutflow import Cutflow
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.training.batches import GraphBatches
@@ -139,10 +139,10 @@ class TestOutputs:
 
     def test_record_what_became_of_the_events(self, met_teacher, train_file):
         record = read_json(met_teacher / "training.json")
-        history = History.of_record(record["event_counts"])
-        assert [step.step for step in history.steps] == ["create_L1regression_data", "train_teacher"]
-        assert history.disagreements() == []
-        step = history.steps[-1]
+        cutflow = Cutflow.from_record(record["event_counts"])
+        assert [step.step for step in cutflow.steps] == ["create_L1regression_data", "train_teacher"]
+        assert cutflow.disagreements() == []
+        step = cutflow.steps[-1]
         with h5py.File(train_file) as file:
             ids, jets = file["ids"][:], (file["smeared_data"][:, 8:, 0] > 0).any(1)
         assert step.read == {"QCD": (ids == 1).sum(), "W": (ids == 2).sum()}

@@ -1,9 +1,9 @@
-"""What became of the events: how many each step read, wrote and left out, and why, by process.
+"""Cutflow: how many events each step read, wrote and left out, by process.
 
-A step puts its counts behind those of the steps before it, whose record came with its input, and leaves the whole with
-its output: in the attribute ``event_counts`` of HDF5 files, under that key in training.json, results.json and
-firmware.json. The last step can show the way of all events, and say where the numbers do not add up. Files from
-elsewhere have no such record.
+Each step appends its counts to the cutflow of its input and stores the whole with its output: as the attribute
+``event_counts`` of HDF5 files, and under that key in training.json, results.json and firmware.json. The last step shows
+the cutflow from the generator to the plots, and reports numbers that do not add up. Files made by other programs have
+no cutflow.
 """
 
 import json
@@ -11,20 +11,15 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from utils.formats.first_look import first_look
-from utils.formats.hdf5 import open_hdf5, read_text_attribute
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 EVENT_COUNTS = "event_counts"
-MOST_EVENTS = 2**53  # that are believed; sums of them can be counted and shown
 READ, GENERATED, LEFT_OUT = "read", "generated", "left out"
 
 ByProcess = Mapping[str, int]
@@ -33,14 +28,14 @@ ByReason = Mapping[str, ByProcess]
 
 @dataclass(frozen=True)
 class StepCounts:
-    """Events of a step.
+    """Event counts of one step.
 
     Attributes
     ----------
     step : str
         Name of the script.
     source : str or None
-        Which output of the step before was read; None if that is not on record.
+        Output of the previous step that was read; None if it is unknown.
     read : dict of str to int
         By process.
     written, left_out : dict of str to dict of str to int
@@ -54,11 +49,11 @@ class StepCounts:
     left_out: ByReason
 
     def output(self, name: str) -> dict[str, int]:
-        """Return the events of an output by process; those of `LEFT_OUT` are the sum of all reasons."""
+        """Return the events of an output by process; `LEFT_OUT` is the sum over all reasons."""
         return _sum(self.left_out.values()) if name == LEFT_OUT else dict(self.written.get(name, {}))
 
     def disagreements(self) -> list[str]:
-        """Say for which processes more or fewer events were read than written and left out."""
+        """List the processes whose events read differ from those written and left out."""
         accounted_for = _sum([*self.written.values(), *self.left_out.values()])
         return [
             f"{self.step}: {process}: {self.read.get(process, 0)} read, {accounted_for.get(process, 0)} accounted for"
@@ -76,42 +71,31 @@ def _sum(parts: Iterable[ByProcess]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class History:
-    """What became of the events of a file, or of whatever else a step wrote.
+class Cutflow:
+    """Event counts of all steps up to a file or another output.
 
     Attributes
     ----------
     steps : tuple of StepCounts
-        The first one first; empty if nothing is on record.
+        In the order in which they ran; empty if nothing is recorded.
     output : str or None
-        Which output of the last step they are.
+        Output of the last step to which this cutflow belongs.
     """
 
     steps: tuple[StepCounts, ...] = ()
     output: str | None = None
 
     @classmethod
-    def read(cls, path: str | Path) -> "History":
-        """Read what is on record of an HDF5 file; of one that was checked it is there already."""
-        (history,) = first_look(cls._look, [path])
-        return history
-
-    @classmethod
-    def _look(cls, path: Path) -> "History":
-        with open_hdf5(path) as file:
-            return cls.of_attribute(file)
-
-    @classmethod
-    def of_attribute(cls, file: h5py.File) -> "History":
-        """Read the attribute of an open file."""
+    def from_json(cls, text: str | None) -> "Cutflow":
+        """Parse the attribute of an HDF5 file; anything else gives an empty cutflow."""
         try:
-            return cls.of_record(json.loads(read_text_attribute(file, EVENT_COUNTS) or "null"))
+            return cls.from_record(json.loads(text or "null"))
         except (RecursionError, ValueError):
             return cls()
 
     @classmethod
-    def of_record(cls, record: Any) -> "History":
-        """Make a history of its record; of anything else, one without steps."""
+    def from_record(cls, record: Any) -> "Cutflow":
+        """Make a cutflow of a parsed record; anything else gives an empty cutflow."""
         try:
             steps = tuple(_step(**step) for step in record["steps"])
             return cls(steps, _text(record["output"])) if steps else cls()
@@ -119,50 +103,51 @@ class History:
             return cls()
 
     @classmethod
-    def of_inputs(cls, files: "Mapping[str, Sequence[History]]") -> "History":
-        """Add up what is on record of the events files of several processes.
+    def merged(cls, inputs: "Mapping[str, Sequence[Cutflow]]") -> "Cutflow":
+        """Add up the cutflows of events files, process by process.
 
         Parameters
         ----------
-        files : mapping of str to sequence of History
-            Of the files of each process. One of which a file has no record has none.
+        inputs : mapping of str to sequence of Cutflow
+            Cutflow of each file, by process. A process with a file without a cutflow is left out.
         """
-        found = {process: [history.steps for history in of_files] for process, of_files in files.items()}
-        of_process = {
-            process: [steps[0] for steps in histories] for process, histories in found.items() if all(histories)
+        first_steps = {
+            process: [cutflow.steps[0] for cutflow in cutflows]
+            for process, cutflows in inputs.items()
+            if all(cutflow.steps for cutflow in cutflows)
         }
-        if not of_process:
+        if not first_steps:
             return cls()
-        first = next(iter(of_process.values()))[0]
+        first = next(iter(first_steps.values()))[0]
 
         def add_up(part: str) -> ByReason:
-            names = dict.fromkeys(name for steps in of_process.values() for step in steps for name in vars(step)[part])
+            names = dict.fromkeys(name for steps in first_steps.values() for step in steps for name in vars(step)[part])
             return {
                 name: {
                     process: sum(sum(vars(step)[part].get(name, {}).values()) for step in steps)
-                    for process, steps in of_process.items()
+                    for process, steps in first_steps.items()
                 }
                 for name in names
             }
 
-        read = {process: sum(sum(step.read.values()) for step in steps) for process, steps in of_process.items()}
+        read = {process: sum(sum(step.read.values()) for step in steps) for process, steps in first_steps.items()}
         step = StepCounts(first.step, first.source, read, add_up("written"), add_up("left_out"))
         return cls((step,), next(iter(step.written)))
 
     def record(self) -> dict[str, Any]:
-        """Return what is written to JSON."""
+        """Return the content for JSON."""
         return {"steps": [asdict(step) for step in self.steps], "output": self.output}
 
     def attribute(self) -> dict[str, str]:
-        """Return the attribute of an HDF5 file."""
+        """Return the attribute of an HDF5 file by its name."""
         return {EVENT_COUNTS: json.dumps(self.record())}
 
-    def of(self, output: str) -> "History":
-        """Return the history of another output of the same step."""
-        return History(self.steps, output)
+    def of(self, output: str) -> "Cutflow":
+        """Return the cutflow of another output of the same step."""
+        return Cutflow(self.steps, output)
 
     def disagreements(self) -> list[str]:
-        """Say where numbers do not add up, within a step or from one to the next."""
+        """List the numbers that do not add up, within a step or from one to the next."""
         found = [text for step in self.steps for text in step.disagreements()]
         for before, after in zip(self.steps, self.steps[1:], strict=False):
             written = before.output(after.source or "")
@@ -172,6 +157,9 @@ class History:
                 if number != after.read.get(process, 0)
             ]
         return found
+
+
+NamedCutflows = Sequence[tuple[str, Cutflow]]
 
 
 def _step(*, step: Any, source: Any, read: Any, written: Any, left_out: Any) -> StepCounts:
@@ -195,15 +183,15 @@ def _text(text: Any) -> str:
 
 
 @dataclass
-class Tally:
-    """Counts the events of a step while it works.
+class StepCounter:
+    """Counts the events of a step while it runs.
 
     Parameters
     ----------
     process_names : dict
         Name of each process id.
     outputs, reasons : collection of str
-        What may become of an event: the outputs it can be written to, and why it can be left out.
+        Outputs to which an event can be written, and reasons for which it can be left out.
     """
 
     process_names: Mapping[int, str]
@@ -212,77 +200,78 @@ class Tally:
     _outcomes: dict[str, Counter[int]] = field(default_factory=dict)
 
     def add(self, outcome: str, ids: np.ndarray) -> None:
-        """Count events that were `READ`, or of an output or of a reason, by their process ids."""
+        """Count events by their process ids; the outcome is `READ`, an output or a reason."""
         for process_id, number in zip(*np.unique(ids, return_counts=True), strict=True):
             self.add_number(outcome, int(process_id), int(number))
 
     def add_number(self, outcome: str, process_id: int, number: int) -> None:
-        """Count so many events of a process."""
+        """Add a number of events of one process."""
         self._outcomes.setdefault(outcome, Counter())[process_id] += number
 
     def number(self, outcome: str, process_id: int) -> int:
-        """Return how many events of a process were counted."""
+        """Return the number of events counted for one process."""
         return self._outcomes.get(outcome, Counter())[process_id]
 
-    def after(self, before: History, step: str) -> History:
-        """Put the counts behind what is on record of the input, and log them.
-
-        A :class:`UserError` says if not all events that were read are accounted for.
+    def append_to(self, cutflow: Cutflow, step: str) -> Cutflow:
+        """Append the counts to the cutflow of the input, and log them.
 
         Parameters
         ----------
-        before : History
+        cutflow : Cutflow
         step : str
             Name of the script.
 
         Returns
         -------
-        History
+        Cutflow
             Of the first output.
+
+        Raises
+        ------
+        UserError
+            If events that were read are neither written nor left out.
         """
         parts = [{name: self._by_process(name) for name in names} for names in (self.outputs, self.reasons)]
-        counts = StepCounts(step, before.output, self._by_process(READ), *parts)
+        counts = StepCounts(step, cutflow.output, self._by_process(READ), *parts)
         lost = counts.disagreements()
         if lost:
             raise UserError(f"events got lost, please report it: {'; '.join(lost)}")
-        logger.info("%s: %d events read; %s", step, sum(counts.read.values()), "; ".join(_shares(counts)))
-        history = History((*before.steps, counts), next(iter(self.outputs)))
-        for text in history.disagreements():
+        logger.info("%s: %d events read; %s", step, sum(counts.read.values()), "; ".join(_totals(counts)))
+        extended = Cutflow((*cutflow.steps, counts), next(iter(self.outputs)))
+        for text in extended.disagreements():
             logger.warning("events do not add up: %s", text)
-        return history
+        return extended
 
     def _by_process(self, outcome: str) -> dict[str, int]:
         return {name: self.number(outcome, process_id) for process_id, name in self.process_names.items()}
 
 
-def _shares(step: StepCounts) -> list[str]:
-    """Say how many events each output has and each reason left out."""
+def _totals(step: StepCounts) -> list[str]:
+    """Describe the number of events of each output and of each reason."""
     texts = [f"{name}: {sum(counts.values())}" for name, counts in step.written.items()]
     return texts + [f"left out, {name}: {sum(counts.values())}" for name, counts in step.left_out.items()]
 
 
-@dataclass(frozen=True)
-class Branch:
-    """What became of the events that something was made with, such as a model or the evaluation."""
+def cutflow_table(cutflows: NamedCutflows) -> str:
+    """Format cutflows as a table with a block for each step and a column for each process.
 
-    name: str
-    history: History
+    A step that several cutflows share is shown once. The last lines say which part is not recorded, and which numbers
+    do not add up.
 
-
-def event_table(branches: Sequence[Branch]) -> str:
-    """Write the way of all events as a table: a part for each step, a column for each process.
-
-    Steps that branches share are shown once. At the end it says what is not on record, and where numbers do not add up.
+    Parameters
+    ----------
+    cutflows : sequence of (str, Cutflow)
+        Each with the name of the result, such as "teacher" or "evaluation".
     """
-    of_step: dict[str, tuple[StepCounts, list[str]]] = {}
-    for branch in branches:
-        for step in branch.history.steps:
-            of_step.setdefault(json.dumps(asdict(step)), (step, []))[1].append(branch.name)
-    processes = list(dict.fromkeys(process for step, _ in of_step.values() for process in step.read))
+    blocks: dict[str, tuple[StepCounts, list[str]]] = {}
+    for name, cutflow in cutflows:
+        for step in cutflow.steps:
+            blocks.setdefault(json.dumps(asdict(step)), (step, []))[1].append(name)
+    processes = list(dict.fromkeys(process for step, _ in blocks.values() for process in step.read))
     rows: list[tuple[str, ...]] = [("events", *processes, "all")]
-    for step, names in of_step.values():
+    for step, names in blocks.values():
         rows += [("",) * len(rows[0]), (f"{step.step} ({', '.join(names)})", *[""] * (len(processes) + 1))]
-        lines = [(f"  in: {step.source or 'a file without a record'}", step.read)]
+        lines = [(f"  in: {step.source or 'a file without a cutflow'}", step.read)]
         lines += [(f"  out: {name}", counts) for name, counts in step.written.items()]
         lines += [(f"  left out: {name}", counts) for name, counts in step.left_out.items()]
         for name, counts in lines:
@@ -292,30 +281,29 @@ def event_table(branches: Sequence[Branch]) -> str:
     table = "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
     )
-    return "\n".join([table, "", *_remarks(branches)]) + "\n"
+    return "\n".join([table, "", *_remarks(cutflows)]) + "\n"
 
 
-def disagreements(branches: Sequence[Branch]) -> list[str]:
-    """Say where the numbers of branches do not add up, once each."""
-    return list(dict.fromkeys(text for branch in branches for text in branch.history.disagreements()))
+def disagreements(cutflows: NamedCutflows) -> list[str]:
+    """List the numbers of several cutflows that do not add up, each once."""
+    return list(dict.fromkeys(text for _, cutflow in cutflows for text in cutflow.disagreements()))
 
 
-def branches_record(branches: Sequence[Branch]) -> dict[str, Any]:
-    """Return what is written to JSON: the steps of each branch, and where numbers do not add up."""
+def cutflows_record(cutflows: NamedCutflows) -> dict[str, Any]:
+    """Return the content for JSON: the steps of each cutflow, and the numbers that do not add up."""
     return {
-        "branches": [{"name": branch.name, "steps": branch.history.record()["steps"]} for branch in branches],
-        "disagreements": disagreements(branches),
+        "branches": [{"name": name, "steps": cutflow.record()["steps"]} for name, cutflow in cutflows],
+        "disagreements": disagreements(cutflows),
     }
 
 
-def _remarks(branches: Sequence[Branch]) -> list[str]:
-    """Say what is not on record and whether all adds up."""
+def _remarks(cutflows: NamedCutflows) -> list[str]:
+    """Say which part is not recorded and whether all numbers add up."""
     remarks = []
-    for branch in branches:
-        steps = branch.history.steps
-        if not steps:
-            remarks.append(f"{branch.name}: nothing is on record.")
-        elif steps[0].source != GENERATED:
-            remarks.append(f"{branch.name}: what was before {steps[0].step} is not on record.")
-    found = disagreements(branches)
-    return remarks + ([f"DOES NOT ADD UP: {text}" for text in found] or ["All numbers on record add up."])
+    for name, cutflow in cutflows:
+        if not cutflow.steps:
+            remarks.append(f"{name}: nothing is recorded.")
+        elif cutflow.steps[0].source != GENERATED:
+            remarks.append(f"{name}: the steps before {cutflow.steps[0].step} are not recorded.")
+    found = disagreements(cutflows)
+    return remarks + ([f"DOES NOT ADD UP: {text}" for text in found] or ["All recorded numbers add up."])

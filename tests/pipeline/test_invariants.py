@@ -15,7 +15,6 @@ import create_L1regression_data
 import selective_sampling_jets
 import train_teacher
 from tests.toys import random_particles, write_events
-from utils.cutflow import History
 from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
@@ -352,13 +351,13 @@ class TestSelectionAndItsComplement:
         assert (kept["weights"] > before).any()
 
     def test_are_what_is_on_record(self, made, parts):
-        history = History.read(parts[0])
-        step = history.steps[-1]
-        assert history.disagreements() == []
+        cutflow = L1Dataset.check(parts[0]).cutflow
+        step = cutflow.steps[-1]
+        assert cutflow.disagreements() == []
         for events, counts in (
             (read(made["train"]), step.read),
             (read(parts[0]), step.output("kept")),
-            (read(parts[1]), step.output(History.read(parts[1]).output)),
+            (read(parts[1]), step.output(L1Dataset.check(parts[1]).cutflow.output)),
         ):
             assert counts == {name: np.sum(events["ids"] == name) for name in NUMBERS}
         assert step.left_out["other process"] == {"QCD": 0, "W": step.read["W"]}

@@ -225,7 +225,7 @@ class TestRun:
         assert [step["step"] for step in evaluation["steps"]] == [*scripts[:2], "analyze_results_teacher"]
         assert teacher["steps"][0]["written"]["events"] == {"QCD": 700, "W": 400, "hToTauTau": 60, "hChToTauNu": 60}
         assert teacher["steps"][:2] == evaluation["steps"][:2]
-        assert (folder / "events.txt").read_text().endswith("\nAll numbers on record add up.\n")
+        assert (folder / "events.txt").read_text().endswith("\nAll recorded numbers add up.\n")
 
     def test_selects_the_processes_of_the_configuration(self, finished):
         with h5py.File(finished / "output" / "selective_true_ht" / "train.h5") as file:

@@ -1,4 +1,4 @@
-"""What became of the events: sums, records that come with files, and what is said where numbers do not add up."""
+"""Cutflow: sums, the attribute of HDF5 files, and the report of numbers that do not add up."""
 
 import json
 import logging
@@ -8,7 +8,18 @@ import h5py
 import numpy as np
 import pytest
 
-from utils.cutflow import GENERATED, LEFT_OUT, READ, Branch, History, StepCounts, Tally, disagreements, event_table
+from utils.cutflow import (
+    EVENT_COUNTS,
+    GENERATED,
+    LEFT_OUT,
+    READ,
+    Cutflow,
+    StepCounter,
+    StepCounts,
+    cutflow_table,
+    disagreements,
+)
+from utils.formats.hdf5 import open_hdf5, read_text_attribute
 from utils.runtime.errors import UserError
 
 GENERATE = StepCounts(
@@ -24,25 +35,27 @@ SELECT = StepCounts(
     {"kept": {"QCD": 4, "W": 0}},
     {"other process": {"QCD": 0, "W": 3}, "thinned": {"QCD": 3, "W": 0}},
 )
-KEPT = History((GENERATE, SPLIT, SELECT), "kept")
+KEPT = Cutflow((GENERATE, SPLIT, SELECT), "kept")
 
 
-def write(path, history, **attributes):
+def through_a_file(path, attributes):
+    """Write attributes to an HDF5 file and read the cutflow back."""
     with h5py.File(path, "w") as file:
-        file.attrs.update({**history.attribute(), **attributes})
-    return path
+        file.attrs.update(attributes)
+    with open_hdf5(path) as file:
+        return Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS))
 
 
 def test_a_record_comes_back_as_it_was(tmp_path):
-    assert History.read(write(tmp_path / "x.h5", KEPT)) == KEPT
-    assert History.of_record(json.loads(json.dumps(KEPT.record()))) == KEPT
+    assert through_a_file(tmp_path / "x.h5", KEPT.attribute()) == KEPT
+    assert Cutflow.from_record(json.loads(json.dumps(KEPT.record()))) == KEPT
 
 
 def test_a_record_may_be_longer_than_the_64_kb_of_an_attribute_of_fixed_length(tmp_path):
     of_many = {f"process{i}": i for i in range(5000)}
-    history = History((StepCounts("generate", GENERATED, of_many, {"events": of_many}, {}),), "events")
-    assert len(history.attribute()["event_counts"]) > 1 << 17
-    assert History.read(write(tmp_path / "x.h5", history)) == history
+    cutflow = Cutflow((StepCounts("generate", GENERATED, of_many, {"events": of_many}, {}),), "events")
+    assert len(cutflow.attribute()["event_counts"]) > 1 << 17
+    assert through_a_file(tmp_path / "x.h5", cutflow.attribute()) == cutflow
 
 
 @pytest.mark.parametrize(
@@ -60,29 +73,28 @@ def test_a_record_may_be_longer_than_the_64_kb_of_an_attribute_of_fixed_length(t
         KEPT.attribute()["event_counts"].replace("12", '"many"'),
     ],
 )
-def test_what_is_no_record_is_not_on_record(tmp_path, attribute):
-    assert History.read(write(tmp_path / "x.h5", KEPT, event_counts=attribute)) == History()
+def test_an_attribute_that_is_no_cutflow_gives_an_empty_one(tmp_path, attribute):
+    assert through_a_file(tmp_path / "x.h5", {"event_counts": attribute}) == Cutflow()
 
 
-def test_a_file_from_elsewhere_has_no_record(tmp_path):
-    h5py.File(tmp_path / "x.h5", "w").close()
-    assert History.read(tmp_path / "x.h5") == History()
+def test_a_file_of_another_program_has_no_cutflow(tmp_path):
+    assert through_a_file(tmp_path / "x.h5", {}) == Cutflow()
 
 
-class TestTally:
-    def tally(self):
-        tally = Tally({1: "QCD", 7: "W"}, ["kept", "spare"], ["thinned"])
-        tally.add(READ, np.array([1, 7, 7], np.int32))
-        tally.add(READ, np.array([1]))
-        tally.add("kept", np.array([7, 1]))
-        tally.add("thinned", np.array([1]))
-        return tally
+class TestStepCounter:
+    def counter(self):
+        counter = StepCounter({1: "QCD", 7: "W"}, ["kept", "spare"], ["thinned"])
+        counter.add(READ, np.array([1, 7, 7], np.int32))
+        counter.add(READ, np.array([1]))
+        counter.add("kept", np.array([7, 1]))
+        counter.add("thinned", np.array([1]))
+        return counter
 
     def test_counts_by_process_after_what_was_before(self, caplog):
         caplog.set_level(logging.INFO)
-        tally = self.tally()
-        tally.add_number("spare", 7, 1)
-        history = tally.after(History((), "somewhere"), "select")
+        counter = self.counter()
+        counter.add_number("spare", 7, 1)
+        cutflow = counter.append_to(Cutflow((), "somewhere"), "select")
         expected = StepCounts(
             "select",
             "somewhere",
@@ -90,28 +102,28 @@ class TestTally:
             {"kept": {"QCD": 1, "W": 1}, "spare": {"QCD": 0, "W": 1}},
             {"thinned": {"QCD": 1, "W": 0}},
         )
-        assert history == History((expected,), "kept")
+        assert cutflow == Cutflow((expected,), "kept")
         assert "select: 4 events read; kept: 2; spare: 1; left out, thinned: 1" in caplog.text
 
     def test_a_lost_event_stops_the_step(self):
         with pytest.raises(UserError, match=r"events got lost.* select: W: 2 read, 1 accounted for"):
-            self.tally().after(History(), "select")
+            self.counter().append_to(Cutflow(), "select")
 
     def test_a_step_warns_where_its_input_has_other_events_than_its_record_says(self, caplog):
-        tally = self.tally()
-        tally.add_number("spare", 7, 1)
+        counter = self.counter()
+        counter.add_number("spare", 7, 1)
         before = replace(SPLIT, written={"training": {"QCD": 2, "W": 3}})
-        tally.after(History((before,), "training"), "select")
+        counter.append_to(Cutflow((before,), "training"), "select")
         assert "select: W: 2 read, but 3 written by split" in caplog.text
 
 
 class TestInputs:
-    def test_shards_add_up_under_the_names_that_are_given(self, tmp_path):
+    def test_shards_add_up_under_the_names_that_are_given(self):
         shards = [
             StepCounts("generate", GENERATED, {name: n + 1}, {"events": {name: n}}, {"failed": {name: 1}})
             for name, n in (("QCD", 10), ("QCD", 20), ("Wlnu", 5))
         ]
-        paths = [write(tmp_path / f"{i}.h5", History((step,), "events")) for i, step in enumerate(shards)]
+        first, second, w = (Cutflow((step,), "events") for step in shards)
         expected = StepCounts(
             "generate",
             GENERATED,
@@ -119,32 +131,29 @@ class TestInputs:
             {"events": {"QCD": 30, "W": 5}},
             {"failed": {"QCD": 2, "W": 1}},
         )
-        found = History.of_inputs({"QCD": [*map(History.read, paths[:2])], "W": [History.read(paths[2])]})
-        assert found == History((expected,), "events")
+        found = Cutflow.merged({"QCD": [first, second], "W": [w]})
+        assert found == Cutflow((expected,), "events")
 
-    def test_a_process_of_which_a_file_has_no_record_has_none(self, tmp_path):
+    def test_a_process_with_a_file_without_a_cutflow_is_left_out(self):
         step = StepCounts("generate", GENERATED, {"QCD": 10}, {"events": {"QCD": 10}}, {})
-        known = write(tmp_path / "known.h5", History((step,), "events"))
-        unknown = tmp_path / "unknown.h5"
-        h5py.File(unknown, "w").close()
-        known, unknown = History.read(known), History.read(unknown)
-        found = History.of_inputs({"QCD": [known], "W": [known, unknown]})
-        assert found == History((step,), "events")
-        assert History.of_inputs({"W": [known, unknown]}) == History()
-        # What is not on record is no disagreement.
+        known, unknown = Cutflow((step,), "events"), Cutflow()
+        found = Cutflow.merged({"QCD": [known], "W": [known, unknown]})
+        assert found == Cutflow((step,), "events")
+        assert Cutflow.merged({"W": [known, unknown]}) == Cutflow()
+        # A process that is not recorded does not disagree.
         after = StepCounts("split", "events", {"QCD": 10, "W": 9}, {"training": {"QCD": 10, "W": 9}}, {})
-        assert History((step, after), "training").disagreements() == []
+        assert Cutflow((step, after), "training").disagreements() == []
 
 
 class TestTable:
-    def test_shows_the_way_of_all_events(self):
+    def test_shows_each_step_once(self):
         train = StepCounts("train", "kept", {"QCD": 4, "W": 0}, {"training": {"QCD": 4, "W": 0}}, {})
         evaluate = StepCounts("evaluate", "test", {"QCD": 3, "W": 2}, {"corrected": {"QCD": 3, "W": 2}}, {})
-        branches = [
-            Branch("teacher", History((*KEPT.steps, train), "training")),
-            Branch("evaluation", History((GENERATE, SPLIT, evaluate), "corrected")),
+        cutflows = [
+            ("teacher", Cutflow((*KEPT.steps, train), "training")),
+            ("evaluation", Cutflow((GENERATE, SPLIT, evaluate), "corrected")),
         ]
-        rows = [" ".join(line.split()) for line in event_table(branches).splitlines()]
+        rows = [" ".join(line.split()) for line in cutflow_table(cutflows).splitlines()]
         assert rows == [
             "events QCD W all",
             "",
@@ -172,21 +181,21 @@ class TestTable:
             "in: test 3 2 5",
             "out: corrected 3 2 5",
             "",
-            "All numbers on record add up.",
+            "All recorded numbers add up.",
         ]
 
-    def test_says_what_is_not_on_record(self):
+    def test_names_the_steps_that_are_not_recorded(self):
         first = replace(SELECT, source=None)
-        text = event_table([Branch("teacher", History((first,), "kept")), Branch("student", History())])
-        assert "in: a file without a record" in text
+        text = cutflow_table([("teacher", Cutflow((first,), "kept")), ("student", Cutflow())])
+        assert "in: a file without a cutflow" in text
         assert text.splitlines()[-3:] == [
-            "teacher: what was before select is not on record.",
-            "student: nothing is on record.",
-            "All numbers on record add up.",
+            "teacher: the steps before select are not recorded.",
+            "student: nothing is recorded.",
+            "All recorded numbers add up.",
         ]
 
-    def test_of_nothing_is_said_to_be_so(self):
-        assert event_table([Branch("evaluation", History())]).splitlines()[2] == "evaluation: nothing is on record."
+    def test_an_empty_cutflow_is_named(self):
+        assert cutflow_table([("evaluation", Cutflow())]).splitlines()[2] == "evaluation: nothing is recorded."
 
     @pytest.mark.parametrize(
         ("changed", "expected"),
@@ -203,9 +212,9 @@ class TestTable:
         ],
     )
     def test_says_where_numbers_do_not_add_up(self, changed, expected):
-        branches = [Branch("teacher", History(changed, "kept")), Branch("student", History(changed, "kept"))]
-        assert disagreements(branches) == expected
-        text = event_table(branches)
+        cutflows = [("teacher", Cutflow(changed, "kept")), ("student", Cutflow(changed, "kept"))]
+        assert disagreements(cutflows) == expected
+        text = cutflow_table(cutflows)
         assert [line for line in text.splitlines() if line.startswith("DOES NOT ADD UP: ")] == [
             f"DOES NOT ADD UP: {line}" for line in expected
         ]
@@ -213,4 +222,4 @@ class TestTable:
 
     def test_events_that_were_left_out_can_be_read_too(self):
         after = StepCounts("train", LEFT_OUT, {"QCD": 3, "W": 3}, {"training": {"QCD": 3, "W": 3}}, {})
-        assert History((*KEPT.steps, after), "training").disagreements() == []
+        assert Cutflow((*KEPT.steps, after), "training").disagreements() == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.cutflow import EVENT_COUNTS, Branch, branches_record
+from utils.cutflow import EVENT_COUNTS, NamedCutflows, cutflows_record
 from utils.evaluation.background_result import BackgroundResult
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.bootstrap import Estimate
@@ -295,13 +295,13 @@ def _zero_bias(result: ZeroBiasResult) -> Tree:
     }
 
 
-def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
+def numbers(results: Results, cutflows: NamedCutflows, trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
     """Put all numbers into the structure of results.json.
 
     Parameters
     ----------
     results : Results
-    branches : sequence of Branch
+    cutflows : sequence of (str, Cutflow)
         What became of the events of the training of each model, and of those of the evaluation.
     trainings : mapping of str to dict
         What the training of each model recorded.
@@ -328,6 +328,6 @@ def numbers(results: Results, branches: Sequence[Branch], trainings: Mapping[str
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,
-        EVENT_COUNTS: branches_record(branches),
+        EVENT_COUNTS: cutflows_record(cutflows),
         "made_by": made_by,
     }

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from utils.cutflow import History
+from utils.cutflow import EVENT_COUNTS, Cutflow
 from utils.data_processing import (
     CLASS,
     ETA,
@@ -91,7 +91,7 @@ class EventsFile:
     n_events : int
     weighted : bool
         Whether its events are weighted.
-    history : History
+    cutflow : Cutflow
         What is on record of its events.
     fingerprint : str or None
         Of its first events, the same in any copy; None if no objects are in them.
@@ -102,7 +102,7 @@ class EventsFile:
     path: Path
     n_events: int
     weighted: bool
-    history: History
+    cutflow: Cutflow
     fingerprint: str | None
     hard_events: HardEvents | None
 
@@ -122,8 +122,11 @@ class EventsFile:
             if weighted:
                 checked_dataset(file, "Weights", (n_events,))
             first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
-            history, hard = History.of_attribute(file), HardEvents.of_record(read_text_attribute(file, HARD_EVENTS))
-            return cls(path, n_events, weighted, history, fingerprint(first), hard)
+            cutflow, hard = (
+                Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS)),
+                HardEvents.of_record(read_text_attribute(file, HARD_EVENTS)),
+            )
+            return cls(path, n_events, weighted, cutflow, fingerprint(first), hard)
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the events [start, stop).

@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 
 from utils.cli import is_name
-from utils.cutflow import History
+from utils.cutflow import EVENT_COUNTS, Cutflow
 from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
 from utils.formats.first_look import first_look
 from utils.formats.gzip_chunks import GzipTable, read_rows
-from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5
+from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
 from utils.formats.repeated import LOOKED_AT, fingerprint
 from utils.runtime.compiled import compiled
@@ -66,9 +66,9 @@ class L1Writer:
         """Append events."""
         self._table.append(vars(events))
 
-    def record(self, history: History) -> None:
+    def record(self, cutflow: Cutflow) -> None:
         """Write what became of the events on the way to this file."""
-        self._file.attrs.update(history.attribute())
+        self._file.attrs.update(cutflow.attribute())
 
     def finish(self) -> None:
         """Write what is not yet written."""
@@ -160,7 +160,7 @@ class L1Dataset:
         Whether it has weights; files from elsewhere may have none.
     sampled : bool
         Whether it has the probabilities with which the selective sampling kept its events.
-    history : History
+    cutflow : Cutflow
         What is on record of its events.
     fingerprint : str or None
         Of the true objects of its first events: see `utils.formats.repeated`.
@@ -171,7 +171,7 @@ class L1Dataset:
     process_names: dict[int, str]
     weighted: bool
     sampled: bool
-    history: History
+    cutflow: Cutflow
     fingerprint: str | None
 
     @classmethod
@@ -194,7 +194,15 @@ class L1Dataset:
                 checked_dataset(file, name, (n_events,))
             names = _parse_labels(path, _read_labels(file))
             first = fingerprint(read_rows(file["true_data"], 0, min(n_events, LOOKED_AT)))
-            return cls(path, n_events, names, weighted, sampled, History.of_attribute(file), first)
+            return cls(
+                path,
+                n_events,
+                names,
+                weighted,
+                sampled,
+                Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS)),
+                first,
+            )
 
     @property
     def optional(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.cutflow import EVENT_COUNTS, History
+from utils.cutflow import EVENT_COUNTS, Cutflow
 from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.fingerprints import FINGERPRINTS
 from utils.formats.l1_files import L1Dataset
@@ -118,7 +118,7 @@ def record_of(
     kind: str,
     creator: GraphCreator,
     graphs: TrainingGraphs,
-    events: History,
+    events: Cutflow,
     made_for: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what every training records of itself: what it is of, its events, and what made it.
@@ -129,7 +129,7 @@ def record_of(
     kind : {"teacher", "student"}
     creator : GraphCreator
     graphs : TrainingGraphs
-    events : History
+    events : Cutflow
         Of the training's events, this step last.
     made_for : mapping
         What the training depends on, with the hashes of the input and of the code. Beside the hash of the input

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import progress
-from utils.cutflow import READ, Tally
+from utils.cutflow import READ, StepCounter
 from utils.data_processing import L1Events, jet_count
 from utils.formats.fingerprints import SmallestFingerprints, fingerprints
 from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
@@ -82,7 +82,7 @@ class TrainingGraphs:
         Labels of a graph.
     moments : Moments
         Of the features of the real nodes of the training part.
-    tally : Tally
+    counter : StepCounter
         Cutflow of the events of the file.
     spectrum : LossSpectrum
         Of the training part, before the processes have their shares.
@@ -95,7 +95,7 @@ class TrainingGraphs:
     n_chunks: int
     n_labels: int
     moments: Moments
-    tally: Tally
+    counter: StepCounter
     spectrum: LossSpectrum
     fingerprints: SmallestFingerprints
 
@@ -197,7 +197,7 @@ def read_training_graphs(
     loss_weights : LossWeights or None
         Weight of a graph in the loss of its part; None: all graphs count the same.
     """
-    tally = Tally(data.process_names, [TRAINING, VALIDATION], [NOT_IN_SUBSET, NO_JET, NO_TARGET])
+    counter = StepCounter(data.process_names, [TRAINING, VALIDATION], [NOT_IN_SUBSET, NO_JET, NO_TARGET])
     ids, names = _processes(data.process_names)
     parts = {name: _PartInTheMaking(loss_weights, names, scratch) for name in (TRAINING, VALIDATION)}
     moments, smallest = Moments(), SmallestFingerprints()
@@ -222,15 +222,15 @@ def read_training_graphs(
                 if name == TRAINING:
                     moments.add(graphs.nodes)
             smallest.add(fingerprints(events)[used_for[TRAINING] | used_for[VALIDATION]])
-            tally.add(READ, chunk.ids)
-            tally.add(NOT_IN_SUBSET, np.delete(chunk.ids, rows))
+            counter.add(READ, chunk.ids)
+            counter.add(NOT_IN_SUBSET, np.delete(chunk.ids, rows))
             for outcome, chosen in used_for.items():
-                tally.add(outcome, events.ids[chosen])
+                counter.add(outcome, events.ids[chosen])
             n_labels, n_chunks = labels.shape[1], number + 1
             bar.update(len(chunk))
     training, validation = (part.finished(str(data.path), name) for name, part in parts.items())
     spectrum = parts[TRAINING].spectrum
-    return TrainingGraphs(training, validation, n_chunks, n_labels, moments, tally, spectrum, smallest)
+    return TrainingGraphs(training, validation, n_chunks, n_labels, moments, counter, spectrum, smallest)
 
 
 def _selected(split: EventSplit, counts: np.ndarray | None, chunk: int, n_events: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,13 +8,13 @@ import psutil
 import pytest
 
 from tests.toys import random_l1_events
-from utils.cutflow import History, StepCounts
+from utils.cutflow import Cutflow, StepCounts
 from utils.formats import first_look as first_look_module
 from utils.formats.first_look import first_look, memory_limited
 from utils.formats.l1_files import L1Dataset, new_l1_file
 from utils.runtime.errors import UserError
 
-HISTORY = History((StepCounts("generate", "generated", {"QCD": 4}, {"events": {"QCD": 4}}, {}),), "events")
+CUTFLOW = Cutflow((StepCounts("generate", "generated", {"QCD": 4}, {"events": {"QCD": 4}}, {}),), "events")
 
 
 @pytest.fixture(autouse=True)
@@ -102,15 +102,15 @@ def test_memory_is_limited_until_the_end_of_the_block():
 
 @pytest.fixture
 def l1_file(tmp_path):
-    """A file with a history, whose text is in a heap of the HDF5 library."""
+    """A file with a cutflow, whose text is in a heap of the HDF5 library."""
     with new_l1_file(tmp_path / "x.h5", {1: "QCD", 2: "W"}, seed=1, made_by={}) as file:
         file.append(random_l1_events(10))
-        file.record(HISTORY)
+        file.record(CUTFLOW)
     return tmp_path / "x.h5"
 
 
 def test_what_is_on_record_comes_with_the_file(l1_file):
-    assert L1Dataset.check(l1_file).history == HISTORY
+    assert L1Dataset.check(l1_file).cutflow == CUTFLOW
 
 
 def test_a_heap_that_a_lost_sector_has_zeroed_is_no_endless_loop(l1_file):
