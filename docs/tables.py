@@ -1,11 +1,6 @@
-"""Sphinx extension: tables of the flags, of the configuration and of JSON schemas, and pages of the Python API.
+"""Tables of the flags, of the configuration and of JSON schemas in Markdown, and pages of the Python API.
 
-All of it is made from the code while the documentation is built, so that none of it can be out of date:
-
-- ``{flags} SCRIPT``: the flags of a script, from its parser;
-- ``{configuration} SECTION``: the keys of a section of ``config.yaml``, from the file, its schema and the parser;
-- ``{schema} FILE``: the definitions of a JSON schema, a table each;
-- ``reference/api/``: a page for each folder of ``utils`` and ``nn``.
+All of it is made from the code, so that the documentation cannot be out of date.
 """
 
 import argparse
@@ -13,23 +8,12 @@ import ast
 import importlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import utils.runtime.environment  # noqa: F401
-
-# isort: split
 import yaml
-from docutils import nodes
-from docutils.statemachine import StringList
-from sphinx.addnodes import pending_xref
-from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -224,48 +208,6 @@ def schema_lines(path: Path) -> Iterator[str]:
             yield from lines(title, value)
 
 
-class Generated(SphinxDirective):
-    """Markdown that is made from the code."""
-
-    required_arguments = 0
-    optional_arguments = 1
-
-    def markdown(self, name: str) -> Iterable[str]:
-        """Return the lines of Markdown for the argument of the directive."""
-        raise NotImplementedError
-
-    def run(self) -> list[nodes.Node]:
-        """Return the nodes of the Markdown."""
-        lines = list(self.markdown(self.arguments[0] if self.arguments else ""))
-        container = nodes.container()
-        self.state.nested_parse(StringList(lines, source="generated"), self.content_offset, container)
-        return container.children
-
-
-class Flags(Generated):
-    """The flags of a script."""
-
-    def markdown(self, name: str) -> Iterable[str]:
-        """Return a table of the flags."""
-        return table(("flag", "default", "meaning"), flag_rows(name))
-
-
-class Configuration(Generated):
-    """The keys of a section of the configuration."""
-
-    def markdown(self, name: str) -> Iterable[str]:
-        """Return a table of the keys."""
-        return table(("key", "default", "allowed", "meaning"), configuration_rows(name))
-
-
-class Schema(Generated):
-    """The definitions of a JSON schema."""
-
-    def markdown(self, name: str) -> Iterable[str]:
-        """Return a table for each definition."""
-        return schema_lines(ROOT / name)
-
-
 def modules_by_folder() -> dict[str, list[str]]:
     """Return the names of all modules of the packages by the package that they stand in."""
     found: dict[str, list[str]] = {}
@@ -285,49 +227,3 @@ def api_page(folder: str, modules: Sequence[str]) -> str:
     for module in modules:
         parts += [f"## {module}", f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```"]
     return "\n\n".join(parts) + "\n"
-
-
-def write_api(app: Sphinx) -> None:
-    """Write the pages of the Python API where they changed, and remove those of folders that are gone."""
-    folder = Path(app.srcdir) / "reference" / "api"
-    folder.mkdir(exist_ok=True)
-    pages = {f"{name}.md": api_page(name, modules) for name, modules in modules_by_folder().items()}
-    for path in folder.iterdir():
-        if path.name not in pages:
-            path.unlink()
-    for name, text in pages.items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-
-
-def keep_bars(app: Sphinx, kind: str, name: str, found: object, options: object, lines: list[str]) -> None:
-    """Keep bars, as in abs(eta) written with them: docstrings have no substitutions of reStructuredText."""
-    for i, line in enumerate(lines):
-        parts = line.split("``")
-        lines[i] = "``".join(part if j % 2 else re.sub(r"(?<!\\)\|", r"\|", part) for j, part in enumerate(parts))
-
-
-def without_page(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Node) -> nodes.Node | None:
-    """Return the plain text for a name of the project that exists but is not public, such as a type variable."""
-    parts = node.get("reftarget", "").split(".")
-    for i in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:i]))
-        if parts[0] in PACKAGES and module is not None:
-            try:
-                attrgetter(".".join(parts[i:]))(module)
-            except AttributeError:
-                return None
-            return text
-    return None
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directives and the pages of the API."""
-    app.add_directive("flags", Flags)
-    app.add_directive("configuration", Configuration)
-    app.add_directive("schema", Schema)
-    app.connect("builder-inited", write_api)
-    app.connect("autodoc-process-docstring", keep_bars)
-    app.connect("missing-reference", without_page)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

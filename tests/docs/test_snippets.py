@@ -1,0 +1,236 @@
+"""The snippets of the documentation do what they say: each page is run from its first block to its last.
+
+Shell commands run in a temporary folder, and so do the Python blocks. Commands of the project stand for their checks:
+scripts and benchmarks are parsed, Snakemake and make plan what they would do. Blocks of YAML have to be overrides of
+config.yaml. A first line such as ``# name.yaml`` or ``# name.py`` makes a file of the block for later ones. A block
+that cannot be run says why in the line before it: ``<!-- not run: REASON -->``.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from tests.toys import random_l1_events, random_particles, write_events, write_l1
+from utils.config import check_config
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    path
+    for path in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+    if path.parent.name not in ("api", "_build") and path.name != "README.md"
+]
+FENCE = re.compile(
+    r"(?:^<!-- not run: (?P<reason>.+) -->\n+)?^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
+)
+RUN, SHOWN = ("bash", "python", "yaml"), ("text", "json")
+FILE_NAME = re.compile(r"# ([\w.-]+\.(?:yaml|py))\n")
+
+# Commands whose arguments are noted, each beginning with their number, and checked afterwards.
+NOTED = """set -eu
+note() { printf '%s\\0' "$#" "$@" >> "$NOTES"; }
+for name in snakemake make; do eval "$name() { note $name \\"\\$@\\"; }"; done
+python() { if [ -f "${1-}" ]; then "$PYTHON" "$@"; else note python "$@"; fi; }
+source() { [ "$1" = .venv/bin/activate ]; }
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    reason: str | None
+
+    @property
+    def file_name(self):
+        match = FILE_NAME.match(self.text)
+        return match and match[1]
+
+
+def blocks_of(page):
+    """Return the blocks of a page but the directives of Sphinx, whose name is in braces."""
+    found = [Block(match["language"], match["text"], match["reason"]) for match in FENCE.finditer(page.read_text())]
+    return [block for block in found if not block.language.startswith("{")]
+
+
+def prepare(folder):
+    """Write the files that pages name: below /data, and results of the workflow."""
+    for name in (
+        "adc2021/background_for_training",
+        "adc2021/Ato4l_lepFilter_13TeV_filtered",
+        "adc2021/hChToTauNu_13TeV_PU20_filtered",
+        "adc2021/hToTauTau_13TeV_PU20_filtered",
+        "adc2021/leptoquark_LOWMASS_lepFilter_13TeV_filtered",
+        "Ato4l_lepFilter_13TeV_filtered",
+    ):
+        write_events(folder / "data" / f"{name}.h5", random_particles(10))
+    for name in ("data/l1_regression_w_sig_train.h5", "data/l1_regression_w_sig_test.h5"):
+        write_l1(folder / name, random_l1_events(10))
+
+
+def prepare_results(folder):
+    """Write what the first steps of the workflow leave."""
+    for name in ("train", "test"):
+        (folder / "output" / "l1_regression").mkdir(parents=True, exist_ok=True)
+        write_l1(folder / "output" / "l1_regression" / f"{name}.h5", random_l1_events(10))
+    (folder / "output" / "teacher_true_met").mkdir()
+    (folder / "output" / "teacher_true_met" / "best_hyperparameters.json").write_text("{}")
+
+
+PREPARED = {"docs/tutorials/own_events": prepare, "docs/tutorials/met_teacher": prepare_results}
+
+
+def page_name(page):
+    return str(page.relative_to(ROOT).with_suffix(""))
+
+
+def pages_with(*languages):
+    chosen = [
+        page for page in PAGES if any(block.language in languages and not block.reason for block in blocks_of(page))
+    ]
+    return [pytest.param(page, id=page_name(page)) for page in chosen]
+
+
+class _Parsed(Exception):  # noqa: N818
+    """Ends a script that has parsed its command line."""
+
+
+def parse(module, arguments):
+    """Parse a command line as a script does, and do nothing of what it asks for."""
+    real = argparse.ArgumentParser.parse_args
+
+    def parse_only(parser, arguments=None, namespace=None):
+        real(parser, arguments, namespace)
+        raise _Parsed
+
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            if hasattr(module, "parse_args"):
+                module.parse_args(arguments)
+            else:
+                with mock.patch.object(argparse.ArgumentParser, "parse_args", parse_only):
+                    module.main(arguments)
+        except SystemExit as left:
+            assert not left.code, stderr.getvalue()
+        except _Parsed:
+            pass
+
+
+def run(command, folder):
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def check_python(arguments, folder):
+    first, *others = arguments
+    if first == "-m" and others[0] == "pytest":
+        assert all((ROOT / word).exists() for word in others[1:] if word.startswith("tests"))
+    elif first == "-m":
+        with mock.patch.object(sys, "argv", others):
+            module = importlib.import_module(others[0])
+            parse(module, others[1:])
+    else:
+        assert (ROOT / first).is_file(), f"python {first}: there is no such script"
+        parse(importlib.import_module(first.removesuffix(".py")), others)
+
+
+def check_snakemake(arguments, folder):
+    """Plan what is to be made; what only looks at the workflow is done."""
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments]
+    if "--report" in arguments:  # takes results
+        snakemake = [word for word in snakemake if word not in ("--report", "report.html")]
+    run([*snakemake, *([] if "--unlock" in arguments else ["--dry-run"])], folder)
+
+
+def check_make(arguments, folder):
+    run(["make", "--dry-run", *arguments], ROOT)
+
+
+CHECKS = {"python": check_python, "snakemake": check_snakemake, "make": check_make}
+
+
+def noted(path):
+    """Yield the commands of the notes."""
+    words = path.read_bytes().decode().split("\0")[:-1] if path.exists() else []
+    while words:
+        number = int(words.pop(0))
+        yield words[:number]
+        words = words[number:]
+
+
+def run_page(page, folder):
+    """Run all blocks of a page and return the commands of the project that they contain."""
+    (folder / "profiles").symlink_to(ROOT / "profiles")
+    (folder / "blocks").mkdir()
+    lines = [NOTED]
+    PREPARED.get(page_name(page), lambda folder: None)(folder)
+    for i, block in enumerate(blocks_of(page)):
+        if block.reason or block.language not in RUN:
+            continue
+        text = block.text.replace("/data/", f"{folder}/data/")
+        stored = folder / "blocks" / f"{i}.{block.language}"
+        stored.write_text(text)
+        if block.file_name:
+            lines.append(f"cp '{stored}' '{block.file_name}'")
+        if block.language == "bash":
+            lines.append(text)
+        if block.language == "python":
+            lines.append(f"'{sys.executable}' '{stored}'")
+    (folder / "page.sh").write_text("\n".join(lines))
+    environment = {"NOTES": str(folder / "notes"), "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "page.sh"], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(noted(folder / "notes"))
+
+
+@pytest.mark.parametrize("page", pages_with("bash", "python"))
+def test_the_snippets_of_a_page_run(page, tmp_path):
+    for name, *arguments in dict.fromkeys(tuple(words) for words in run_page(page, tmp_path)):
+        CHECKS[name](arguments, tmp_path)
+
+
+@pytest.mark.parametrize("page", pages_with("yaml"))
+def test_configurations_of_a_page_are_allowed(page):
+    for block in blocks_of(page):
+        if block.language == "yaml" and not block.reason:
+            config = yaml.safe_load((ROOT / "config.yaml").read_text())
+            update_config(config, yaml.safe_load(block.text))
+            check_config(config)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
+def test_each_block_has_a_language_that_is_known(page):
+    assert {block.language for block in blocks_of(page)} <= {*RUN, *SHOWN}
+    assert page.read_text().count("<!-- not run:") == sum(bool(block.reason) for block in blocks_of(page))
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
+def test_links_to_other_sites_are_well_formed(page):
+    links = re.findall(
+        r"\]\((\w+:[^)]*)\)|<(https?:[^>]*)>", re.sub(r"```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    )
+    for link in ("".join(pair) for pair in links):
+        assert re.fullmatch(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w.,~%#?=&:+/-]*)?", link), link
