@@ -27,8 +27,9 @@ from utils.cli import progress, script
 from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table, cutflows_record
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.integers import HardwareEvents, hardware_events
-from utils.hardware.logic import events_of, input_words, port_map, ports_of, random_words, resources, verilog_of
+from utils.hardware.ports import input_ports, input_words, random_words, word_events
 from utils.hardware.rtl_simulation import check_tools, simulation
+from utils.hardware.verilog import port_map, resources, write_verilog
 from utils.runtime.arguments import number, parser
 from utils.runtime.errors import UserError
 from utils.runtime.paths import refuse_inputs_in
@@ -143,7 +144,7 @@ class Student:
         assert training.student_inputs is not None
         self.inputs = training.student_inputs
         self.network = load_network(training)
-        self.ports = ports_of(self.inputs)
+        self.ports = input_ports(self.inputs)
         logger.info("trace the logic of %s", training.folder / MODEL_FILE)
         try:
             self.logic = trace_student(self.network, self.inputs, self.ports)
@@ -156,7 +157,7 @@ class Student:
             words = input_words(self.ports, integers, first)
         except ValueError as error:
             raise UserError(f"{source} {error}") from None
-        outputs = self.network(list(self.inputs.inputs_of(integers)), training=False)
+        outputs = self.network(list(self.inputs.network_inputs(integers)), training=False)
         names = np.array([f"{source} {event}" for event in range(first, first + len(words))])
         return Expected(names, words, np.asarray(outputs))
 
@@ -173,7 +174,7 @@ def check_logic(args: argparse.Namespace, data: L1Dataset, student: Student) -> 
     """
     counter = StepCounter(data.process_names, [CHECKED, SIMULATED])
     random = student.expected(
-        "random event", 0, events_of(student.ports, random_words(student.ports, N_RANDOM, args.seed))
+        "random event", 0, word_events(student.ports, random_words(student.ports, N_RANDOM, args.seed))
     )
     random.compare(student.logic.predict(random.words), INTERPRETER)
     simulated = np.linspace(0, data.n_events - 1, min(args.rtl_events, data.n_events)).astype(int)
@@ -210,9 +211,9 @@ def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: 
         shutil.rmtree(folder, ignore_errors=True)
         logger.warning("no project of hls4ml: %s", error)
         return {"written": False, "reason": str(error)}
-    integers = events_of(student.ports, events.words)
+    integers = word_events(student.ports, events.words)
     try:
-        found = simulate_hls(project, student.inputs.inputs_of(integers))
+        found = simulate_hls(project, student.inputs.network_inputs(integers))
     except RuntimeError as error:
         raise UserError(f"the project of hls4ml does not compile: {error}") from None
     events.compare(found, "the C++ of hls4ml")
@@ -275,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         of_training = Cutflow.from_record(record_of_training.get(EVENT_COUNTS))
         cutflows = [(STUDENT, of_training), ("firmware", cutflow)]
         verilog = folder / "verilog"
-        design = verilog_of(student.logic, verilog, args.clock_period, cutoff)
+        design = write_verilog(student.logic, verilog, args.clock_period, cutoff)
         if args.rtl_events:
             check_verilog(design, verilog, events)
         record = {

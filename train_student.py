@@ -27,7 +27,7 @@ import pandas as pd
 from utils.cli import script
 from utils.data_processing import L1Events, graph_creator, jet_count
 from utils.formats.l1_files import L1Dataset
-from utils.hardware.inputs import StudentBatches, StudentInputs
+from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
 from utils.plotting.data import draw_history
 from utils.plotting.student import draw_front
@@ -53,6 +53,7 @@ from utils.training.records import (
     say_finished,
     warn_of_few_events,
 )
+from utils.training.student_batches import StudentBatches, StudentCreator
 from utils.training.training_graphs import TrainingGraphs
 from utils.variables import full_variable
 
@@ -164,23 +165,23 @@ def made_for(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def teachings_of(loaded: "Loaded", n_features: int) -> Callable[[L1Events], np.ndarray]:
-    """Return what gives the teacher's correction of events and, where they are compared, its features.
+def distillation_targets(loaded: "Loaded", n_features: int) -> Callable[[L1Events], np.ndarray]:
+    """Return the function from events to distillation targets: the teacher's correction and its features, if any.
 
-    Events without a jet have none; they are not trained on.
+    Events without a jet have zeros; they are not trained on.
     """
     from nn.trained import with_event_features
 
     model = with_event_features(loaded) if n_features else loaded.model
 
-    def teachings(events: L1Events) -> np.ndarray:
-        taught = np.zeros((len(events), 1 + n_features), np.float32)
+    def targets(events: L1Events) -> np.ndarray:
+        outputs = np.zeros((len(events), 1 + n_features), np.float32)
         has_jet = jet_count(events.smeared_data) > 0
         if has_jet.any():
-            taught[has_jet] = model.predict(model.inputs(events[has_jet])).reshape(-1, 1 + n_features)
-        return taught
+            outputs[has_jet] = model.predict(model.inputs(events[has_jet])).reshape(-1, 1 + n_features)
+        return outputs
 
-    return teachings
+    return targets
 
 
 def load_teacher(args: argparse.Namespace) -> "Loaded":
@@ -235,7 +236,7 @@ def train(
     )
     network = student.build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     warn_of_few_events(graphs, network.count_params())
-    corrected = student.with_correction(network, inputs.least)
+    corrected = student.with_correction(network, inputs.input_step)
     model = student.with_features(corrected, n_features) if n_features else corrected
     training, validation = (
         StudentBatches(graphs, is_validation, min(args.batch_size, graphs.n_training), args.seed, inputs)
@@ -291,14 +292,15 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
     n_features = n_event_features(teacher.network) if teacher and args.feature_weight else 0
     creator = graph_creator(args.variable)
     scales = HardwareScales(**{name: getattr(args, name) for name in SCALES})
-    inputs = StudentInputs(creator, scales, teachings_of(teacher, n_features) if teacher else None)
+    inputs = StudentInputs(creator, scales)
+    targets = distillation_targets(teacher, n_features) if teacher else None
     configuration = json.loads(json.dumps(made_for(args)))
     if is_finished(args.output, configuration) and not args.force:
         say_finished(args.output)
         return
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
-        graphs = read_graphs(args, data, inputs, scratch)
+        graphs = read_graphs(args, data, StudentCreator(creator, inputs, targets), scratch)
         events = graphs.counter.append_to(data.cutflow, "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))

@@ -123,12 +123,13 @@ def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
     """Estimate what a quantised network takes in firmware."""
     from nn.firmware.trace import trace_student
     from nn.student import load_student
-    from utils.hardware.logic import ports_of, resources, verilog_of
+    from utils.hardware.ports import input_ports
+    from utils.hardware.verilog import resources, write_verilog
 
     assert network.training.student_inputs is not None
     inputs = network.training.student_inputs
-    logic = trace_student(load_student(network.file), inputs, ports_of(inputs))
-    found = resources(verilog_of(logic, folder, CLOCK_PERIOD, LATENCY_CUTOFF), CLOCK_PERIOD)
+    logic = trace_student(load_student(network.file), inputs, input_ports(inputs))
+    found = resources(write_verilog(logic, folder, CLOCK_PERIOD, LATENCY_CUTOFF), CLOCK_PERIOD)
     return {
         "lut": found["lut"]["value"],
         "ff": found["ff"]["value"],

@@ -14,7 +14,7 @@ from benchmarks.common import benchmark_parser, report
 from export_firmware import Student, load_network
 from utils.cli import progress
 from utils.hardware.integers import HardwareEvents, HardwareScales
-from utils.hardware.logic import Port, events_of, input_words, random_words
+from utils.hardware.ports import Port, input_words, random_words, word_events
 from utils.runtime.arguments import number
 from utils.training.records import read_training
 
@@ -25,7 +25,7 @@ KINDS = ("random", "soft", "extreme", "saturated", "sparse")
 
 def events_of_kind(kind: str, ports: Sequence[Port], scales: HardwareScales, n: int, seed: int) -> HardwareEvents:
     """Draw integers of events: from all of their range, or with momenta as the kind of events has them."""
-    events, rng = events_of(ports, random_words(ports, n, seed)), np.random.default_rng(seed)
+    events, rng = word_events(ports, random_words(ports, n, seed)), np.random.default_rng(seed)
     largest, full = scales.object_saturation - 1, events.pt.shape
     if kind == "soft":
         events.pt[:] //= rng.integers(2, 64, (n, 1))
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for start in range(0, n_events, EVENTS_AT_A_TIME):
                 n = max(3, min(EVENTS_AT_A_TIME, n_events - start))
                 events = events_of_kind(kind, student.ports, student.inputs.scales, n, args.seed + start)
-                inputs = list(student.inputs.inputs_of(events))
+                inputs = list(student.inputs.network_inputs(events))
                 found = student.network.predict_on_batch(inputs)
                 for i, other in enumerate(
                     (wide.predict_on_batch(inputs), student.logic.predict(input_words(student.ports, events)))

@@ -9,7 +9,7 @@ import numpy as np
 from hgq.layers import QDense, QEinsum
 from hgq.layers.ops.merge import QMaximum, QMinimum, QMultiply
 
-from utils.hardware.inputs import Ranges
+from utils.hardware.ranges import InputRanges
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ RULES: dict[type, Callable[..., Interval]] = {
 SATURATING = (QMaximum, QMinimum, QMultiply)  # their quantisers have fixed bits and saturate
 
 
-def fit_integer_bits(network: keras.Model, ranges: Ranges) -> None:
+def fit_integer_bits(network: keras.Model, ranges: InputRanges) -> None:
     """Give the activations of a student so many integer bits that no input in its range overflows them.
 
     The intervals hold for all inputs; they are somewhat wider than needed, since not all that belongs together in an
@@ -141,7 +141,7 @@ def fit_integer_bits(network: keras.Model, ranges: Ranges) -> None:
     ----------
     network : keras.Model
         Quantised.
-    ranges : Ranges
+    ranges : InputRanges
         Of its inputs.
     """
     objects = Interval(ranges.object_lowest, ranges.object_highest)

@@ -20,6 +20,7 @@ from nn.losses import find_loss
 from nn.ranges import fit_integer_bits
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents
+from utils.hardware.ranges import input_ranges
 from utils.predictions import Model
 from utils.runtime.checkpoints import read_state, write_state
 from utils.training.batches import Batches
@@ -302,7 +303,7 @@ def with_features(model: keras.Model, n_features: int) -> keras.Model:
     return keras.Model(model.inputs, output, name="student")
 
 
-def ebops_of(model: keras.Model) -> int:
+def count_ebops(model: keras.Model) -> int:
     """Return the effective bit operations of a model as it was last traced or trained; 0 for one of floats."""
     return sum(int(layer.ebops) for layer in model.layers if getattr(layer, "enable_ebops", False))
 
@@ -370,7 +371,7 @@ def calibrate(student: keras.Model, inputs: StudentInputs) -> int:
     """
     if not any(getattr(layer, "enable_ebops", False) for layer in student.layers):
         return 0
-    fit_integer_bits(student, inputs.ranges())
+    fit_integer_bits(student, input_ranges(inputs))
     empty = [np.zeros((1, *tensor.shape[1:]), np.float32) for tensor in student.inputs]
     return int(hgq.utils.trace_minmax(student, empty, reset=False))  # counts bit operations, takes no bits away
 
@@ -423,7 +424,7 @@ def predict_sums(
     """
     parts = (integers[start : start + batch_size] for start in range(0, len(integers), batch_size))
     of_network = [
-        np.asarray(student.predict_on_batch(list(inputs.inputs_of(HardwareEvents.of_table(part)))))[:, 0]
+        np.asarray(student.predict_on_batch(list(inputs.network_inputs(HardwareEvents.from_table(part)))))[:, 0]
         for part in parts
     ]
     return np.concatenate([np.zeros(0, np.float32), *of_network]) * np.float32(inputs.scales.energy_unit)

@@ -15,13 +15,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import train_student
 import train_teacher
-from nn.student import ebops_of, load_student
+from nn.student import count_ebops, load_student
 from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
-from utils.hardware.inputs import StudentBatches, StudentInputs
+from utils.hardware.inputs import StudentInputs
 from utils.training.loss_weights import LossWeights
 from utils.training.records import is_finished, read_training
+from utils.training.student_batches import StudentBatches, StudentCreator
 from utils.training.training_graphs import EventSplit, read_training_graphs
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
@@ -64,14 +65,15 @@ class TestOutputs:
         networks = [load_student(student / name) for name in (best["file"], "best_model.keras")]
         for one, other in zip(*(network.get_weights() for network in networks), strict=True):
             assert_array_equal(one, other)
-        assert ebops_of(networks[1]) == best["ebops"]
+        assert count_ebops(networks[1]) == best["ebops"]
 
     def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file):
         """In NumPy, of the events that the teacher is validated with as well."""
         training = read_training(student)
         inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
         split = EventSplit(test_split=0.2, max_events=500, seed=1)
-        graphs = read_training_graphs(L1Dataset.check(train_file), inputs, split, loss_weights=LossWeights())
+        creator = StudentCreator(graph_creator("met"), inputs)
+        graphs = read_training_graphs(L1Dataset.check(train_file), creator, split, loss_weights=LossWeights())
         batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []

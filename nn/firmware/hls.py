@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from hls4ml.model.graph import ModelGraph
 
-from utils.hardware.logic import TOP_MODULE
+from utils.hardware.verilog import TOP_MODULE
 
 # Of what has no quantiser of its own; hls4ml derives all other types from those of HGQ2.
 SETTINGS = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "latency"}}

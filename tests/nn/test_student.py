@@ -13,7 +13,7 @@ from nn.student import (
     build_student,
     calibrate,
     compile_student,
-    ebops_of,
+    count_ebops,
     load_student,
     predict_sums,
     student_model,
@@ -24,7 +24,7 @@ from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
-from utils.hardware.logic import events_of, ports_of, random_words
+from utils.hardware.ports import input_ports, random_words, word_events
 from utils.predictions import predict_events
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())
@@ -42,7 +42,7 @@ def student(**changes):
 def events():
     """Return the inputs of the network of events with objects."""
     features = INPUTS.features(random_l1_events(200))
-    return INPUTS.network_inputs(features[features.any((1, 2))])
+    return INPUTS.split_features(features[features.any((1, 2))])
 
 
 @pytest.fixture
@@ -51,16 +51,16 @@ def extreme_events():
 
     Every fourth has its momenta and sums just below saturation or there, in random slots.
     """
-    ports = ports_of(INPUTS)
+    ports = input_ports(INPUTS)
     words = random_words(ports, 12000, seed=1)
-    integers = events_of(ports, words)
+    integers = word_events(ports, words)
     rng = np.random.default_rng(2)
     integers.pt[3::3] //= 16
     integers.pt[::4] = rng.choice([0, 1022, 1023], (3000, INPUTS.n_slots), p=[0.5, 0.45, 0.05])
     integers.met[::4], integers.ht[::4] = rng.choice([0, 2046, 2047], (2, 3000))
     integers.phi[::2] = rng.integers(0, 3, (6000, INPUTS.n_slots)) * 36
     integers.met_phi[::2] = 0
-    return INPUTS.inputs_of(integers)
+    return INPUTS.network_inputs(integers)
 
 
 def widened(network, bits, names):
@@ -137,7 +137,7 @@ class TestStudent:
         network.save(tmp_path / "student.keras")
         loaded = load_student(tmp_path / "student.keras")
         assert_array_equal(loaded.predict_on_batch(list(events)), network.predict_on_batch(list(events)))
-        assert ebops_of(loaded) == ebops > 0
+        assert count_ebops(loaded) == ebops > 0
 
     def test_a_file_of_an_earlier_version_is_refused_by_name(self, tmp_path):
         network = student()
@@ -147,14 +147,14 @@ class TestStudent:
 
     def test_price_of_bits_is_in_the_loss(self, events):
         network = student()
-        compile_student(with_correction(network, INPUTS.least), 1e-3, "mse", alpha=1.0)
+        compile_student(with_correction(network, INPUTS.input_step), 1e-3, "mse", alpha=1.0)
         for beta in (0.0, 1e-3):
             for layer in network.layers:
                 if getattr(layer, "enable_ebops", False):
                     layer._beta.assign(beta)
             network(list(events), training=True)
             price = sum(float(loss) for loss in network.losses)
-            assert_allclose(price, beta * ebops_of(network), rtol=1e-3, atol=1e-3)
+            assert_allclose(price, beta * count_ebops(network), rtol=1e-3, atol=1e-3)
 
     def test_a_student_of_floats_has_no_bits(self, events):
         network = student(quantised=False)
@@ -169,7 +169,7 @@ class TestStudent:
 class TestCorrection:
     def test_is_the_ratio_to_the_sum_of_l1(self, events):
         network = student()
-        found = with_correction(network, INPUTS.least).predict_on_batch(list(events))
+        found = with_correction(network, INPUTS.input_step).predict_on_batch(list(events))
         corrected = network.predict_on_batch(list(events))
         assert_allclose(found[:, 0] * events[2][:, 0], corrected[:, 0], rtol=1e-5)
 
@@ -226,6 +226,6 @@ class TestDistillationLoss:
     def test_projection_of_features_is_not_in_the_student(self, events):
         network = student()
         n_before = network.count_params()
-        model = with_features(with_correction(network, INPUTS.least), 3)
+        model = with_features(with_correction(network, INPUTS.input_step), 3)
         assert model.predict_on_batch(list(events)).shape == (len(events[1]), 4)
         assert network.count_params() == n_before

@@ -202,7 +202,7 @@ class TestTurnedAndMirrored:
         columns = {name: i for i, name in enumerate(inputs.feature_names)}
         for name in ("pt", "abs_eta", "muon", "egamma", "jet", "ht"):
             assert_array_equal(after[..., columns[name]], before[..., columns[name]], err_msg=name)
-        step = inputs.least
+        step = inputs.input_step
         assert (abs(after[..., columns["met"]] - before[..., columns["met"]]) <= step).all()
         # Both angles of the difference are rounded before and after: two steps at the most, and the tables once each.
         allowed = before[..., columns["pt"]] * (2 * 2 * np.pi / scales.phi_steps + 2.0**-scales.table_bits)

@@ -34,7 +34,7 @@ from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, N_SLOTS, PHI, PT, L
 from utils.formats.first_look import memory_limited
 from utils.formats.physical import FINE, LARGEST_ETA, LARGEST_L1_PT
 from utils.formats.repeated import LOOKED_AT, fingerprint, refuse_repeated
-from utils.hardware.integers import (
+from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
     ENERGY_STEP,

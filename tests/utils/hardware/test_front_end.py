@@ -1,0 +1,60 @@
+"""Front end: closed forms, and the bounds of the output."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tests.toys import l1_events
+from utils.data_processing import N_SLOTS, SLOT_PIDS
+from utils.hardware.front_end import front_end, numpy_lookup, output_bounds
+from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
+
+SCALES = HardwareScales()
+ALL = slice(0, N_SLOTS)
+TURN = 2 * np.pi
+
+
+class TestFrontEnd:
+    def test_components_are_those_of_plane_geometry(self):
+        phi = np.arange(144)[None, :]
+        pt = np.full_like(phi, 100)
+        event = HardwareEvents(pt, 0 * phi, phi, *np.zeros((3, 1, 1), int))
+        along, across = front_end(event, np.zeros(144), ("along", "across"), SCALES)
+        angle = phi * TURN / 144
+        assert_allclose(along, 100 / 128 * np.cos(angle), atol=100 / 128 / 256)
+        assert_allclose(across, 100 / 128 * np.abs(np.sin(angle)), atol=100 / 128 / 256)
+
+    def test_look_ups_are_rounded_to_the_bits_of_the_table(self):
+        values = numpy_lookup(lambda i: i / 3, np.array([0, 1, 2, 3]), bits=2)
+        assert_array_equal(values, [0, 0.25, 0.75, 1])
+
+
+def bounds(*objects, met, ht):
+    """Return the bounds of the corrected MET, in steps, of an event with objects (slot, pT, eta, phi)."""
+    data = np.zeros((1, N_SLOTS, 3))
+    for slot, *values in objects:
+        data[0, slot] = values
+    integers = hardware_events(l1_events(data, smeared_met=[met], smeared_ht=[ht]), ALL, SCALES)
+    return [int(bound[0]) for bound in output_bounds(integers, SLOT_PIDS, ("met", "ht"), SCALES)]
+
+
+class TestBounds:
+    def test_an_event_with_a_jet_has_the_whole_range(self):
+        assert bounds((8, 40, 0, 0), met=40, ht=40) == [0, 2047]
+
+    def test_without_a_jet_the_sum_is_uncorrected(self):
+        assert bounds((4, 40, 0, 0), met=40.2, ht=0) == [80, 80]
+        assert bounds(met=0, ht=0) == [0, 0]
+
+    def test_a_sum_of_0_is_uncorrected(self):
+        assert bounds((8, 40, 0, 0), (9, 40, 0, np.pi), met=0, ht=80) == [0, 0]
+
+    @pytest.mark.parametrize(
+        ("slot", "momentum", "met", "ht"),
+        [(8, 511.5, 40, 40), (4, 9000, 40, 0), (8, 40, 1023.5, 40), (8, 40, 40, 5000)],
+    )
+    def test_a_saturated_event_is_accepted(self, slot, momentum, met, ht):
+        assert bounds((slot, momentum, 0, 0), met=met, ht=ht) == [2047, 2047]
+
+    def test_one_step_below_is_not_saturated(self):
+        assert bounds((8, 511, 0, 0), met=1023, ht=1023) == [0, 2047]

@@ -1,0 +1,63 @@
+"""Ports of the firmware: their widths, and words of integers."""
+
+import numpy as np
+import pytest
+
+from utils.data_processing import graph_creator
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.hardware.ports import Port, input_ports, input_words, random_words, word_events
+
+
+def student_inputs(variable, **scales):
+    return StudentInputs(graph_creator(variable), HardwareScales(**scales))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "width"),
+    [(0, 1, 1), (0, 143, 8), (0, 1023, 10), (0, 1024, 11), (-127, 127, 8), (-128, 127, 8), (-129, 127, 9), (-1, 0, 1)],
+)
+def test_width_of_a_port(low, high, width):
+    assert Port("pt", 1, low, high).width == width
+
+
+def test_a_student_for_ht_takes_neither_angles_nor_met():
+    assert [(port.name, port.size) for port in input_ports(student_inputs("true_ht"))] == [
+        ("pt", 10),
+        ("eta", 10),
+        ("ht", 1),
+    ]
+
+
+def test_ports_of_met():
+    ports = input_ports(student_inputs("true_met", object_saturation=2047, eta_step=0.0435))
+    assert [(port.name, port.size, port.width) for port in ports] == [
+        ("pt", 18, 11),
+        ("eta", 18, 8),
+        ("phi", 18, 8),
+        ("met_phi", 1, 8),
+        ("met", 1, 11),
+        ("ht", 1, 11),
+    ]
+
+
+@pytest.mark.parametrize("variable", ["true_met", "true_ht"])
+def test_words_and_back(variable):
+    ports = input_ports(student_inputs(variable))
+    words = random_words(ports, 50, seed=1)
+    np.testing.assert_array_equal(input_words(ports, word_events(ports, words)), words)
+
+
+def test_random_words_reach_both_ends_of_each_port():
+    ports = [Port("eta", 2, -127, 127), Port("met", 1, 0, 3)]
+    words = random_words(ports, 2000, seed=1)
+    assert words[:3].tolist() == [[-127, -127, 0], [127, 127, 3], [0, 0, 0]]
+    assert set(words[3:, 2]) == {0, 1, 2, 3}
+
+
+def test_an_integer_out_of_range_is_named():
+    ports = input_ports(student_inputs("true_ht"))
+    events = word_events(ports, random_words(ports, 5, seed=1))
+    events.pt[3, 1] = 1024
+    with pytest.raises(ValueError, match=r"^103: pt is \[.*1024.*\], expected 0 to 1023$"):
+        input_words(ports, events, first=100)

@@ -1,0 +1,28 @@
+"""Ranges of the inputs of the student."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from utils.data_processing import SLOT_PIDS, HTGraphCreator, METGraphCreator
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareScales
+from utils.hardware.ports import input_ports, random_words, word_events
+from utils.hardware.ranges import input_ranges
+
+
+@pytest.mark.parametrize("creator", [METGraphCreator, HTGraphCreator])
+def test_inputs_of_extreme_events_are_at_the_ends_of_their_ranges(creator):
+    """Each object is in one of the cells of its kind."""
+    inputs = StudentInputs(creator(), HardwareScales())
+    ranges = input_ranges(inputs)
+    ports = input_ports(inputs)
+    words = random_words(ports, 100, seed=1)
+    objects, _, sums, *_ = inputs.network_inputs(word_events(ports, words))
+    kinds = np.unique(SLOT_PIDS[inputs.slots])
+    for slot, pid in enumerate(SLOT_PIDS[inputs.slots]):
+        low, high = (ends[:, kinds.tolist().index(pid)] for ends in (ranges.object_lowest, ranges.object_highest))
+        of_slot = objects[objects[:, slot, 0] > 0, slot][:, None]
+        assert ((low <= of_slot) & (of_slot <= high)).all(2).any(1).all()
+    assert_array_equal(sums.max(0), ranges.sum_highest)
+    assert ranges.counts.sum() == inputs.n_slots

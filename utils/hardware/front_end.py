@@ -1,0 +1,93 @@
+"""Front end of the student: features of the objects and bounds of the output, computed from the trigger's integers.
+
+It consists of additions, a comparison, and tables of cosine and sine. Training and firmware share this definition:
+the training applies it to NumPy arrays, the export to symbols that record logic.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
+from utils.hardware.integers import HardwareScales
+
+# Look-up of a function of an integer, its values rounded to multiples of 2^-bits.
+Lookup = Callable[[Callable[[Any], Any], Any, int], Any]
+
+
+def numpy_lookup(function: Callable[[np.ndarray], np.ndarray], index: np.ndarray, bits: int) -> np.ndarray:
+    """Look up a function in a table whose entries are rounded to multiples of 2^-bits."""
+    table = np.rint(function(np.arange(int(index.max(initial=0)) + 1)) * 2**bits) / 2**bits
+    return table[index]
+
+
+def front_end(
+    event: Any, pids: np.ndarray, names: Sequence[str], scales: HardwareScales, lookup: Lookup = numpy_lookup
+) -> list[Any]:
+    """Compute the features of each object, exactly as the firmware does.
+
+    Parameters
+    ----------
+    event : HardwareEvents or alike
+        Integers, or symbols of them: `pt`, `eta`, `phi` of objects, and `met_phi` that can be subtracted from `phi`.
+    pids : np.ndarray
+        Kind of each object, broadcast against `pt`.
+    names : sequence of str
+        Features to compute: "pt"; "along", the component along the direction of MET; "across", the absolute value of
+        the component across it; "abs_eta"; "muon", "egamma" and "jet", which are 1 for objects of that kind.
+    scales : HardwareScales
+    lookup : callable
+        Looks up cosine and sine.
+
+    Returns
+    -------
+    list
+        The features in the order of `names`, each a multiple of a power of two, 0 for empty objects.
+    """
+    unit = 2.0**-scales.feature_bits
+    turn = 2 * np.pi / scales.phi_steps
+    angle = abs(event.phi - event.met_phi)
+    angle = np.minimum(angle, scales.phi_steps - angle)
+    real = event.pt > 0
+    features: dict[str, Callable[[], Any]] = {
+        "pt": lambda: event.pt * unit,
+        "along": lambda: event.pt * lookup(lambda i: np.cos(i * turn), angle, scales.table_bits) * unit,
+        "across": lambda: event.pt * lookup(lambda i: np.sin(i * turn), angle, scales.table_bits) * unit,
+        "abs_eta": lambda: abs(event.eta) * (2 * unit),
+        "muon": lambda: real * (pids == PID_MUON),
+        "egamma": lambda: real * (pids == PID_EGAMMA),
+        "jet": lambda: real * (pids == PID_JET),
+    }
+    return [features[name]() for name in names]
+
+
+def output_bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales: HardwareScales) -> tuple[Any, Any]:
+    """Compute the smallest and the largest corrected sum that an event may have, exactly as the firmware does.
+
+    The trigger accepts saturated events, so the corrected sum is saturated where a sum or an object is. Without a jet,
+    or where the sum is 0, there is nothing to correct: both bounds are the uncorrected sum. Other events have the
+    whole range.
+
+    Parameters
+    ----------
+    event : HardwareEvents or alike
+        Integers, or symbols of them: `pt` of objects, and the sums.
+    pids : np.ndarray
+        Kind of each object, broadcast against `pt`.
+    sum_names : sequence of str
+        Energy sums at the input of the network; the first is the one to correct.
+    scales : HardwareScales
+
+    Returns
+    -------
+    lowest, highest
+        In steps.
+    """
+    uncorrected = getattr(event, sum_names[0])
+    saturated = np.any(event.pt == scales.object_saturation, axis=-1)
+    for name in sum_names:
+        saturated = saturated | (getattr(event, name) == scales.sum_saturation)
+    corrected = np.any((event.pt > 0) * (pids == PID_JET), axis=-1) & (uncorrected > 0)
+    lowest = np.where(saturated, scales.sum_saturation, np.where(corrected, 0, uncorrected))
+    return lowest, np.where(saturated | corrected, scales.sum_saturation, uncorrected)

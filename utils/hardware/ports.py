@@ -1,0 +1,122 @@
+"""Ports of the firmware: the integers that a student takes from the trigger, and words of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.integers import HardwareEvents
+
+
+@dataclass(frozen=True)
+class Port:
+    """One quantity that the firmware takes from the trigger, for each object or once for the event.
+
+    Attributes
+    ----------
+    name : str
+        A field of HardwareEvents.
+    size : int
+        Number of integers.
+    low, high : int
+        Smallest and largest value.
+    step : float
+        Size of a step.
+    unit : str
+        Unit of `step`.
+    """
+
+    name: str
+    size: int
+    low: int
+    high: int
+    step: float = 1.0
+    unit: str = ""
+
+    @property
+    def width(self) -> int:
+        """Bits of each integer, in two's complement if it can be negative."""
+        return max(self.high.bit_length(), (-self.low - 1).bit_length() if self.low < 0 else 0) + (self.low < 0)
+
+
+def input_ports(inputs: StudentInputs) -> list[Port]:
+    """List the ports of a student, in their order in the firmware's input word."""
+    scales, n = inputs.scales, inputs.n_slots
+    energy, turn = (scales.energy_step, "GeV"), (2 * np.pi / scales.phi_steps, "rad")
+    sums = [Port(name, 1, 0, scales.sum_saturation, *energy) for name in inputs.sum_names]
+    ports = [Port("pt", n, 0, scales.object_saturation, *energy)]
+    if "abs_eta" in inputs.object_names:
+        ports.append(Port("eta", n, -scales.largest_eta, scales.largest_eta, scales.eta_step))
+    if {"along", "across"} & set(inputs.object_names):
+        ports += [Port(name, size, 0, scales.phi_steps - 1, *turn) for name, size in (("phi", n), ("met_phi", 1))]
+    return ports + sums
+
+
+def input_words(ports: Sequence[Port], events: HardwareEvents, first: int = 0) -> np.ndarray:
+    """Put the integers of events in the order of the ports.
+
+    Parameters
+    ----------
+    ports : sequence of Port
+    events : HardwareEvents
+    first : int
+        Number of the first event, for the message.
+
+    Returns
+    -------
+    np.ndarray, shape (n_events, n_integers), float64
+        Whole numbers, in the type that the interpreter takes.
+
+    Raises
+    ------
+    ValueError
+        If an integer is out of the range of its port; the message begins with the number of the event.
+    """
+    columns = []
+    for port in ports:
+        values = np.asarray(getattr(events, port.name)).reshape(len(events.met), port.size)
+        outside = ((values < port.low) | (values > port.high)).any(axis=1)
+        if outside.any():
+            event = int(np.argmax(outside))
+            raise ValueError(
+                f"{first + event}: {port.name} is {values[event].tolist()}, expected {port.low} to {port.high}"
+            )
+        columns.append(values)
+    return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+def random_words(ports: Sequence[Port], n_events: int, seed: int) -> np.ndarray:
+    """Draw integers uniformly from the range of each port; the first three events are all lowest, highest and zero.
+
+    Parameters
+    ----------
+    ports : sequence of Port
+    n_events : int
+        At least 3.
+    seed : int
+
+    Returns
+    -------
+    np.ndarray, shape (n_events, n_integers), float64
+    """
+    low, high = (
+        np.repeat([getattr(port, end) for port in ports], [port.size for port in ports]) for end in ("low", "high")
+    )
+    words = np.random.default_rng(seed).integers(low, high, (n_events, len(low)), endpoint=True)
+    words[0], words[1], words[2] = low, high, 0
+    return words.astype(np.float64)
+
+
+def word_events(ports: Sequence[Port], words: np.ndarray) -> HardwareEvents:
+    """Undo :func:`input_words`; quantities without a port are zero."""
+    n_events = len(words)
+    n_slots = ports[0].size
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("pt", "eta", "phi"), (n_events, n_slots))
+    shapes |= dict.fromkeys(("met", "met_phi", "ht"), (n_events,))
+    columns = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
+    starts = np.cumsum([0, *(port.size for port in ports)])
+    for port, start in zip(ports, starts, strict=False):
+        values = words[:, start : start + port.size].astype(np.int32)
+        columns[port.name] = values.reshape(shapes[port.name])
+    return HardwareEvents(**columns)
