@@ -47,7 +47,7 @@ class Flags(Generated):
 
     def markdown(self, name: str) -> Iterable[str]:
         """Return a table of the flags."""
-        return table(("flag", "default", "meaning"), flag_rows(name))
+        return table(("flag", "default", "value", "meaning"), flag_rows(name))
 
 
 class Configuration(Generated):

@@ -6,14 +6,18 @@ All of it is made from the code, so that the documentation cannot be out of date
 import argparse
 import ast
 import importlib
+import importlib.util
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import yaml
+
+from utils.runtime.options import Option, declared
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -95,12 +99,38 @@ def default_of(action: argparse.Action) -> str:
     return code(default)
 
 
+def options_of(script: str) -> list[Option]:
+    """Return the options that a script declares; none where it makes its parser by hand."""
+    name = f"utils.steps.{script}"
+    return declared(importlib.import_module(name).Options) if importlib.util.find_spec(name) else []
+
+
+KINDS = {int: "integer", float: "number", str: "text", Path: "path", bool: ""}
+CONTAINERS = {tuple: "{}s, separated by commas", dict: "NAME={}, separated by commas", list: "{}; repeated for several"}
+
+
+def value_of(option: Option) -> str:
+    """Say which values an option takes: type, unit and range."""
+    kind = KINDS.get(option.kind, "text")
+    if option.container is not None:
+        kind = CONTAINERS[option.container].format(kind).replace("texts", "names")
+    words = f"{option.length} {kind}" if option.length else kind
+    words += f" [{option.flag.unit}]" if option.flag.unit else ""
+    choices = option.flag.choices
+    if choices is not None and not isinstance(choices, Mapping):
+        return text_of(f"{words}: " if option.container else "") + ", ".join(code(choice) for choice in choices)
+    return text_of(", ".join(filter(None, (words, option.range()))))
+
+
 def flag_rows(script: str) -> Iterator[list[str]]:
-    """Yield the row of each flag of a script."""
-    for action in flags_of(script).values():
-        choices = f" One of {', '.join(code(choice) for choice in action.choices)}." if action.choices else ""
-        named = f"{action.option_strings[0]} {action.metavar or ''}".strip()
-        yield [code(named), default_of(action), text_of(help_of(action)) + choices]
+    """Yield the row of each flag of a script: name, default, value and meaning."""
+    for option in options_of(script):
+        default = "required" if option.default is MISSING else code(option.default_text())
+        neutral = ". Results do not depend on it." if option.flag.neutral else ""
+        yield [code(f"--{option.name}"), default, value_of(option), text_of(option.flag.help) + neutral]
+    for action in () if options_of(script) else flags_of(script).values():
+        choices = ", ".join(code(choice) for choice in action.choices or ())
+        yield [code(action.option_strings[0]), default_of(action), choices, text_of(help_of(action))]
 
 
 def resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +177,12 @@ def kind_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     return " or ".join(parts) + (f", {' and '.join(limits)}" if limits else "")
 
 
+def helps_of(script: str) -> dict[str, str]:
+    """Return what each flag of a script means."""
+    options = {option.name: option.flag.help for option in options_of(script)}
+    return options or {name: help_of(action) for name, action in flags_of(script).items()}
+
+
 def flow_style(value: Any) -> str:
     """Return a value as it is written in one line of YAML."""
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
@@ -168,14 +204,14 @@ def configuration_rows(section: str) -> Iterator[list[str]]:
     schema = yaml.safe_load((ROOT / CONFIG_SCHEMA).read_text(encoding="utf-8"))
     values = CONFIG[section] if section else {key: value for key, value in CONFIG.items() if key not in SCRIPTS}
     allowed = (schema["properties"][section] if section else schema)["properties"]
-    flags = flags_of(section) if section else {}
+    helps = helps_of(section) if section else {}
     comments = comments_of(section)
     for key, value in values.items():
-        meaning = help_of(flags[key]) if key in flags else comments.get(key, "")
+        meaning = helps.get(key) or comments.get(key, "")
         default = ", ".join(code(name) for name in value) if key == "processes" else code(flow_style(value))
         yield [code(key), default, text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
     for key in sorted(allowed.keys() - values.keys()) if section else ():
-        meaning = help_of(flags[key]) if key in flags else allowed[key].get("description", "")
+        meaning = helps.get(key) or allowed[key].get("description", "")
         yield [code(key), "", text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
 
 

@@ -13,12 +13,11 @@ tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tables)
 
 
-def test_the_row_of_a_flag_has_its_name_default_choices_and_meaning():
-    rows = {row[0]: row[1:] for row in tables.flag_rows("selective_sampling_jets")}
-    assert rows["`--input`"] == ["required", "L1 regression file"]
-    default, meaning = rows["`--mode`"]
-    assert default == "`==`"
-    assert meaning.endswith(" One of `==`, `>=`.")
+def test_the_row_of_a_flag_has_its_name_default_value_and_meaning():
+    rows = {row[0]: row[1:] for row in tables.flag_rows("create_L1regression_data")}
+    assert rows["`--test_fraction`"][:2] == ["`0.4`", "number, above 0, at most 0.99"]
+    assert rows["`--jet_threshold`"][:2] == ["`20`", r"number \[GeV\], at least 0"]
+    assert rows["`--input`"][0] == "required"
 
 
 @pytest.mark.parametrize("script", tables.SCRIPTS)
