@@ -248,10 +248,10 @@ def search(
 ) -> "TeacherHyperparameters":
     """Search hyperparameters, here or in worker processes that are told to join by the command of this one."""
     from nn.search.distributed import Chief
-    from nn.training.fit import search_results, tuner
+    from nn.search.tuner import Tuner, search_results
 
     if not (folder / "trials.csv").exists():  # otherwise a run that was killed later has come to the end of the search
-        hyperband = tuner(hypermodel, hyperband_of(args), folder, len(training))
+        hyperband = Tuner(hypermodel, hyperband_of(args), folder)
         if args.workers == 1 and not args.chief_host:
             hyperband.search(training, validation)
         else:
@@ -348,7 +348,7 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
     import keras_tuner
 
     from nn.search.distributed import join
-    from nn.training.fit import tuner
+    from nn.search.tuner import Tuner
 
     end_with_parent()
     folder = partial_path(args.output)
@@ -366,7 +366,7 @@ def work_for_another(args: argparse.Namespace, creator: GraphCreator, data: L1Da
     training, validation = batches_of(args, graphs)
     hypermodel = build_hypermodel(args, creator, graphs)
     try:
-        tuner(hypermodel, hyperband_of(args), folder, len(training)).search(training, validation)
+        Tuner(hypermodel, hyperband_of(args), folder).search(training, validation)
     except grpc.RpcError as error:
         raise UserError(f"the chief of the search at {address} does not answer: {error.code().name}") from None
     except keras_tuner.errors.FatalError as error:
@@ -416,7 +416,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from nn.devices import strategy_of
     from nn.losses import get_loss
-    from nn.search.hyperband import ProcessUsedUp
+    from nn.search.tuner import ProcessUsedUp
 
     try:
         creator = graph_creator(args.variable, args.log_features)

@@ -156,7 +156,7 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
 
     from benchmarks.plain_network import SAME_NETWORK, build_plain_teacher, copy_weights, plain_inputs
     from nn.losses import get_loss
-    from nn.training.data import predict
+    from nn.prediction import predict
 
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
     teacher = hypermodel.build_fixed(SAME_NETWORK)

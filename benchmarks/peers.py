@@ -172,8 +172,9 @@ def network(training: Training, deep_sets: bool) -> Peer:
     """Train the teacher with its default hyperparameters, or a DeepSets network of the same inputs and size."""
     import keras
 
+    from nn.prediction import predict
     from nn.teacher import TeacherHyperModel, TeacherHyperparameters
-    from nn.training.data import fit, predict
+    from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
 
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])

@@ -41,11 +41,11 @@ def resident() -> float:
 def memory_of_trials(data: Path, n_trials: int, clear: bool) -> list[float]:
     """Return the memory after each trial."""
     import keras
-    from keras_tuner.src.engine.trial import Trial
+    from keras_tuner.engine.trial import Trial
 
     from nn.search.hyperband import Hyperband
+    from nn.search.tuner import Tuner
     from nn.teacher import TeacherHyperModel
-    from nn.training.fit import tuner
 
     graphs = read_training_graphs(L1Dataset.check(data), METGraphCreator(), EventSplit(test_split=0.2, max_events=300))
     n_continuous = len(METGraphCreator().feature_names) - 1
@@ -55,7 +55,7 @@ def memory_of_trials(data: Path, n_trials: int, clear: bool) -> list[float]:
     fixed = {"units": 8, "heads": 2, "tuner/epochs": 1, "tuner/initial_epoch": 0}
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        search = tuner(hypermodel, Hyperband(2, 2, 1, 1), Path(folder), len(batches[0]))
+        search = Tuner(hypermodel, Hyperband(2, 2, 1, 1), Path(folder))
         for i in range(n_trials):
             hp = search.oracle.get_space()
             hp.values = {**hp.values, **fixed, "learning_rate": 1e-3 * (1 + i)}

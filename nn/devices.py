@@ -1,7 +1,6 @@
 """Training on several devices of one machine: each batch is divided over them, with the results of one device.
 
-Keras alone gives other results where the batch cannot be divided evenly, since it averages the means of the parts, and
-cannot accumulate gradients: TensorFlow has no exchange between devices within a condition.
+Keras averages the means of the parts of a batch, which gives other results where the batch cannot be divided evenly.
 """
 
 import functools
@@ -11,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nn.layers import PACKAGE
+from nn.compat.keras import PACKAGE, BuiltModel
 
 
 def devices_for_training(n_devices: int) -> list[str]:
@@ -30,7 +29,7 @@ def devices_for_training(n_devices: int) -> list[str]:
     return [device.name for device in found[:n_devices]]
 
 
-@functools.cache  # the exchanges of two strategies in one process would be mistaken for each other
+@functools.cache  # two strategies in one process would mix up their exchanges
 def strategy_of(n_devices: int) -> tf.distribute.Strategy:
     """Return the strategy in whose scope a model for so many devices is built; TensorFlow's default for one device.
 
@@ -41,47 +40,19 @@ def strategy_of(n_devices: int) -> tf.distribute.Strategy:
     """
     if n_devices == 1:
         return tf.distribute.get_strategy()
-    tf.get_logger().setLevel("WARNING")  # each exchange between devices is told otherwise
+    tf.get_logger().setLevel("WARNING")  # otherwise each exchange between devices is logged
     return tf.distribute.MirroredStrategy(devices_for_training(n_devices))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class DividedAdam(keras.optimizers.Adam):
-    """Adam that accumulates gradients on several devices: they are summed over the devices in each step.
-
-    Arguments and variables are those of keras.optimizers.Adam.
-    """
-
-    def _backend_apply_gradients(self, grads, trainable_variables):
-        """Exchange the gradients outside of any condition; what to do with them is decided on each device."""
-        grads = [tf.convert_to_tensor(gradient) for gradient in grads]
-        self._backend_update_step(grads, trainable_variables, self.learning_rate)
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Add the gradient to those kept; at the last one of a step of the optimizer, go along their mean."""
-        n_batches = self.gradient_accumulation_steps
-        if not n_batches:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        kept = self._accumulated_gradients[self._get_variable_index(variable)]
-        base = super()
-
-        def step() -> None:
-            base.update_step((gradient + kept) / n_batches, variable, learning_rate)
-            self.assign(kept, ops.zeros_like(kept))
-
-        ops.cond((self._iterations + 1) % n_batches == 0, step, lambda: self.assign_add(kept, gradient))
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class DividedModel(keras.Model):
+class DividedModel(BuiltModel):
     """A model of one input and output, whose batches (features, labels, weights) are divided over devices.
 
-    It is built in the scope of a `tf.distribute` strategy and fitted with batches of any size: an event counts the same
-    on whichever device it is, and a device may go without any. Arguments are those of keras.Model.
+    It is built in the scope of a `tf.distribute` strategy and fitted with batches of any size. An event counts the same
+    on each device, and a device may have no event of a batch. Arguments are those of keras.Model.
     """
 
-    def _share_of_loss(self, data, training: bool):
+    def _share_of_loss(self, data: tuple[Any, Any, Any], training: bool) -> tuple[Any, Any]:
         """Compute what the events of this device add to the loss of the batch, and count the events.
 
         Returns
@@ -102,10 +73,7 @@ class DividedModel(keras.Model):
         self.metrics[0].update_state(share * n_devices, sample_weight=n_events / n_devices)
         return share, predictions
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None) -> None:
-        """Take no batch from the data to build the model with: it is built, and each epoch has its own batches."""
-
-    def train_step(self, data) -> dict[str, Any]:
+    def train_step(self, data: tuple[Any, Any, Any]) -> dict[str, Any]:
         """Make a step with a device's part of a batch."""
         with tf.GradientTape() as tape:
             share, predictions = self._share_of_loss(data, training=True)
@@ -113,7 +81,7 @@ class DividedModel(keras.Model):
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return self.compute_metrics(data[0], data[1], predictions, data[2])
 
-    def test_step(self, data) -> dict[str, Any]:
+    def test_step(self, data: tuple[Any, Any, Any]) -> dict[str, Any]:
         """Compute loss and metrics of a device's part of a batch."""
         _, predictions = self._share_of_loss(data, training=False)
         return self.compute_metrics(data[0], data[1], predictions, data[2])

@@ -10,7 +10,7 @@ import warnings
 import keras
 from keras import ops
 
-PACKAGE = "l1regression"
+from nn.compat.keras import PACKAGE
 
 # Scores are values of an ELU, hence not below -1: exp(MASKED_SCORE - score) is exactly 0 in every float type,
 # and the number itself still fits into float16.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from nn.layers import PACKAGE
+from nn.compat.keras import PACKAGE
 from utils.training.loss_names import PARAMETERS, parse_loss
 
 # Targets far below this, which are of events without true MET, are as good as 0: 1 GeV of 20 GeV at L1.

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from nn.layers import PACKAGE
+from nn.compat.keras import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

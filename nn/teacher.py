@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import keras_tuner
 
-from nn.devices import DividedAdam, DividedModel, strategy_of
+from nn.compat.keras import DividedAdam
+from nn.devices import DividedModel, strategy_of
 from nn.layers import (
     Correction,
     EventSum,

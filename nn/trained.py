@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from nn.attention import attention_of
+from nn.prediction import predict
 from nn.teacher import load_teacher
-from nn.training.data import predict
 from utils.data_processing import N_SLOTS, GraphCreator
 from utils.formats.first_look import first_look, memory_limited
 from utils.formats.model_file import check_model_file

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # where a process that goes 
 
 import train_teacher
 from nn import teacher as models
-from nn.search import hyperband as search
+from nn.search import tuner as search
 
 search.TRIALS_A_PROCESS = int(os.environ.get("TRIALS_A_PROCESS", search.TRIALS_A_PROCESS))
 models.SEARCH_SPACE["graph_layers"] = ("Int", {"min_value": 1, "max_value": 1})

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 import train_teacher
 from nn import teacher as models
-from nn.search import hyperband as search
+from nn.search import tuner as search
 from tests.commands import error_of, usage_error_of
 from tests.toys import l1_events, write_l1
 from train_teacher import main

@@ -1,4 +1,4 @@
-"""One search by many processes: a chief that hands out the trials, and workers that run them, on any machine."""
+"""A search in several processes: a chief hands out the trials, and workers run them, on any machine."""
 
 import logging
 import math
@@ -7,15 +7,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from concurrent import futures
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import grpc
-from keras_tuner.src import protos
-from keras_tuner.src.distribute import oracle_chief, oracle_client
-
+from nn.compat.keras_tuner import OracleServer, become_worker
 from nn.search.hyperband import Oracle
 from utils.cli import EXIT_FAILED
 from utils.runtime.checkpoints import SCRATCH
@@ -52,18 +48,14 @@ class Chief:
 
     def __init__(self, oracle: Oracle, host: str, folder: Path):
         self._oracle, self._folder = oracle, folder
-        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-        self._servicer = oracle_chief.OracleServicer(oracle)
-        protos.get_service_grpc().add_OracleServicer_to_server(self._servicer, self._server)
         try:
-            port = self._server.add_insecure_port(f"{host}:0")
+            self._server = OracleServer(oracle, host)
         except RuntimeError:
             raise OSError(f"--chief_host: '{host}' is no address of this machine") from None
-        self._server.start()
         self._beats: dict[str, tuple[float, float]] = {}
         self._deaths: Counter[str] = Counter()
-        write_json(chief_file(folder), {"address": f"{host}:{port}", "token": uuid4().hex})
-        logger.info("search: chief at %s:%d", host, port)
+        write_json(chief_file(folder), {"address": f"{host}:{self._server.port}", "token": uuid4().hex})
+        logger.info("search: chief at %s:%d", host, self._server.port)
 
     def wait(self, workers: WorkerProcesses) -> None:
         """Wait for the end of the search, and start workers that died again."""
@@ -76,17 +68,17 @@ class Chief:
                 for name in workers.died():
                     self._again(name, workers)
                 self._forget_silent_workers()
-                if self._servicer.stop_triggered and not self._oracle.busy_workers() and workers.all_ended():
+                if self._server.has_no_more_trials and not self._oracle.busy_workers() and workers.all_ended():
                     if not self._oracle.tuner_ids:
                         break
                     end = min(end, time.monotonic() + 5)  # others that wait for a trial ask within this time
         finally:
             chief_file(self._folder).unlink(missing_ok=True)
-            self._server.stop(None).wait()
+            self._server.stop()
 
     def _again(self, name: str, workers: WorkerProcesses) -> None:
         """Start a worker again; its trial goes on, unless it is the trial that kills workers."""
-        trial = self._oracle.trial_of(name)
+        trial = self._oracle.running_trial(name)
         case = f"trial {trial}" if trial else name
         self._deaths[case] += 1
         how = workers.last_words(name)
@@ -94,7 +86,7 @@ class Chief:
         if self._deaths[case] >= ATTEMPTS:
             if not trial:
                 raise RuntimeError(f"worker {name} died {ATTEMPTS} times without a trial, the last time with {how}")
-            self._oracle.fail_trial_of(name, f"its worker died {ATTEMPTS} times, the last time with {how}")
+            self._oracle.fail_running_trial(name, f"its worker died {ATTEMPTS} times, the last time with {how}")
         workers.start(name)
 
     def _forget_silent_workers(self) -> None:
@@ -121,8 +113,7 @@ def join(name: str, folder: Path) -> str:
     """
     chief = read_json(chief_file(folder))
     host, _, port = chief["address"].rpartition(":")
-    os.environ |= {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port}
-    oracle_client.TIMEOUT = SECONDS_OF_SILENCE
+    become_worker(name, host, port, SECONDS_OF_SILENCE)
     beat = _beat_file(folder, name)
     beat.parent.mkdir(exist_ok=True)
     threading.Thread(target=_beats, args=(chief, folder, beat), daemon=True).start()

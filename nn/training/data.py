@@ -1,15 +1,13 @@
-"""How batches of graphs reach a model, for the training and for predictions."""
+"""Batches as a data set of TensorFlow, and the fit of a model with them."""
 
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from utils.training.batches import Batches
-from utils.training.ragged_graphs import RaggedGraphs
 
 
 def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> tf.data.Dataset:
@@ -43,27 +41,3 @@ def fit(
         shuffle=False,
         **{**kwargs, "verbose": 0},
     )
-
-
-def predict(model: keras.Model, features: np.ndarray, batch_size: int = 2048) -> np.ndarray:
-    """Predict the correction of graphs, or whatever else a model gives of them.
-
-    Parameters
-    ----------
-    model : keras.Model
-    features : np.ndarray, shape (n_graphs, n_nodes, n_features), float32
-        Node features, zero where empty.
-    batch_size : int
-        Graphs that the model sees at a time.
-
-    Returns
-    -------
-    np.ndarray, shape (n_graphs,) or, of several outputs, (n_graphs, n_outputs), float32
-    """
-    graphs = RaggedGraphs.from_padded(features)
-    order = np.argsort(graphs.sizes, kind="stable")
-    output = np.empty((len(order), model.output_shape[-1]), np.float32)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        output[rows] = model.predict_on_batch(graphs.take(rows).padded())
-    return output[:, 0] if output.shape[1] == 1 else output

@@ -1,21 +1,20 @@
-"""Training of the teacher: the search for hyperparameters and the final fit."""
+"""The final fit of a network, and how a fit is logged."""
 
 import logging
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import keras
 
-from nn.search.hyperband import OBJECTIVE, PROJECT, Hyperband, Tuner, results
-from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from nn.training.resume import resumable_fit
 from utils.cli import progress
 from utils.runtime.checkpoints import SCRATCH
 from utils.training.batches import Batches
 
 logger = logging.getLogger(__name__)
+
+OBJECTIVE = "val_loss"
 
 
 class ProgressLog(keras.callbacks.Callback):
@@ -46,42 +45,6 @@ def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
         keras.callbacks.ReduceLROnPlateau(OBJECTIVE, factor=0.3, patience=max(1, patience // 2), min_lr=1e-6),
         keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, restore_best_weights=True),
     ]
-
-
-def tuner(hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path, n_batches: int) -> Tuner:
-    """Make the tuner of a search, which goes on with what is in the folder.
-
-    Parameters
-    ----------
-    hypermodel : TeacherHyperModel
-    settings : Hyperband
-    folder : Path
-        Where the trials and their TensorBoard logs are kept.
-    n_batches : int
-        Batches of an epoch.
-    """
-
-    def callbacks(name: str) -> list[keras.callbacks.Callback]:
-        return [
-            ProgressLog(name, n_batches),
-            keras.callbacks.EarlyStopping(OBJECTIVE, patience=3),
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.TensorBoard(folder / "tensorboard" / "search", write_graph=False),
-        ]
-
-    return Tuner(hypermodel, settings, folder, callbacks)
-
-
-def search_results(
-    hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path
-) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
-    """Return what a search has found, as `nn.search.hyperband.results`; of one without result nothing is kept."""
-    try:
-        return results(folder, settings, hypermodel)
-    except RuntimeError:
-        shutil.rmtree(folder / PROJECT)
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        raise
 
 
 def final_fit(

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nn.devices import DividedAdam, strategy_of
+from nn.devices import strategy_of
+from nn.prediction import predict
 from nn.teacher import load_teacher
-from nn.training.data import predict
 
 ROOT = Path(__file__).parents[2]
 # Each batch is summed in two parts, and 21 steps of Adam go on with numbers that are off by some 40 roundings of 1e-7.
@@ -57,16 +56,6 @@ def test_a_model_trained_on_two_devices_is_loaded_on_one(folder):
     for _ in range(4):
         assert_allclose(two.train_on_batch(*batch), one.train_on_batch(*batch), rtol=RTOL)
     assert_allclose(predict(two, features), predict(one, features), rtol=RTOL)
-
-
-@pytest.mark.parametrize("accumulation", [None, 2])
-def test_divided_adam_is_adam_on_one_device(accumulation):
-    adams = [cls(0.1, gradient_accumulation_steps=accumulation) for cls in (DividedAdam, keras.optimizers.Adam)]
-    variables = [keras.Variable([1.0, -2.0]) for _ in adams]
-    for gradient in ([1.0, 2.0], [0.0, -3.0], [5.0, 1.0], [2.0, 2.0]):
-        for adam, variable in zip(adams, variables, strict=True):
-            adam.apply([keras.ops.array(gradient)], [variable])
-        assert_allclose(variables[0], variables[1], rtol=1e-6)
 
 
 def test_more_devices_than_there_are():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from nn.prediction import predict
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
-from nn.training.data import fit, predict
+from nn.training.data import fit
 
 NAMES = ("pt", "eta", "phi", "ht")
 RNG = np.random.default_rng(5)

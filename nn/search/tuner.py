@@ -1,0 +1,179 @@
+"""The trials of a search: each is a fit with its own seed, which a kill does not undo."""
+
+import gc
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+
+from nn.compat.keras_tuner import StatelessTuner
+from nn.search.hyperband import PROJECT, Hyperband, Oracle, last_line
+from nn.teacher import SEARCH_SPACE, TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
+from nn.training.fit import OBJECTIVE, ProgressLog
+from nn.training.resume import BestWeights, load_best_weights, resumable_fit
+from utils.runtime.checkpoints import SCRATCH
+from utils.training.batches import Batches
+
+logger = logging.getLogger(__name__)
+
+# TensorFlow keeps some 10 MB of each trial for good, whatever is cleared: a process hands over to a new one in time.
+TRIALS_A_PROCESS = 20
+
+PATIENCE = 3  # epochs of a trial without a lower validation loss
+
+
+def trial_seed(seed: int, values: dict[str, Any]) -> int:
+    """Make the seed of a trial from that of the search and the trial's hyperparameters.
+
+    The number of a trial depends on the order in which others end; what it is does not.
+    """
+    names = sorted(name for name in values if not name.startswith("tuner/"))
+    key = [seed, values.get("tuner/initial_epoch", 0), [[name, values[name]] for name in names]]
+    return int.from_bytes(hashlib.sha256(json.dumps(key).encode()).digest()[:4], "little")
+
+
+class ProcessUsedUp(Exception):  # noqa: N818 no error
+    """The process has run as many trials as it may: a new one with the same command has to go on."""
+
+
+class Tuner(StatelessTuner):
+    """Runs trials, each with a seed of its own, and goes on with a trial that was killed.
+
+    Parameters
+    ----------
+    hypermodel : TeacherHyperModel
+    settings : Hyperband
+    folder : Path
+        Where the trials and their TensorBoard logs are kept.
+    """
+
+    def __init__(self, hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path):
+        self._settings, self._folder = settings, folder
+        self._had_trial, self._n_trials = True, 0
+        super().__init__(Oracle(settings), hypermodel, folder, PROJECT)
+
+    def reload(self) -> None:
+        """Read the state of the oracle."""
+        super().reload()
+        logger.info("search: goes on after %d of at most %d trials", len(self.oracle.end_order), self.oracle.n_trials)
+
+    def pre_create_trial(self) -> None:
+        """Wait before asking again if there was no trial, since the results of other workers are missing."""
+        if self._n_trials == TRIALS_A_PROCESS:
+            raise ProcessUsedUp
+        if not self._had_trial:
+            time.sleep(0.5)
+        self._had_trial = False
+
+    def on_trial_begin(self, trial: Trial) -> None:
+        """Log the hyperparameters of a trial."""
+        self._had_trial = True
+        logger.info("trial %s: %s", trial.trial_id, trial.hyperparameters.values)
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Record the end of a trial, and remove its state."""
+        super().on_trial_end(trial)
+        self._state(trial.trial_id).unlink(missing_ok=True)
+        self._n_trials += 1
+        if isinstance(self.oracle, Oracle) and self.oracle.failure:
+            raise self.oracle.failure
+
+    def _state(self, trial_id: str) -> Path:
+        return self._folder / SCRATCH / f"trial_{trial_id}.npz"
+
+    def _best_weights(self, trial_id: str) -> Path:
+        return Path(self.get_trial_dir(trial_id)) / "best_weights.npz"
+
+    def _built_model(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """Build the model of a trial, with the weights of the trial that it continues, if there is one."""
+        model = self.hypermodel.build(hp)
+        if "tuner/trial_id" in hp.values:
+            load_best_weights(model, self._best_weights(hp.values["tuner/trial_id"]))
+        return model
+
+    def _callbacks(self, trial: Trial, n_batches: int) -> list[keras.callbacks.Callback]:
+        callbacks = [
+            ProgressLog(f"trial {trial.trial_id}", n_batches),
+            keras.callbacks.EarlyStopping(OBJECTIVE, patience=PATIENCE),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.TensorBoard(self._folder / "tensorboard" / "search", write_graph=False),
+        ]
+        self.log_to_own_folder(callbacks, trial)
+        return [*callbacks, BestWeights(self._best_weights(trial.trial_id), OBJECTIVE)]
+
+    def run_trial(self, trial: Trial, training: Batches, validation: Batches) -> keras.callbacks.History:
+        """Fit the model of a trial."""
+        keras.backend.clear_session()
+        gc.collect()
+        values = trial.hyperparameters.values
+        keras.utils.set_random_seed(trial_seed(self._settings.seed, values))
+        model = self._built_model(trial.hyperparameters)
+        try:
+            history = resumable_fit(
+                model,
+                training,
+                validation,
+                values["tuner/epochs"],
+                self._callbacks(trial, len(training)),
+                self._state(trial.trial_id),
+                initial_epoch=values["tuner/initial_epoch"],
+            )
+        except OSError as error:  # a full disk is not the fault of the trial
+            raise keras_tuner.errors.FatalError(str(error)) from error
+        losses = [*history.history["loss"], *history.history[OBJECTIVE]]
+        if not all(math.isfinite(loss) for loss in losses):
+            raise keras_tuner.errors.FailedTrialError("the loss is not a finite number")
+        return history
+
+
+def search_results(
+    hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path
+) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
+    """Read the results of a search that is over; of one without a result nothing is kept.
+
+    Returns
+    -------
+    TeacherHyperparameters
+        Those of the best trial.
+    list of dict
+        For each trial its id, status, score, epochs, and hyperparameters.
+
+    Raises
+    ------
+    RuntimeError
+        If no trial was completed.
+    """
+    oracle = Oracle(settings)
+    oracle.open_project(folder, PROJECT)
+    oracle.reload()
+    trials = list(oracle.trials.values())
+    completed = [trial for trial in trials if trial.status == "COMPLETED"]
+    if not completed:
+        reasons = [last_line(trial.message) for trial in trials if trial.message]
+        shutil.rmtree(folder / PROJECT)
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        why = f", the last one for: {reasons[-1]}" if reasons else ""
+        raise RuntimeError(f"none of the {len(trials)} trials of the search came to an end{why}")
+    best = min(completed, key=lambda trial: trial.score)
+    return sample_hyperparameters(best.hyperparameters, hypermodel.feature_names), [_row(trial) for trial in trials]
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    """Describe a trial in one row of a table."""
+    values = trial.hyperparameters.values
+    return {
+        "trial": trial.trial_id,
+        "status": trial.status,
+        OBJECTIVE: trial.score,
+        "from_trial": values.get("tuner/trial_id", ""),
+        **{name: values[f"tuner/{name}"] for name in ("bracket", "round", "initial_epoch", "epochs")},
+        **{name: values[name] for name in SEARCH_SPACE if name in values},
+    }

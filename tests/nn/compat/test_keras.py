@@ -1,0 +1,66 @@
+"""Keras beyond its public interface: what is replaced exists, is still needed, and gives the same numbers."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose
+
+from nn.compat.keras import BuiltModel, DividedAdam, input_names, output_name
+
+
+@pytest.mark.parametrize("accumulation", [None, 2])
+def test_divided_adam_is_adam_on_one_device(accumulation):
+    adams = [cls(0.1, gradient_accumulation_steps=accumulation) for cls in (DividedAdam, keras.optimizers.Adam)]
+    variables = [keras.Variable([1.0, -2.0]) for _ in adams]
+    for gradient in ([1.0, 2.0], [0.0, -3.0], [5.0, 1.0], [2.0, 2.0]):
+        for adam, variable in zip(adams, variables, strict=True):
+            adam.apply([keras.ops.array(gradient)], [variable])
+        assert_allclose(variables[0], variables[1], rtol=1e-6)
+
+
+def fitted(model_class, adam_class, accumulation):
+    """Fit a model of one weight for an epoch on one mirrored device; return the number of passes over its data."""
+    passes = []
+
+    def batches():
+        passes.append(1)
+        yield np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)
+
+    x, y = (tf.TensorSpec((None, 1), tf.float32) for _ in range(2))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        inputs = keras.Input((1,))
+        model = model_class(inputs, keras.layers.Dense(1)(inputs))
+        model.compile(adam_class(0.1, gradient_accumulation_steps=accumulation), "mse")
+        model.optimizer.build(model.trainable_variables)
+    data = tf.data.Dataset.from_generator(batches, output_signature=(x, y))
+    model.fit(data.apply(tf.data.experimental.assert_cardinality(1)), shuffle=False, verbose=0)
+    return len(passes)
+
+
+def test_a_fit_of_a_built_model_draws_each_batch_once():
+    assert fitted(BuiltModel, DividedAdam, 2) == 1
+
+
+def test_a_fit_of_keras_alone_draws_a_batch_more():
+    """Where this fails, `BuiltModel` is no longer needed."""
+    assert fitted(keras.Model, keras.optimizers.Adam, None) == 2
+
+
+def test_keras_alone_cannot_accumulate_gradients_on_devices():
+    """Where this fails, `DividedAdam` is no longer needed."""
+    with pytest.raises(RuntimeError, match="merge_call"):
+        fitted(BuiltModel, keras.optimizers.Adam, 2)
+
+
+def test_private_methods_that_are_replaced_exist():
+    assert hasattr(keras.optimizers.Adam, "_backend_apply_gradients")
+    assert hasattr(keras.Model, "_maybe_symbolic_build")
+
+
+def test_names_of_the_tensors_of_a_layer():
+    one, two = (keras.Input((2,), name=name) for name in ("one", "two"))
+    layer = keras.layers.Add(name="both")
+    model = keras.Model([one, two], layer([one, two]))
+    assert input_names(layer) == ["one", "two"]
+    assert output_name(layer) == model.outputs[0].name
