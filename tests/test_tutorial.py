@@ -1,4 +1,4 @@
-"""The chapter of the README on events of the user: its commands and its converter do what it says."""
+"""The tutorial on events of the user: its commands and its converter do what it says."""
 
 import json
 import os
@@ -16,19 +16,19 @@ import create_L1regression_data
 from tests.toys import random_l1_events, random_particles, write_events, write_l1
 
 ROOT = Path(__file__).parents[1]
-CHAPTER = re.split(r"\n## ", (ROOT / "README.md").read_text().split("\n## Your own events\n")[1])[0]
+PAGE = (ROOT / "docs" / "tutorials" / "own_events.md").read_text()
 SCRIPTS = "selective_sampling_jets|train_teacher|analyze_results_teacher"
 
 
 def block(language, containing):
-    """Return the only block of the chapter in a language with a text in it."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", CHAPTER, re.DOTALL | re.MULTILINE)
+    """Return the only block of the page in a language with a text in it."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     (found,) = [text.strip() for name, text in blocks if name == language and containing in text]
     return found
 
 
 def run(commands, folder):
-    """Run commands of the README, which stand for those of this Python and of this repository."""
+    """Run commands of the page, which stand for those of this Python and of this repository."""
     commands = re.sub(rf"^python ({SCRIPTS})", rf"{sys.executable} {ROOT}/\1", commands, flags=re.MULTILINE)
     snakemake = f"{sys.executable} -m snakemake --nocolor --snakefile {ROOT / 'Snakefile'}"
     found = subprocess.run(
@@ -62,12 +62,12 @@ class TestPublicFiles:
         return tmp_path
 
     def test_the_command_runs_all_steps_but_the_generation(self, folder):
-        planned = run(block("", "adc2021.yaml") + " --dry-run --printshellcmds", folder)
+        planned = run(block("bash", "adc2021.yaml") + " --dry-run --printshellcmds", folder)
         assert rules(planned) == ["create_L1regression_data", *ANALYSIS, "all", "total"]
         assert "--signal_names=Ato4l,hChToTauNu,hToTauTau,leptoquark --bg_names=SM" in planned
 
     def test_the_training_sample_is_of_the_standard_model(self, folder):
-        run(block("", "adc2021.yaml").replace("snakemake", "snakemake plots_selective_true_met"), folder)
+        run(block("bash", "adc2021.yaml").replace("snakemake", "snakemake plots_selective_true_met"), folder)
         with h5py.File(folder / "output_adc2021" / "selective_true_met" / "train.h5") as file:
             (sm,) = [int(name.decode().split("_")[1]) for name in file["ids_names"] if name.startswith(b"SM_")]
             assert set(file["ids"][:]) == {sm}
@@ -86,7 +86,7 @@ class TestPreparedFiles:
         return tmp_path
 
     def commands(self, folder):
-        return block("", "ln -s").replace("/data/", f"{folder}/")
+        return block("bash", "ln -s").replace("/data/", f"{folder}/")
 
     def test_the_workflow_starts_with_the_selective_sampling(self, folder):
         planned = run(self.commands(folder) + " --dry-run", folder)
@@ -100,7 +100,7 @@ class TestPreparedFiles:
         values = {"graph_layers": 1, "units": 8, "heads": 1, "activation": "relu", "embedding": 2}
         values |= {"attention_dropout": 0.0, "dropout": 0.0, "learning_rate": 0.001}
         (folder / "small.json").write_text(json.dumps(values))
-        commands = block("", "python train_teacher.py")
+        commands = block("bash", "python train_teacher.py")
         commands = commands.replace("--variable met", "--variable met --hyperparameters small.json --final_epochs 1")
         run(commands + " --inclusive_thresholds 30 --background_efficiencies 0.1", folder)
         results = json.loads((folder / "plots" / "results.json").read_text())
