@@ -39,7 +39,7 @@ EGAMMA, MUON, HADRON, INVISIBLE = 0, 1, 2, 3
 DENSITY_ETA_EDGES = (-5.0, -2.5, 2.5, 5.0)
 DENSITY_ETA_CELLS, DENSITY_PHI_CELLS = 20, 12
 
-# FastJet asks for a citation in a banner on standard output; the README cites it.
+# FastJet asks for a citation in a banner on standard output; CITATION.cff has it.
 fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
 
 
