@@ -1,10 +1,10 @@
 """Generate proton-proton collisions of one process, measure them in a fast detector and write an events file.
 
 A process is a list of Pythia 8 settings. The same seed, process name and shard give the same events; other shards give
-independent ones. Of a Les Houches file in the settings, shard s of n events takes those from s n to (s + 1) n - 1.
-The weights of a file add up to Pythia's cross section of the process in pb. To combine the files of several shards,
-multiply the weights of each by its share of all events, n / (n_1 + ... + n_k); for k files of equal length, divide
-by k.
+independent events. Where the settings name a Les Houches file, shard s of n events reads its events s n to
+(s + 1) n - 1. The weights of a file add up to Pythia's cross section of the process in pb. To combine the files of
+several shards, multiply the weights of each by its share of all events, n / (n_1 + ... + n_k); for k files of equal
+length, divide by k.
 """
 
 import os
@@ -14,23 +14,22 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 
 import utils.runtime.environment  # noqa: F401
 
 # isort: split
-import argparse
 import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from utils.cli import process_name, progress, script
+from utils.cli import progress, script
 from utils.cutflow import GENERATED, READ, Cutflow, StepCounter
 from utils.formats.events import HARD_EVENTS, new_events_file
-from utils.runtime.arguments import checked, number, parser
+from utils.runtime.options import parse
 from utils.runtime.paths import refuse_overlaps
 from utils.runtime.provenance import provenance
 from utils.simulation.detector import Detected, Detector, measure, overlay, reconstruct
-from utils.simulation.generator import DEFAULT_ENERGY, MINIMUM_BIAS, Generator, seed_sequences
+from utils.simulation.generator import MINIMUM_BIAS, Generator, seed_sequences
+from utils.steps.generate_events import Options
 
 logger = logging.getLogger("generate_events")
 
@@ -39,38 +38,9 @@ FAILED = "failed or vetoed in Pythia"
 MAX_PILEUP_POOL = 2000
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> Options:
     """Read the command line."""
-    args = parser(__doc__)
-    args.add_argument("--output", type=Path, required=True, help="events file to write")
-    args.add_argument("--process", type=checked(process_name), required=True, help="name of the process")
-    args.add_argument(
-        "--settings",
-        action="extend",
-        nargs="+",
-        required=True,
-        metavar="'KEY = VALUE'",
-        help="settings for Pythia that define it; may be repeated",
-    )
-    args.add_argument(
-        "--events", type=number(int, 1), default=10000, help="events to write; of a Les Houches file, to read"
-    )
-    args.add_argument("--seed", type=number(int, 0), default=1, help="seed of all shards and processes")
-    args.add_argument("--shard", type=number(int, 0), default=0, help="which of several independent files this is")
-    args.add_argument(
-        "--underlying_event",
-        type=int,
-        choices=(0, 1),
-        default=1,
-        help="multi-parton interactions; without them generation is five times as fast",
-    )
-    args.add_argument("--pileup", type=number(float, 0), default=0.0, help="mean number of pile-up collisions")
-    args.add_argument(
-        "--energy",
-        type=number(float, above=0),
-        help=f"centre-of-mass energy [GeV]; without it {DEFAULT_ENERGY:g}, or that of a Les Houches file",
-    )
-    return args.parse_args(argv)
+    return parse(Options, __doc__, argv)
 
 
 def batches(n_events: int) -> Iterator[int]:
@@ -79,18 +49,19 @@ def batches(n_events: int) -> Iterator[int]:
         yield min(BATCH, n_events - start)
 
 
-def pileup_pool(args: argparse.Namespace, energy: float, detector: Detector, seed: np.random.SeedSequence) -> Detected:
-    """Generate and measure the minimum-bias collisions that pile-up is drawn from.
+def pileup_pool(options: Options, energy: float, detector: Detector, seed: np.random.SeedSequence) -> Detected:
+    """Generate and measure the pool of minimum-bias collisions from which pile-up is drawn.
 
-    There are as many as are drawn on average, up to 2000; each may be drawn again, in another orientation.
+    The pool has the mean number of collisions that are drawn, at most 2000. A collision may be drawn again, in another
+    orientation.
     """
-    n_collisions = min(math.ceil(args.pileup * args.events), MAX_PILEUP_POOL)
+    n_collisions = min(math.ceil(options.pileup * options.events), MAX_PILEUP_POOL)
     pythia_seed, detector_seed = seed.spawn(2)
     generator = Generator(
         "pile-up",
         MINIMUM_BIAS,
         energy=energy,
-        underlying_event=bool(args.underlying_event),
+        underlying_event=bool(options.underlying_event),
         seed=pythia_seed,
     )
     rng = np.random.default_rng(detector_seed)
@@ -105,28 +76,28 @@ def pileup_pool(args: argparse.Namespace, energy: float, detector: Detector, see
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the script."""
-    args = parse_args(argv)
+    options = parse_args(argv)
     detector = Detector()
-    process_seed, pileup_seed, detector_seed = seed_sequences(args.seed, args.process, args.shard)
+    process_seed, pileup_seed, detector_seed = seed_sequences(options.seed, options.process, options.shard)
     rng = np.random.default_rng(detector_seed)
-    with new_events_file(args.output) as file:
+    with new_events_file(options.output) as file:
         generator = Generator(
-            args.process,
-            args.settings,
-            energy=args.energy,
-            underlying_event=bool(args.underlying_event),
+            options.process,
+            options.settings,
+            energy=options.energy,
+            underlying_event=bool(options.underlying_event),
             seed=process_seed,
-            hard_events=range(args.shard * args.events, (args.shard + 1) * args.events),
+            hard_events=range(options.shard * options.events, (options.shard + 1) * options.events),
         )
-        refuse_overlaps({"--output": args.output}, [generator.les_houches_file])
-        counter = StepCounter({0: args.process}, ["events"], [FAILED])
-        pool = pileup_pool(args, generator.energy, detector, pileup_seed) if args.pileup else None
-        with progress(args.events, args.process) as bar:
-            for size in batches(args.events):
+        refuse_overlaps({"--output": options.output}, [generator.les_houches_file])
+        counter = StepCounter({0: options.process}, ["events"], [FAILED])
+        pool = pileup_pool(options, generator.energy, detector, pileup_seed) if options.pileup else None
+        with progress(options.events, options.process) as bar:
+            for size in batches(options.events):
                 particles, weights = generator.batch(size)
                 detected = measure(particles, detector, rng)
                 if pool is not None:
-                    detected = overlay(detected, pool, args.pileup, rng)
+                    detected = overlay(detected, pool, options.pileup, rng)
                 file.append(reconstruct(detected, detector, subtract_pileup=pool is not None), weights)
                 counter.add_number("events", 0, len(weights))
                 bar.update(size)
@@ -136,20 +107,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         file.finish(
             generator.weight_scale,
             {
-                "process": args.process,
+                "process": options.process,
                 "cross_section_pb": generator.cross_section_pb,
                 "cross_section_error_pb": generator.cross_section_error_pb,
                 "weights": "sum to cross_section_pb; to combine shards, multiply by the share of all events",
-                "seed": args.seed,
-                "shard": args.shard,
-                "configuration": json.dumps(provenance(args)),
+                "seed": options.seed,
+                "shard": options.shard,
+                "configuration": json.dumps(provenance(options)),
                 **({HARD_EVENTS: generator.hard_events.record()} if generator.hard_events else {}),
                 **counter.append_to(Cutflow(output=GENERATED), "generate_events").attribute(),
             },
         )
     logger.info(
         "%s: %d events, cross section %.4g +- %.2g pb",
-        args.output,
+        options.output,
         n_events,
         generator.cross_section_pb,
         generator.cross_section_error_pb,

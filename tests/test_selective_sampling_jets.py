@@ -309,7 +309,7 @@ class TestErrors:
         assert f"train.h5: no event is left of {N} after the selection" in error("--fractions_to_keep=0", "--mode=>=")
 
     def test_threshold_beyond_the_spectrum(self, error):
-        message = error("--sampling_var=met", "--sampling_threshold=5000")
+        message = error("--sampling_var=met", "--sampling_threshold=5000", "--sampling_bins=20")
         assert "train.h5: no selected event has true_met between --sampling_threshold 5000 and 5250 GeV" in message
 
     def test_missing_file(self, error, tmp_path):

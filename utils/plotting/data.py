@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from utils.plotting.style import COLOURS, LINES, NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 from utils.simulation.smearing import CENTRAL_ETA, JetResponse
-from utils.training.sampling import LOSS, Flattening, SamplingTally
+from utils.training.sampling import LOSS, Flattening, SamplingCounts
 
 
 @in_style
@@ -72,12 +72,12 @@ def _label_pt_axis(ax: Axes) -> None:
 
 
 @in_style
-def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes | None = None) -> Drawing:
+def draw_spectrum(tally: SamplingCounts, flattening: Flattening | None, ax: Axes | None = None) -> Drawing:
     """Draw the spectrum of the variable before and after the selection, and the probability to keep an event."""
     fig, ax = start(ax, "Selective sampling")
     for counts, label, colour, line in (
         (tally.before, "All events", COLOURS[4], ":"),
-        (tally.thinned, "Processes, jet count", COLOURS[2], "--"),
+        (tally.prescaled, "Processes, jet count", COLOURS[2], "--"),
         (tally.after, "Flattened" if flattening else "Kept", COLOURS[0], "-"),
     ):
         ax.stairs(counts, tally.edges, color=colour, linestyle=line, linewidth=2.5, label=label)
@@ -110,7 +110,7 @@ def draw_spectrum(tally: SamplingTally, flattening: Flattening | None, ax: Axes 
 
 
 @in_style
-def draw_effective_spectrum(tally: SamplingTally, ax: Axes | None = None) -> Drawing:
+def draw_effective_spectrum(tally: SamplingCounts, ax: Axes | None = None) -> Drawing:
     """Draw the share of the loss of each process in bins of the variable, without the selection and with it."""
     fig, ax = start(ax, "Selective sampling")
     present = np.flatnonzero(tally.physical.counts.sum(1)).tolist()

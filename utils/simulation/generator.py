@@ -14,12 +14,20 @@ import pythia8mc
 from utils.formats.les_houches import HardEvents, copy_events
 from utils.runtime.errors import UserError
 from utils.simulation.detector import Particles
-from utils.simulation.pythia_settings import FRAME, LES_HOUCHES, Value, captured_output, read_settings, reason, value_of
+from utils.simulation.pythia_settings import (
+    DEFAULT_ENERGY,
+    FRAME,
+    LES_HOUCHES,
+    Value,
+    captured_output,
+    read_settings,
+    reason,
+    value_of,
+)
 
 PB_PER_MB = 1e9
 MAX_PYTHIA_SEED = 900_000_000
 MAX_TRIALS_PER_EVENT = 10.0
-DEFAULT_ENERGY = 13000.0
 NO_EVENTS = Particles(*np.zeros((2, 0), np.int64), *np.zeros((5, 0)))
 MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
 

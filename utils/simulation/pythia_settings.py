@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the plan of the workflow names settings that are overridden
 
 Value = bool | int | float | str
 
+DEFAULT_ENERGY = 13000.0  # GeV
+
 # Particles that fly more than 10 mm/c reach the detector, as is the convention at the LHC.
 COMMON_SETTINGS = ("Print:init = off", "Print:next = off", "ParticleDecays:limitTau0 = on")
 

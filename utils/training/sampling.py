@@ -1,4 +1,4 @@
-"""Selective sampling: the probability to keep an event, by its jet count and by the spectrum of a variable."""
+"""Selective sampling: the probability to keep an event, by jet multiplicity and by the spectrum of a variable."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.data_processing import JETS, L1Events, jet_count
+from utils.runtime.options import flag
 from utils.training.loss_weights import LossSpectrum, LossWeights
-from utils.variables import reconstructed
+from utils.variables import VARIABLES, reconstructed
 
 MAX_JETS = JETS.stop - JETS.start
 LOSS = LossWeights()  # of a training by default
 
 
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions:
+    """Which events make the training sample."""
+
+    processes: tuple[str, ...] = flag((), help="processes to keep; none: all", processes=True)
+    fractions_to_keep: tuple[float, ...] = flag(
+        (), help="shares of events to keep with 0, 1, 2, ... L1 jets; none: all", minimum=0, maximum=1
+    )
+    mode: str = flag(
+        "==",
+        help="whether a share applies to events with exactly that number of jets, or with at least that number",
+        choices=("==", ">="),
+    )
+    sampling_threshold: float | None = flag(
+        None,
+        help="make the spectrum of the variable flat below this; none: leave it unchanged",
+        unit="GeV",
+        above=0,
+        by_variable=dict.fromkeys(VARIABLES),
+    )
+    sampling_bins: int = flag(15, help="bins of the spectrum below the threshold", minimum=1)
+
+
 def jet_count_probability(n_jets: np.ndarray, fractions: Sequence[float], mode: str) -> np.ndarray:
-    """Probability to keep events by their number of jets.
+    """Return the probability to keep events by their number of jets.
 
     Parameters
     ----------
@@ -42,11 +66,11 @@ class Flattening:
     Attributes
     ----------
     threshold : float
-        In GeV; from there on every event is kept.
+        In GeV; every event above it is kept.
     edges : np.ndarray, shape (n_bins + 1,)
         Bins from 0 to the threshold.
     probability : np.ndarray, shape (n_bins,)
-        1 in bins that hold fewer events than the spectrum has at the threshold: these cannot be filled up.
+        1 in bins with fewer events than the bin above the threshold, since events cannot be added.
     """
 
     threshold: float
@@ -75,27 +99,28 @@ class Flattening:
 
 
 def count_for_flattening(values: np.ndarray, threshold: float, n_bins: int) -> np.ndarray:
-    """Count events in `n_bins` equal bins from 0 to the threshold and in one more above; the counts of parts add up."""
+    """Count events in `n_bins` equal bins from 0 to the threshold and in one more above it."""
     width = threshold / n_bins
     edges = np.append(np.linspace(0, threshold, n_bins + 1), threshold + width)
     return np.histogram(values[values < edges[-1]], edges)[0]
 
 
 @dataclass
-class SamplingTally:
-    """Events before and after a selection: by their number of L1 jets, and the spectrum of a variable.
+class SamplingCounts:
+    """Events before and after a selection, by jet multiplicity and by a variable.
 
     Attributes
     ----------
     variable : str
     edges : np.ndarray, shape (n_bins + 1,)
-        Bins of the variable in GeV, from 0 to three times the threshold; what lies beyond is not in the spectra.
+        Bins of the variable in GeV, from 0 to three times the threshold; larger values are not in the spectra.
     jets_before, jets_after : np.ndarray, shape (11,), int
-    before, thinned, after : np.ndarray, shape (n_bins,), int
-        Events a bin: of all processes, after the choice of processes and the thinning, and those kept in the end.
+        Events with 0 to 10 L1 jets, before and after the selection.
+    before, prescaled, after : np.ndarray, shape (n_bins,), int
+        Events in each bin: all, after the choice of processes and the prescale, and after the flattening.
     physical, sampled : LossSpectrum
-        What the events that can be trained on count in the loss by default, by process and in the same bins and one
-        more beyond them: of the chosen processes without the other selections, and those kept.
+        Default weight in the loss of the events that can be trained on, by process, in the same bins and an overflow
+        bin: of the chosen processes before the prescale and the flattening, and of the kept events.
     """
 
     variable: str
@@ -103,7 +128,7 @@ class SamplingTally:
     jets_before: np.ndarray
     jets_after: np.ndarray
     before: np.ndarray
-    thinned: np.ndarray
+    prescaled: np.ndarray
     after: np.ndarray
     physical: LossSpectrum
     sampled: LossSpectrum
@@ -112,7 +137,7 @@ class SamplingTally:
     @classmethod
     def empty(
         cls, variable: str, threshold: float, process_names: Mapping[int, str], n_bins: int = 60
-    ) -> "SamplingTally":
+    ) -> "SamplingCounts":
         """Start to count."""
         jets, spectrum = np.zeros(MAX_JETS + 1, np.int64), np.zeros(n_bins, np.int64)
         edges, ids = np.linspace(0, 3 * threshold, n_bins + 1), np.array(sorted(process_names))
@@ -120,13 +145,13 @@ class SamplingTally:
         counts = jets, jets.copy(), spectrum, spectrum.copy(), spectrum.copy()
         return cls(variable, edges, *counts, physical, sampled, ids)
 
-    def add(self, events: L1Events, chosen: np.ndarray, thinned: np.ndarray, kept: np.ndarray) -> None:
-        """Count events: those of chosen processes, left after the thinning, and kept; masks (n_events,), bool."""
+    def add(self, events: L1Events, chosen: np.ndarray, prescaled: np.ndarray, kept: np.ndarray) -> None:
+        """Count events; masks (n_events,), bool: of chosen processes, left by the prescale, left by the flattening."""
         n_jets, values = jet_count(events.smeared_data), getattr(events, self.variable)
         self.jets_before += np.bincount(n_jets, minlength=MAX_JETS + 1)
         self.jets_after += np.bincount(n_jets[kept], minlength=MAX_JETS + 1)
         self.before += np.histogram(values, self.edges)[0]
-        self.thinned += np.histogram(values[thinned], self.edges)[0]
+        self.prescaled += np.histogram(values[prescaled], self.edges)[0]
         self.after += np.histogram(values[kept], self.edges)[0]
         trainable = (n_jets > 0) & (getattr(events, reconstructed(self.variable)) > 0)
         processes, sampled = np.searchsorted(self._ids, events.ids), LOSS.event_weights(events)
@@ -142,7 +167,7 @@ class SamplingTally:
         return int(self.jets_after.sum())
 
     def text(self) -> str:
-        """Tables of the events by jet count, before and after, and of the share of the loss by the variable."""
+        """Return tables of the events by jet multiplicity and of the share of the loss by the variable."""
         rows = [
             (f"{n_jets}", before, after)
             for n_jets, (before, after) in enumerate(zip(self.jets_before, self.jets_after, strict=True))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from utils.plotting.data import TrialAxis, draw_effective_spectrum, draw_spectrum, draw_trials
-from utils.training.sampling import SamplingTally
+from utils.training.sampling import SamplingCounts
 
 
 @pytest.fixture(autouse=True)
@@ -90,10 +90,10 @@ def test_if_no_trial_came_to_an_end_they_are_only_counted():
 
 
 def test_a_selection_of_no_events_says_so():
-    tally = SamplingTally.empty("true_met", 100, {1: "QCD"})
+    counts = SamplingCounts.empty("true_met", 100, {1: "QCD"})
     for (fig, ax), text in (
-        (draw_spectrum(tally, None), "No events"),
-        (draw_effective_spectrum(tally), "No events to train on"),
+        (draw_spectrum(counts, None), "No events"),
+        (draw_effective_spectrum(counts), "No events to train on"),
     ):
         fig.canvas.draw()
         assert text in [found.get_text() for found in ax.texts]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import l1_events
-from utils.training.sampling import Flattening, SamplingTally, count_for_flattening, jet_count_probability
+from utils.training.sampling import Flattening, SamplingCounts, count_for_flattening, jet_count_probability
 
 JETS = np.array([0, 1, 2, 3, 10])
 
@@ -66,40 +66,40 @@ class TestFlattening:
         assert_array_equal(sum(parts), count_for_flattening(values, 30.0, n_bins))
 
 
-class TestTally:
+class TestCounts:
     @pytest.fixture
-    def tally(self):
+    def counts(self):
         objects = np.zeros((6, 18, 3), np.float32)
         for event, n_jets in enumerate([0, 1, 1, 2, 2, 10]):
             objects[event, 8 : 8 + n_jets, 0] = 30
         events = l1_events(objects, true_met=[5, 15, 25, 35, 299, 301])
-        tally = SamplingTally.empty("true_met", 100.0, {1: "QCD", 2: "W"})
-        thinned = np.array([False, True, True, True, True, True])
+        counts = SamplingCounts.empty("true_met", 100.0, {1: "QCD", 2: "W"})
+        prescaled = np.array([False, True, True, True, True, True])
         for rows in (slice(0, 2), slice(2, 6)):
             chosen = np.ones(rows.stop - rows.start, bool)
-            tally.add(events[rows], chosen, thinned[rows], (thinned & (np.arange(6) != 2))[rows])
-        return tally
+            counts.add(events[rows], chosen, prescaled[rows], (prescaled & (np.arange(6) != 2))[rows])
+        return counts
 
-    def test_counts_jets_before_and_after(self, tally):
-        assert tally.jets_before.tolist() == [1, 2, 2, 0, 0, 0, 0, 0, 0, 0, 1]
-        assert tally.jets_after.tolist() == [0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1]
-        assert tally.n_kept == 4
+    def test_counts_jets_before_and_after(self, counts):
+        assert counts.jets_before.tolist() == [1, 2, 2, 0, 0, 0, 0, 0, 0, 0, 1]
+        assert counts.jets_after.tolist() == [0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1]
+        assert counts.n_kept == 4
 
-    def test_spectra_go_to_three_times_the_threshold(self, tally):
-        assert tally.edges[[0, 1, -1]].tolist() == [0, 5, 300]
-        assert np.flatnonzero(tally.before).tolist() == [1, 3, 5, 7, 59]
-        assert np.flatnonzero(tally.thinned).tolist() == [3, 5, 7, 59]
-        assert np.flatnonzero(tally.after).tolist() == [3, 7, 59]
+    def test_spectra_go_to_three_times_the_threshold(self, counts):
+        assert counts.edges[[0, 1, -1]].tolist() == [0, 5, 300]
+        assert np.flatnonzero(counts.before).tolist() == [1, 3, 5, 7, 59]
+        assert np.flatnonzero(counts.prescaled).tolist() == [3, 5, 7, 59]
+        assert np.flatnonzero(counts.after).tolist() == [3, 7, 59]
 
-    def test_text_is_a_table(self, tally):
-        rows = [line.split() for line in tally.text().splitlines()]
+    def test_text_is_a_table(self, counts):
+        rows = [line.split() for line in counts.text().splitlines()]
         assert rows[0] == ["L1", "jets", "before", "after", "kept"]
         assert rows[1:4] == [["0", "1", "0", "0.00%"], ["1", "2", "1", "50.00%"], ["2", "2", "2", "100.00%"]]
         assert rows[4] == ["3", "0", "0", "-"]
         assert rows[12] == ["all", "6", "4", "66.67%"]
 
-    def test_text_has_the_share_of_the_loss_of_events_with_a_jet(self, tally):
-        _, without, sampled = tally.text().split("\n\n")
+    def test_text_has_the_share_of_the_loss_of_events_with_a_jet(self, counts):
+        _, without, sampled = counts.text().split("\n\n")
         assert "without the selection" in without
         assert without.splitlines()[2].split() == ["0", "-", "25", "20%", "(1)"]
         assert sampled.splitlines()[2].split() == ["0", "-", "25", "25%", "(1)"]

@@ -1,0 +1,60 @@
+"""Options of generate_events.py, and the keys of its section that the workflow itself uses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.cli import process_name
+from utils.runtime.options import flag
+from utils.simulation.pythia_settings import DEFAULT_ENERGY
+from utils.steps.common import Seed
+
+COUNT = {"type": "integer", "minimum": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Seed):
+    """Flags of the script."""
+
+    output: Path = flag(help="events file to write", config=False)
+    process: str = flag(help="name of the process", parse=process_name, config=False)
+    settings: list[str] = flag(
+        help="settings for Pythia that define the process; may be repeated",
+        metavar="'KEY = VALUE'",
+        many=True,
+        config=False,
+    )
+    events: int = flag(10000, help="events to write; of a Les Houches file, to read", minimum=1, config=False)
+    shard: int = flag(0, help="number of this file among independent ones of the process", minimum=0, config=False)
+    energy: float | None = flag(
+        None,
+        help=f"centre-of-mass energy; none: {DEFAULT_ENERGY:g}, or that of a Les Houches file",
+        unit="GeV",
+        above=0,
+    )
+    underlying_event: int = flag(
+        1, help="1: with multi-parton interactions; 0: without, five times as fast, for a quick look", choices=(0, 1)
+    )
+    pileup: float = flag(0.0, help="mean number of minimum-bias collisions overlaid", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowKeys:
+    """Keys of the section that the workflow itself uses."""
+
+    events_per_shard: int = flag(3000, help="events of a shard: one job, one file, one random seed", minimum=1)
+    processes: dict[str, Any] = flag(
+        help="name: number of events and Pythia settings",
+        processes=True,
+        schema={
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["events", "settings"],
+                "properties": {
+                    "events": COUNT,
+                    "settings": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+                },
+            }
+        },
+    )
