@@ -141,8 +141,8 @@ def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
 def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
     """Return, for each model, the figures of a table for a signal, with errors."""
     rng = np.random.default_rng(SEED)
-    efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_rows, rng)
-    points = efficiency_gains(np.array(WORKING_POINTS), background.threshold_rows, efficiencies, BASELINE, TRUE)
+    efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_replicas, rng)
+    points = efficiency_gains(np.array(WORKING_POINTS), background.threshold_replicas, efficiencies, BASELINE, TRUE)
     rows = {}
     for name in signal.corrections:
         found: dict[str, Estimate] = {

@@ -1,4 +1,3 @@
-import argparse
 import json
 import re
 import subprocess
@@ -15,18 +14,23 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
-from analyze_results_teacher import Sample, load, main, read_samples, read_training, trained_on
+from analyze_results_teacher import load, main
 from nn.trained import Loaded
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
+from utils.evaluation import sample_predictions
 from utils.evaluation.bootstrap import ONE_SIGMA
+from utils.evaluation.options import EvaluationOptions
+from utils.evaluation.samples import Sample, read_samples, training_notes
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
 from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.plotting import figures as plots_of_the_analysis
 from utils.predictions import Model
 from utils.runtime.errors import UserError
 from utils.runtime.provenance import sha256
 from utils.runtime.whole_files import whole_folder
+from utils.training.records import read_training
 
 N_QCD, N_W = 3000, 1500
 N_WITHOUT_JET, N_WITHOUT_TARGET = 100, 20
@@ -166,8 +170,8 @@ def test_what_became_of_the_events_is_said_and_where_it_does_not_add_up(model_di
         "analyze_results_teacher (evaluation)",
         f"in: a file without a cutflow {N_QCD} {N_W} 0 {N_QCD + N_W}",
         "out: corrected 2880 1380 0 4260",
-        "out: as it is, no jet at L1 100 100 0 200",
-        "out: as it is, no target 20 20 0 40",
+        "out: uncorrected, no jet at L1 100 100 0 200",
+        "out: uncorrected, no target 20 20 0 40",
         "left out: process neither signal nor background 0 0 0 0",
         "",
         "teacher: nothing is recorded.",
@@ -193,8 +197,8 @@ def test_a_correction_by_a_constant_changes_nothing_at_equal_rate(model_dir, dat
         predictions = predict_events(chunks, *args)
         return replace(predictions, corrections={"teacher": np.full(len(predictions), 0.5, np.float32)})
 
-    predict_events = analyze_results_teacher.predict_events
-    monkeypatch.setattr(analyze_results_teacher, "predict_events", halved)
+    predict_events = sample_predictions.predict_events
+    monkeypatch.setattr(sample_predictions, "predict_events", halved)
     use(monkeypatch, lambda features: np.ones(len(features)))
     assert main(arguments(model_dir, data)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
@@ -275,7 +279,7 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
     shares = " ".join(lines[start + 1 : lines.index("", start)])
     assert shares.startswith("Of the gain of teacher, events without a jet at L1, which stay uncorrected, make ")
     start = lines.index("", start)
-    for i, (point, allowed) in enumerate(zip(points, ("2.000%", "90"), strict=True)):
+    for i, (point, allowed) in enumerate(zip(points, ("2%", "90"), strict=True)):
         of_model, parts = point["models"]["teacher"], point["parts"]
         share = parts["without_jet"]["models"]["teacher"]["share"]
         assert f" {100 * share['value']:.0f} +- {100 * share['error']:.0f}% at {allowed}" in shares
@@ -290,7 +294,7 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
         )
     turn_on = points[0]["turn_on"]["baseline"]
     row = words(lines[start + 14])
-    assert row[:4] == ["2.000%", "baseline", *written(turn_on["reached"][0]["true"], 1, 1)]
+    assert row[:4] == ["2%", "baseline", *written(turn_on["reached"][0]["true"], 1, 1)]
     assert turn_on["reached"][0]["efficiency"] == 0.5
     signal = results_of(model_dir)["signals"]["W"]
     area, gain = signal["roc"]["teacher"]["area"], signal["area_gain"]["teacher"]
@@ -536,7 +540,7 @@ def test_several_files_of_different_processes_are_one_sample(model_dir, data, tm
     assert results["notes"][0] == f"No weights in {unweighted}: its events count alike."
     mixed = f"{unweighted}: dataset 'weights' is missing, but {qcd} has it: expected all of the background"
     with pytest.raises(UserError, match=re.escape(mixed)):
-        read_samples(argparse.Namespace(data=[unweighted, qcd], signal_names=(), bg_names=("W", "QCD")))
+        read_samples([unweighted, qcd], EvaluationOptions(signal_names=(), bg_names=("W", "QCD")))
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -561,13 +565,13 @@ def test_an_evaluation_of_events_that_were_trained_on_says_so(model_dir, data, m
 def test_what_is_on_record_of_a_training_tells_whether_its_events_are_evaluated(data):
     sample = Sample(L1Dataset.check(data), {"W": 2})
     of_file = {"data": {"sha256": sha256(data)}}
-    assert "is the file that teacher was trained on" in trained_on(sample, "teacher", of_file, None)[0]
+    assert "is the file that teacher was trained on" in training_notes(sample, "teacher", of_file, None)[0]
     for record in ({}, {"data": None}, {"data": {"sha256": "0"}}):
-        assert "teacher has no record of its events" in trained_on(sample, "teacher", record, None)[0]
+        assert "teacher has no record of its events" in training_notes(sample, "teacher", record, None)[0]
     others = TrainedOn(np.arange(5, dtype=np.uint64))
     others.count(sample.data.rows(0, 100))
     assert others.n_compared == 100
-    assert trained_on(sample, "teacher", of_file, others) == []
+    assert training_notes(sample, "teacher", of_file, others) == []
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -579,8 +583,8 @@ def test_attention_is_drawn_for_two_events_of_each_process(model_dir, tmp_path, 
         thresholds.append(threshold)
         return choose_events(predictions, model, threshold)
 
-    choose_events = analyze_results_teacher.choose_events
-    monkeypatch.setattr(analyze_results_teacher, "choose_events", choose)
+    choose_events = plots_of_the_analysis.choose_events
+    monkeypatch.setattr(plots_of_the_analysis, "choose_events", choose)
     use(monkeypatch, lambda features: np.full(len(features), 0.5))
     several_jets = write_l1(tmp_path / "several_jets.h5", random_l1_events(300))
     assert main(arguments(model_dir, several_jets, "--background_efficiencies", "0.1,0.02,0.05", "--fixed_rates=")) == 0
@@ -733,8 +737,8 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
         "analyze_results_teacher (zero bias)",
         f"in: a file without a cutflow - - - {N_CROSSINGS} {N_CROSSINGS}",
         f"out: corrected - - - {N_CROSSINGS - without_jet} {N_CROSSINGS - without_jet}",
-        f"out: as it is, no jet at L1 - - - {without_jet} {without_jet}",
-        "out: as it is, no target - - - 0 0",
+        f"out: uncorrected, no jet at L1 - - - {without_jet} {without_jet}",
+        "out: uncorrected, no target - - - 0 0",
     ]
     assert rows[-2:] == [
         "zero bias: the steps before analyze_results_teacher are not recorded.",

@@ -43,9 +43,11 @@ def plots_of_the_analysis():
     curves = {quantity: [SimpleNamespace(threshold=99.5)] * 2 for quantity in ("baseline", *models)}
     process = MagicMock(turn_on=curves, target_prediction=dict.fromkeys(models))
     signal = MagicMock(turn_on=curves, turn_on_gain={})
-    background = MagicMock(allowed=[WorkingPoint(0.005), WorkingPoint(0.01, 100.0)])
+    background = MagicMock(working_points=[WorkingPoint(0.005), WorkingPoint(0.01, 100.0)])
     of_name = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
-    return list(figures(MagicMock(variable="true_met", models=models, background=background, beams=None, **of_name)))
+    return list(
+        figures(MagicMock(variable="true_met", models=models, background=background, run_conditions=None, **of_name))
+    )
 
 
 @pytest.mark.parametrize(

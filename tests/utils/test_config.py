@@ -124,7 +124,11 @@ class TestCheck:
             ("train_teacher.max_events", 0, "train_teacher.max_events: "),
             ("train_teacher.use_generator", "yes", "train_teacher.use_generator: 'yes' is not one of"),
             ("analyze_results_teacher.inclusive_thresholds.true_met", [-1], "inclusive_thresholds.true_met.0: -1"),
-            ("analyze_results_teacher.background_efficiencies", [0.5, 1], "background_efficiencies.1: 1 is greater"),
+            (
+                "analyze_results_teacher.background_efficiencies",
+                [0.5, 1.5],
+                "background_efficiencies.1: 1.5 is greater",
+            ),
             ("analyze_results_teacher.zero_bias", ["a", "b"], "analyze_results_teacher.zero_bias: "),
             ("analyze_results_teacher.colliding_bunches", 4000, "colliding_bunches: 4000 is greater than the maximum"),
             (

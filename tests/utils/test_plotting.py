@@ -25,6 +25,7 @@ from utils.plotting.quantities import LOOKS, looks, quantity_label
 from utils.predictions import BASELINE, TRUE, Predictions
 
 EDGES = np.array([0.0, 10, 30])
+RUN_CONDITIONS = RunConditions(luminosity=2e34, colliding_bunches=2448)
 
 
 @pytest.fixture(autouse=True)
@@ -193,20 +194,21 @@ def test_quantities_in_bins_are_drawn_with_errors(draw, shown):
 
 
 @pytest.mark.parametrize(
-    ("beams", "height", "unit"), [(RunConditions(2e34, 2448), 50, "Rate [kHz]"), (None, 0.5, "Fraction")]
+    ("run_conditions", "height", "unit"),
+    [(RUN_CONDITIONS, 50, "Rate [kHz]"), (None, 0.5, "Fraction")],
 )
-def test_rates_are_in_khz_or_fractions_without_cross_sections(beams, height, unit):
+def test_rates_are_in_khz_or_fractions_without_cross_sections(run_conditions, height, unit):
     thresholds = np.array([0.0, 100])
     rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
     of_quantity = Rates(thresholds, np.array([5, 0]), fraction, rate)
     ratio = Estimate(np.array([0.5, np.nan]), np.array([0.1, np.nan]))
     result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
-    fig, ax = plotting_trigger.draw_rates(result, beams, "true_met", "QCD")
+    fig, ax = plotting_trigger.draw_rates(result, run_conditions, "true_met", "QCD")
     assert ax.lines[0].get_xydata().tolist() == [[0, height]]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((0.9 * height, 1.1 * height))
     assert ax.get_ylabel().startswith(unit)
-    assert any("cm" in text.get_text() for text in ax.texts) == (beams is not None)
+    assert any("cm" in text.get_text() for text in ax.texts) == (run_conditions is not None)
     (panel,) = (other for other in fig.axes if other is not ax)
     assert panel.lines[0].get_ydata() == pytest.approx([0.5, np.nan], nan_ok=True)
 
@@ -217,7 +219,7 @@ def test_rates_of_a_background_that_passes_nothing_are_said_to_be_none():
     of_quantity = Rates(np.array([0.0, 100]), np.zeros(2, int), none, none)
     ratio = Estimate(np.full(2, np.nan), np.full(2, np.nan))
     result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
-    _, ax = plotting_trigger.draw_rates(result, RunConditions(2e34, 2448), "true_met", "QCD")
+    _, ax = plotting_trigger.draw_rates(result, RUN_CONDITIONS, "true_met", "QCD")
     assert any("No events" in text.get_text() for text in ax.texts)
     assert 0 < ax.get_ylim()[0] < ax.get_ylim()[1]
 
@@ -247,8 +249,8 @@ def test_roc_shows_curves_working_points_and_areas():
     estimate = Estimate(np.array([0.25, 0, np.nan]), np.array([0.02, 0.005, np.nan]))
     points = EfficiencyGains(np.array([0.01, 0.003, 0.001]), {}, {"teacher": estimate}, {}, {}, {}, {}, [])
     roc = {"teacher": Roc(x, y, Estimate(0.7123, 0.0101))}
-    allowed = [WorkingPoint(0.05), WorkingPoint(0.01, 100.0), WorkingPoint(0.001)]
-    _, ax = plotting_trigger.draw_roc(roc, points, allowed, RunConditions(2e34, 2448), "true_met", "W", "QCD")
+    working_points = [WorkingPoint(0.05), WorkingPoint(0.01, 100.0), WorkingPoint(0.001)]
+    _, ax = plotting_trigger.draw_roc(roc, points, working_points, RUN_CONDITIONS, "true_met", "W", "QCD")
     named = {text.get_text(): text.get_position()[0] for text in ax.texts}
     assert (named["5%"], named["100 kHz"]) == (0.05, 0.01)
     assert "cm" in ax.get_legend().get_title().get_text()
@@ -264,14 +266,14 @@ def test_roc_shows_curves_working_points_and_areas():
 
 
 @pytest.mark.parametrize(
-    ("allowed", "title"), [(WorkingPoint(0.01), "1% of QCD"), (WorkingPoint(0.0123, 100.0), "100 kHz of QCD")]
+    ("working_point", "title"), [(WorkingPoint(0.01), "1% of QCD"), (WorkingPoint(0.0123, 100.0), "100 kHz of QCD")]
 )
-def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(allowed, title):
+def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(working_point, title):
     curves = turn_on(process_result())
     known, unknown = Estimate(-12.3, 1.04), Estimate(np.nan, np.nan)
     gains = {"teacher": TurnOnGain(known, known, known), "student": TurnOnGain(*[unknown] * 3)}
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate(
-        curves, gains, allowed, RunConditions(2e34, 2448), "true_met", "W", "QCD"
+        curves, gains, working_point, RUN_CONDITIONS, "true_met", "W", "QCD"
     )
     assert ax.get_legend().get_title().get_text() == title
     of_quantity = {
@@ -284,7 +286,7 @@ def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(allowed, ti
         quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
         drawn = f", fit: plateau {fit.plateau.value:.2f}, {quality}"
         assert found == of_quantity[name] + (drawn if curves[name].described else f", no fit ({quality})")
-    assert any("cm" in text.get_text() for text in ax.texts) == (allowed.rate is not None)
+    assert any("cm" in text.get_text() for text in ax.texts) == (working_point.rate is not None)
 
 
 def test_corrections_show_medians_and_bands():
@@ -342,7 +344,7 @@ def test_overviews_show_each_process_before_and_after():
 def test_a_threshold_beyond_the_sample_is_said_to_be_so():
     curves = turn_on(process_result(300))
     unknown = replace(curves["teacher"], threshold=np.nan)
-    of = ({}, WorkingPoint(1e-9, 0.001), RunConditions(2e34, 2448), "true_met", "W", "QCD")
+    of = ({}, WorkingPoint(1e-9, 0.001), RUN_CONDITIONS, "true_met", "W", "QCD")
     _, ax = plotting_trigger.draw_turn_on_at_equal_rate({**curves, "teacher": unknown}, *of)
     assert legend(ax)[1] == "Teacher $p_T^{miss}$: beyond the sample"
     assert len(ax.containers) == 2  # points of the others

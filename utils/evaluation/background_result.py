@@ -21,7 +21,7 @@ class BackgroundResult:
 
     Attributes
     ----------
-    allowed : list of WorkingPoint
+    working_points : list of WorkingPoint
         At each working point.
     rates : dict of str to Rates
         Of all quantities, against thresholds over the range of the spectrum.
@@ -31,18 +31,18 @@ class BackgroundResult:
         At the thresholds of the working points; what ties and single events leave of them.
     parts : dict of str to dict of str to Rates
         The same of the events with and without a jet at L1, each kind by itself.
-    threshold_rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
+    threshold_replicas : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         These thresholds and their bootstrap replicas.
     rankings : dict of str to Ranking
         The events, 12 bytes each, in the order of each quantity.
     """
 
-    allowed: list[WorkingPoint]
+    working_points: list[WorkingPoint]
     rates: dict[str, Rates]
     ratios: dict[str, Estimate[np.ndarray]]
     at_working_points: dict[str, Rates]
     parts: dict[str, dict[str, Rates]]
-    threshold_rows: dict[str, np.ndarray]
+    threshold_replicas: dict[str, np.ndarray]
     rankings: dict[str, Ranking]
 
     @property
@@ -54,14 +54,14 @@ class BackgroundResult:
     def known_thresholds(self) -> dict[str, np.ndarray]:
         """The rows of the thresholds, NaN where they are beyond the sample."""
         beyond = self.beyond_sample
-        return {name: np.where(beyond[name], np.nan, rows) for name, rows in self.threshold_rows.items()}
+        return {name: np.where(beyond[name], np.nan, rows) for name, rows in self.threshold_replicas.items()}
 
 
 def evaluate_background(
     predictions: Predictions,
     binning: Binning,
     background_efficiencies: Sequence[float],
-    beams: RunConditions | None,
+    run_conditions: RunConditions | None,
     fixed_rates: Sequence[float],
     seed: int,
 ) -> BackgroundResult:
@@ -73,7 +73,7 @@ def evaluate_background(
     binning : Binning
     background_efficiencies : sequence of float
         Of the first working points.
-    beams : RunConditions or None
+    run_conditions : RunConditions or None
         None where weights are not cross sections, so that there are no rates.
     fixed_rates : sequence of float
         In kHz, of more working points where there are rates.
@@ -81,17 +81,19 @@ def evaluate_background(
     """
     scores, weight = predictions.scores, predictions.weight
     rankings = {name: Ranking.of(values, weight) for name, values in scores.items()}
-    allowed = [WorkingPoint(efficiency) for efficiency in background_efficiencies]
-    luminosity, bunches = (beams.luminosity, beams.colliding_bunches) if beams else (math.nan, 1)
-    if beams:
+    working_points = [WorkingPoint(efficiency) for efficiency in background_efficiencies]
+    luminosity, bunches = (
+        (run_conditions.luminosity, run_conditions.colliding_bunches) if run_conditions else (math.nan, 1)
+    )
+    if run_conditions:
         cross_section = float(weight.sum(dtype=np.float64))
         efficiencies = efficiencies_at_rates(fixed_rates, cross_section, luminosity, bunches)
-        allowed += [WorkingPoint(*of_rate) for of_rate in zip(efficiencies.tolist(), fixed_rates, strict=True)]
+        working_points += [WorkingPoint(*of_rate) for of_rate in zip(efficiencies.tolist(), fixed_rates, strict=True)]
     rows = background_thresholds(
         scores,
         weight,
         rankings,
-        np.array([point.background_efficiency for point in allowed]),
+        np.array([point.background_efficiency for point in working_points]),
         named_rng(seed, "background"),
     )
 
@@ -105,7 +107,7 @@ def evaluate_background(
         parts[part] = rates_at(rankings_of_part, at_points)
 
     return BackgroundResult(
-        allowed,
+        working_points,
         rates_at(rankings, dict.fromkeys(rankings, binning.spectrum)),
         {
             name: rate_ratios(scores[name], predictions.reco, weight, binning.spectrum)

@@ -44,6 +44,10 @@ class Estimate(Generic[Value]):
     value: Value
     error: Value
 
+    def at(self: "Estimate[np.ndarray]", i: int) -> "Estimate[float]":
+        """One of several numbers."""
+        return Estimate(float(self.value[i]), float(self.error[i]))
+
 
 def unknown_estimates(n: int) -> Estimate[np.ndarray]:
     """Estimates of which neither value nor error is known."""

@@ -1,12 +1,21 @@
 """All results of an evaluation."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from utils.evaluation.background_result import BackgroundResult
-from utils.evaluation.process_result import ProcessResult
+from utils.evaluation.background_result import BackgroundResult, evaluate_background
+from utils.evaluation.binning import BINNINGS
+from utils.evaluation.options import EvaluationOptions
+from utils.evaluation.process_result import ProcessResult, evaluate_process
 from utils.evaluation.run_conditions import RunConditions
-from utils.evaluation.signal_result import SignalResult
+from utils.evaluation.samples import Sample, unweighted_processes
+from utils.evaluation.signal_result import SignalResult, evaluate_signal
 from utils.evaluation.zero_bias_result import ZeroBiasResult
+from utils.predictions import Predictions
+from utils.runtime.options import part
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -18,27 +27,27 @@ class Results:
     variable : str
         The true variable.
     models : list of str
-        Their names; the first one is the model that single plots are of.
-    background_names : list of str
-    beams : RunConditions or None
-        None where the background has no weights.
+        Names of the models; plots of a single model show the first one.
+    background_names : sequence of str
+    run_conditions : RunConditions or None
+        None for a background without weights.
     unweighted : list of str
         Processes whose events have no weights, and count 1 each.
     notes : list of str
-        What a reader has to know first: that there are no weights, that events were trained on.
+        Warnings for the reader, such as missing weights or events that a model was trained on.
     n_events : int
-        In the file.
+        In the files.
     processes : dict of str to ProcessResult
     background : BackgroundResult
     signals : dict of str to SignalResult
     zero_bias : ZeroBiasResult or None
-        None without such events.
+        None without zero-bias events.
     """
 
     variable: str
     models: list[str]
-    background_names: list[str]
-    beams: RunConditions | None
+    background_names: Sequence[str]
+    run_conditions: RunConditions | None
     unweighted: list[str]
     notes: list[str]
     n_events: int
@@ -51,3 +60,61 @@ class Results:
     def background_name(self) -> str:
         """Name of all background processes together."""
         return "+".join(self.background_names)
+
+
+def evaluate(
+    predictions: Mapping[str, Predictions],
+    samples: Sequence[Sample],
+    variable: str,
+    options: EvaluationOptions,
+    seed: int,
+    notes: list[str],
+    zero_bias: ZeroBiasResult | None,
+) -> Results:
+    """Evaluate each process, the background, and each signal against it.
+
+    Parameters
+    ----------
+    predictions : mapping of str to Predictions
+        By process.
+    samples : sequence of Sample
+        The files of the events.
+    variable : str
+    options : EvaluationOptions
+    seed : int
+        Seed of the bootstrap errors.
+    notes : list of str
+    zero_bias : ZeroBiasResult or None
+    """
+    binning, thresholds = BINNINGS[variable], options.thresholds(variable)
+    unweighted = unweighted_processes(samples)
+    run_conditions = None if options.bg_names[0] in unweighted else part(options, RunConditions)
+    processes = {}
+    for name in (*options.signal_names, *options.bg_names):
+        logger.info("evaluate %s", name)
+        processes[name] = evaluate_process(predictions[name], binning, thresholds, seed, name)
+    background = evaluate_background(
+        Predictions.concatenate([predictions[name] for name in options.bg_names]),
+        binning,
+        options.background_efficiencies,
+        run_conditions,
+        options.fixed_rates,
+        seed,
+    )
+    signals = {}
+    for name in options.signal_names:
+        logger.info("evaluate %s against the background", name)
+        signals[name] = evaluate_signal(predictions[name], background, binning, seed, name)
+    return Results(
+        variable=variable,
+        models=list(predictions[options.bg_names[0]].corrections),
+        background_names=options.bg_names,
+        run_conditions=run_conditions,
+        unweighted=unweighted,
+        notes=notes,
+        n_events=sum(sample.data.n_events for sample in samples),
+        processes=processes,
+        background=background,
+        signals=signals,
+        zero_bias=zero_bias,
+    )

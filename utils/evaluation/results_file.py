@@ -58,11 +58,6 @@ def _interval(result: Any, unit: str, **events: Number) -> Tree:
     return {"value": result.value, "low": result.low, "high": result.high, "unit": unit, **events}
 
 
-def _at(estimate: Estimate[np.ndarray], i: int) -> Estimate[float]:
-    """Take one of several estimates."""
-    return Estimate(float(estimate.value[i]), float(estimate.error[i]))
-
-
 def _effective(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Effective numbers of events, of sums of weights and their errors."""
     return np.divide(sums**2, errors**2, out=np.zeros_like(sums), where=errors > 0)
@@ -103,7 +98,7 @@ def _turn_on(curve: TurnOn) -> Tree:
         "edges": {"value": curve.edges, "unit": GEV},
         "efficiency": _interval(efficiency, ONE, effective_events=efficiency.n_effective),
         "reached": [
-            {"efficiency": wanted, "true": _estimate(_at(curve.reached, i), GEV, effective_events=effective)}
+            {"efficiency": wanted, "true": _estimate(curve.reached.at(i), GEV, effective_events=effective)}
             for i, wanted in enumerate(REACHED_EFFICIENCIES)
         ],
         "fit": _fit(curve.fit, curve.described, effective),
@@ -178,14 +173,14 @@ def _passing(rates: Mapping[str, Rates], i: int, weighted: bool) -> Tree:
     passing = {}
     for quantity, of_quantity in rates.items():
         events = {"events": of_quantity.n_events[i]}
-        rate = _limited(_at(of_quantity.rate, i), KHZ, np.inf, **events) if weighted else None
-        passing[quantity] = {"efficiency": _efficiency(_at(of_quantity.efficiency, i), **events), "rate": rate}
+        rate = _limited(of_quantity.rate.at(i), KHZ, np.inf, **events) if weighted else None
+        passing[quantity] = {"efficiency": _efficiency(of_quantity.efficiency.at(i), **events), "rate": rate}
     return passing
 
 
-def _allowed(allowed: WorkingPoint) -> Tree:
-    rate = None if allowed.rate is None else {"value": allowed.rate, "unit": KHZ}
-    return {"background_efficiency": allowed.background_efficiency, "fixed_rate": rate}
+def _working_point(point: WorkingPoint) -> Tree:
+    rate = None if point.rate is None else {"value": point.rate, "unit": KHZ}
+    return {"background_efficiency": point.background_efficiency, "fixed_rate": rate}
 
 
 def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) -> Tree:
@@ -193,12 +188,12 @@ def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) 
         "processes": list(names),
         "working_points": [
             {
-                **_allowed(allowed),
+                **_working_point(point),
                 "beyond_sample": {quantity: beyond[i] for quantity, beyond in result.beyond_sample.items()},
                 "passing": _passing(result.at_working_points, i, weighted),
                 "parts": {part: _passing(rates, i, weighted) for part, rates in result.parts.items()},
             }
-            for i, allowed in enumerate(result.allowed)
+            for i, point in enumerate(result.working_points)
         ],
         "rates": {quantity: _rates(rates, weighted) for quantity, rates in result.rates.items()},
         "rate_ratios": {
@@ -224,27 +219,27 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
         "area_gain": {model: _estimate(gain, ONE, **behind) for model, gain in signal.area_gain.items()},
         "working_points": [
             {
-                **_allowed(allowed),
+                **_working_point(point),
                 "thresholds": {
                     quantity: _estimate(
-                        _at(thresholds, i), GEV, events=background.at_working_points[quantity].n_events[i]
+                        thresholds.at(i), GEV, events=background.at_working_points[quantity].n_events[i]
                     )
                     for quantity, thresholds in points.thresholds.items()
                 },
                 "signal_efficiency": {
-                    quantity: _efficiency(_at(efficiency, i), **behind)
+                    quantity: _efficiency(efficiency.at(i), **behind)
                     for quantity, efficiency in points.efficiency.items()
                 },
                 "parts": {
                     part: {
                         "signal_efficiency": {
-                            quantity: _efficiency(_at(efficiency, i), events=events_of[part])
+                            quantity: _efficiency(efficiency.at(i), events=events_of[part])
                             for quantity, efficiency in of.efficiency.items()
                         },
                         "models": {
                             model: {
-                                "gain": _estimate(_at(of.gain[model], i), ONE, **behind),
-                                "share": _estimate(_at(of.share[model], i), ONE, **behind),
+                                "gain": _estimate(of.gain[model].at(i), ONE, **behind),
+                                "share": _estimate(of.share[model].at(i), ONE, **behind),
                             }
                             for model in of.gain
                         },
@@ -253,7 +248,7 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
                 },
                 "models": {
                     model: {
-                        **{name: _estimate(_at(of[model], i), ONE, **behind) for name, of in gains.items()},
+                        **{name: _estimate(of[model].at(i), ONE, **behind) for name, of in gains.items()},
                         "turn_on": _turn_on_gain(
                             of_model[i], float(signal.turn_on[model][i].efficiency.n_effective.sum())
                         ),
@@ -262,7 +257,7 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
                 },
                 "turn_on": {quantity: _turn_on(curves[i]) for quantity, curves in signal.turn_on.items()},
             }
-            for i, allowed in enumerate(background.allowed)
+            for i, point in enumerate(background.working_points)
         ],
     }
 
@@ -308,14 +303,18 @@ def numbers(results: Results, cutflows: NamedCutflows, trainings: Mapping[str, T
     made_by : dict
         As of `utils.runtime.provenance.provenance`.
     """
-    beams, weighted, slices = results.beams, results.beams is not None, BINNINGS[results.variable].slices
+    conditions, weighted, slices = (
+        results.run_conditions,
+        results.run_conditions is not None,
+        BINNINGS[results.variable].slices,
+    )
     return {
         "format": FORMAT,
         "variable": results.variable,
         "reconstructed": reconstructed(results.variable),
         "models": dict(trainings),
-        "luminosity": {"value": beams.luminosity, "unit": "cm^-2 s^-1"} if beams else None,
-        "colliding_bunches": beams.colliding_bunches if beams else None,
+        "luminosity": {"value": conditions.luminosity, "unit": "cm^-2 s^-1"} if conditions else None,
+        "colliding_bunches": conditions.colliding_bunches if conditions else None,
         "notes": results.notes,
         "events": results.n_events,
         "processes": {

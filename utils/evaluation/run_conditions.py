@@ -1,34 +1,35 @@
-"""Run conditions of the LHC, and working points of the trigger."""
+"""Run conditions of the LHC, which turn a cross section into a rate, and working points of the trigger."""
 
 from dataclasses import dataclass
 
+from utils.runtime.options import flag
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class RunConditions:
-    """What makes a rate of a cross section.
+    """Run conditions for the rates."""
 
-    Attributes
-    ----------
-    luminosity : float
-        In cm^-2 s^-1.
-    colliding_bunches : int
-        Pairs of bunches that collide in the experiment.
-    """
-
-    luminosity: float
-    colliding_bunches: int
+    luminosity: float = flag(2e34, help="luminosity of all bunches together, for the rates", unit="cm^-2 s^-1", above=0)
+    colliding_bunches: int = flag(
+        2448, help="pairs of bunches that collide, for the rates; depends on the LHC fill", minimum=1, maximum=3564
+    )
 
 
 @dataclass(frozen=True)
 class WorkingPoint:
-    """What of the background may pass.
+    """A fixed background.
 
     Attributes
     ----------
     background_efficiency : float
     rate : float or None
-        In kHz, where it is this that was asked for.
+        In kHz, for a working point at a fixed rate.
     """
 
     background_efficiency: float
     rate: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Background efficiency in percent, or the fixed rate in kHz."""
+        return f"{100 * self.background_efficiency:g}%" if self.rate is None else f"{self.rate:g} kHz"

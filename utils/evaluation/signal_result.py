@@ -58,9 +58,9 @@ def evaluate_signal(
     scores, thresholds = signal.scores, background.known_thresholds
     shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
     efficiencies, parts = signal_efficiencies(
-        scores, signal.weight, background.threshold_rows, named_rng(seed, name), signal.parts[WITHOUT_JET]
+        scores, signal.weight, background.threshold_replicas, named_rng(seed, name), signal.parts[WITHOUT_JET]
     )
-    allowed = np.array([point.background_efficiency for point in background.allowed])
+    background_efficiencies = np.array([point.background_efficiency for point in background.working_points])
     at_points = {quantity: rows[0] for quantity, rows in thresholds.items()}
     samples = {
         quantity: (Ranking.of(values, signal.weight), background.rankings[quantity])
@@ -69,7 +69,7 @@ def evaluate_signal(
     return SignalResult(
         {quantity: roc_curve(*of_quantity, shown) for quantity, of_quantity in samples.items()},
         {model: roc_area_gain(samples[BASELINE], samples[model]) for model in signal.corrections},
-        efficiency_gains(allowed, thresholds, efficiencies, BASELINE, TRUE, parts),
+        efficiency_gains(background_efficiencies, thresholds, efficiencies, BASELINE, TRUE, parts),
         turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on, seed),
         turn_on_gains(
             signal.true,

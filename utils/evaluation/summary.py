@@ -24,11 +24,6 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def _at(estimate: Estimate[np.ndarray], i: int) -> Estimate[float]:
-    """Take one of several numbers."""
-    return Estimate(float(estimate.value[i]), float(estimate.error[i]))
-
-
 def _plain(value: float, digits: int) -> str:
     """Write a number, and 0 without a sign."""
     text = f"{value:.{digits}f}"
@@ -85,30 +80,25 @@ def _count_table(processes: dict[str, Counts]) -> str:
     return _columns(rows)
 
 
-def _allowed_text(allowed: WorkingPoint) -> str:
-    """Write what of the background may pass."""
-    return f"{allowed.background_efficiency:.3%}" if allowed.rate is None else f"{allowed.rate:g} kHz"
-
-
 def _background_table(results: Results) -> str:
     """Write the thresholds at the working points and what of the background passes them, with and without a jet."""
     background = results.background
     thresholds = next(iter(results.signals.values())).gains.thresholds
-    rate_heading = ("rate [kHz]",) if results.beams else ()
+    rate_heading = ("rate [kHz]",) if results.run_conditions else ()
     heading = ("background", "quantity", "threshold [GeV]", "events", "of them no jet", *rate_heading)
     rows = [(*heading, "all [%]", "with jet [%]", "no jet [%]")]
-    for i, allowed in enumerate(background.allowed):
+    for i, point in enumerate(background.working_points):
         for quantity, passing in background.at_working_points.items():
             parts = [background.parts[part][quantity] for part in (WITH_JET, WITHOUT_JET)]
             counts = (str(passing.n_events[i]), str(parts[1].n_events[i]))
-            rate = (_rate(_at(passing.rate, i)),) if results.beams else ()
-            efficiencies = (_percent(_at(of.efficiency, i), 3) for of in (passing, *parts))
-            threshold = _threshold(_at(thresholds[quantity], i))
-            rows.append((_allowed_text(allowed), quantity, threshold, *counts, *rate, *efficiencies))
+            rate = (_rate(passing.rate.at(i)),) if results.run_conditions else ()
+            efficiencies = (_percent(of.efficiency.at(i), 3) for of in (passing, *parts))
+            threshold = _threshold(thresholds[quantity].at(i))
+            rows.append((point.label, quantity, threshold, *counts, *rate, *efficiencies))
     return _columns(rows)
 
 
-def _signal_tables(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> str:
+def _signal_tables(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> str:
     """Write the efficiencies of a signal, what the models gain, turn-on curves, and areas under the ROC curves."""
     points = signal.gains
     kinds = {"all": points.efficiency} | {
@@ -117,44 +107,49 @@ def _signal_tables(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> str
     efficiencies: list[tuple[str, ...]] = [
         ("background", "events", *(f"{quantity} [%]" for quantity in points.efficiency))
     ]
-    for i, point in enumerate(allowed):
+    for i, point in enumerate(working_points):
         for kind, of_kind in kinds.items():
-            efficiencies.append((_allowed_text(point), kind, *(_percent(_at(of, i)) for of in of_kind.values())))
-    tables = (efficiencies, _gain_rows(signal, allowed), _turn_on_rows(signal, allowed), _area_rows(signal))
-    return "\n\n".join((_shares_text(signal, allowed), *map(_columns, tables)))
+            efficiencies.append((point.label, kind, *(_percent(of.at(i)) for of in of_kind.values())))
+    tables = (
+        efficiencies,
+        _gain_rows(signal, working_points),
+        _turn_on_rows(signal, working_points),
+        _area_rows(signal),
+    )
+    return "\n\n".join((_shares_text(signal, working_points), *map(_columns, tables)))
 
 
-def _gain_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
+def _gain_rows(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
     """Write what the models gain, and how much of it by events with and without a jet."""
     points, first = signal.gains, next(iter(signal.turn_on_gain))
     contributions = ("with jet [%]", "no jet [%]", "share of no jet [%]")
     heading = ("background", "model", "gain [%]", *contributions, "model/baseline", "gap closed [%]")
     compared = len(points.gain) > 1
     rows: list[tuple[str, ...]] = [(*heading, f"gain / that of {first} [%]") if compared else heading]
-    for i, point in enumerate(allowed):
+    for i, point in enumerate(working_points):
         for model in points.gain:
             row = (
-                _allowed_text(point),
+                point.label,
                 model,
-                _number(_at(points.gain[model], i), 2, 100),
-                *(_number(_at(part.gain[model], i), 2, 100) for part in points.parts),
-                _number(_at(points.parts[1].share[model], i), 0, 100),
-                _number(_at(points.ratio[model], i), 3),
-                _number(_at(points.gap_closed[model], i), 1, 100),
+                _number(points.gain[model].at(i), 2, 100),
+                *(_number(part.gain[model].at(i), 2, 100) for part in points.parts),
+                _number(points.parts[1].share[model].at(i), 0, 100),
+                _number(points.ratio[model].at(i), 3),
+                _number(points.gap_closed[model].at(i), 1, 100),
             )
-            kept = "" if model == first else _number(_at(points.kept[model], i), 1, 100)
+            kept = "" if model == first else _number(points.kept[model].at(i), 1, 100)
             rows.append((*row, kept) if compared else row)
     return rows
 
 
-def _shares_text(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> str:
+def _shares_text(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> str:
     """Say which share of the gain of each model comes from events that it leaves as they are."""
     points, lines = signal.gains, []
     for model in points.gain:
         shares = points.parts[1].share[model]
         known = np.flatnonzero(np.isfinite(shares.value)).tolist()
         if len(known):
-            found = ", ".join(f"{_number(_at(shares, i), 0, 100)}% at {_allowed_text(allowed[i])}" for i in known)
+            found = ", ".join(f"{_number(shares.at(i), 0, 100)}% at {working_points[i].label}" for i in known)
             lines.append(f"Of the gain of {model}, events without a jet at L1, which stay uncorrected, make {found}.")
         elif np.isfinite(points.gain[model].value).any():
             lines.append(f"{model} gains nothing beyond the error of the gain.")
@@ -170,10 +165,10 @@ def _reached(curve: TurnOn, i: int) -> str:
         return "-"
     if math.isinf(value):
         return "everywhere"
-    return "not reached" if math.isnan(value) else _number(_at(curve.reached, i), 1)
+    return "not reached" if math.isnan(value) else _number(curve.reached.at(i), 1)
 
 
-def _turn_on_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
+def _turn_on_rows(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
     """Write where the turn-on curves at the working points reach efficiencies, what the models change, and the fits."""
     levels = [f"{100 * level:g}%" for level in REACHED_EFFICIENCIES]
     heading = (
@@ -183,7 +178,7 @@ def _turn_on_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list
         *(f"{level} moved" for level in levels),
     )
     rows: list[tuple[str, ...]] = [(*heading, "plateau of fit [%]", "width of fit", "chi2/n")]
-    for i, point in enumerate(allowed):
+    for i, point in enumerate(working_points):
         for quantity in (BASELINE, *signal.turn_on_gain):
             curve = signal.turn_on[quantity][i]
             moved: tuple[str, ...] = ("",) * len(levels)
@@ -196,7 +191,7 @@ def _turn_on_rows(signal: SignalResult, allowed: Sequence[WorkingPoint]) -> list
             if curve.described:
                 fitted = (_number(fit.plateau, 1, 100), _number(fit.width, 1))
             reached = (_reached(curve, level) for level in range(len(levels)))
-            rows.append((_allowed_text(point), quantity, *reached, *moved, *fitted, quality))
+            rows.append((point.label, quantity, *reached, *moved, *fitted, quality))
     return rows
 
 
@@ -261,13 +256,11 @@ def summary(results: Results) -> str:
         _count_table({name: process.counts for name, process in results.processes.items()}),
         _background_table(results),
     ]
-    if results.beams:
-        parts.insert(
-            -2,
-            f"Rates: at {results.beams.luminosity:g} cm^-2 s^-1, {results.beams.colliding_bunches} colliding bunches.",
-        )
-    allowed = results.background.allowed
-    parts += [f"{name}\n{_signal_tables(signal, allowed)}" for name, signal in results.signals.items()]
+    if conditions := results.run_conditions:
+        bunches = f"{conditions.colliding_bunches} colliding bunches"
+        parts.insert(-2, f"Rates: at {conditions.luminosity:g} cm^-2 s^-1, {bunches}.")
+    working_points = results.background.working_points
+    parts += [f"{name}\n{_signal_tables(signal, working_points)}" for name, signal in results.signals.items()]
     if results.zero_bias:
         parts.append(_zero_bias_text(results.zero_bias, results.variable))
     return "\n\n".join(parts) + "\n"

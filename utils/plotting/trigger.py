@@ -31,28 +31,23 @@ RATIO_RANGE = (1e-3, 20)
 LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
 
 
-def allowed_text(allowed: WorkingPoint) -> str:
-    """Write what of the background may pass."""
-    return f"{100 * allowed.background_efficiency:g}%" if allowed.rate is None else f"{allowed.rate:g} kHz"
-
-
-def beams_text(beams: RunConditions) -> str:
+def luminosity_text(run_conditions: RunConditions) -> str:
     """Write the luminosity for a label."""
-    mantissa, exponent = f"{beams.luminosity:.3e}".split("e")
+    mantissa, exponent = f"{run_conditions.luminosity:.3e}".split("e")
     return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
 
 
-def luminosity_of(allowed: WorkingPoint, beams: RunConditions | None) -> str:
-    """Write the luminosity for a label where it matters: where a rate is fixed."""
-    return "" if beams is None or allowed.rate is None else beams_text(beams)
+def luminosity_label(working_point: WorkingPoint, run_conditions: RunConditions | None) -> str:
+    """Write the luminosity for the label of a plot at a fixed rate; empty for other plots."""
+    return "" if run_conditions is None or working_point.rate is None else luminosity_text(run_conditions)
 
 
 @in_style
 def draw_turn_on_at_equal_rate(
     curves: Mapping[str, TurnOn],
     gains: Mapping[str, TurnOnGain],
-    allowed: WorkingPoint,
-    beams: RunConditions | None,
+    working_point: WorkingPoint,
+    run_conditions: RunConditions | None,
     variable: str,
     process: str,
     background: str,
@@ -63,7 +58,7 @@ def draw_turn_on_at_equal_rate(
     The legend says by how much the true value moves at which the efficiency reaches 50%. A curve whose threshold is
     beyond the sample is not drawn, and the legend says so.
     """
-    fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_of(allowed, beams)))))
+    fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_label(working_point, run_conditions)))))
     for quantity, look in looks(curves).items():
         curve = curves[quantity]
         threshold = f" > {curve.threshold:.0f} GeV" if np.isfinite(curve.threshold) else ": all pass"
@@ -76,7 +71,7 @@ def draw_turn_on_at_equal_rate(
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
     say_if_no_curve(ax, curves.values())
     set_turn_on_axes(ax, curve.edges, variable)
-    add_legend_above(ax, f"{allowed_text(allowed)} of {background}")
+    add_legend_above(ax, f"{working_point.label} of {background}")
     return fig, ax
 
 
@@ -89,31 +84,35 @@ def _gain_text(gain: TurnOnGain | None) -> str:
 
 @in_style
 def draw_rates(
-    result: BackgroundResult, beams: RunConditions | None, variable: str, background: str, ax: Axes | None = None
+    result: BackgroundResult,
+    run_conditions: RunConditions | None,
+    variable: str,
+    background: str,
+    ax: Axes | None = None,
 ) -> Drawing:
     """Draw the rate of the background against the threshold, and below the ratios to that of the baseline.
 
     Parameters
     ----------
     result : BackgroundResult
-    beams : RunConditions or None
+    run_conditions : RunConditions or None
         None where the weights are not cross sections, for the fraction of the events in place of kHz.
     variable, background : str
     ax : Axes, optional
         Of which the lower part becomes the panel of the ratios.
     """
-    fig, ax = start(ax, background if beams is None else f"{background}, {beams_text(beams)}")
+    fig, ax = start(ax, background if run_conditions is None else f"{background}, {luminosity_text(run_conditions)}")
     highest = 0.0
     for quantity, look in looks(result.rates).items():
         rates = result.rates[quantity]
-        height = rates.efficiency if beams is None else rates.rate
+        height = rates.efficiency if run_conditions is None else rates.rate
         shown = height.value > 0
         x, y, error = rates.thresholds[shown], height.value[shown], height.error[shown]
         ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
         draw_band(ax, x, y - error, y + error, look)
         highest = max(highest, y.max(initial=0))
     ax.set(
-        ylabel="Fraction of background" if beams is None else "Rate [kHz]",
+        ylabel="Fraction of background" if run_conditions is None else "Rate [kHz]",
         xlim=rates.thresholds[[0, -1]],
         yscale="log",
         ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else (LOWEST_SHARE_OF_RATE, 1),
@@ -172,8 +171,8 @@ def _add_ratios(
 def draw_roc(
     roc: Mapping[str, Roc],
     points: EfficiencyGains,
-    allowed: Sequence[WorkingPoint],
-    beams: RunConditions | None,
+    working_points: Sequence[WorkingPoint],
+    run_conditions: RunConditions | None,
     variable: str,
     signal: str,
     background: str,
@@ -196,15 +195,15 @@ def draw_roc(
         unseen = efficiency.value == 0
         limits = efficiency.error[unseen]
         ax.plot(points.background_efficiency[unseen], limits, linestyle="none", **{**look.marks, "marker": "v"})
-    for point in allowed:
+    for point in working_points:
         x = point.background_efficiency
         ax.axvline(x, color=COLOURS[4], linestyle=":", linewidth=1, zorder=0)
         above = ax.get_xaxis_transform()
         written: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": "xx-small", "clip_on": True}
-        ax.text(x, 0.985, allowed_text(point), transform=above, **written)
-    luminosities = {luminosity_of(point, beams) for point in allowed} - {""}
+        ax.text(x, 0.985, point.label, transform=above, **written)
+    luminosities = {luminosity_label(point, run_conditions) for point in working_points} - {""}
     unknown = np.any([np.isnan(points.efficiency[quantity].value) for quantity in roc], axis=0)
-    beyond = [f"{allowed_text(point)}{BEYOND}" for point, missing in zip(allowed, unknown, strict=False) if missing]
+    beyond = [f"{point.label}{BEYOND}" for point, missing in zip(working_points, unknown, strict=False) if missing]
     set_roc_axes(ax, "\n".join([*(f"Rates at {luminosity}" for luminosity in luminosities), *beyond]) or None)
     return fig, ax
 

@@ -21,7 +21,7 @@ BINNING = BINNINGS["true_met"]
 
 EFFICIENCIES = (0.1, 0.02)
 
-BEAMS = RunConditions(2e34, 2448)
+RUN_CONDITIONS = RunConditions(luminosity=2e34, colliding_bunches=2448)
 
 
 def test_a_constant_correction_shifts_the_response_and_keeps_the_resolution(rng):
@@ -44,27 +44,34 @@ def test_target_and_prediction_are_of_the_same_events(rng):
 
 def test_background_efficiencies_are_at_most_those_asked_for(rng):
     events = random_predictions(rng, 4000, 20, rng.lognormal(0, 1, 4000))
-    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (), 1)
+    result = evaluate_background(events, BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
     for name, values in events.scores.items():
-        for threshold, efficiency in zip(result.threshold_rows[name][0], EFFICIENCIES, strict=True):
+        for threshold, efficiency in zip(result.threshold_replicas[name][0], EFFICIENCIES, strict=True):
             passed = events.weight[values > threshold].sum() / events.weight.sum()
             assert 0.8 * efficiency < passed <= efficiency
         assert result.at_working_points[name].n_events.tolist() == [
-            np.sum(values > threshold) for threshold in result.threshold_rows[name][0]
+            np.sum(values > threshold) for threshold in result.threshold_replicas[name][0]
         ]
 
 
 def test_working_points_at_fixed_rates_let_pass_at_most_these_rates(rng):
     events = random_predictions(rng, 4000, 20, 1e4)
-    result = evaluate_background(events, BINNING, EFFICIENCIES, BEAMS, (300.0, 30.0, 1e9), 1)
-    assert [point.rate for point in result.allowed] == [None, None, 300, 30, 1e9]
+    result = evaluate_background(events, BINNING, EFFICIENCIES, RUN_CONDITIONS, (300.0, 30.0, 1e9), 1)
+    assert [point.rate for point in result.working_points] == [None, None, 300, 30, 1e9]
     for name, at_points in result.at_working_points.items():
         assert (at_points.rate.value[2:] <= [300, 30, 1e9]).all()
         one_more = Ranking.of(events.scores[name], events.weight).values[at_points.n_events[2:4]]
-        below = rates(result.rankings[name], np.nextafter(one_more, -np.inf), BEAMS.luminosity, BEAMS.colliding_bunches)
+        below = rates(
+            result.rankings[name],
+            np.nextafter(one_more, -np.inf),
+            RUN_CONDITIONS.luminosity,
+            RUN_CONDITIONS.colliding_bunches,
+        )
         assert (below.rate.value > [300, 30]).all()
         assert at_points.n_events[4] == 4000
-    assert [point.rate for point in evaluate_background(events, BINNING, EFFICIENCIES, None, (30.0,), 1).allowed] == [
+    assert [
+        point.rate for point in evaluate_background(events, BINNING, EFFICIENCIES, None, (30.0,), 1).working_points
+    ] == [
         None,
         None,
     ]
@@ -77,14 +84,14 @@ def test_several_models_are_compared_with_the_same_events(rng):
         replace(events, corrections={"one": events.corrections["teacher"], "two": 2 * events.corrections["teacher"]})
         for events in (signal, background)
     ]
-    against = evaluate_background(both[1], BINNING, EFFICIENCIES, BEAMS, (), 1)
+    against = evaluate_background(both[1], BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
     points = evaluate_signal(both[0], against, BINNING, 1, "W").gains
     for of in (points.gain, points.gap_closed):
         assert of["two"].value.tolist() == of["one"].value.tolist()
         assert of["two"].error.tolist() == of["one"].error.tolist()
     for kept in points.kept.values():
         assert kept.value.tolist() == [1, 1]
-    alone = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
+    alone = evaluate_background(background, BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
     of_one = evaluate_signal(signal, alone, BINNING, 1, "W").gains
     assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
 
@@ -104,7 +111,7 @@ def test_events_with_and_without_a_jet_make_up_the_gain(rng):
     assert with_jet.gain["teacher"].value + without.gain["teacher"].value == pytest.approx(points.gain["teacher"].value)
     assert with_jet.gain["teacher"].value == 0
     assert without.share["teacher"].value == [1]
-    threshold = against.threshold_rows["teacher"][0, 0]
+    threshold = against.threshold_replicas["teacher"][0, 0]
     expected = np.mean(signal.reco[signal.jets == 0] > threshold)
     assert without.efficiency["teacher"].value == pytest.approx(expected)
     for name, rates_of_part in against.parts["with_jet"].items():
@@ -115,7 +122,7 @@ def test_events_with_and_without_a_jet_make_up_the_gain(rng):
 
 def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
     signal, background = random_predictions(rng, 300, 40), random_predictions(rng, 500, 20)
-    against = evaluate_background(background, BINNING, (0.1, 1e-4), BEAMS, (), 1)
+    against = evaluate_background(background, BINNING, (0.1, 1e-4), RUN_CONDITIONS, (), 1)
     assert [beyond.tolist() for beyond in against.beyond_sample.values()] == [[False, True]] * 3
     result = evaluate_signal(signal, against, BINNING, 1, "W")
     points = result.gains
@@ -129,7 +136,7 @@ def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):
 
 def test_a_signal_that_never_passes_has_limits(rng):
     signal, background = random_predictions(rng, 250, 1), random_predictions(rng, 4000, 60)
-    against = evaluate_background(background, BINNING, (0.05,), BEAMS, (), 1)
+    against = evaluate_background(background, BINNING, (0.05,), RUN_CONDITIONS, (), 1)
     points = evaluate_signal(signal, against, BINNING, 1, "W").gains
     limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / 250)
     for estimate in points.efficiency.values():
@@ -163,7 +170,7 @@ def test_no_number_depends_on_the_order_of_the_events(rng):
     """Not even errors, although they are made with random numbers; weights of 1 leave no rounding."""
 
     def results(signal, background):
-        against = evaluate_background(background, BINNING, EFFICIENCIES, BEAMS, (), 1)
+        against = evaluate_background(background, BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
         return (
             evaluate_process(signal, BINNING, (30,), 1, "W").resolution,
             against.at_working_points,

@@ -1,0 +1,127 @@
+"""Predictions for the samples of the evaluation and for zero-bias events, with their cutflows."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from utils.cli import progress
+from utils.cutflow import READ, Cutflow, StepCounter
+from utils.data_processing import L1Events
+from utils.evaluation.samples import Sample
+from utils.formats.fingerprints import TrainedOn
+from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
+from utils.predictions import Counts, Model, Predictions, count, predict_events
+from utils.runtime.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+STEP = "analyze_results_teacher"
+CORRECTED, NO_JET, NO_TARGET = "corrected", "uncorrected, no jet at L1", "uncorrected, no target"
+NOT_EVALUATED = "process neither signal nor background"
+ZERO_BIAS = "zero bias"
+
+
+def predict_sample(
+    sample: Sample, variable: str, models: Mapping[str, Model], chunk_size: int, trained_on: Sequence[TrainedOn]
+) -> tuple[dict[str, Predictions], Cutflow]:
+    """Predict the corrections of all events of the processes of a sample.
+
+    Parameters
+    ----------
+    sample : Sample
+    variable : str
+    models : mapping of str to Model
+    chunk_size : int
+    trained_on : sequence of TrainedOn
+        Count the evaluated events that the models were trained on.
+
+    Returns
+    -------
+    dict of str to Predictions
+        By process.
+    Cutflow
+    """
+    data, processes = sample.data, sample.processes
+    counter = StepCounter(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
+
+    def read() -> Iterator[L1Events]:
+        with progress(data.n_events, "predict") as bar:
+            for events in data.chunks(chunk_size, true_objects=False):
+                counter.add(READ, events.ids)
+                evaluated = events[np.isin(events.ids, list(processes.values()))]
+                for fingerprints in trained_on:
+                    fingerprints.count(evaluated)
+                yield events
+                bar.update(len(events))
+
+    all_predictions = predict_events(read(), list(processes.values()), variable, models)
+    logger.info("%d of %d events are of the processes named", len(all_predictions), data.n_events)
+    predictions = {name: all_predictions[all_predictions.process_id == number] for name, number in processes.items()}
+    for name, process_id in processes.items():
+        counts = count(predictions[name])
+        if not counts.events:
+            raise UserError(f"{data.path}: no events of process '{name}'")
+        if not counts.weight > 0:
+            found = f"those of process '{name}' sum to {counts.weight:g}"
+            raise UserError(f"{data.path}: dataset 'weights': {found}, expected more than 0")
+        logger.info(
+            "%s: %d events; %d without a jet at L1 and %d without a target stay uncorrected",
+            name,
+            counts.events,
+            counts.without_jet,
+            counts.without_target,
+        )
+        _add_outcomes(counter, process_id, counts)
+    for process_id in data.process_names.keys() - set(processes.values()):
+        counter.add_number(NOT_EVALUATED, process_id, counter.number(READ, process_id))
+    return predictions, counter.append_to(data.cutflow, STEP)
+
+
+def predict_zero_bias(
+    data: ZeroBiasData, variable: str, models: Mapping[str, Model], chunk_size: int
+) -> tuple[Predictions, np.ndarray, dict[str, int], Cutflow]:
+    """Predict the corrections of zero-bias events.
+
+    Returns
+    -------
+    Predictions
+    np.ndarray, shape (n_events,), float32
+        Energy sum of the CMS trigger itself, in GeV.
+    dict of str to int
+        Number of saturated objects and energy sums of each kind.
+    Cutflow
+    """
+    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
+    references: list[np.ndarray] = []
+    saturated: Counter[str] = Counter()
+
+    def read() -> Iterator[L1Events]:
+        with progress(data.n_events, "predict zero bias") as bar:
+            for chunk in data.chunks(chunk_size):
+                references.append(chunk.reference)
+                saturated.update(chunk.n_saturated)
+                counter.add(READ, chunk.events.ids)
+                yield chunk.events
+                bar.update(len(chunk.events))
+
+    predictions = predict_events(read(), [PROCESS_ID], variable, models)
+    counts = count(predictions)
+    logger.info(
+        "zero bias: %d events; %d without a jet and %d without an L1 %s stay uncorrected; saturated: %s",
+        counts.events,
+        counts.without_jet,
+        counts.without_target,
+        "HT" if variable == "true_ht" else "MET",
+        ", ".join(f"{number} {name}" for name, number in saturated.items()),
+    )
+    _add_outcomes(counter, PROCESS_ID, counts)
+    return predictions, np.concatenate(references), dict(saturated), counter.append_to(Cutflow(), STEP)
+
+
+def _add_outcomes(counter: StepCounter, process_id: int, counts: Counts) -> None:
+    """Count the corrected and the uncorrected events of a process."""
+    counter.add_number(CORRECTED, process_id, counts.events - counts.without_jet - counts.without_target)
+    counter.add_number(NO_JET, process_id, counts.without_jet)
+    counter.add_number(NO_TARGET, process_id, counts.without_target)
