@@ -14,8 +14,9 @@ import h5py
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils.formats.gzip_chunks import GzipTable, read_rows
+from utils.formats.gzip_table import GzipTable
 from utils.formats.l1_files import L1Dataset
+from utils.formats.rows import read_rows
 from utils.runtime.arguments import number
 from utils.runtime.workers import worker_threads
 

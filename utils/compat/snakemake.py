@@ -1,12 +1,10 @@
-"""What Snakemake does to outputs behind the back of the scripts that make them: here it leaves them alone.
+"""Private parts of Snakemake: removal of outputs, records of failed jobs, and braces in paths.
 
-Snakemake removes the outputs of a job before the job starts and again when it fails, so that a training that fails or
-is killed would take the finished one with it. The scripts of this project replace an output only by a whole one, so
-nothing has to be removed. Snakemake's own flag for that, ``update()``, copies each output first, and records a job that
-failed as one that made the output: see ``Job.postprocess`` in
-https://github.com/snakemake/snakemake/blob/main/src/snakemake/jobs.py.
-
-Written for Snakemake 9.27. No other module reaches into the private API of Snakemake.
+- Snakemake removes the outputs of a job before it starts and again when it fails, so a failed training would remove the
+  finished one: https://github.com/snakemake/snakemake/issues/1150. The scripts of this project replace an output only
+  by a whole one, so nothing has to be removed. Snakemake's own flag, ``update()``, copies each output first, and
+  records a failed job as complete: https://github.com/snakemake/snakemake/issues/3808.
+- Braces in the path of the working directory or of the code are taken for wildcards. No issue is known upstream.
 """
 
 import atexit
@@ -19,17 +17,21 @@ from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
 from snakemake.sourcecache import LocalSourceFile
 
+from utils.compat.versions import require_version
+
+require_version("snakemake", "9.20", "9.28")
+
 _postprocess = Job.postprocess
 
 
 async def _remove_logs(job: Job) -> None:
-    """Remove the logs of the former run of a job, but no output."""
+    """Remove the logs of the previous run of a job, but no output."""
     for log in job.log:
         await log.remove(remove_non_empty_dir=False)
 
 
 async def _keep_record(job: Job, *args: Any, error: bool = False, **kwargs: Any) -> None:
-    """After a failure leave the outputs and the record of what made them: they are those of the former run."""
+    """After a failure keep the outputs and their record, which belong to the previous run."""
     if not error:
         await _postprocess(job, *args, **kwargs)
         return
@@ -40,7 +42,7 @@ async def _keep_record(job: Job, *args: Any, error: bool = False, **kwargs: Any)
 
 
 def _read_locks(persistence: FilePersistence) -> Iterator[tuple[str, str]]:
-    """Read the locked files; Snakemake takes braces in the path of its working directory for a wildcard."""
+    """Read the locked files of any working directory."""
     for kind in ("input", "output"):
         for path in Path(persistence._lockdir).glob(f"*.{kind}.lock"):
             for line in path.read_text().splitlines():
@@ -48,26 +50,26 @@ def _read_locks(persistence: FilePersistence) -> Iterator[tuple[str, str]]:
 
 
 def leave_outputs_to_scripts() -> None:
-    """Let outputs stay until the scripts of the jobs replace them."""
+    """Keep the outputs of a job until its script replaces them."""
     Job.remove_existing_output = _remove_logs
     Job.postprocess = _keep_record
 
 
 def _same(file: LocalSourceFile, **wildcards: Any) -> LocalSourceFile:
-    """Return a file of the code itself; Snakemake takes braces in its path for a wildcard."""
+    """Return a file of the code without replacing wildcards in its path."""
     return file
 
 
 def allow_braces_in_paths() -> None:
-    """Let the folders of the results and of the code have any name."""
+    """Allow any name for the folders of the results and of the code."""
     FilePersistence._read_locks = _read_locks
     LocalSourceFile.format = _same
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove at the end of the process a folder that is not there yet, with its parents, unless a file is in it.
+    """Remove a folder that does not exist yet, and its parents, at the end of the process unless they hold a file.
 
-    Snakemake makes its working directory for a plan as well, and leaves a cache of the times of files in it.
+    Snakemake makes its working directory even for a dry run, and leaves a cache of modification times in it.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     if missing:

@@ -22,7 +22,7 @@ from utils.data_processing import (
     PT,
 )
 from utils.formats.first_look import first_look
-from utils.formats.gzip_chunks import GZIP, read_rows
+from utils.formats.gzip_table import GZIP
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.les_houches import HardEvents
 from utils.formats.physical import (
@@ -34,6 +34,7 @@ from utils.formats.physical import (
     wrong_quantity,
 )
 from utils.formats.repeated import LOOKED_AT, fingerprint
+from utils.formats.rows import read_rows
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
 

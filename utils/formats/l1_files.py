@@ -17,10 +17,11 @@ from utils.cli import is_name
 from utils.cutflow import EVENT_COUNTS, Cutflow
 from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
 from utils.formats.first_look import first_look
-from utils.formats.gzip_chunks import GzipTable, read_rows
+from utils.formats.gzip_table import GzipTable
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
 from utils.formats.repeated import LOOKED_AT, fingerprint
+from utils.formats.rows import read_rows
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
 from utils.runtime.text_files import MAX_TEXT_BYTES

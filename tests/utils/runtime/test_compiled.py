@@ -2,7 +2,7 @@
 
 import os
 
-from utils.runtime.compiled import forget_outdated
+from utils.runtime.compiled import remove_outdated
 
 
 def test_machine_code_older_than_a_source_is_forgotten(tmp_path):
@@ -10,5 +10,5 @@ def test_machine_code_older_than_a_source_is_forgotten(tmp_path):
         (tmp_path / name).touch()
     for name in ("old.nbi", "old.txt"):
         os.utime(tmp_path / name, (0, 0))
-    forget_outdated(str(tmp_path))
+    remove_outdated(str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.nbi", "old.txt"]
