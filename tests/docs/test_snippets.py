@@ -33,7 +33,7 @@ PAGES = [
     if path.parent.name not in ("api", "_build") and path.name != "README.md"
 ]
 FENCE = re.compile(
-    r"(?:^<!-- not run: (?P<reason>.+) -->\n+)?^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
 )
 RUN, SHOWN = ("bash", "python", "yaml"), ("text", "json")
 FILE_NAME = re.compile(r"# ([\w.-]+\.(?:yaml|py))\n")
@@ -99,10 +99,16 @@ def prepare_evaluation(folder):
     (folder / "output" / "plots_teacher_true_met" / "results.json").write_text(json.dumps(results))
 
 
+def prepare_zero_bias(folder):
+    (folder / "data" / "zero_bias").mkdir(parents=True)
+    (folder / "data" / "zero_bias" / "events.parquet").touch()
+
+
 PREPARED = {
     "docs/tutorials/own_events": prepare,
     "docs/tutorials/met_teacher": prepare_results,
     "docs/tutorials/reading_results": prepare_evaluation,
+    "docs/howto/zero_bias": prepare_zero_bias,
 }
 
 
@@ -118,69 +124,59 @@ def pages_with(*languages):
 
 
 class _Parsed(Exception):  # noqa: N818
-    """Ends a script that has parsed its command line."""
+    """Ends a program that has parsed its command line."""
 
 
-def parse(module, arguments):
-    """Parse a command line as a script does, and do nothing of what it asks for."""
-    real = argparse.ArgumentParser.parse_args
-
-    def parse_only(parser, arguments=None, namespace=None):
-        real(parser, arguments, namespace)
-        raise _Parsed
-
-    stderr = io.StringIO()
-    with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            if hasattr(module, "parse_args"):
-                module.parse_args(arguments)
-            else:
-                with mock.patch.object(argparse.ArgumentParser, "parse_args", parse_only):
-                    module.main(arguments)
-        except SystemExit as left:
-            assert not left.code, stderr.getvalue()
-        except _Parsed:
-            pass
+def parse_only(parser, arguments=None, namespace=None, parse=argparse.ArgumentParser.parse_args):
+    parse(parser, arguments, namespace)
+    raise _Parsed
 
 
-def run(command, folder):
+def run(command, folder, text=None):
     done = subprocess.run(
         [str(word) for word in command],
+        input=text,
         cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-        capture_output=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-def check_python(arguments, folder):
+def check_python(arguments):
+    """Parse a command line as the script or benchmark does, and do nothing of what it asks for."""
     first, *others = arguments
     if first == "-m" and others[0] == "pytest":
-        assert all((ROOT / word).exists() for word in others[1:] if word.startswith("tests"))
-    elif first == "-m":
-        with mock.patch.object(sys, "argv", others):
-            module = importlib.import_module(others[0])
-            parse(module, others[1:])
-    else:
-        assert (ROOT / first).is_file(), f"python {first}: there is no such script"
-        parse(importlib.import_module(first.removesuffix(".py")), others)
+        assert all((ROOT / word.partition("::")[0]).exists() for word in others if word.startswith("tests"))
+        return
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
+            if first == "-m":
+                with (
+                    mock.patch.object(sys, "argv", others),
+                    mock.patch.object(argparse.ArgumentParser, "parse_args", parse_only),
+                ):
+                    importlib.import_module(others[0]).main()
+            else:
+                assert (ROOT / first).is_file(), f"python {first}: there is no such script"
+                importlib.import_module(first.removesuffix(".py")).parse_args(others)
+    except _Parsed:
+        pass
+    except SystemExit as left:
+        assert not left.code, stderr.getvalue()
 
 
-def check_snakemake(arguments, folder):
-    """Plan what is to be made; what only looks at the workflow is done."""
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments]
-    if "--report" in arguments:  # takes results
-        snakemake = [word for word in snakemake if word not in ("--report", "report.html")]
-    run([*snakemake, *([] if "--unlock" in arguments else ["--dry-run"])], folder)
-
-
-def check_make(arguments, folder):
-    run(["make", "--dry-run", *arguments], ROOT)
-
-
-CHECKS = {"python": check_python, "snakemake": check_snakemake, "make": check_make}
+def plan(commands, folder):
+    """Have Snakemake plan what it would do for several command lines; a report takes results and is left out."""
+    lines = []
+    for words in commands:
+        words = [word for word in words if word not in ("--report", "report.html")]
+        lines.append(["--snakefile", str(ROOT / "Snakefile"), *([] if "--unlock" in words else ["--dry-run"]), *words])
+    run([sys.executable, Path(__file__).with_name("plan.py")], folder, json.dumps(lines))
 
 
 def noted(path):
@@ -221,8 +217,14 @@ def run_page(page, folder):
 
 @pytest.mark.parametrize("page", pages_with("bash", "python"))
 def test_the_snippets_of_a_page_run(page, tmp_path):
-    for name, *arguments in dict.fromkeys(tuple(words) for words in run_page(page, tmp_path)):
-        CHECKS[name](arguments, tmp_path)
+    commands = dict.fromkeys(tuple(words) for words in run_page(page, tmp_path))
+    for name, *arguments in commands:
+        if name == "python":
+            check_python(arguments)
+        if name == "make":
+            run(["make", "--dry-run", *arguments], ROOT)
+    if planned := [arguments for name, *arguments in commands if name == "snakemake"]:
+        plan(planned, tmp_path)
 
 
 @pytest.mark.parametrize("page", pages_with("yaml"))
