@@ -1,19 +1,14 @@
 """What runs again when something has changed: each key of the configuration, files of the user, folders, failures."""
 
-import os
 import shutil
-from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
-from snakemake.api import SnakemakeApi
-from snakemake.settings.enums import Quietness
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, StorageSettings
 
+from tests.pipeline import planning
+from tests.pipeline.planning import ROOT, job_counts
 from utils.config import SCHEMA
 
-ROOT = Path(__file__).parents[2]
 TARGETS = ("all", *(f"{kind}_{name}" for kind in ("plots_student", "firmware") for name in ("true_met", "true_ht")))
 CONFIG = {
     "variables": ["true_met", "true_ht"],
@@ -159,28 +154,12 @@ def test_the_table_has_a_row_for_each_key():
     assert rows == keys_of(yaml.safe_load(SCHEMA.read_text()))
 
 
-def plan(folder, config, snakefile=ROOT / "Snakefile", executor="dryrun", targets=TARGETS, workdir=None):
-    """Return the jobs that Snakemake plans in this process, which takes a tenth of a second."""
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        with SnakemakeApi(OutputSettings(quiet=Quietness.all())) as api:
-            workflow = api.workflow(
-                resource_settings=ResourceSettings(cores=1),
-                config_settings=ConfigSettings(config=config),
-                storage_settings=StorageSettings(),
-                snakefile=snakefile,
-                workdir=workdir,
-            )
-            dag = workflow.dag(DAGSettings(targets=set(targets), forceall=executor == "touch"))
-            dag.execute_workflow(executor=executor)
-            return list(workflow._workflow.dag.needrun_jobs(exclude_finished=False))
-    finally:
-        os.chdir(here)
+def plan(folder, config, targets=TARGETS, **settings):
+    return planning.plan(folder, targets, config=config, **settings)
 
 
-def counts(jobs):
-    return dict(Counter(job.rule.name for job in jobs if job.rule.name != "all"))
+def counts(*args, **settings):
+    return job_counts(plan(*args, **settings))
 
 
 def changed(key, value):
@@ -218,11 +197,11 @@ def finished(tmp_path_factory):
 
 class TestKeys:
     def test_nothing_runs_again_where_nothing_has_changed(self, finished):
-        assert counts(plan(finished, CONFIG)) == {}
+        assert counts(finished, CONFIG) == {}
 
     @pytest.mark.parametrize(("key", "value", "expected"), CHANGES, ids=[f"{key}={value}" for key, value, _ in CHANGES])
     def test_a_changed_value_runs_just_what_depends_on_it(self, key, value, expected, finished):
-        assert counts(plan(finished, changed(key, value))) == expected
+        assert counts(finished, changed(key, value)) == expected
         shutil.rmtree(finished / "other", ignore_errors=True)
 
 
@@ -244,9 +223,9 @@ class TestContent:
         path = finished / name
         content = path.read_bytes()
         path.write_bytes(content)
-        assert counts(plan(finished, CONFIG)) == {}
+        assert counts(finished, CONFIG) == {}
         path.write_bytes(content + b"\n\n")
-        found = counts(plan(finished, CONFIG))
+        found = counts(finished, CONFIG)
         path.write_bytes(content)
         assert found == expected
 
@@ -259,9 +238,9 @@ class TestContent:
             (finished / name).write_text("hard events")
         target = ["events/Zll/0.h5"]
         plan(finished, settings, executor="touch", targets=target)
-        assert counts(plan(finished, settings, targets=target)) == counts(plan(finished, moved, targets=target)) == {}
+        assert counts(finished, settings, targets=target) == counts(finished, moved, targets=target) == {}
         (finished / "b.lhe").write_text("other events")
-        found = counts(plan(finished, moved, targets=target))
+        found = counts(finished, moved, targets=target)
         plan(finished, CONFIG, executor="touch", targets=target)
         assert found == {"generate_events": 1}
 
@@ -271,7 +250,7 @@ class TestContent:
         shutil.copy(moved / "mine.h5", moved / "copy.h5")
         config = changed("create_L1regression_data.processes.mine", "copy.h5")
         try:
-            assert counts(plan(moved, config, moved / "code {3}" / "Snakefile")) == {}
+            assert counts(moved, config, snakefile=moved / "code {3}" / "Snakefile") == {}
         finally:
             moved.rename(finished)
 
@@ -280,9 +259,9 @@ class TestContent:
         folder = finished / "output" / "selective_true_met"
         for name in ("train.h5", "train.sha256"):
             (folder / name).write_text((folder / name).read_text())
-        assert counts(plan(finished, CONFIG, targets=["teacher_true_met"])) == {}
+        assert counts(finished, CONFIG, targets=["teacher_true_met"]) == {}
         (folder / "train.sha256").write_text("other events")
-        found = counts(plan(finished, CONFIG, targets=["teacher_true_met"]))
+        found = counts(finished, CONFIG, targets=["teacher_true_met"])
         (folder / "train.sha256").write_text("")
         assert found == {"train_teacher": 1}
 
@@ -347,7 +326,7 @@ rule make:
     def run(self, folder, value, command="mkdir -p result; echo new > result/file", executor="local"):
         (folder / "Snakefile").write_text(self.SNAKEFILE.format(root=ROOT))
         config = {"value": value, "command": command}
-        return counts(plan(folder, config, folder / "Snakefile", executor, ["result"]))
+        return counts(folder, config, ["result"], snakefile=folder / "Snakefile", executor=executor)
 
     def test_leaves_the_former_output_and_what_is_known_of_it(self, tmp_path):
         assert self.run(tmp_path, 1) == {"make": 1}

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import h5py
 import psutil
@@ -17,8 +16,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from nn.teacher import load_teacher
+from tests.pipeline import planning
+from tests.pipeline.planning import ROOT, job_counts
 
-ROOT = Path(__file__).parents[2]
 QUICK = ROOT / "tests" / "pipeline" / "quick.yaml"
 GENERATED = {"generate_events": 5}  # two shards of QCD and one of each other process
 PREPARED = {**GENERATED, "create_L1regression_data": 1}
@@ -55,10 +55,10 @@ def jobs(run):
     return counts
 
 
-def planned(folder, *words, **kwargs):
-    run = snakemake(folder, "--dry-run", *words, **kwargs)
-    assert run.returncode == 0, run.stdout
-    return jobs(run)
+def plan(folder, *targets, own="{}", **settings):
+    """Return the jobs planned with the quick configuration and with one of the user's own."""
+    (folder / "own.yaml").write_text(own)
+    return planning.plan(folder, targets, configfiles=[QUICK, folder / "own.yaml"], **settings)
 
 
 class TestPlan:
@@ -70,62 +70,60 @@ class TestPlan:
         ],
     )
     def test_of_a_target_has_what_it_needs_and_nothing_more(self, target, expected, tmp_path):
-        assert planned(tmp_path, target) == expected
-        assert not (tmp_path / "output").exists()
+        assert job_counts(plan(tmp_path, target)) == expected
 
     @pytest.mark.parametrize("told", [(), ("-f",)])
     def test_trains_anew_what_is_finished_only_where_it_is_told_to(self, told, tmp_path):
-        plan = snakemake(tmp_path, "--dry-run", "--printshellcmds", *told, "student_true_met").stdout
-        commands = [line for line in plan.splitlines() if "TF_NUM" in line and "train_" in line]
+        """In a process of its own, since the Snakefile looks at its command line."""
+        run = snakemake(tmp_path, "--dry-run", "--printshellcmds", *told, "student_true_met").stdout
+        commands = [line for line in run.splitlines() if "TF_NUM" in line and "train_" in line]
         assert len(commands) == 2
         assert ["--force" in command for command in commands] == 2 * [bool(told)]
+        assert not (tmp_path / "output").exists()
 
     def test_without_a_target_analyses_the_variables_of_the_configuration(self, tmp_path):
         twice = {"selective_sampling_jets": 2, "train_teacher": 2, "analyze_results_teacher": 2}
-        assert planned(tmp_path) == {**ANALYSED, "all": 1}
-        (tmp_path / "two.yaml").write_text("variables: [true_ht, original_met]\n")
-        assert planned(tmp_path, config=[tmp_path / "two.yaml"]) == {**PREPARED, **twice, "all": 1}
+        assert job_counts(plan(tmp_path)) == ANALYSED
+        assert job_counts(plan(tmp_path, own="variables: [true_ht, original_met]")) == {**PREPARED, **twice}
 
     def test_of_events_files_of_the_user_generates_none_for_them(self, tmp_path):
         (tmp_path / "data").mkdir()
         for name in ("a.h5", "b.h5"):
             (tmp_path / "data" / name).touch()
-        (tmp_path / "own.yaml").write_text("create_L1regression_data: {processes: {QCD: data/*.h5}}\n")
-        run = snakemake(tmp_path, "--dry-run", "-p", "plots_selective_true_met", config=[tmp_path / "own.yaml"])
-        assert run.returncode == 0
-        assert jobs(run) == {**SELECTED, "generate_events": 3}
-        assert f"--input=QCD={tmp_path / 'data' / 'a.h5'}" in run.stdout
+        own = "create_L1regression_data: {processes: {QCD: data/*.h5}}"
+        jobs = plan(tmp_path, "plots_selective_true_met", own=own)
+        assert job_counts(jobs) == {**SELECTED, "generate_events": 3}
+        (smearing,) = (job for job in jobs if job.rule.name == "create_L1regression_data")
+        assert f"--input=QCD={tmp_path / 'data' / 'a.h5'}" in smearing.shellcmd
 
     def test_of_zero_bias_events_of_the_user_takes_the_folder_from_where_it_was_started(self, tmp_path):
-        (tmp_path / "own.yaml").write_text("analyze_results_teacher: {zero_bias: zerobias}\n")
-        arguments = "--dry-run", "--printshellcmds", "plots_teacher_true_met"
-        refused = snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"]).stdout
-        assert "configuration: analyze_results_teacher.zero_bias: no such folder" in refused
+        own = "analyze_results_teacher: {zero_bias: zerobias}"
+        with pytest.raises(Exception, match=r"configuration: analyze_results_teacher\.zero_bias: no such folder"):
+            plan(tmp_path, "plots_teacher_true_met", own=own)
         (tmp_path / "zerobias").mkdir()
         (tmp_path / "zerobias" / "a.parquet").touch()
-        run = snakemake(tmp_path, *arguments, config=[tmp_path / "own.yaml"])
-        assert jobs(run) == ANALYSED
-        assert f"--zero_bias={tmp_path / 'zerobias'}" in run.stdout
+        jobs = plan(tmp_path, "plots_teacher_true_met", own=own)
+        assert job_counts(jobs) == ANALYSED
+        (analysis,) = (job for job in jobs if job.rule.name == "analyze_results_teacher")
+        assert f"--zero_bias={tmp_path / 'zerobias'}" in analysis.shellcmd
 
     def test_of_an_unknown_variable_is_refused(self, tmp_path):
-        run = snakemake(tmp_path, "--dry-run", "plots_selective_mht")
-        assert run.returncode != 0
-        assert "plots_selective_mht" in run.stdout
+        with pytest.raises(Exception, match="plots_selective_mht"):
+            plan(tmp_path, "plots_selective_mht")
 
 
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        ("{jet_threshold: -20}", "create_L1regression_data.jet_threshold: -20 is less than"),
-        ("{processes: {Z: data/none*.h5}}", "create_L1regression_data.processes.Z: no such file: data/none*.h5"),
-    ],
-)
-def test_a_bad_configuration_is_refused_in_one_line(content, named, tmp_path):
-    (tmp_path / "bad.yaml").write_text(f"create_L1regression_data: {content}\n")
+def test_a_bad_configuration_is_refused_in_one_line(tmp_path):
+    (tmp_path / "bad.yaml").write_text("create_L1regression_data: {jet_threshold: -20}\n")
     run = snakemake(tmp_path, "--dry-run", "plots_selective_true_met", config=[tmp_path / "bad.yaml"])
     assert run.returncode != 0
-    assert f"configuration: {named}" in run.stdout
+    assert "configuration: create_L1regression_data.jet_threshold: -20 is less than" in run.stdout
     assert "Traceback" not in run.stdout
+
+
+def test_events_files_that_are_not_there_are_refused(tmp_path):
+    message = r"configuration: create_L1regression_data\.processes\.Z: no such file: data/none\*\.h5"
+    with pytest.raises(Exception, match=message):
+        plan(tmp_path, own="create_L1regression_data: {processes: {Z: data/none*.h5}}")
 
 
 @pytest.fixture(scope="module")
@@ -299,12 +297,13 @@ class TestAgain:
         assert read(selected) == content
 
     def test_force_of_all_runs_what_is_upstream_too(self, finished, code):
-        assert planned(finished, "-F", "plots_selective_true_ht", code=code) == SELECTED
+        jobs = plan(finished, "plots_selective_true_ht", snakefile=code / "Snakefile", forceall=True)
+        assert job_counts(jobs) == SELECTED
 
     def test_another_threshold_samples_and_trains_anew(self, finished, code):
-        (finished / "other.yaml").write_text("selective_sampling_jets: {sampling_threshold: {true_ht: 40}}\n")
-        found = planned(finished, "plots_teacher_true_ht", code=code, config=[finished / "other.yaml"])
-        assert found == {"selective_sampling_jets": 1, "train_teacher": 1, "analyze_results_teacher": 1}
+        own = "selective_sampling_jets: {sampling_threshold: {true_ht: 40}}"
+        jobs = plan(finished, "plots_teacher_true_ht", own=own, snakefile=code / "Snakefile")
+        assert job_counts(jobs) == {"selective_sampling_jets": 1, "train_teacher": 1, "analyze_results_teacher": 1}
 
     @pytest.mark.parametrize(
         ("module", "expected"),
@@ -319,7 +318,7 @@ class TestAgain:
         content, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
         path.write_bytes(content + b"# changed\n")
         try:
-            assert planned(finished, "plots_teacher_true_ht", code=code) == expected
+            assert job_counts(plan(finished, "plots_teacher_true_ht", snakefile=code / "Snakefile")) == expected
         finally:
             path.write_bytes(content)
             os.utime(path, ns=times)
