@@ -1,15 +1,18 @@
 """Fixtures that several tests share."""
 
-import dataclasses
-import json
 import signal
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
-from tests.toys import random_particles, write_events
-from utils.data_processing import graph_creator
+from tests.shared import (
+    MET_FLAGS,
+    shared_folder,
+    train_tiny_teacher,
+    write_hyperparameters,
+    write_smeared,
+    write_student,
+)
 from utils.runtime import signals
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=40, database=None)
@@ -28,42 +31,27 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def smeared_folder(tmp_path_factory):
-    """Return a folder with ``train.h5`` and ``test.h5`` of two processes, made by the script that smears events."""
-    from create_L1regression_data import main
+    """Return a folder with ``train.h5`` and ``test.h5`` of two processes."""
+    return shared_folder(tmp_path_factory, "smeared", write_smeared)
 
-    folder = tmp_path_factory.mktemp("smeared")
-    qcd = write_events(folder / "qcd.h5", random_particles(1500, 1), np.random.default_rng(1).uniform(1, 3, 1500))
-    w = write_events(folder / "w.h5", random_particles(1000, 2), np.full(1000, 0.5))
-    outputs = ["--train_output", folder / "train.h5", "--test_output", folder / "test.h5"]
-    assert main([str(word) for word in ["--input", f"QCD={qcd}", "--input", f"W={w}", *outputs]]) == 0
-    return folder
+
+@pytest.fixture(scope="session")
+def tiny_hyperparameters(tmp_path_factory):
+    """Return a file of hyperparameters of a tiny teacher."""
+    return shared_folder(tmp_path_factory, "hyperparameters", write_hyperparameters) / "tiny.json"
+
+
+@pytest.fixture(scope="session")
+def met_teacher(tmp_path_factory, smeared_folder, tiny_hyperparameters):
+    """Return the folder of a tiny teacher for MET, trained by the script."""
+
+    def train(folder):
+        train_tiny_teacher(folder / "teacher", smeared_folder / "train.h5", tiny_hyperparameters, *MET_FLAGS)
+
+    return shared_folder(tmp_path_factory, "met_teacher", train) / "teacher"
 
 
 @pytest.fixture(scope="session")
 def student_dir(tmp_path_factory):
-    """Return the folder of a student for HT of random weights, above zero so that nothing is cut off by a relu."""
-    import keras
-
-    from nn.student import StudentHyperparameters, build_student, calibrate
-    from utils.hardware.inputs import StudentInputs
-    from utils.hardware.integers import HardwareScales
-
-    folder = tmp_path_factory.mktemp("student")
-    inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
-    keras.utils.set_random_seed(1)
-    network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
-    for layer in network.layers:
-        if hasattr(layer, "kernel"):
-            layer.kernel.assign(0.5 * abs(layer.kernel))
-    calibrate(network, inputs)
-    network.save(folder / "best_model.keras")
-    record = {
-        "kind": "student",
-        "variable": "true_ht",
-        "log_features": [],
-        "loss_function": "mse",
-        "target": "sum",
-        "hardware": dataclasses.asdict(inputs.scales),
-    }
-    (folder / "training.json").write_text(json.dumps(record))
-    return folder
+    """Return the folder of a student for HT of random weights."""
+    return shared_folder(tmp_path_factory, "ht_student", write_student)

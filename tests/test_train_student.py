@@ -14,7 +14,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import train_student
-import train_teacher
 from nn.student import count_ebops, load_student
 from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
@@ -34,18 +33,8 @@ def train_file(smeared_folder):
 
 
 @pytest.fixture(scope="module")
-def teacher(train_file, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("teacher")
-    tiny = {"graph_layers": 2, "units": 4, "heads": 2, "readout": [5]}
-    (folder / "tiny.json").write_text(json.dumps(tiny))
-    words = (f"--input={train_file}", f"--output={folder / 'out'}", f"--hyperparameters={folder / 'tiny.json'}")
-    assert train_teacher.main([*words, "--log_features=pt,met,ht", "--final_epochs=1", "--max_events=300"]) == 0
-    return folder / "out"
-
-
-@pytest.fixture(scope="module")
-def flags(train_file, teacher):
-    return (f"--input={train_file}", f"--teacher={teacher}", *SMALL)
+def flags(train_file, met_teacher):
+    return (f"--input={train_file}", f"--teacher={met_teacher}", *SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import train_teacher
 from nn import teacher as models
 from nn.search import tuner as search
 from tests.commands import error_of, usage_error_of
+from tests.shared import MET_FLAGS, QUICK, TINY, train_tiny_teacher
 from tests.toys import l1_events, write_l1
 from train_teacher import main
 from utils.cutflow import Cutflow
@@ -26,10 +27,6 @@ from utils.training.batches import GraphBatches
 from utils.training.loss_weights import LossWeights
 from utils.training.training_graphs import EventSplit, read_training_graphs
 
-TINY = {"graph_layers": 2, "units": 4, "heads": 2, "activation": "relu", "embedding": 3, "dropout": 0.02}
-QUICK = ("--max_epochs=2", "--final_epochs=3", "--hyperband_factor=2", "--batch_size=64")
-MET_FLAGS = ("--variable=met", "--log_features=pt,met,ht", "--metric_thresholds=20,60")
-
 
 @pytest.fixture(scope="module")
 def train_file(smeared_folder):
@@ -37,28 +34,15 @@ def train_file(smeared_folder):
 
 
 @pytest.fixture(scope="module")
-def hyperparameters(tmp_path_factory):
-    path = tmp_path_factory.mktemp("hyperparameters") / "tiny.json"
-    path.write_text(json.dumps({**TINY, "learning_rate": 0.01}))
-    return path
-
-
-@pytest.fixture(scope="module")
-def train(train_file, hyperparameters, tmp_path_factory):
+def train(train_file, tiny_hyperparameters, tmp_path_factory):
     """Return a function that trains a tiny network with fixed hyperparameters and gives the output folder."""
 
     def run(*flags):
-        output = tmp_path_factory.mktemp("trained") / "teacher"
-        words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={hyperparameters}", *QUICK, *flags]
-        assert main([str(word) for word in words]) == 0
-        return output
+        return train_tiny_teacher(
+            tmp_path_factory.mktemp("trained") / "teacher", train_file, tiny_hyperparameters, *flags
+        )
 
     return run
-
-
-@pytest.fixture(scope="module")
-def met_teacher(train):
-    return train(*MET_FLAGS)
 
 
 def read_table(path):
@@ -158,8 +142,8 @@ class TestOutputs:
         assert read_json(met_teacher / "training.json")["best_val_loss"] == min(losses)
         assert float(history[-1]["loss"]) < float(history[0]["loss"])
 
-    def test_hyperparameters_that_are_given_are_those_trained(self, met_teacher, hyperparameters):
-        expected = read_json(hyperparameters)
+    def test_hyperparameters_that_are_given_are_those_trained(self, met_teacher, tiny_hyperparameters):
+        expected = read_json(tiny_hyperparameters)
         found = read_json(met_teacher / "best_hyperparameters.json")
         assert {name: found[name] for name in expected} == expected
         model = models.load_teacher(met_teacher / "best_model.keras")
@@ -250,18 +234,18 @@ class TestLoss:
 
 
 class TestFinished:
-    def run(self, output, train_file, hyperparameters, *flags):
-        words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={hyperparameters}", *QUICK]
+    def run(self, output, train_file, tiny_hyperparameters, *flags):
+        words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={tiny_hyperparameters}", *QUICK]
         assert main([*words, *MET_FLAGS, *flags]) == 0
         return {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
 
     @pytest.fixture
-    def again(self, met_teacher, train_file, hyperparameters, tmp_path):
+    def again(self, met_teacher, train_file, tiny_hyperparameters, tmp_path):
         """Return a function that gives the command of a finished training again, and its files before."""
         output = tmp_path / "teacher"
         shutil.copytree(met_teacher, output)
         before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
-        return functools.partial(self.run, output, train_file, hyperparameters), before
+        return functools.partial(self.run, output, train_file, tiny_hyperparameters), before
 
     def test_training_is_not_done_again(self, again, caplog):
         caplog.set_level(logging.INFO)
@@ -444,10 +428,10 @@ class TestFailingTrials:
 
 class TestErrors:
     @pytest.fixture
-    def error(self, train_file, hyperparameters, tmp_path):
+    def error(self, train_file, tiny_hyperparameters, tmp_path):
         """Return a function that runs the script with flags it has to refuse, and gives why."""
 
-        def run_bad(*flags, path=train_file, fixed=hyperparameters):
+        def run_bad(*flags, path=train_file, fixed=tiny_hyperparameters):
             output = tmp_path / "out" / "teacher"
             words = [f"--input={path}", f"--output={output}", f"--hyperparameters={fixed}", *QUICK, *flags]
             message = error_of(main, words)
@@ -529,11 +513,11 @@ class TestErrors:
         assert "equal.h5: feature 'pt' is the same in all training events" in error(path=path)
 
     def test_folder_of_others_as_output_is_refused_before_the_training(
-        self, train_file, hyperparameters, tmp_path, monkeypatch
+        self, train_file, tiny_hyperparameters, tmp_path, monkeypatch
     ):
         (tmp_path / "precious").touch()
         monkeypatch.setattr(train_teacher, "save", lambda *args: pytest.fail("it was trained"))
-        words = [f"--input={train_file}", f"--output={tmp_path}", f"--hyperparameters={hyperparameters}", *QUICK]
+        words = [f"--input={train_file}", f"--output={tmp_path}", f"--hyperparameters={tiny_hyperparameters}", *QUICK]
         assert f"{tmp_path}: the folder has files" in error_of(main, words)
         assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 import analyze_results_teacher
 import create_L1regression_data
 import selective_sampling_jets
-import train_teacher
 from tests.toys import random_particles, write_events
 from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
 from utils.formats.l1_files import L1Dataset
@@ -33,7 +32,6 @@ SELECTION = [
     "--sampling_bins=3",
 ]
 SPACING = 2.0**-23  # of numbers of single precision, relative
-TEACHER = {"graph_layers": 2, "units": 4, "heads": 2, "embedding": 2, "learning_rate": 0.01}
 
 
 def run(main, *words):
@@ -112,34 +110,25 @@ def turned(tmp_path_factory, particles, weights, write_all):
     return smear(folder, write_all(folder, changed, weights))
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory, made):
-    folder = tmp_path_factory.mktemp("teacher")
-    (folder / "fixed.json").write_text(json.dumps(TEACHER))
-    words = [f"--input={made['train']}", f"--output={folder / 'teacher'}", "--log_features=pt,met,ht"]
-    run(train_teacher.main, *words, f"--hyperparameters={folder / 'fixed.json'}", "--final_epochs=1")
-    return folder / "teacher"
-
-
 def corrected(path):
     """Return the events of a file that have a correction, in the order of their numbers."""
     events = L1Events(**read(path))
     return events[(jet_count(events.smeared_data) > 0) & (events.smeared_met > 0)]
 
 
-def corrections(teacher, events):
-    model = analyze_results_teacher.load(read_training(teacher)).model
+def corrections(met_teacher, events):
+    model = analyze_results_teacher.load(read_training(met_teacher)).model
     return model.predict(model.inputs(events))
 
 
 @pytest.fixture
-def evaluate(teacher, tmp_path, monkeypatch):
+def evaluate(met_teacher, tmp_path, monkeypatch):
     """Return a function that evaluates the teacher on a file and gives results.json."""
     monkeypatch.setattr(analyze_results_teacher, "figures", lambda results: {})
     monkeypatch.setattr(analyze_results_teacher, "attention_figures", lambda *args: {})
 
     def run_on(path):
-        words = [f"--model_dir={teacher}", f"--data={path}", f"--output={tmp_path / 'plots'}", "--signal_names=W"]
+        words = [f"--model_dir={met_teacher}", f"--data={path}", f"--output={tmp_path / 'plots'}", "--signal_names=W"]
         run(analyze_results_teacher.main, *words, "--background_efficiencies=0.2,0.1", "--fixed_rates=")
         return json.loads((tmp_path / "plots" / "results.json").read_text())
 
@@ -184,13 +173,13 @@ class TestTurnedAndMirrored:
             kept.append(read(tmp_path / "kept.h5"))
         check_equal(*kept, "smeared_data", "true_data", "smeared_met", "true_met")
 
-    def test_the_correction_of_a_teacher_stays(self, made, turned, teacher):
-        assert json.loads((teacher / "best_hyperparameters.json").read_text())["relative"] is True
+    def test_the_correction_of_a_teacher_stays(self, made, turned, met_teacher):
+        assert json.loads((met_teacher / "best_hyperparameters.json").read_text())["relative"] is True
         before, after = corrected(made["test"]), corrected(turned["test"])
         # Where the sum of momenta nearly vanishes, its direction is what rounding makes of it.
         directed = before.smeared_met > 1e-2 * before.smeared_data[..., PT].sum(1)
         assert directed.mean() > 0.8
-        found, expected = (corrections(teacher, events[directed]) for events in (after, before))
+        found, expected = (corrections(met_teacher, events[directed]) for events in (after, before))
         assert np.std(np.log(expected)) > 0.01
         assert_allclose(found, expected, rtol=2e-3)
         assert np.median(abs(found / expected - 1)) < 1e-5
@@ -275,9 +264,9 @@ class TestOrder:
         for before, after in zip(*found, strict=True):
             check_equal(after, before)
 
-    def test_of_the_events_has_no_part_in_the_evaluation(self, made, teacher, evaluate, tmp_path):
+    def test_of_the_events_has_no_part_in_the_evaluation(self, made, met_teacher, evaluate, tmp_path):
         permuted = rewritten(made["test"], tmp_path / "permuted.h5", permute)
-        found, expected = (corrections(teacher, corrected(path)) for path in (permuted, made["test"]))
+        found, expected = (corrections(met_teacher, corrected(path)) for path in (permuted, made["test"]))
         assert_allclose(found, expected, rtol=1e-5)
         before, after = evaluate(made["test"]), evaluate(permuted)
         for name in ("baseline", "true", "teacher"):
