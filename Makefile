@@ -1,13 +1,13 @@
 # make run: set-up and the main job; make report: the report of its results, output/report.html; make test: set-up,
 # linters and tests; make docs: the documentation, docs/_build/html. Nothing that is there is done again. make linkcheck,
-# make numerics and make unit: see below.
+# make test-quick and make numerics: see below.
 
 # The interpreter of a new environment: a path or a name; by default the first of those supported that is found.
 PYTHON ?=
 CORES ?= $(shell nproc)
 VENV := .venv
 BIN := $(VENV)/bin
-UNIT_TESTS := tests/nn tests/utils tests/benchmarks tests/test_environment.py
+TESTS := tests
 
 ifeq ($(filter-out 0,$(shell expr "$(CORES)" : '[1-9][0-9]*$$')),)
 $(error CORES=$(CORES): expected a number of processors, 1 or more)
@@ -23,7 +23,7 @@ ifeq ($(shell mkdir -p "$(CACHE)" 2> /dev/null && test -w "$(CACHE)" && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: run report test lint unit numerics docs linkcheck always
+.PHONY: run report test test-quick lint numerics docs linkcheck always
 
 run: $(VENV)/run.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -45,6 +45,11 @@ linkcheck: $(VENV)/docs.done
 test: lint
 	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder
 
+# The tests of every module and script that take seconds; with another Python, in an environment beside the first:
+# make test-quick PYTHON=python3.12 VENV=.venv-3.12
+test-quick: $(VENV)/dev.done
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not (slow or faults or farm or browser)" $(TESTS)
+
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -52,12 +57,8 @@ lint: $(VENV)/dev.done
 	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/snakemake --lint
 
-# The fast tests, with another Python for example: make unit PYTHON=python3.12 VENV=.venv-3.12
-unit: $(VENV)/dev.done
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile $(UNIT_TESTS)
-
-# The fast tests on the instructions of a processor of 2008, which round and sum otherwise than those of this one: of NumPy,
-# of its and SciPy's linear algebra, of TensorFlow and Numba, and of the C library. oneDNN is limited where Eigen calls
+# The quick tests of numbers on the instructions of a processor of 2008, which rounds and sums otherwise: those of NumPy, of
+# its and SciPy's linear algebra, of TensorFlow and Numba, and of the C library. oneDNN is limited where Eigen calls
 # it, and has no operations of its own in TensorFlow: of half precision these crash where oneDNN is limited.
 numerics: export NPY_DISABLE_CPU_FEATURES := X86_V3 X86_V4 AVX512_ICL AVX512_SPR
 numerics: export OPENBLAS_CORETYPE := Nehalem
@@ -65,7 +66,8 @@ numerics: export TF_ENABLE_ONEDNN_OPTS := 0
 numerics: export ONEDNN_MAX_CPU_ISA := SSE41
 numerics: export NUMBA_CPU_NAME := x86-64
 numerics: export GLIBC_TUNABLES := glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4
-numerics: unit
+numerics: TESTS := tests/nn tests/utils tests/benchmarks tests/test_environment.py
+numerics: test-quick
 
 $(VENV)/run.done: always
 	@envs/setup.sh $@ requirements.txt "$(PYTHON)"

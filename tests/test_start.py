@@ -24,6 +24,7 @@ def test_a_limit_on_memory_is_said_at_once(script, what):
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.faults
 def test_a_hard_limit_on_cpu_time_leaves_time_to_clear_up(tmp_path):
     command = [sys.executable, str(ROOT / "generate_events.py"), f"--output={tmp_path}/w.h5", "--process=W"]
     command += ["--events=1000000", "--underlying_event=0", "--settings=WeakSingleBoson:ffbar2W = on"]

@@ -16,6 +16,8 @@ from tensorboard.util.tensor_util import make_ndarray
 import train_teacher
 from nn.teacher import load_teacher
 
+pytestmark = pytest.mark.faults
+
 SCRIPT = Path(__file__).with_name("small_search.py")
 FLAGS = (
     "--log_features=pt,met,ht",

@@ -24,6 +24,8 @@ from tests.faults.steps import (
     stop_at,
 )
 
+pytestmark = pytest.mark.faults
+
 ROOT = Path(__file__).parents[2]
 SEED = 20261125
 STEPS = ("generate", "create", "select", "analyse")

@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.steps import SCRIPTS, Step, end_at, preload, stop_at_file
 
+pytestmark = pytest.mark.faults
+
 SLOW = ("keras", "hgq", "nn.training.fit", "nn.student", "nn.firmware.trace", "nn.training.resume", "nn.trained")
 STEPS = ("train_teacher", "train_student", "export_firmware")
 

@@ -11,6 +11,8 @@ import yaml
 
 from tests.toys import random_particles, write_events
 
+pytestmark = pytest.mark.faults
+
 ROOT = Path(__file__).parents[2]
 HOSTILE = "; touch hostile; $(touch hostile) `touch hostile` ' \" & {2} [3] 50% *"
 

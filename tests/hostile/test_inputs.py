@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.hostile.fuzz import KINDS
+
+pytestmark = pytest.mark.faults
 
 SHARE = 0.01
 

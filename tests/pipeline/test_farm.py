@@ -195,6 +195,7 @@ def jobs():
     return [(comment.removeprefix("rule_").partition("_wildcards_")[0], state, node) for comment, state, node in rows]
 
 
+@pytest.mark.farm
 def test_slurm_runs_the_main_job_though_a_node_is_drained(slurm, tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "output").symlink_to(tmp_path / "disk")

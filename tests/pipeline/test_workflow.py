@@ -173,6 +173,7 @@ def killed_in_the_final_fit(folder, code):
     return subprocess.CompletedProcess(run.args, run.returncode, text)
 
 
+@pytest.mark.slow
 class TestRun:
     def test_leaves_the_link_and_writes_through_it(self, finished):
         assert (finished / "output").is_symlink()
@@ -278,6 +279,7 @@ class TestRun:
             assert (output / "benchmarks" / f"{name}.tsv").is_file()
 
 
+@pytest.mark.slow
 class TestAgain:
     """After the workflow came to its end."""
 
@@ -339,6 +341,7 @@ def value_in(report, name):
     return json.JSONDecoder().raw_decode(text, start)[0]
 
 
+@pytest.mark.slow
 class TestReport:
     def test_has_the_results_of_each_step_and_of_each_process(self, report):
         categories = value_in(report, "categories")
@@ -416,6 +419,8 @@ def browser(tmp_path_factory):
     chrome.quit()
 
 
+@pytest.mark.slow
+@pytest.mark.browser
 class TestReportInBrowser:
     @pytest.fixture(autouse=True)
     def opened(self, browser, report):
