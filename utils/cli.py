@@ -11,13 +11,12 @@ from contextlib import suppress
 from tqdm import tqdm
 
 from utils.runtime import signals
-from utils.runtime.errors import UserError
+from utils.runtime.errors import EXIT_DONE, EXIT_FAILED, UserError
 
 logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 900
 LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
 def script(main: Callable[..., None]) -> Callable[..., int]:

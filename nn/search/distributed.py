@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from nn.compat.keras_tuner import OracleServer, become_worker
 from nn.search.hyperband import Oracle
-from utils.cli import EXIT_FAILED
 from utils.runtime.checkpoints import SCRATCH
+from utils.runtime.errors import EXIT_FAILED
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.worker_processes import WorkerProcesses
 

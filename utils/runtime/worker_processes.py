@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils.cli import EXIT_FAILED
+from utils.runtime.errors import EXIT_FAILED
 
 logger = logging.getLogger(__name__)
 
