@@ -23,22 +23,11 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from utils.runtime.errors import UserError
-from utils.config import (
-    FILES,
-    NO_EFFECT,
-    NOT_FLAGS,
-    check_config,
-    check_files,
-    check_generation,
-    check_names,
-    check_not_left_out,
-    flags,
-    leave_out,
-    n_shards,
-    use_this_python,
-    user_files,
-    user_sources,
-)
+from utils.config.checks import check_config
+from utils.config.files import check_files, user_files, user_sources
+from utils.config.flags import flags, use_this_python
+from utils.config.processes import check_generation, check_names, check_not_left_out, leave_out, n_shards
+from utils.config.schema import file_defaults, neutral, not_flags
 from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
 from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file
@@ -86,7 +75,7 @@ if LEFT_OUT:
 GENERATE = config["generate_events"]
 ANALYSE = config["analyze_results_teacher"]
 TRAIN = config["train_teacher"]
-WORKER_JOBS = TRAIN.get("worker_jobs", 0)
+WORKER_JOBS = TRAIN["worker_jobs"]
 
 use_this_python()
 remove_if_empty(START / config["output"])
@@ -120,7 +109,7 @@ def generator_flags(process, shard, content=False):
     settings = GENERATE["processes"][process]["settings"]
     files = [les_houches_file(setting) if content else None for setting in settings]
     return [
-        *sorted(flags(GENERATE, leave_out=NOT_FLAGS["generate_events"])),
+        *sorted(flags(GENERATE, leave_out=not_flags("generate_events"))),
         f"--events={shard_events(process, int(shard))}",
         f"--seed={config['seed']}",
         "--settings",
@@ -141,10 +130,9 @@ def shards(process):
 ORDER = yaml.safe_load((CODE / "config.yaml").read_text())["create_L1regression_data"]["processes"]
 PROCESSES = config["create_L1regression_data"]["processes"]
 SOURCES = {name: PROCESSES[name] for name in {**ORDER, **PROCESSES} if PROCESSES.get(name) is not None}
-EXTRA_SIGNALS = {name: source for name, source in sorted(ANALYSE.get("extra_signals", {}).items()) if source}
+EXTRA_SIGNALS = {name: source for name, source in sorted(ANALYSE["extra_signals"].items()) if source}
 SIGNALS = [*ANALYSE.get("signal_names", []), *EXTRA_SIGNALS]
 ANALYSED = [*SIGNALS, *ANALYSE.get("bg_names", [])]
-L1_TABLES = FILES["create_L1regression_data"]
 
 
 def generated_events(sources):
@@ -171,14 +159,12 @@ def events_content(sources):
 
 
 def section_files(name):
-    """The files of a section of the configuration by their keys, with default tables where none are named."""
-    section = config[name]
-    tables = {
-        key: CODE / "utils" / "simulation" / "l1_response" / f"{key}.csv"
-        for key in L1_TABLES
-        if key in FILES.get(name, ())
+    """Files that a section names, by key; of a key that is left out the default, if there is one."""
+    given = {
+        key: START / config[name][key] if config[name].get(key) else default
+        for key, default in file_defaults(name).items()
     }
-    return tables | {key: START / section[key] for key in FILES.get(name, ()) if section.get(key)}
+    return {key: path for key, path in given.items() if path}
 
 
 def script(name):
@@ -194,12 +180,12 @@ def section_of(name):
 def section_flags(name, variable=None):
     """All flags of a section of the configuration, and the seed."""
     section = {"seed": config["seed"], **section_of(name), **section_files(name)}
-    return flags(section, variable, NOT_FLAGS.get(name, ()))
+    return flags(section, variable, not_flags(name))
 
 
 def dependencies(name, variable=None, but=()):
     """All that the results of a script depend on, but the files of other rules and some flags."""
-    leave_out = (*NOT_FLAGS.get(name, ()), *NO_EFFECT.get(name, ()), *FILES.get(name, ()), *but)
+    leave_out = (*not_flags(name), *neutral(name), *file_defaults(name), *but)
     return [
         *sorted(flags(section_of(name), variable, leave_out)),
         *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),

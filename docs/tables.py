@@ -17,11 +17,11 @@ from unittest import mock
 
 import yaml
 
+from utils.config.schema import config_schema
 from utils.runtime.options import Option, declared
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-CONFIG_SCHEMA = "utils/config.schema.yaml"
 PACKAGES = ("utils", "nn")
 SCRIPTS = (
     "generate_events",
@@ -201,7 +201,7 @@ def comments_of(section: str) -> dict[str, str]:
 
 def configuration_rows(section: str) -> Iterator[list[str]]:
     """Yield the row of each key of a section, or of the keys above all sections where the name is empty."""
-    schema = yaml.safe_load((ROOT / CONFIG_SCHEMA).read_text(encoding="utf-8"))
+    schema = config_schema()
     values = CONFIG[section] if section else {key: value for key, value in CONFIG.items() if key not in SCRIPTS}
     allowed = (schema["properties"][section] if section else schema)["properties"]
     helps = helps_of(section) if section else {}

@@ -24,7 +24,7 @@ import yaml
 from snakemake.utils import update_config
 
 from tests.toys import random_l1_events, random_particles, write_events, write_l1
-from utils.config import check_config
+from utils.config.checks import check_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -26,7 +26,10 @@ from tests.flags import REQUIRED
 from tests.hostile import configurations, hdf5_files, models, parquet_files, side_inputs
 from tests.hostile.pool import Case, run_all
 from utils.cli import script
-from utils.config import NOT_FLAGS, check_config, flags, n_shards
+from utils.config.checks import check_config
+from utils.config.flags import flags
+from utils.config.processes import n_shards
+from utils.config.schema import not_flags
 from utils.formats import first_look
 from utils.formats.events import EventsFile
 from utils.formats.l1_files import L1Dataset
@@ -150,7 +153,7 @@ def use_configuration(path: Path) -> None:
     for process in config["generate_events"]["processes"].values():
         n_shards(process["events"], config["generate_events"]["events_per_shard"])
     for name in REQUIRED:
-        given = flags(config[name], "true_met", NOT_FLAGS.get(name, ()))
+        given = flags(config[name], "true_met", not_flags(name))
         import_module(name).parse_args([*REQUIRED[name], f"--seed={config['seed']}", *given])
 
 

@@ -1,6 +1,5 @@
 """The configuration: what it refuses, and that each of its keys is a flag of the script it is for."""
 
-import argparse
 import copy
 import importlib
 import itertools
@@ -14,18 +13,11 @@ import yaml
 
 from tests.flags import REQUIRED
 from tests.toys import random_l1_events, write_l1
-from utils.config import (
-    NOT_FLAGS,
-    SCHEMA,
-    check_config,
-    check_files,
-    check_generation,
-    check_names,
-    check_not_left_out,
-    flags,
-    leave_out,
-    n_shards,
-)
+from utils.config.checks import check_config
+from utils.config.files import check_files
+from utils.config.flags import flags
+from utils.config.processes import check_generation, check_names, check_not_left_out, leave_out, n_shards
+from utils.config.schema import config_schema, not_flags
 from utils.data_processing import graph_creator
 from utils.runtime.errors import UserError
 from utils.runtime.imports import imported_modules
@@ -328,9 +320,9 @@ class TestFlags:
 class TestScripts:
     @pytest.mark.parametrize("variable", VARIABLES)
     def test_accept_each_value_of_the_configuration(self, script, variable, config):
-        section = {key: value for key, value in config[script].items() if key not in NOT_FLAGS.get(script, ())}
+        section = {key: value for key, value in config[script].items() if key not in not_flags(script)}
         parse_args = importlib.import_module(script).parse_args
-        words = flags(config[script], variable, NOT_FLAGS.get(script, ()))
+        words = flags(config[script], variable, not_flags(script))
         if script == "selective_sampling_jets":
             words = [*words, f"--sampling_var={variable}"]
         parsed = vars(parse_args([*REQUIRED[script], *words]))
@@ -340,12 +332,12 @@ class TestScripts:
             assert found == value, key
 
     def test_have_a_flag_for_each_key_that_the_schema_allows(self, script, capsys):
-        properties = yaml.safe_load(SCHEMA.read_text())["properties"][script]["properties"]
+        properties = config_schema()["properties"][script]["properties"]
         with pytest.raises(SystemExit) as left:
             importlib.import_module(script).parse_args(["--help"])
         assert left.value.code == 0
         words = capsys.readouterr().out.replace("[", " ").split()
-        missing = [key for key in properties if key not in NOT_FLAGS.get(script, ()) and f"--{key}" not in words]
+        missing = [key for key in properties if key not in not_flags(script) and f"--{key}" not in words]
         assert missing == []
 
 
@@ -398,7 +390,7 @@ def test_an_abbreviated_flag_is_refused():
 
     with pytest.raises(SystemExit):
         parse_args(["--input=x", "--output=y", "--process=QCD"])
-    assert isinstance(parse_args(["--input=x", "--output=y"]), argparse.Namespace)
+    assert parse_args(["--input=x", "--output=y"]).processes == ()
 
 
 def test_shards_are_as_many_as_the_events_need_and_not_beyond_what_can_be_planned():

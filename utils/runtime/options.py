@@ -80,7 +80,7 @@ def flag(default: Any = MISSING, **metadata: Any) -> Any:
     flag that may be repeated; each of them ``| None``. An option without a default is required.
     """
     known = {"flag": Flag(**metadata)}
-    if isinstance(default, list):
+    if isinstance(default, list | dict):
         return dataclasses.field(default_factory=default.copy, metadata=known)
     return dataclasses.field(default=default, metadata=known)
 

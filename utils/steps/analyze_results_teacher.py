@@ -7,7 +7,7 @@ from pathlib import Path
 from utils.evaluation.options import EvaluationOptions
 from utils.predictions import NO_MODELS
 from utils.runtime.options import flag
-from utils.steps.common import Seed
+from utils.steps.common import SOURCES, Seed
 from utils.variables import full_variable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
@@ -67,3 +67,15 @@ class Options(EvaluationOptions, Seed):
             raise ValueError("one of the arguments --model_dir and --model is required")
         if len(set(names)) < len(names):
             raise ValueError(f"argument --model: '{max(names, key=names.count)}' is named twice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowKeys:
+    """Keys of the section that the workflow itself uses."""
+
+    extra_signals: dict[str, str] = flag(
+        {},
+        help="name: a source of events as in create_L1regression_data.processes; signals that are only evaluated",
+        processes=True,
+        schema=SOURCES,
+    )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from utils.runtime.options import flag
 
+SOURCES = {"additionalProperties": {"type": ["string", "null"], "minLength": 1}}  # where the events of processes are
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:

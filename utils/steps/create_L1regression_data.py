@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.runtime.options import flag
 from utils.runtime.paths import resolved
 from utils.simulation.response_options import ResponseOptions
-from utils.steps.common import Seed
+from utils.steps.common import SOURCES, Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,3 +31,14 @@ class Options(ResponseOptions, Seed):
         """Refuse one file for both outputs."""
         if self.train_output is not None and resolved(self.train_output) == resolved(self.test_output):
             raise ValueError("--train_output and --test_output name the same file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowKeys:
+    """Keys of the section that the workflow itself uses."""
+
+    processes: dict[str, str] = flag(
+        help="name: `generated`, a file or glob of events in the ADC2021 layout, or null to leave it out",
+        processes=True,
+        schema={**SOURCES, "minProperties": 1},
+    )

@@ -18,7 +18,9 @@ LOSS = LossWeights()  # of a training by default
 class SelectionOptions:
     """Which events make the training sample."""
 
-    processes: tuple[str, ...] = flag((), help="processes to keep; none: all", processes=True)
+    processes: tuple[str, ...] = flag(
+        (), help="processes to keep; none: all", processes=True, schema={"uniqueItems": True}
+    )
     fractions_to_keep: tuple[float, ...] = flag(
         (), help="shares of events to keep with 0, 1, 2, ... L1 jets; none: all", minimum=0, maximum=1
     )

@@ -1,0 +1,159 @@
+"""The processes of the configuration: the sources of their events, and the lists that name them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.config.schema import process_lists
+from utils.runtime.errors import UserError
+from utils.simulation.pythia_settings import overriding_flag, refusal
+
+MAX_SHARDS = 100_000
+
+# Keys that map processes to the sources of their events.
+SOURCES = (("create_L1regression_data", "processes"), ("analyze_results_teacher", "extra_signals"))
+
+
+def n_shards(events: int, events_per_shard: int) -> int:
+    """Return the number of files for the events of a process; Snakemake cannot plan more than MAX_SHARDS."""
+    number = -(-events // events_per_shard)
+    if number > MAX_SHARDS:
+        raise UserError(
+            f"configuration: generate_events: {events} events make {number} shards, expected at most {MAX_SHARDS}: "
+            "raise events_per_shard"
+        )
+    return number
+
+
+def check_sources(config: Mapping[str, Any]) -> None:
+    """Refuse a process to be generated without settings, too many events, and an extra signal that is trained on."""
+    processes = config["create_L1regression_data"]["processes"]
+    extra = config["analyze_results_teacher"]["extra_signals"]
+    for key, sources in (
+        ("create_L1regression_data.processes", processes),
+        ("analyze_results_teacher.extra_signals", extra),
+    ):
+        for name, source in sources.items():
+            if source == "generated" and name not in config["generate_events"]["processes"]:
+                raise UserError(
+                    f"configuration: {key}.{name}: generated, but "
+                    f"generate_events.processes has only {', '.join(config['generate_events']['processes'])}"
+                )
+            if source == "generated":
+                n_shards(
+                    config["generate_events"]["processes"][name]["events"],
+                    config["generate_events"]["events_per_shard"],
+                )
+    for name in with_events(extra):
+        if name in with_events(processes):
+            raise UserError(
+                f"configuration: analyze_results_teacher.extra_signals.{name}: is in "
+                "create_L1regression_data.processes, expected a process that is only evaluated"
+            )
+
+
+def check_settings(processes: Mapping[str, Any]) -> None:
+    """Refuse Pythia settings that a flag of the script would override."""
+    for name, process in processes.items():
+        for setting in process["settings"] if process else ():
+            if flag := overriding_flag(setting):
+                raise UserError(
+                    f"configuration: generate_events.processes.{name}.settings: '{setting}' would be overridden: "
+                    f"{flag} decides it, give that instead"
+                )
+
+
+def check_generation(config: Mapping[str, Any]) -> None:
+    """Refuse settings of generated processes that Pythia does not accept."""
+    for name in generated(config):
+        problem = refusal(tuple(config["generate_events"]["processes"][name]["settings"]))
+        if problem:
+            raise UserError(f"configuration: generate_events.processes.{name}.settings: {problem}")
+
+
+def check_names(config: Mapping[str, Any], start: Path) -> None:
+    """Refuse names of processes that the configuration does not have.
+
+    Parameters
+    ----------
+    config : mapping
+    start : Path
+        The folder that paths are relative to.
+    """
+    for section in dict.fromkeys(step for step, _ in process_lists()):
+        _refuse_unknown(config, section, list(config["create_L1regression_data"]["processes"]), start)
+    known = [*config["create_L1regression_data"]["processes"], *_prepared_names(start / config["output"])]
+    for name in ("train_teacher", "train_student"):
+        for process in config[name].get("process_shares") or {}:
+            if process not in known:
+                raise UserError(
+                    f"configuration: {name}.process_shares: no process '{process}', "
+                    f"create_L1regression_data.processes has {', '.join(known)}"
+                )
+
+
+def leave_out(config: Mapping[str, Any], start: Path) -> list[str]:
+    """Remove processes without a source of events from all lists of processes, but leave no list empty.
+
+    Returns
+    -------
+    list of str
+        What was removed, with the key of the list.
+    """
+    known = _known(config, start)
+    taken = []
+    for section, key in process_lists():
+        names = config[section].get(key, [])
+        without = [name for name in names if name not in known]
+        if len(without) < len(names):
+            config[section][key] = [name for name in names if name in known]
+            taken += [f"{name} of {section}.{key}" for name in without]
+    return taken
+
+
+def check_not_left_out(config: Mapping[str, Any], section: str, start: Path) -> None:
+    """Refuse a list of a section without any process that has a source of events."""
+    _refuse_unknown(config, section, with_events(config["create_L1regression_data"]["processes"]), start)
+
+
+def _known(config: Mapping[str, Any], start: Path) -> list[str]:
+    """Return the processes with a source of events, and those of prepared files."""
+    return [*with_events(config["create_L1regression_data"]["processes"]), *_prepared_names(start / config["output"])]
+
+
+def _refuse_unknown(config: Mapping[str, Any], section: str, known: Sequence[str], start: Path) -> None:
+    """Refuse names in the lists of a section that are neither known nor in prepared files."""
+    keys = [key for name, key in process_lists() if name == section]
+    unknown = [(key, name) for key in keys for name in config[section].get(key, []) if name not in known]
+    prepared = _prepared_names(start / config["output"]) if unknown else set()
+    for key, name in unknown:
+        if name not in prepared:
+            raise UserError(
+                f"configuration: {section}.{key}: no process '{name}', create_L1regression_data.processes has "
+                f"{', '.join([*known, *sorted(prepared - {*known})])}"
+            )
+
+
+def _prepared_names(output: Path) -> set[str]:
+    """Return the processes of prepared files: L1 files in the output folder that the workflow did not write."""
+    if (output / "benchmarks" / "create_L1regression_data.tsv").exists():
+        return set()
+    from utils.formats.l1_files import L1Dataset  # takes a second, seldom needed
+
+    names = set()
+    for path in (output / "l1_regression" / "train.h5", output / "l1_regression" / "test.h5"):
+        try:
+            names |= {*L1Dataset.check(path).process_names.values()} if path.exists() else set()
+        except UserError:
+            continue  # the script that reads the file says what is wrong
+    return names
+
+
+def generated(config: Mapping[str, Any]) -> list[str]:
+    """Return the processes whose events are generated."""
+    return [name for section, key in SOURCES for name, source in config[section][key].items() if source == "generated"]
+
+
+def with_events(sources: Mapping[str, Any]) -> list[str]:
+    """Return the processes with a source of events."""
+    return [name for name, source in sources.items() if source is not None]
