@@ -27,8 +27,12 @@ from utils.formats.events import HARD_EVENTS, new_events_file
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_overlaps
 from utils.runtime.provenance import provenance
-from utils.simulation.detector import Detected, Detector, measure, overlay, reconstruct
+from utils.simulation.detector import Detector
 from utils.simulation.generator import MINIMUM_BIAS, Generator, seed_sequences
+from utils.simulation.measurement import measure
+from utils.simulation.particles import Detected
+from utils.simulation.pileup import overlay
+from utils.simulation.reconstruction import reconstruct
 from utils.steps.generate_events import Options
 
 logger = logging.getLogger("generate_events")

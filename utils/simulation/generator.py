@@ -13,7 +13,7 @@ import pythia8mc
 
 from utils.formats.les_houches import HardEvents, copy_events
 from utils.runtime.errors import UserError
-from utils.simulation.detector import Particles
+from utils.simulation.particles import Particles
 from utils.simulation.pythia_settings import (
     DEFAULT_ENERGY,
     FRAME,

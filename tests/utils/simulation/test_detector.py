@@ -6,24 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.data_processing import CLASS, ETA, EVENT_CLASSES, EVENT_EGAMMAS, EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
-from utils.simulation.detector import (
-    EGAMMA,
-    HADRON,
-    INVISIBLE,
-    MUON,
-    Detected,
-    Detector,
-    Particles,
-    cone_activity,
-    detector_kind,
-    lognormal_factors,
-    measure,
-    missing_momentum,
-    overlay,
-    pileup_density,
-    ranges,
-    reconstruct,
-)
+from utils.simulation.detector import Detector
+from utils.simulation.measurement import detector_kind, lognormal_factors, measure
+from utils.simulation.particles import EGAMMA, HADRON, INVISIBLE, MUON, Detected, Particles, ranges
+from utils.simulation.pileup import overlay, pileup_density
+from utils.simulation.reconstruction import cone_activity, missing_momentum, reconstruct
 
 DETECTOR = Detector()
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from tests.toys import write_les_houches
 from utils.data_processing import EVENT_JETS, PT
 from utils.runtime.errors import UserError
-from utils.simulation.detector import CalorimeterResolution, Detector, Efficiency, TrackResolution, measure, reconstruct
+from utils.simulation.detector import CalorimeterResolution, Detector, Efficiency, TrackResolution
 from utils.simulation.generator import PB_PER_MB, Generator, _EventWeights, pythia_seed, seed_sequences
+from utils.simulation.measurement import measure
+from utils.simulation.reconstruction import reconstruct
 
 ENERGY = 13000.0
 W_TO_LEPTONS = ("WeakSingleBoson:ffbar2W = on", "24:onMode = off", "24:onIfAny = 11 13 15")
