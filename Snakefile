@@ -1,12 +1,12 @@
 """From Pythia events to turn-on curves and firmware; each rule runs the script of its name.
 
-All paths are relative to the output folder, so that a target is named as its file or folder there:
+All paths are relative to the output folder. A target has the name of its file or folder there:
 plots_selective_true_met, teacher_true_met, plots_teacher_true_met, student_true_met, plots_student_true_met,
 firmware_true_met, and the same for true_ht and original_met.
 
-A rule runs again when what it depends on has another content. Snakemake compares the parameter `depends_on` with that of
-the former run: values of the configuration, hashes of the user's files, hash of the code. It does not compare the
-parameters of a function of `input`, in which paths and all else without effect on the results are.
+A rule runs again when the content of a dependency changes. Snakemake compares the parameter `depends_on` with that of
+the former run: values of the configuration, hashes of files of the user, hash of the code. Snakemake does not compare
+a parameter that is a function of `input`: such parameters hold the paths and all else without effect on the results.
 """
 
 import os
@@ -22,17 +22,18 @@ from snakemake.utils import min_version
 
 sys.path.insert(0, workflow.basedir)
 
-from utils.runtime.errors import UserError
+from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.config.checks import check_config
 from utils.config.files import check_files, user_files, user_sources
 from utils.config.flags import flags, use_this_python
 from utils.config.processes import check_generation, check_names, check_not_left_out, leave_out, n_shards
 from utils.config.schema import file_defaults, neutral, not_flags
+from utils.plotting.captions import NUMBERS, process_of, title_of
 from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.runtime.errors import UserError
 from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file
-from utils.plotting.captions import NUMBERS, process_of, title_of
-from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
+from utils.steps.common import NAME
 from utils.variables import VARIABLES
 
 min_version("9.0")
@@ -46,7 +47,7 @@ report: "docs/report/workflow.rst"
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-# Jobs on a farm read this file again, from within the output folder, and are always told to run.
+# A job on a farm reads this file again, in the output folder and with a forced rule: it takes both from here.
 if workflow.exec_mode == ExecMode.DEFAULT:
     os.environ["L1_REGRESSION_START"] = str(Path.cwd())
     os.environ["L1_REGRESSION_FORCE"] = ""
@@ -93,19 +94,19 @@ wildcard_constraints:
     variable="|".join(VARIABLES),
     kind="teacher|student",
     worker="[0-9]+",
-    process="[A-Za-z0-9][A-Za-z0-9_+-]*",
+    process=NAME,
     shard="[0-9]+",
 
 
 def shard_events(process, shard):
-    """Events of a shard: as many in each, or one more in the last ones, so that shards of a file never overlap."""
+    """Number of events of a shard; the last shards have the remainder, so that shards of a file never overlap."""
     events = GENERATE["processes"][process]["events"]
     number = n_shards(events, GENERATE["events_per_shard"])
     return events // number + (shard >= number - events % number)
 
 
 def generator_flags(process, shard, content=False):
-    """All flags of a shard; with `content` a Les Houches file is named by what is in it, wherever it is."""
+    """Flags of a shard; with `content` a hash of its content stands for a Les Houches file."""
     settings = GENERATE["processes"][process]["settings"]
     files = [les_houches_file(setting) if content else None for setting in settings]
     return [
@@ -121,12 +122,12 @@ def generator_flags(process, shard, content=False):
 
 
 def shards(process):
-    """The events files of a process to generate."""
+    """Events files of a generated process."""
     number = n_shards(GENERATE["processes"][process]["events"], GENERATE["events_per_shard"])
     return [f"events/{process}/{shard}.h5" for shard in range(number)]
 
 
-# Those of config.yaml first: Snakemake puts what overrides it before it, and events have numbers in this order.
+# In the order of config.yaml, which numbers the processes: Snakemake puts overriding keys first.
 ORDER = yaml.safe_load((CODE / "config.yaml").read_text())["create_L1regression_data"]["processes"]
 PROCESSES = config["create_L1regression_data"]["processes"]
 SOURCES = {name: PROCESSES[name] for name in {**ORDER, **PROCESSES} if PROCESSES.get(name) is not None}
@@ -136,12 +137,12 @@ ANALYSED = [*SIGNALS, *ANALYSE.get("bg_names", [])]
 
 
 def generated_events(sources):
-    """Those events files of some processes that are generated here."""
+    """Events files of those processes that are generated."""
     return [path for process, source in sources.items() if source == "generated" for path in shards(process)]
 
 
 def events_flags(sources):
-    """Flags that name the events files of some processes: generated, or what the user's file name or glob finds."""
+    """Flags with the events files of processes: generated files, or those that a file name or glob finds."""
     found = {
         process: shards(process) if source == "generated" else find_files(source, START)
         for process, source in sources.items()
@@ -150,7 +151,7 @@ def events_flags(sources):
 
 
 def events_content(sources):
-    """What the events of some processes are: generated, by a rule that has its own dependencies, or the user's."""
+    """Dependencies on events: hashes of the files of the user; generated events are outputs of a rule."""
     return [
         f"{process}: {path if source == 'generated' else content_of(path)}"
         for process, source in sources.items()
@@ -159,7 +160,7 @@ def events_content(sources):
 
 
 def section_files(name):
-    """Files that a section names, by key; of a key that is left out the default, if there is one."""
+    """Files of a section by key: those that it names, and default tables."""
     given = {
         key: START / config[name][key] if config[name].get(key) else default
         for key, default in file_defaults(name).items()
@@ -172,22 +173,21 @@ def script(name):
     return CODE / f"{name}.py"
 
 
-def section_of(name):
+def section(name):
     """A section of the configuration; extra signals are among the signals."""
     return {**ANALYSE, "signal_names": SIGNALS} if name == "analyze_results_teacher" else config[name]
 
 
 def section_flags(name, variable=None):
-    """All flags of a section of the configuration, and the seed."""
-    section = {"seed": config["seed"], **section_of(name), **section_files(name)}
-    return flags(section, variable, not_flags(name))
+    """Flags of a section of the configuration, and the seed."""
+    return flags({"seed": config["seed"], **section(name), **section_files(name)}, variable, not_flags(name))
 
 
 def dependencies(name, variable=None, but=()):
-    """All that the results of a script depend on, but the files of other rules and some flags."""
+    """Dependencies of the results of a script, without files of other rules and the flags `but`."""
     leave_out = (*not_flags(name), *neutral(name), *file_defaults(name), *but)
     return [
-        *sorted(flags(section_of(name), variable, leave_out)),
+        *sorted(flags(section(name), variable, leave_out)),
         *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),
         f"seed: {config['seed']}",
         f"code: {code_of(script(name))}",
@@ -195,24 +195,24 @@ def dependencies(name, variable=None, but=()):
 
 
 def force():
-    """The flag for a training that is to be done anew, where snakemake was started with -f, -F or -R."""
+    """Flag that makes a finished training run again, where snakemake was started with -f, -F or -R."""
     if workflow.exec_mode == ExecMode.DEFAULT:
         told = workflow.dag_settings
         os.environ["L1_REGRESSION_FORCE"] = "--force" if told.forceall or told.forcetargets or told.forcerun else ""
     return os.environ["L1_REGRESSION_FORCE"]
 
 
-def data_of(section, *names):
-    """L1 regression files by name, for a rule that needs the processes of its section in them."""
+def l1_files(step, *names):
+    """L1 regression files by name, for a rule whose section lists processes that they have to contain."""
     try:
-        check_not_left_out(config, section, START)
+        check_not_left_out(config, step, START)
     except (OSError, UserError) as error:
         raise WorkflowError(str(error)) from None
     return [f"l1_regression/{name}.h5" for name in names]
 
 
-def needs(mem_mb, runtime):
-    """What a job needs, memory in MB and time in minutes, for Slurm and under the names that HTCondor's plugin knows."""
+def job_resources(mem_mb, runtime):
+    """Resources of a job, memory in MB and time in minutes, with the names of Slurm and of the HTCondor plugin."""
     return {
         "mem_mb": mem_mb,
         "runtime": runtime,
@@ -222,7 +222,7 @@ def needs(mem_mb, runtime):
 
 
 def labels(wildcards):
-    """What the report calls a plot or a table of numbers."""
+    """Title of a plot or of a table of numbers in the report."""
     table = wildcards.get("table", "summary")
     result = title_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else f"{table.replace('_', ' ')} (numbers)"
     variable = wildcards.get("variable")
@@ -230,23 +230,23 @@ def labels(wildcards):
 
 
 def models(wildcards):
-    """The trainings that are evaluated together: the teacher, and with a student its teacher before it."""
+    """Trainings that are evaluated together: the teacher, or the teacher and its student."""
     return [f"{kind}_{wildcards.variable}" for kind in dict.fromkeys(["teacher", wildcards.kind])]
 
 
 def chapter(wildcards):
-    """In which chapter the report puts the results of an analysis."""
+    """Chapter of the report for the results of an analysis."""
     number = {"teacher": "4 Trigger performance", "student": "6 Trigger performance with the student"}[wildcards.kind]
     return f"{number}, {wildcards.variable}"
 
 
 def heading(wildcards):
-    """Under which heading the report puts a result of the analysis."""
+    """Heading in the report for a result of an analysis."""
     return process_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
 
 
 def finished_results(wildcards):
-    """All results that are there, for the report."""
+    """Results that exist, for the report."""
     kinds = "plots_selective", "teacher", "plots_teacher", "student", "plots_student", "firmware"
     return [name for kind in kinds for variable in VARIABLES if Path(name := f"{kind}_{variable}").is_dir()]
 
@@ -259,13 +259,13 @@ rule all:
 
 
 rule finished:
-    """All that is there, for the report."""
+    """Results that exist, for the report."""
     input:
         finished_results,
 
 
 rule generate_events:
-    """Generate and detect a shard of a process. Events cost hours: changed code does not make them anew, -R does."""
+    """Generate and detect a shard of a process. Events cost hours: only -R makes them again after a change of code."""
     output:
         "events/{process}/{shard}.h5",
     log:
@@ -276,7 +276,7 @@ rule generate_events:
         "envs/events.yaml"
     threads: 1
     resources:
-        **needs(mem_mb=1500, runtime=240),
+        **job_resources(mem_mb=1500, runtime=240),
     params:
         script=lambda wildcards, input: script("generate_events"),
         depends_on=lambda wildcards: generator_flags(wildcards.process, wildcards.shard, content=True),
@@ -308,7 +308,7 @@ rule create_L1regression_data:
         "envs/data.yaml"
     threads: 4
     resources:
-        **needs(mem_mb=1000, runtime=240),
+        **job_resources(mem_mb=1000, runtime=240),
     params:
         script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [*dependencies("create_L1regression_data"), *events_content(SOURCES)],
@@ -319,7 +319,7 @@ rule create_L1regression_data:
 
 
 rule create_extra_signal:
-    """Smear a signal that is only evaluated: a file of its own, so that no training depends on it."""
+    """Smear a signal that is only evaluated, into a separate file, so that no training depends on it."""
     input:
         lambda wildcards: generated_events({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
     output:
@@ -332,7 +332,7 @@ rule create_extra_signal:
         "envs/data.yaml"
     threads: 4
     resources:
-        **needs(mem_mb=1000, runtime=240),
+        **job_resources(mem_mb=1000, runtime=240),
     params:
         script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [
@@ -348,9 +348,9 @@ rule create_extra_signal:
 
 
 rule selective_sampling_jets:
-    """Choose processes, thin by jet count and flatten the spectrum of the variable, for the training."""
+    """Choose processes, prescale by jet multiplicity and flatten the spectrum of the variable, for the training."""
     input:
-        data=lambda wildcards: data_of("selective_sampling_jets", "train"),
+        data=lambda wildcards: l1_files("selective_sampling_jets", "train"),
     output:
         train="selective_{variable}/train.h5",
         content="selective_{variable}/train.sha256",
@@ -376,7 +376,7 @@ rule selective_sampling_jets:
         "envs/data.yaml"
     threads: 4
     resources:
-        **needs(mem_mb=1000, runtime=120),
+        **job_resources(mem_mb=1000, runtime=120),
     params:
         script=lambda wildcards, input: script("selective_sampling_jets"),
         depends_on=lambda wildcards: dependencies("selective_sampling_jets", wildcards.variable),
@@ -388,7 +388,7 @@ rule selective_sampling_jets:
 
 
 rule train_teacher:
-    """Search the hyperparameters of the graph attention network and fit the best ones; goes on with what a kill left."""
+    """Search the hyperparameters of the graph attention network and fit the best; continues after a kill."""
     input:
         data=ancient("selective_{variable}/train.h5"),
         content="selective_{variable}/train.sha256",
@@ -409,7 +409,7 @@ rule train_teacher:
         "envs/teacher.yaml"
     threads: 8
     resources:
-        **needs(mem_mb=8000, runtime=2880),
+        **job_resources(mem_mb=8000, runtime=2880),
     params:
         script=lambda wildcards, input: script("train_teacher"),
         depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
@@ -422,7 +422,7 @@ rule train_teacher:
 
 
 rule train_teacher_worker:
-    """Take trials from the search of train_teacher, on another node of a batch farm, until it is over."""
+    """Run trials of the search of train_teacher on another node of a batch farm."""
     input:
         data=ancient("selective_{variable}/train.h5"),
         content="selective_{variable}/train.sha256",
@@ -432,12 +432,12 @@ rule train_teacher_worker:
         "logs/train_teacher/{variable}_worker{worker}.log",
     benchmark:
         "benchmarks/train_teacher/{variable}_worker{worker}.tsv"
-    retries: 3  # a worker that loses its chief fails; the chief may be started again
+    retries: 3  # a worker fails when it loses its chief, which may be started again
     conda:
         "envs/teacher.yaml"
     threads: 8
     resources:
-        **needs(mem_mb=4000, runtime=2880),
+        **job_resources(mem_mb=4000, runtime=2880),
     params:
         script=lambda wildcards, input: script("train_teacher"),
         depends_on=lambda wildcards: dependencies("train_teacher", wildcards.variable),
@@ -450,7 +450,7 @@ rule train_teacher_worker:
 
 
 rule train_student:
-    """Distil a small quantised network from the teacher; goes on with what a kill left."""
+    """Distil a small quantised network from the teacher; continues after a kill."""
     input:
         data=ancient("selective_{variable}/train.h5"),
         content="selective_{variable}/train.sha256",
@@ -471,7 +471,7 @@ rule train_student:
         "envs/student.yaml"
     threads: 8
     resources:
-        **needs(mem_mb=4000, runtime=720),
+        **job_resources(mem_mb=4000, runtime=720),
     params:
         script=lambda wildcards, input: script("train_student"),
         depends_on=lambda wildcards: dependencies("train_student", wildcards.variable),
@@ -483,9 +483,9 @@ rule train_student:
 
 
 rule analyze_results_teacher:
-    """Turn-on curves, resolution, rates and ROC of the teacher, or of teacher and student, on test events."""
+    """Evaluate the teacher, or teacher and student, on test events: turn-on, resolution, rates, ROC."""
     input:
-        data=lambda wildcards: data_of(
+        data=lambda wildcards: l1_files(
             "analyze_results_teacher", "test", *(f"extra_signals/{name}" for name in EXTRA_SIGNALS)
         ),
         models=models,
@@ -506,7 +506,7 @@ rule analyze_results_teacher:
         "envs/student.yaml"
     threads: 8
     resources:
-        **needs(mem_mb=4000, runtime=240),
+        **job_resources(mem_mb=4000, runtime=240),
     params:
         script=lambda wildcards, input: script("analyze_results_teacher"),
         depends_on=lambda wildcards: dependencies("analyze_results_teacher", wildcards.variable),
@@ -519,7 +519,7 @@ rule analyze_results_teacher:
 
 
 rule export_firmware:
-    """Verilog of the student, equal to it in every bit on all test events."""
+    """Export the student to Verilog and compare both bit for bit on all test events."""
     input:
         model="student_{variable}",
         data="l1_regression/test.h5",
@@ -539,7 +539,7 @@ rule export_firmware:
         "envs/student.yaml"
     threads: 8
     resources:
-        **needs(mem_mb=4000, runtime=60),
+        **job_resources(mem_mb=4000, runtime=60),
     params:
         script=lambda wildcards, input: script("export_firmware"),
         depends_on=lambda wildcards: dependencies("export_firmware", wildcards.variable),
@@ -550,7 +550,7 @@ rule export_firmware:
 
 
 def outputs():
-    """All outputs of the rules, of shards and workers the folder."""
+    """Outputs of all rules; for shards and workers their folder."""
     for rule in workflow.rules:
         for output in rule.output:
             pattern = strip_wildcard_constraints(output).partition("{shard}")[0].partition("{worker}")[0]
@@ -565,7 +565,7 @@ def outputs():
 
 
 def user_inputs():
-    """All files and folders of the user, with what names them."""
+    """Files and folders of the user, with the key or flag that names them."""
     yield from (("--configfile", path) for path in workflow.config_settings.configfiles)
     yield from user_files(config, START)
     yield from ((key, path) for key, source in user_sources(config) for path in find_files(source, START))

@@ -18,6 +18,7 @@ import yaml
 from utils.runtime.options import Option, declared
 from utils.runtime.text_files import json_ready
 from utils.steps import workflow
+from utils.steps.common import NAME
 
 STEPS = (
     "generate_events",
@@ -30,7 +31,7 @@ STEPS = (
 )
 JSON_TYPES = {int: "integer", float: "number", str: "string", Path: "string"}
 BOUNDS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
-PROCESS_NAME = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_+-]*$"}
+PROCESS_NAME = {"type": "string", "pattern": f"^{NAME}$"}
 BY_HAND: dict[str, dict[str, tuple[str, ...]]] = {
     "not_flags": {"train_teacher": ("worker_jobs",)},
     "neutral": {"train_teacher": ("use_generator", "workers", "chief_host"), "train_student": ("use_generator",)},

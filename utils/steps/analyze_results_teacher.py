@@ -7,16 +7,14 @@ from pathlib import Path
 from utils.evaluation.options import EvaluationOptions
 from utils.predictions import NO_MODELS
 from utils.runtime.options import flag
-from utils.steps.common import SOURCES, Seed
+from utils.steps.common import NAME, SOURCES, Seed
 from utils.variables import full_variable
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 
 def named_folder(text: str) -> tuple[str, Path]:
     """Read the name and the folder of a model, NAME=FOLDER."""
     name, equals, folder = text.partition("=")
-    if not (equals and folder and NAME.fullmatch(name)) or name in NO_MODELS:
+    if not (equals and folder and re.fullmatch(NAME, name)) or name in NO_MODELS:
         raise ValueError(
             f"expected NAME=FOLDER, NAME of letters, digits and _+- and none of {', '.join(NO_MODELS)}, found '{text}'"
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from utils.runtime.options import flag
 
+NAME = "[A-Za-z0-9][A-Za-z0-9_+-]*"  # of a process in the configuration, of a model
 SOURCES = {"additionalProperties": {"type": ["string", "null"], "minLength": 1}}  # where the events of processes are
 
 
