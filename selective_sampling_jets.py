@@ -42,11 +42,6 @@ FEW_EVENTS = 1000  # fewer are too few for a training
 
 KEPT, OTHER_PROCESS = "kept", "other process"
 PRESCALED, FLATTENED = "prescaled by jet multiplicity", "spectrum flattened"
-    "kept",
-    "other process",
-    "prescaled by jet multiplicity",
-    "spectrum flattened",
-)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> Options:
