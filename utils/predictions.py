@@ -11,23 +11,23 @@ from utils.runtime.errors import UserError
 from utils.variables import reconstructed
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
-NO_MODELS = (BASELINE, TRUE, REFERENCE)  # names of the quantities that are not those of a model
+NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that are not from a model
 WITH_JET, WITHOUT_JET = "with_jet", "without_jet"
 EVENTS_PER_BLOCK = 65536
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the evaluation asks of a model.
+    """A trained model, as a pair of functions.
 
     Attributes
     ----------
     inputs : callable
-        Takes L1Events, gives what the model sees of each, an array of which the first axis is that of the events.
+        Takes L1Events, returns the inputs of the model, an array with the events along the first axis.
     predict : callable
-        Takes inputs of n events, gives their corrections, shape (n,).
+        Takes the inputs of n events, returns their corrections, shape (n,).
     gives_sums : bool
-        Whether `predict` gives corrected sums in GeV instead, of all events, as they leave the firmware.
+        Whether `predict` returns corrected sums in GeV, of all events, as the firmware does.
     """
 
     inputs: Callable[[L1Events], np.ndarray]
@@ -37,21 +37,21 @@ class Model:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the evaluation keeps of each event.
+    """Energy sums and corrections of events.
 
     Attributes
     ----------
     true, reco : np.ndarray, shape (n_events,), float32
-        The true variable and what L1 has of it, in GeV.
+        True and L1 value of the variable, in GeV.
     corrections : dict of str to np.ndarray, shape (n_events,), float32
-        The prediction of true/reco of each model; 1 where there is none.
+        Prediction of true/reco by each model; 1 for uncorrected events.
     weight : np.ndarray, shape (n_events,), float32
-        In pb, or 1 in files without weights; may be negative.
+        Cross-section weight in pb, or 1 in files without weights; may be negative.
     process_id : np.ndarray, shape (n_events,), int32
     jets : np.ndarray, shape (n_events,), int8
         Number of jets at L1.
     sums : dict of str to np.ndarray, shape (n_events,), float32
-        The corrected sums in GeV of the models that give them themselves.
+        Corrected sums in GeV, of models that predict sums.
     """
 
     true: np.ndarray
@@ -67,7 +67,7 @@ class Predictions:
         return len(self.true)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Predictions":
-        """Return some of the events: a slice, a mask or indices."""
+        """Return the events of a slice, a mask or indices."""
         return self.combine([self], lambda columns: columns[0][rows])
 
     @classmethod
@@ -79,29 +79,29 @@ class Predictions:
     def combine(
         cls, parts: "Sequence[Predictions]", combine: Callable[[list[np.ndarray]], np.ndarray]
     ) -> "Predictions":
-        """Make each column of the columns of all parts."""
+        """Combine each column of all parts."""
         columns: dict[str, Any] = {}
         for name, column in vars(parts[0]).items():
-            of_parts = [getattr(part, name) for part in parts]
+            found = [getattr(part, name) for part in parts]
             if isinstance(column, dict):
-                columns[name] = {key: combine([of_part[key] for of_part in of_parts]) for key in column}
+                columns[name] = {key: combine([values[key] for values in found]) for key in column}
             else:
-                columns[name] = combine(of_parts)
+                columns[name] = combine(found)
         return cls(**columns)
 
     @property
     def predicted(self) -> np.ndarray:
-        """Which events have a prediction: those with a jet at L1, whose L1 sum is not 0."""
+        """Mask of the events with a prediction: they have a jet at L1 and an L1 sum above 0."""
         return (self.jets > 0) & (self.reco > 0)
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
-        """Which events have a jet at L1, and which have none and stay uncorrected."""
+        """Masks of the events with and without a jet at L1; the latter stay uncorrected."""
         return {WITH_JET: self.jets > 0, WITHOUT_JET: self.jets == 0}
 
     @property
     def measured(self) -> dict[str, np.ndarray]:
-        """The quantities that a trigger has, in GeV: that of L1 itself and those of the models."""
+        """Trigger quantities in GeV: the L1 sum and the corrected sums of the models."""
         corrected = {
             name: self.sums[name] if name in self.sums else self.reco * correction
             for name, correction in self.corrections.items()
@@ -110,17 +110,17 @@ class Predictions:
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
-        """All quantities, in GeV: those that a trigger has and, as the ideal, the true one."""
+        """All quantities in GeV: the trigger quantities and, as the ideal, the true value."""
         return {**self.measured, TRUE: self.true}
 
 
 def predict_events(
     chunks: Iterable[L1Events], process_ids: Collection[int], variable: str, models: Mapping[str, Model]
 ) -> Predictions:
-    """Predict the correction of all events of some processes.
+    """Predict the corrections of all events of some processes.
 
-    An event without a jet at L1 has no graph, and one whose L1 sum is 0 nothing to correct: both stay, uncorrected.
-    What a student gives is taken as it is, in whole steps of the hardware, saturation included.
+    Events without a jet at L1, or with an L1 sum of 0, stay uncorrected. Sums of a student keep the steps and the
+    saturation of the hardware.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def predict_events(
     variable : str
         The true variable.
     models : mapping of str to Model
-        The models by their names.
+        By name.
     """
     wanted = list(process_ids)
     parts: list[Predictions] = []
@@ -138,16 +138,16 @@ def predict_events(
         events = events[np.isin(events.ids, wanted)]
         parts.append(_uncorrected(events, variable, list(models)))
         to_predict = events[parts[-1].predicted]
-        for name, of_model in corrections.items():
-            of_model.add(events if models[name].gives_sums else to_predict)
+        for name, model_corrections in corrections.items():
+            model_corrections.add(events if models[name].gives_sums else to_predict)
     predictions = Predictions.concatenate(parts)
-    for name, of_model in corrections.items():
+    for name, model_corrections in corrections.items():
         correction, predicted = predictions.corrections[name], predictions.predicted
         if models[name].gives_sums:
-            predictions.sums[name] = found = of_model.all()
+            predictions.sums[name] = found = model_corrections.all()
             correction[predicted] = found[predicted] / predictions.reco[predicted]
         else:
-            correction[predicted] = of_model.all()
+            correction[predicted] = model_corrections.all()
         n_not_finite = np.sum(~np.isfinite(correction))
         if n_not_finite:
             raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")
@@ -155,9 +155,9 @@ def predict_events(
 
 
 class _Corrections:
-    """Corrections of a model, of events that come in chunks.
+    """Corrections of events that arrive in chunks.
 
-    A network rounds differently in other company, so that it sees blocks of as many events whatever the chunks.
+    Rounding in a network depends on the batch. Events are therefore predicted in fixed blocks, whatever the chunks.
     """
 
     def __init__(self, model: Model):
@@ -166,7 +166,7 @@ class _Corrections:
         self._found: list[np.ndarray] = []
 
     def add(self, events: L1Events) -> None:
-        """Take the events of a chunk that are to be predicted."""
+        """Add the events of a chunk that have a prediction."""
         self._waiting.append(self._model.inputs(events))
         while sum(map(len, self._waiting)) >= EVENTS_PER_BLOCK:
             inputs = np.concatenate(self._waiting)
@@ -174,7 +174,7 @@ class _Corrections:
             self._waiting = [inputs[EVENTS_PER_BLOCK:]]
 
     def all(self) -> np.ndarray:
-        """Return the corrections of all events, when there are no more."""
+        """Predict the remaining events and return the corrections of all."""
         inputs = np.concatenate(self._waiting)
         if len(inputs):
             self._found.append(self._model.predict(inputs))
@@ -182,7 +182,7 @@ class _Corrections:
 
 
 def _uncorrected(events: L1Events, variable: str, models: Sequence[str]) -> Predictions:
-    """Return what the evaluation keeps of events, before they are corrected."""
+    """Return predictions of events with corrections of 1."""
     return Predictions(
         getattr(events, variable),
         getattr(events, reconstructed(variable)),
@@ -195,15 +195,15 @@ def _uncorrected(events: L1Events, variable: str, models: Sequence[str]) -> Pred
 
 @dataclass(frozen=True)
 class Counts:
-    """How many events there are, and why some have no prediction.
+    """Numbers of events, with and without a prediction.
 
     Attributes
     ----------
     events : int
     without_jet : int
-        At L1.
+        Events without a jet at L1.
     without_target : int
-        Of those with a jet: the L1 sum is 0, so that true/reco does not exist.
+        Events with a jet but an L1 sum of 0, so that true/reco does not exist.
     weight : float
         Sum of weights: the cross section in pb, or the number of events in files without weights.
     """
@@ -215,7 +215,7 @@ class Counts:
 
 
 def count(predictions: Predictions) -> Counts:
-    """Count the events."""
+    """Count events with and without a prediction."""
     has_jet = predictions.jets > 0
     return Counts(
         len(predictions),

@@ -17,24 +17,23 @@ from utils.predictions import Predictions
 
 @dataclass(frozen=True)
 class BackgroundResult:
-    """What the background does to a trigger.
+    """Rates and thresholds of the background.
 
     Attributes
     ----------
     working_points : list of WorkingPoint
-        At each working point.
     rates : dict of str to Rates
-        Of all quantities, against thresholds over the range of the spectrum.
+        Rates of all quantities against the threshold, over the range of the spectrum.
     ratios : dict of str to Estimate
-        Of the rates of the models to that of the baseline, at the same thresholds.
+        Rate of each model over the rate of the baseline, at the same thresholds.
     at_working_points : dict of str to Rates
-        At the thresholds of the working points; what ties and single events leave of them.
+        Rates at the thresholds of the working points; ties and single events keep them below the values asked for.
     parts : dict of str to dict of str to Rates
-        The same of the events with and without a jet at L1, each kind by itself.
+        Rates at the same thresholds, of the events with and of those without a jet at L1.
     threshold_replicas : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        These thresholds and their bootstrap replicas.
+        Thresholds of the working points and their bootstrap replicas, by quantity.
     rankings : dict of str to Ranking
-        The events, 12 bytes each, in the order of each quantity.
+        The events in the order of each quantity, 12 bytes each.
     """
 
     working_points: list[WorkingPoint]
@@ -47,14 +46,14 @@ class BackgroundResult:
 
     @property
     def beyond_sample(self) -> dict[str, np.ndarray]:
-        """At which working points no event passes: the threshold lies beyond the sample and is not known."""
+        """Masks of the working points at which no event passes: the threshold is beyond the sample and unknown."""
         return {name: rates.n_events == 0 for name, rates in self.at_working_points.items()}
 
     @property
     def known_thresholds(self) -> dict[str, np.ndarray]:
-        """The rows of the thresholds, NaN where they are beyond the sample."""
+        """Thresholds and their replicas, NaN where they are beyond the sample."""
         beyond = self.beyond_sample
-        return {name: np.where(beyond[name], np.nan, rows) for name, rows in self.threshold_replicas.items()}
+        return {name: np.where(beyond[name], np.nan, replicas) for name, replicas in self.threshold_replicas.items()}
 
 
 def evaluate_background(
@@ -72,11 +71,11 @@ def evaluate_background(
     predictions : Predictions
     binning : Binning
     background_efficiencies : sequence of float
-        Of the first working points.
+        Of working points.
     run_conditions : RunConditions or None
-        None where weights are not cross sections, so that there are no rates.
+        None where weights are not cross sections: there are no rates then.
     fixed_rates : sequence of float
-        In kHz, of more working points where there are rates.
+        In kHz, of more working points if there are rates.
     seed : int
     """
     scores, weight = predictions.scores, predictions.weight
@@ -88,8 +87,8 @@ def evaluate_background(
     if run_conditions:
         cross_section = float(weight.sum(dtype=np.float64))
         efficiencies = efficiencies_at_rates(fixed_rates, cross_section, luminosity, bunches)
-        working_points += [WorkingPoint(*of_rate) for of_rate in zip(efficiencies.tolist(), fixed_rates, strict=True)]
-    rows = background_thresholds(
+        working_points += [WorkingPoint(*pair) for pair in zip(efficiencies.tolist(), fixed_rates, strict=True)]
+    replicas = background_thresholds(
         scores,
         weight,
         rankings,
@@ -97,24 +96,24 @@ def evaluate_background(
         named_rng(seed, "background"),
     )
 
-    def rates_at(of: Mapping[str, Ranking], thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
-        return {name: rates(of[name], of_name, luminosity, bunches) for name, of_name in thresholds.items()}
+    def rates_at(rankings: Mapping[str, Ranking], thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
+        return {name: rates(rankings[name], values, luminosity, bunches) for name, values in thresholds.items()}
 
-    at_points = {name: of_name[0] for name, of_name in rows.items()}
+    thresholds = {name: values[0] for name, values in replicas.items()}
     parts = {}
     for part, chosen in predictions.parts.items():
-        rankings_of_part = {name: Ranking.of(values[chosen], weight[chosen]) for name, values in scores.items()}
-        parts[part] = rates_at(rankings_of_part, at_points)
+        part_rankings = {name: Ranking.of(values[chosen], weight[chosen]) for name, values in scores.items()}
+        parts[part] = rates_at(part_rankings, thresholds)
 
     return BackgroundResult(
-        working_points,
-        rates_at(rankings, dict.fromkeys(rankings, binning.spectrum)),
-        {
+        working_points=working_points,
+        rates=rates_at(rankings, dict.fromkeys(rankings, binning.spectrum)),
+        ratios={
             name: rate_ratios(scores[name], predictions.reco, weight, binning.spectrum)
             for name in predictions.corrections
         },
-        rates_at(rankings, at_points),
-        parts,
-        rows,
-        rankings,
+        at_working_points=rates_at(rankings, thresholds),
+        parts=parts,
+        threshold_replicas=replicas,
+        rankings=rankings,
     )

@@ -7,20 +7,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Binning:
-    """Bins and thresholds that suit a variable, in GeV; those of ratios have no unit.
+    """Bins and thresholds of a variable, in GeV; ratios have no unit.
 
     Attributes
     ----------
     spectrum, turn_on, resolution : np.ndarray
-        Edges: of spectra; of the true variable in turn-on curves and for the resolution.
+        Edges of spectra, of turn-on curves, and of the resolution; the last two in bins of the true variable.
     ratio : np.ndarray
-        Edges for responses and corrections.
+        Edges of responses and corrections.
     slices : np.ndarray
-        Edges of the true variable between which the response is shown.
+        Edges of the slices of the true variable, for the response in slices.
     inclusive_thresholds : tuple of float
-        Thresholds of the turn-on curves unless others are asked for.
+        Default thresholds of the turn-on curves.
     response_above : float
-        The response is shown for events with a true value above this.
+        Lowest true value of the events in the response.
     """
 
     spectrum: np.ndarray
@@ -33,7 +33,7 @@ class Binning:
 
 
 def _edges(*steps: tuple[float, float, float]) -> np.ndarray:
-    """Join ranges (start, stop, step), the stop of one being the start of the next, into edges."""
+    """Join ranges (start, stop, step) into edges; each range begins where the one before ends."""
     return np.unique(np.concatenate([np.arange(start, stop + step / 2, step) for start, stop, step in steps]))
 
 
@@ -56,4 +56,4 @@ _HT = Binning(
     response_above=100,
 )
 BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
-JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges: 1 to 10 jets, without which there is no correction
+JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges of bins of 1 to 10 jets; events without a jet are uncorrected

@@ -39,63 +39,63 @@ Value = TypeVar("Value", float, np.ndarray)
 
 @dataclass(frozen=True)
 class Estimate(Generic[Value]):
-    """A number, or numbers, with the error of one standard deviation."""
+    """A number, or an array of numbers, with its error of one standard deviation."""
 
     value: Value
     error: Value
 
     def at(self: "Estimate[np.ndarray]", i: int) -> "Estimate[float]":
-        """One of several numbers."""
+        """Return one of several numbers."""
         return Estimate(float(self.value[i]), float(self.error[i]))
 
 
 def unknown_estimates(n: int) -> Estimate[np.ndarray]:
-    """Estimates of which neither value nor error is known."""
+    """Return estimates without known values and errors."""
     return Estimate(np.full(n, np.nan), np.full(n, np.nan))
 
 
-def bootstrap_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
-    """Take the values from row 0, and as errors half of what the central 68.27% of the replicas span.
+def bootstrap_estimate(replicas: np.ndarray) -> Estimate[np.ndarray]:
+    """Estimate values from row 0, and errors as half the width of the central 68.27% of the replicas.
 
-    Replicas in which the quantity does not exist are left out. The error of what is infinite, or the same in all
-    replicas, is not known.
+    Replicas without the quantity are left out. The error of an infinite value, or of one that is the same in all
+    replicas, is unknown.
     """
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-        low, high = np.nanquantile(rows[1:], MEDIAN_AND_CENTRAL[1:], axis=0)
-    error, value = (high - low) / 2, rows[0]
+        low, high = np.nanquantile(replicas[1:], MEDIAN_AND_CENTRAL[1:], axis=0)
+    error, value = (high - low) / 2, replicas[0]
     known = np.isfinite(value) & np.isfinite(error) & (error > ROUNDING * np.abs(value))
     return Estimate(value, np.where(known, error, np.nan))
 
 
 def zero_event_limit(n_effective: np.ndarray) -> np.ndarray:
-    """Largest efficiency with which none of n events pass in 15.87% of samples, about 1.84 / n; 1 without events."""
+    """Return the efficiency at which none of n events pass in 15.87% of samples, about 1.84 / n; 1 without events."""
     return 1 - TAIL ** divide(np.ones_like(n_effective, np.float64), n_effective, 1e9)
 
 
 def n_effective(weights: np.ndarray) -> float:
-    """Effective number of events; 0 where the weights do not sum to more than 0."""
+    """Return the effective number of events; 0 where the sum of the weights is not above 0."""
     total, squares = weights.sum(dtype=np.float64), np.square(weights, dtype=np.float64).sum()
     return float(total**2 / squares) if total > 0 else 0.0
 
 
-def bootstrap_efficiency(rows: np.ndarray, n_events: float) -> Estimate[np.ndarray]:
-    """Efficiency and its error; where none or all pass the error is at least the distance to the limit.
+def bootstrap_efficiency(replicas: np.ndarray, n_events: float) -> Estimate[np.ndarray]:
+    """Estimate an efficiency; where none or all pass, the error is at least the distance to the limit.
 
     Parameters
     ----------
-    rows : np.ndarray, shape (1 + n_replicas, n)
+    replicas : np.ndarray, shape (1 + n_replicas, n)
     n_events : float
         Effective number of events.
     """
-    estimate = with_limit(bootstrap_estimate(rows), n_events)
+    estimate = with_limit(bootstrap_estimate(replicas), n_events)
     at_end = (estimate.value <= 0) | (estimate.value >= 1)
     limit = np.where(at_end, zero_event_limit(np.asarray(n_events)), 0)
     return Estimate(estimate.value, np.maximum(estimate.error, limit))
 
 
 def with_limit(estimate: Estimate[np.ndarray], n_events: float, unit: np.ndarray | float = 1) -> Estimate[np.ndarray]:
-    """Where no event makes a difference between replicas, take the limit on what none of n events do as the error.
+    """Take the limit for none of n events as the error where the replicas do not differ.
 
     Parameters
     ----------
@@ -103,34 +103,34 @@ def with_limit(estimate: Estimate[np.ndarray], n_events: float, unit: np.ndarray
     n_events : float
         Effective number of events.
     unit : np.ndarray or float
-        How much the value changes when the efficiency does by 1.
+        Change of the value for a change of the efficiency by 1.
     """
     unknown = np.isnan(estimate.error) & np.isfinite(estimate.value)
     return Estimate(estimate.value, np.where(unknown, zero_event_limit(np.asarray(n_events)) * unit, estimate.error))
 
 
 def bootstrap_ratio(
-    numerator: np.ndarray, denominator: np.ndarray, of: Estimate[np.ndarray], n_events: float
+    numerator: np.ndarray, denominator: np.ndarray, estimate: Estimate[np.ndarray], n_events: float
 ) -> Estimate[np.ndarray]:
-    """Ratio of rows, not known where the denominator, with its estimate, is not above 0 by more than its error."""
-    known = of.value > of.error
-    ratio = with_limit(bootstrap_estimate(divide(numerator, denominator)), n_events, divide(np.ones(1), of.value))
+    """Estimate a ratio of replicas; unknown where the `estimate` of the denominator is not above 0 by its error."""
+    known = estimate.value > estimate.error
+    ratio = with_limit(bootstrap_estimate(divide(numerator, denominator)), n_events, divide(np.ones(1), estimate.value))
     return Estimate(np.where(known, ratio.value, np.nan), np.where(known, ratio.error, np.nan))
 
 
 def replica_sums(
     sums: np.ndarray, squares: np.ndarray, rng: np.random.Generator, n_replicas: int = N_REPLICAS
 ) -> Iterator[np.ndarray]:
-    """Yield the sums of the weights of groups of events, and then those of each bootstrap replica.
+    """Yield the sums of weights of groups of events, then the sums of each bootstrap replica.
 
-    The sum over a group of weights times Poisson numbers of mean 1 is drawn as one Poisson number times a mean weight,
-    both such that mean and variance are the same (Bohm and Zech, Nucl. Instrum. Meth. A 748 (2014) 1). For events of
-    equal weights, and a single event above all, that is its distribution itself. Weights of a group have one sign.
+    The weights of a group times Poisson numbers of mean 1 sum to a compound Poisson number. It is drawn as one Poisson
+    number times a mean weight, with the same mean and variance (Bohm and Zech, Nucl. Instrum. Meth. A 748 (2014) 1).
+    For events of equal weight, such as a single event, this is exact. All weights of a group have the same sign.
 
     Parameters
     ----------
     sums, squares : np.ndarray, shape (n_groups,), float64
-        Of the weights of each group and of their squares.
+        Sums of the weights of each group, and of their squares.
     rng : np.random.Generator
     n_replicas : int
     """
@@ -141,11 +141,11 @@ def replica_sums(
 
 
 def named_rng(seed: int, name: str) -> np.random.Generator:
-    """Random numbers of a process: the same whatever other processes there are."""
+    """Return the random numbers of a process, which do not depend on the other processes."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = math.nan) -> np.ndarray:
-    """Quotient, NaN or another number where the denominator is 0."""
+    """Return the quotient, or `otherwise` where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     return np.divide(numerator, denominator, out=np.full(numerator.shape, float(otherwise)), where=denominator != 0)

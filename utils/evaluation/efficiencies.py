@@ -19,10 +19,9 @@ class Efficiency:
 
 
 def clopper_pearson(passed: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Central 68.27% interval of a binomial efficiency (Clopper and Pearson, Biometrika 26 (1934) 404).
+    """Return the central 68.27% interval of a binomial efficiency (Clopper and Pearson, Biometrika 26 (1934) 404).
 
-    It covers the truth at least so often, whatever the truth is. The counts may be fractions. With no events it is
-    [0, 1].
+    Its coverage is at least 68.27%, for each true efficiency. The counts may be fractions. Without events it is [0, 1].
     """
     some, not_all = passed > 0, passed < total
     low = np.where(some, beta.ppf(TAIL, np.where(some, passed, 1), total - passed + 1), 0)
@@ -31,23 +30,23 @@ def clopper_pearson(passed: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, 
 
 
 def efficiency(passed: np.ndarray, total: np.ndarray, total_squares: np.ndarray) -> Efficiency:
-    """Weighted efficiency with its interval.
+    """Return weighted efficiencies with their intervals.
 
-    The interval is that of Clopper and Pearson for effective counts: n_eff = (sum of w)^2 / sum of w^2 events (Kish,
+    The interval is the one of Clopper and Pearson for effective counts: n_eff = (sum of w)^2 / sum of w^2 events (Kish,
     "Survey Sampling", 1965), of which value * n_eff passed. ROOT's TEfficiency scales weighted counts in the same way
-    for its Bayesian intervals. Without weights it is the interval of Clopper and Pearson itself. It assumes that
-    passing does not depend on the weight, as in narrow bins of the true variable; else it may be too wide.
+    for its Bayesian intervals. The interval assumes that passing does not depend on the weight, as in narrow bins of
+    the true variable; otherwise it may be too wide.
 
     Parameters
     ----------
     passed, total, total_squares : np.ndarray, shape (n,)
-        Sum of the weights of the events that pass; of all events; and of their squares.
+        Sums of weights of the events that pass, and of all events; sum of the squared weights of all events.
 
     Returns
     -------
     Efficiency
-        Where there are no events, or their weights do not sum to more than 0, the value is NaN, with the interval
-        [0, 1]; likewise where it is not known what passes.
+        Without events, where the sum of weights is not above 0, and where `passed` is NaN, the value is NaN with the
+        interval [0, 1].
     """
     n_events = np.where(total > 0, divide(total**2, total_squares, 0), 0)
     value = np.where(total > 0, np.clip(divide(passed, total), 0, 1), np.nan)

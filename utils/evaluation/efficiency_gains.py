@@ -19,30 +19,30 @@ from utils.evaluation.event_groups import EventGroups
 
 @dataclass(frozen=True)
 class EfficiencyReplicas:
-    """Efficiencies of the same events above thresholds on several quantities.
+    """Efficiencies of the same events above thresholds on several quantities, with bootstrap replicas.
 
     Attributes
     ----------
     n_events : float
         Effective number of events.
-    rows : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        For each quantity.
+    replicas : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
+        By quantity.
     """
 
     n_events: float
-    rows: dict[str, np.ndarray]
+    replicas: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class PartReplicas:
-    """The same for the events of one kind.
+    """Efficiencies of the events of one kind, with bootstrap replicas.
 
     Attributes
     ----------
     inside : EfficiencyReplicas
-        Of the events of this kind.
+        Fractions of the events of this kind.
     shares : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        What they contribute to the efficiencies of all events, for each quantity.
+        Contributions of this kind to the efficiencies of all events, by quantity.
     """
 
     inside: EfficiencyReplicas
@@ -56,15 +56,15 @@ def signal_efficiencies(
     rng: np.random.Generator,
     kinds: np.ndarray | None = None,
 ) -> tuple[EfficiencyReplicas, list[PartReplicas]]:
-    """Efficiencies of the same signal events above thresholds on several quantities, of all and of each kind of them.
+    """Find the efficiencies of the same signal events above thresholds on several quantities, also for each kind.
 
     Parameters
     ----------
     scores : mapping of str to np.ndarray, shape (n_events,)
     weights : np.ndarray, shape (n_events,)
     thresholds : mapping of str to np.ndarray, shape (1 + n_replicas, n_points)
-        As :func:`background_thresholds` gives them. Replica i of the signal meets replica i of the thresholds, so
-        that the statistics of both samples are in the result.
+        From :func:`background_thresholds`. Replica i of the signal uses replica i of the thresholds, so that the
+        result contains the statistics of both samples.
     rng : np.random.Generator
     kinds : np.ndarray, shape (n_events,), int, optional
         0 or 1; without it there are no parts.
@@ -74,23 +74,23 @@ def signal_efficiencies(
     shape = np.shape(next(iter(thresholds.values())))
     n_kinds = 0 if kinds is None else 2
 
-    def rows() -> dict[str, np.ndarray]:
+    def unknown() -> dict[str, np.ndarray]:
         return {name: np.full(shape, np.nan) for name in scores}
 
-    whole, inside, shares = rows(), [rows() for _ in range(n_kinds)], [rows() for _ in range(n_kinds)]
+    whole, inside, shares = unknown(), [unknown() for _ in range(n_kinds)], [unknown() for _ in range(n_kinds)]
     for i, sums in enumerate(groups.replicas(rng, shape[0] - 1)):
         total = sums.sum()
-        of_kinds = [groups.only(kind, sums) for kind in range(n_kinds)]
+        sums_by_kind = [groups.only(kind, sums) for kind in range(n_kinds)]
         for name in scores:
             at = np.searchsorted(distinct[name], thresholds[name][i])
             if total > 0:
                 whole[name][i] = np.clip(groups.above(name, sums)[at] / total, 0, 1)
-            for kind, of_kind in enumerate(of_kinds):
-                passed = groups.above(name, of_kind)[at]
+            for kind, kind_sums in enumerate(sums_by_kind):
+                passed = groups.above(name, kind_sums)[at]
                 if total > 0:
                     shares[kind][name][i] = passed / total
-                if (total_of_kind := of_kind.sum()) > 0:
-                    inside[kind][name][i] = np.clip(passed / total_of_kind, 0, 1)
+                if (kind_total := kind_sums.sum()) > 0:
+                    inside[kind][name][i] = np.clip(passed / kind_total, 0, 1)
     parts = [
         PartReplicas(EfficiencyReplicas(n_effective(weights[kinds == kind]), inside[kind]), shares[kind])
         for kind in range(n_kinds)
@@ -100,16 +100,16 @@ def signal_efficiencies(
 
 @dataclass(frozen=True)
 class PartGains:
-    """What the events of one kind do at working points.
+    """Efficiencies of the events of one kind, and their contribution to the gains.
 
     Attributes
     ----------
     efficiency : dict of str to Estimate, shape (n_points,)
-        Of the events of this kind, for each quantity.
+        Fraction of the events of this kind, by quantity.
     gain : dict of str to Estimate
-        What they contribute to the gain of each model: the contributions of all kinds sum to the gain.
+        Contribution to the gain of each model; the contributions of all kinds sum to the gain.
     share : dict of str to Estimate
-        That over the gain.
+        Contribution over the gain.
     """
 
     efficiency: dict[str, Estimate[np.ndarray]]
@@ -119,26 +119,26 @@ class PartGains:
 
 @dataclass(frozen=True)
 class EfficiencyGains:
-    """Signal efficiencies at fixed background efficiencies, and what a correction gains.
+    """Signal efficiencies at fixed background efficiencies, and the gains of the corrections.
 
-    All errors contain the statistics of the signal and, through the thresholds, of the background; those of the gains
-    also that the quantities are of the same events.
+    All errors contain the statistics of the signal and, through the thresholds, of the background. Errors of gains
+    also contain the correlation between quantities of the same events.
 
     Attributes
     ----------
     background_efficiency : np.ndarray, shape (n_points,)
     thresholds, efficiency : dict of str to Estimate, shape (n_points,)
-        For each quantity.
+        By quantity.
     gain : dict of str to Estimate
-        For each model: difference of its efficiency and that of the baseline.
+        Efficiency of each model less that of the baseline.
     ratio : dict of str to Estimate
-        Its efficiency over that of the baseline.
+        Efficiency of each model over that of the baseline.
     gap_closed : dict of str to Estimate
-        Gain over the difference between the ideal and the baseline efficiency.
+        Gain over the gain of the ideal.
     kept : dict of str to Estimate
-        Gain over that of the first model.
+        Gain over the gain of the first model.
     parts : list of PartGains
-        Of the kinds of events that were told apart.
+        For each kind of events.
     """
 
     background_efficiency: np.ndarray
@@ -159,58 +159,52 @@ def efficiency_gains(
     ideal: str,
     parts: Sequence[PartReplicas] = (),
 ) -> EfficiencyGains:
-    """Put together what :func:`background_thresholds` and :func:`signal_efficiencies` found.
+    """Estimate efficiencies and gains from the results of :func:`background_thresholds` and `signal_efficiencies`.
 
     Parameters
     ----------
     background_efficiency : np.ndarray, shape (n_points,)
     thresholds : mapping of str to np.ndarray, shape (1 + n_replicas, n_points)
-        NaN where a threshold is not known: so is what follows from it.
+        NaN where a threshold is unknown; all results at this point are then NaN.
     efficiencies : EfficiencyReplicas
     baseline, ideal : str
-        Keys of the quantities to compare with; all others are models.
+        Quantities to compare with; all others are models.
     parts : sequence of PartReplicas
     """
     n_events = efficiencies.n_events
-    known = {name: np.where(np.isnan(thresholds[name][0]), np.nan, 0) for name in thresholds}
+    masks = {name: np.where(np.isnan(replicas[0]), np.nan, 0) for name, replicas in thresholds.items()}
 
-    def only_known(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: of_name + known[name] for name, of_name in rows.items()}
+    def masked(replicas: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: values + masks[name] for name, values in replicas.items()}
 
-    rows = only_known(efficiencies.rows)
-    efficiency = {name: bootstrap_efficiency(of_name, n_events) for name, of_name in rows.items()}
-    before, best = rows[baseline], rows[ideal]
-    models = {name: after for name, after in rows.items() if name not in (baseline, ideal)}
-    gain_rows = {name: after - before for name, after in models.items()}
-    first = next(iter(gain_rows))
+    def estimate(differences: np.ndarray, n_events: float = n_events) -> Estimate[np.ndarray]:
+        return with_limit(bootstrap_estimate(differences), n_events)
 
-    def difference(of_rows: np.ndarray, n_events: float = n_events) -> Estimate[np.ndarray]:
-        return with_limit(bootstrap_estimate(of_rows), n_events)
+    replicas = masked(efficiencies.replicas)
+    efficiency = {name: bootstrap_efficiency(values, n_events) for name, values in replicas.items()}
+    before, ideal_gain = replicas[baseline], replicas[ideal] - replicas[baseline]
+    models = {name: after for name, after in replicas.items() if name not in (baseline, ideal)}
+    gains = {name: after - before for name, after in models.items()}
+    first = next(iter(gains))
+    gain, gap = {name: estimate(values) for name, values in gains.items()}, estimate(ideal_gain)
 
-    gains = {name: difference(gain) for name, gain in gain_rows.items()}
-    gap = difference(best - before)
-
-    def part(of: PartReplicas) -> PartGains:
-        shares = only_known(of.shares)
+    def part_gains(part: PartReplicas) -> PartGains:
+        shares, inside = masked(part.shares), masked(part.inside.replicas)
         contributions = {name: shares[name] - shares[baseline] for name in models}
-        inside = only_known(of.inside.rows)
-        behind = n_events if of.inside.n_events > 0 else math.nan  # no events contribute 0, which has no error
+        n_known = n_events if part.inside.n_events > 0 else math.nan  # no events contribute exactly 0, without an error
         return PartGains(
-            {name: bootstrap_efficiency(of_name, of.inside.n_events) for name, of_name in inside.items()},
-            {name: difference(contribution, behind) for name, contribution in contributions.items()},
-            {
-                name: bootstrap_ratio(contribution, gain_rows[name], gains[name], behind)
-                for name, contribution in contributions.items()
-            },
+            {name: bootstrap_efficiency(values, part.inside.n_events) for name, values in inside.items()},
+            {name: estimate(values, n_known) for name, values in contributions.items()},
+            {name: bootstrap_ratio(values, gains[name], gain[name], n_known) for name, values in contributions.items()},
         )
 
     return EfficiencyGains(
-        np.asarray(background_efficiency),
-        {name: bootstrap_estimate(of_name) for name, of_name in thresholds.items()},
-        efficiency,
-        gains,
-        {name: bootstrap_ratio(after, before, efficiency[baseline], n_events) for name, after in models.items()},
-        {name: bootstrap_ratio(gain, best - before, gap, n_events) for name, gain in gain_rows.items()},
-        {name: bootstrap_ratio(gain, gain_rows[first], gains[first], n_events) for name, gain in gain_rows.items()},
-        [part(of) for of in parts],
+        background_efficiency=np.asarray(background_efficiency),
+        thresholds={name: bootstrap_estimate(values) for name, values in thresholds.items()},
+        efficiency=efficiency,
+        gain=gain,
+        ratio={name: bootstrap_ratio(after, before, efficiency[baseline], n_events) for name, after in models.items()},
+        gap_closed={name: bootstrap_ratio(values, ideal_gain, gap, n_events) for name, values in gains.items()},
+        kept={name: bootstrap_ratio(values, gains[first], gain[first], n_events) for name, values in gains.items()},
+        parts=[part_gains(part) for part in parts],
     )

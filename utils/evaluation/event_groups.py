@@ -7,22 +7,22 @@ import numpy as np
 
 from utils.evaluation.bootstrap import N_REPLICAS, replica_sums
 
-LARGEST_KEY = 2**62  # of a group of events, in int64
+LARGEST_KEY = 2**62  # of a group, so that it fits into int64
 
 
 @dataclass(frozen=True)
 class EventGroups:
-    """Events in groups: those of a kind and a sign that pass the same of given thresholds on several quantities.
+    """Groups of events of the same kind and sign that pass the same thresholds on several quantities.
 
     Attributes
     ----------
     kinds : np.ndarray, shape (n_groups,), int
-        Of the events of each group.
+        Kind of the events of each group.
     bins : dict of str to np.ndarray, shape (n_groups,), int
-        How many thresholds on each quantity a group passes.
+        Number of thresholds on each quantity that a group passes.
     n_thresholds : dict of str to int
     sums, squares : np.ndarray, shape (n_groups,), float64
-        Of the weights and of their squares.
+        Sums of the weights and of their squares.
     """
 
     kinds: np.ndarray
@@ -39,10 +39,10 @@ class EventGroups:
         thresholds: Mapping[str, np.ndarray],
         kinds: np.ndarray | None = None,
     ) -> "EventGroups":
-        """Group events by thresholds that rise, shape (n_thresholds,) for each quantity, and by kinds, numbers from 0.
+        """Group events by rising thresholds, shape (n_thresholds,) for each quantity, and by kinds, numbered from 0.
 
-        The key of a group has its kind, its sign and the number of thresholds passed on each quantity as its digits.
-        Before it could exceed an integer, the keys so far are numbered in their order, at most one for each event.
+        The digits of the key of a group are its kind, its sign and the number of thresholds it passes on each quantity.
+        Before a key exceeds an integer, the keys so far are replaced by their ranks, at most one for each event.
         """
         kinds = np.zeros(len(weights), np.int64) if kinds is None else kinds
         number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * (1 + int(kinds.max(initial=0)))
@@ -66,11 +66,11 @@ class EventGroups:
         )
 
     def replicas(self, rng: np.random.Generator, n_replicas: int = N_REPLICAS) -> Iterator[np.ndarray]:
-        """Yield the sums of the weights of the groups and those of their bootstrap replicas."""
+        """Yield the sums of the weights of the groups, then their bootstrap replicas."""
         return replica_sums(self.sums, self.squares, rng, n_replicas)
 
     def above(self, name: str, sums: np.ndarray) -> np.ndarray:
-        """Sum what passes each threshold on a quantity, shape (n_thresholds,)."""
+        """Sum the groups that pass each threshold on a quantity, shape (n_thresholds,)."""
         in_bins = np.bincount(self.bins[name], sums, 1 + self.n_thresholds[name])
         return np.cumsum(in_bins[:0:-1])[::-1]
 

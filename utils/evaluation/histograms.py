@@ -12,7 +12,7 @@ class Histogram:
     Attributes
     ----------
     edges : np.ndarray, shape (n_bins + 1,)
-        A bin holds its lower edge and not its upper one.
+        A bin includes its lower edge and excludes its upper edge.
     values, errors : np.ndarray, shape (n_bins,)
     """
 
@@ -22,12 +22,12 @@ class Histogram:
 
     @property
     def centres(self) -> np.ndarray:
-        """Middle of each bin, shape (n_bins,)."""
+        """Centres of the bins, shape (n_bins,)."""
         return (self.edges[1:] + self.edges[:-1]) / 2
 
 
 def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Bin of each value, n_bins for those that are in none or NaN; int16, which saves memory."""
+    """Return the bin of each value, int16 to save memory; n_bins for NaN and values outside the edges."""
     n_bins = len(edges) - 1
     bin_of_rank = np.array([n_bins, *range(n_bins + 1)], np.int16)
     return bin_of_rank[np.searchsorted(edges, values, side="right")]
@@ -45,7 +45,7 @@ def squares_in_bins(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.nd
 
 
 def histogram(values: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> Histogram:
-    """Histogram of weighted values; what lies outside the edges is left out."""
+    """Fill a histogram of weighted values; values outside the edges are left out."""
     bins, n_bins = bin_index(values, edges), len(edges) - 1
     return Histogram(edges, sums_in_bins(bins, n_bins, weights), np.sqrt(squares_in_bins(bins, n_bins, weights)))
 
@@ -62,7 +62,7 @@ class Histogram2D:
 def histogram_2d(
     x: np.ndarray, y: np.ndarray, weights: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray
 ) -> Histogram2D:
-    """Histogram of two weighted quantities; what lies outside the edges is left out."""
-    shape = len(x_edges), len(y_edges)  # with a row and a column for what is outside
-    both = np.ravel_multi_index((bin_index(x, x_edges), bin_index(y, y_edges)), shape)
-    return Histogram2D(x_edges, y_edges, np.bincount(both, weights, np.prod(shape)).reshape(shape)[:-1, :-1])
+    """Fill a histogram of two weighted quantities; values outside the edges are left out."""
+    shape = len(x_edges), len(y_edges)  # with a row and a column for values outside
+    bins = np.ravel_multi_index((bin_index(x, x_edges), bin_index(y, y_edges)), shape)
+    return Histogram2D(x_edges, y_edges, np.bincount(bins, weights, np.prod(shape)).reshape(shape)[:-1, :-1])

@@ -16,7 +16,7 @@ from utils.predictions import TRUE, Counts, Predictions, count
 
 @dataclass(frozen=True)
 class Response:
-    """Distribution of a quantity over its true value, and the Gaussian through its core."""
+    """Distribution of a quantity divided by its true value, and the Gaussian through its core."""
 
     histogram: Histogram
     core: CoreFit
@@ -24,30 +24,30 @@ class Response:
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What the corrections do to the events of a process.
+    """Effect of the corrections on the events of one process.
 
     Attributes
     ----------
     counts : Counts
     target : Histogram
-        Of true/reco, of events with a prediction.
+        Distribution of true/reco, of the events with a prediction.
     prediction : dict of str to Histogram
-        Of the corrections of each model, of the same events.
+        Distribution of the corrections of each model, of the same events.
     target_prediction : dict of str to Histogram2D
-        Of target and correction, of the same events.
+        Joint distribution of target and correction for each model, of the same events.
     correction_in_reco, correction_in_jets : dict of str to BinnedResponse
-        Median and width of the target, named as the ideal, and of the corrections of the same events, in bins of the
-        L1 sum and of the number of jets at L1.
+        Median and width of the target (under the name of the true value) and of the corrections, in bins of the L1 sum
+        and of the number of L1 jets, of the same events.
     spectra : dict of str to Histogram
-        Of all quantities.
+        Spectra of all quantities.
     response : dict of str to Response
-        Of the measured quantities, for true values above ``Binning.response_above``.
+        Response of the trigger quantities, for true values above ``Binning.response_above``.
     response_slices : dict of str to list of Histogram
-        Of the same, for true values between each two of ``Binning.slices``.
+        Response of the trigger quantities, in each slice of the true value of ``Binning.slices``.
     resolution : dict of str to BinnedResponse
-        Of the same, in bins of the true variable.
+        Resolution of the trigger quantities, in bins of the true variable.
     turn_on : dict of str to list of TurnOn
-        Of the same, at each threshold.
+        Turn-on curves of the trigger quantities, at each threshold.
     """
 
     counts: Counts
@@ -73,18 +73,18 @@ def evaluate_process(
     predictions : Predictions
     binning : Binning
     thresholds : sequence of float
-        Of the turn-on curves, in GeV.
+        Thresholds of the turn-on curves, in GeV.
     seed : int
     name : str
-        Of the process.
+        Name of the process, for its random numbers.
     """
     predicted = predictions[predictions.predicted]
-    target, of_models = predicted.true / predicted.reco, predicted.corrections
+    target, corrections = predicted.true / predicted.reco, predicted.corrections
 
-    def in_bins_of(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
+    def corrections_in(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
         return {
             quantity: binned_response(values, correction, predicted.weight, edges, named_rng(seed, name))
-            for quantity, correction in {TRUE: target, **of_models}.items()
+            for quantity, correction in {TRUE: target, **corrections}.items()
         }
 
     true, weight = predictions.true, predictions.weight
@@ -102,14 +102,14 @@ def evaluate_process(
         counts=count(predictions),
         target=histogram(target, predicted.weight, binning.ratio),
         prediction={
-            model: histogram(correction, predicted.weight, binning.ratio) for model, correction in of_models.items()
+            model: histogram(correction, predicted.weight, binning.ratio) for model, correction in corrections.items()
         },
         target_prediction={
             model: histogram_2d(target, correction, predicted.weight, binning.ratio, binning.ratio)
-            for model, correction in of_models.items()
+            for model, correction in corrections.items()
         },
-        correction_in_reco=in_bins_of(predicted.reco, binning.resolution),
-        correction_in_jets=in_bins_of(predicted.jets, JET_MULTIPLICITY),
+        correction_in_reco=corrections_in(predicted.reco, binning.resolution),
+        correction_in_jets=corrections_in(predicted.jets, JET_MULTIPLICITY),
         spectra={
             quantity: histogram(values, weight, binning.spectrum) for quantity, values in predictions.scores.items()
         },
@@ -117,7 +117,7 @@ def evaluate_process(
             quantity: Response(content, fit_core(content))
             for quantity, content in response_between(binning.response_above, np.inf, binning.ratio).items()
         },
-        response_slices={quantity: [of_slice[quantity] for of_slice in slices] for quantity in responses},
+        response_slices={quantity: [contents[quantity] for contents in slices] for quantity in responses},
         resolution={
             quantity: binned_response(true, response, weight, binning.resolution, named_rng(seed, name))
             for quantity, response in responses.items()

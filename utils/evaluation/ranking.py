@@ -15,7 +15,7 @@ class Ranking:
     ----------
     values, weights : np.ndarray, shape (n_events,)
     order : np.ndarray, shape (n_events,), uint32
-        Which events these are.
+        Indices of the events before sorting.
     """
 
     values: np.ndarray
@@ -29,7 +29,7 @@ class Ranking:
         return cls(values[order], weights[order], order)
 
     def sums(self, squared: bool = False) -> np.ndarray:
-        """Sum of the weights, or of their squares, of the first k events, k = 0 to n_events, float64."""
+        """Return cumulative sums of the weights, or of their squares, of the first 0 to n_events events, float64."""
         sums = np.zeros(len(self.weights) + 1)
         summands = np.square(self.weights, dtype=np.float64) if squared else self.weights
         np.cumsum(summands, dtype=np.float64, out=sums[1:])
@@ -40,22 +40,24 @@ class Ranking:
         return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="right")
 
     def n_from(self, thresholds: np.ndarray) -> np.ndarray:
-        """Count the values above each threshold or equal to it."""
+        """Count the values above or equal to each threshold."""
         return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="left")
 
     def thresholds(self, efficiencies: np.ndarray) -> np.ndarray:
-        """Lowest thresholds down to which at most given weighted fractions of the events pass.
+        """Return the lowest thresholds that at most given weighted fractions of the events pass.
 
-        From above, the weights of the events are summed until the fraction would be exceeded for the first time; with
-        negative weights the sum may fall again. A threshold is one of the values, or minus infinity where all events
-        may pass; events with equal values pass or fail together, so that ties never let more pass than asked for.
+        The weights are summed from the highest value down, until the sum would exceed the fraction for the first time;
+        with negative weights it may fall again. A threshold is one of the values, or minus infinity where all events
+        may pass. Events with equal values pass or fail together, so that ties never let a larger fraction pass.
 
         Parameters
         ----------
         efficiencies : np.ndarray, shape (n_thresholds,)
         """
         sums = self.sums()[1:]
-        last = np.append(np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1)  # of equal values
+        last = np.append(
+            np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1
+        )  # event of each value
         largest = np.maximum.accumulate(sums[last])
         n_may_pass = np.searchsorted(largest, allowed_weight(efficiencies, sums[-1]), side="right")
         all_may_pass = n_may_pass == len(last)
@@ -63,5 +65,5 @@ class Ranking:
 
 
 def allowed_weight(efficiencies: np.ndarray, total: float) -> np.ndarray:
-    """Weight that may pass, with some room for rounding; none where the weights of a replica sum to less than 0."""
+    """Return the weight that may pass, with room for rounding; 0 where the weights of a replica sum to less than 0."""
     return np.asarray(efficiencies) * max(total, 0) * (1 + ROUNDING)

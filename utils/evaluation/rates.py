@@ -8,14 +8,14 @@ import numpy as np
 from utils.evaluation.bootstrap import ROUNDING, Estimate, divide, unknown_estimates, zero_event_limit
 from utils.evaluation.ranking import Ranking
 
-CM2_IN_PB = 1e-36
-KHZ_IN_HZ = 1e-3
+CM2_PER_PB = 1e-36
+KHZ_PER_HZ = 1e-3
 REVOLUTION_FREQUENCY = 11245.5  # Hz, of protons in the LHC (LHC Design Report, CERN-2004-003, 2004)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What passes each threshold.
+    """Rates and efficiencies above thresholds.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Rates:
     efficiency : Estimate
         Weighted fraction of the events, with its binomial error.
     rate : Estimate
-        Of crossings, in kHz; the error is that of the sum of weights. Where no event passes it is the rate of 1.84
-        events of the mean weight (sum of w^2 / sum of w), the limit.
+        Rate of crossings in kHz, with the error of the sum of weights. Where no event passes, the error is the limit:
+        the rate of 1.84 events of the mean weight, sum of w^2 / sum of w.
     """
 
     thresholds: np.ndarray
@@ -35,24 +35,24 @@ class Rates:
 
 
 def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float, colliding_bunches: int) -> Rates:
-    """Rate and efficiency above thresholds.
+    """Find rates and efficiencies above thresholds.
 
-    The rate is that of crossings in which at least one collision passes, see :func:`passing_rate`, and its error
-    that of the cross section to first order. It is the rate of the generated process alone.
+    A crossing counts when at least one of its collisions passes, see :func:`passing_rate`. The error follows from the
+    cross section to first order. Only the generated process contributes to the rate.
 
     Parameters
     ----------
     ranking : Ranking
-        Events with weights in pb, adding up to the cross section of the process.
+        Events with weights in pb, which sum to the cross section of the process.
     thresholds : np.ndarray, shape (n,)
     luminosity : float
-        In cm^-2 s^-1; NaN where it is not known, or weights are not in pb: the rates are NaN.
+        In cm^-2 s^-1; NaN gives rates of NaN, for weights that are not in pb.
     colliding_bunches : int
 
     Returns
     -------
     Rates
-        Without events, or where their weights do not sum to more than 0, all are NaN.
+        NaN without events, or where the sum of weights is not above 0.
     """
     n_events = ranking.n_above(thresholds)
     (passed, total), (squares, total_squares) = (
@@ -68,7 +68,7 @@ def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float, colliding
     error = np.sqrt(variance) / total
     none_or_all = (n_events == 0) | (n_events == len(ranking.values))
     rate = passing_rate(passed, luminosity, colliding_bunches)
-    # The derivative by the cross section is the rate of collisions per pb, in crossings in which no other one passes.
+    # The derivative by the cross section is the rate of collisions per pb, in crossings where no other one passes.
     no_other = np.exp(-collision_rate(passed, luminosity) / crossing_rate(colliding_bunches))
     rate_error = collision_rate(np.sqrt(squares), luminosity) * no_other
     rate_limit = passing_rate(limit * total, luminosity, colliding_bunches)
@@ -81,29 +81,29 @@ def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float, colliding
 
 
 def crossing_rate(colliding_bunches: int) -> float:
-    """How often bunches cross, in kHz: each pair once a turn."""
-    return colliding_bunches * REVOLUTION_FREQUENCY * KHZ_IN_HZ
+    """Return the rate of crossings in kHz: each pair of bunches crosses once per turn."""
+    return colliding_bunches * REVOLUTION_FREQUENCY * KHZ_PER_HZ
 
 
 def collision_rate(cross_section: np.ndarray, luminosity: float) -> np.ndarray:
-    """How often collisions of a cross section in pb happen at a luminosity in cm^-2 s^-1, in kHz."""
-    return cross_section * (luminosity * CM2_IN_PB * KHZ_IN_HZ)
+    """Return the rate of collisions in kHz, of a cross section in pb at a luminosity in cm^-2 s^-1."""
+    return cross_section * (luminosity * CM2_PER_PB * KHZ_PER_HZ)
 
 
 def passing_rate(cross_section: np.ndarray, luminosity: float, colliding_bunches: int) -> np.ndarray:
-    """Rate of the crossings with at least one collision that passes, in kHz.
+    """Return the rate of crossings with at least one passing collision, in kHz.
 
-    The number of such collisions in a crossing is a Poisson number of mean mu, the rate of collisions over that of
-    crossings: R = n_b f_rev (1 - exp(-mu)), mu = L sigma / (n_b f_rev). It is L sigma for a small cross section, and
-    never more than the rate of crossings. This assumes that collisions are independent and all bunches equal, and that
-    each collision is judged on its own: the sums that overlapping collisions make together are not in it.
+    The number of passing collisions in a crossing is a Poisson number of mean mu = L sigma / (n_b f_rev), so that the
+    rate is n_b f_rev (1 - exp(-mu)). It is L sigma for a small cross section, and never above the rate of crossings.
+    Assumptions: collisions are independent, all bunches are equal, and each collision passes or fails alone, without
+    the energy of other collisions in the crossing.
 
     Parameters
     ----------
     cross_section : np.ndarray, shape (n,)
-        Of the collisions that pass, in pb.
+        Cross section of the collisions that pass, in pb.
     luminosity : float
-        In cm^-2 s^-1, of all bunches together.
+        Of all bunches together, in cm^-2 s^-1.
     colliding_bunches : int
     """
     crossings = crossing_rate(colliding_bunches)
@@ -113,40 +113,39 @@ def passing_rate(cross_section: np.ndarray, luminosity: float, colliding_bunches
 def efficiencies_at_rates(
     rates_khz: Sequence[float], cross_section: float, luminosity: float, colliding_bunches: int
 ) -> np.ndarray:
-    """Fractions of the events that give fixed rates: the inverse of :func:`passing_rate`.
+    """Return the efficiencies that give fixed rates: the inverse of :func:`passing_rate`.
 
-    A threshold at a fixed rate is a threshold at this background efficiency.
+    A threshold at a fixed rate is the threshold at this background efficiency.
 
     Parameters
     ----------
     rates_khz : sequence of float
         At least 0.
     cross_section : float
-        Of all events, in pb.
+        Cross section of all events, in pb.
     luminosity : float
-        In cm^-2 s^-1; NaN, for unknown, gives NaN.
+        In cm^-2 s^-1; NaN gives NaN.
     colliding_bunches : int
 
     Returns
     -------
     np.ndarray, shape (n_rates,)
-        1 for rates that all events together do not exceed.
+        1 for rates that all events together do not reach.
     """
     wanted, crossings = np.asarray(rates_khz, np.float64), crossing_rate(colliding_bunches)
-    everything = passing_rate(np.asarray(cross_section), luminosity, colliding_bunches)
-    below = np.where(wanted < everything, wanted, 0)
+    largest = passing_rate(np.asarray(cross_section), luminosity, colliding_bunches)
+    below = np.where(wanted < largest, wanted, 0)
     fraction = divide(-crossings * np.log1p(-below / crossings), collision_rate(np.asarray(cross_section), luminosity))
-    return np.where(wanted >= everything, 1, np.minimum(fraction, 1))
+    return np.where(wanted >= largest, 1, np.minimum(fraction, 1))
 
 
 def rate_ratios(
     numerator: np.ndarray, denominator: np.ndarray, weights: np.ndarray, thresholds: np.ndarray
 ) -> Estimate[np.ndarray]:
-    """Ratio of the rates of two quantities of the same events at the same thresholds.
+    """Find the ratio of the rates of two quantities of the same events at the same thresholds.
 
-    Its error is, to first order, that of sums of weights of Poisson numbers of events, of which those that pass both
-    are common: relative variance Q_1/S_1^2 + Q_2/S_2^2 - 2 Q_both/(S_1 S_2), S being sums of weights, Q of their
-    squares.
+    The error is the Poisson error to first order, with the events that pass both as correlation: the relative variance
+    is Q_1/S_1^2 + Q_2/S_2^2 - 2 Q_both/(S_1 S_2), with sums of weights S and of squared weights Q.
 
     Parameters
     ----------
@@ -156,8 +155,8 @@ def rate_ratios(
     Returns
     -------
     Estimate
-        Both are NaN where what passes the other is 0 within its error. Where nothing passes the one, or the same
-        events pass both, the error is that of 1.84 of the effective events that pass the other.
+        NaN where the denominator is 0 within its error. Where nothing passes the numerator, or the same events pass
+        both, the error is the limit: 1.84 of the effective events that pass the denominator.
     """
     rankings = [Ranking.of(values, weights) for values in (numerator, denominator, np.minimum(numerator, denominator))]
     sums, squares = (

@@ -1,4 +1,4 @@
-"""Response and resolution."""
+"""Response and resolution, in bins of the true variable and from a fit to the core."""
 
 import math
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class BinnedResponse:
         Effective number of events, (sum of w)^2 / sum of w^2.
     median : Estimate
     half_width : Estimate
-        Half of what the central 68.27% span, the standard deviation of a Gaussian.
+        Half the width of the central 68.27%; for a Gaussian, its standard deviation.
     resolution : Estimate
-        Half width over median: it does not change when the response is multiplied by a number. NaN where the median is
-        0 within its error.
+        Half width over median, which does not depend on the scale of the response. NaN where the median is 0 within
+        its error.
     """
 
     edges: np.ndarray
@@ -42,40 +42,40 @@ class BinnedResponse:
 def binned_response(
     true: np.ndarray, response: np.ndarray, weights: np.ndarray, edges: np.ndarray, rng: np.random.Generator
 ) -> BinnedResponse:
-    """Median and width of a response in bins of the true variable, with bootstrap errors.
+    """Find median and width of a response in bins of the true variable, with bootstrap errors.
 
     Parameters
     ----------
     true, response, weights : np.ndarray, shape (n_events,)
-        Events whose response is not finite are left out.
+        Events with a response that is not finite are left out.
     edges : np.ndarray, shape (n_bins + 1,)
     rng : np.random.Generator
 
     Returns
     -------
     BinnedResponse
-        NaN in bins of fewer than 10 effective events.
+        NaN in bins with fewer than 10 effective events.
     """
     n_bins = len(edges) - 1
     bins = np.where(np.isfinite(response), bin_index(true, edges), n_bins)
     sums = np.maximum(sums_in_bins(bins, n_bins, weights), 0)
     n_events = divide(sums**2, squares_in_bins(bins, n_bins, weights), 0)
-    rows = np.full((1 + N_REPLICAS, len(MEDIAN_AND_CENTRAL), n_bins), np.nan)
+    replicas = np.full((1 + N_REPLICAS, len(MEDIAN_AND_CENTRAL), n_bins), np.nan)
     for i in np.flatnonzero(n_events >= MIN_EVENTS_FOR_WIDTH):
         inside = bins == i
-        rows[:, :, i] = _quantile_replicas(response[inside], weights[inside], rng)
-    median, half_width = rows[:, 0], (rows[:, 2] - rows[:, 1]) / 2
-    of_median, of_width, resolution = map(bootstrap_estimate, (median, half_width, divide(half_width, median)))
-    known = np.abs(of_median.value) > np.nan_to_num(of_median.error)
+        replicas[:, :, i] = _quantile_replicas(response[inside], weights[inside], rng)
+    medians, widths = replicas[:, 0], (replicas[:, 2] - replicas[:, 1]) / 2
+    median, half_width, resolution = map(bootstrap_estimate, (medians, widths, divide(widths, medians)))
+    known = np.abs(median.value) > np.nan_to_num(median.error)
     resolution = Estimate(*(np.where(known, number, np.nan) for number in (resolution.value, resolution.error)))
-    return BinnedResponse(edges, n_events, of_median, of_width, resolution)
+    return BinnedResponse(edges, n_events, median, half_width, resolution)
 
 
 def _quantile_replicas(values: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Median and ends of the central 68.27% with replicas, shape (1 + n_replicas, 3); NaN in a replica of no event."""
+    """Return median and ends of the central 68.27%, shape (1 + n_replicas, 3); NaN in replicas without events."""
     rankings = {"": Ranking.of(values, weights)}
-    rows = background_thresholds({"": values}, weights, rankings, 1 - np.array(MEDIAN_AND_CENTRAL), rng)[""]
-    return np.where(np.isfinite(rows), rows, np.nan)
+    replicas = background_thresholds({"": values}, weights, rankings, 1 - np.array(MEDIAN_AND_CENTRAL), rng)[""]
+    return np.where(np.isfinite(replicas), replicas, np.nan)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class CoreFit:
     mean, sigma : Estimate
         NaN where the data do not determine them.
     height : float
-        Of the curve, in the histogram's contents.
+        In units of the histogram.
     low, high : float
         Range of the fit.
     chi2, n_degrees : float
-        Chi-squared of the bins in that range, and their number less 3 parameters.
+        Chi-squared of the bins in the range, and their number less 3 parameters.
     """
 
     mean: Estimate[float]
@@ -104,20 +104,20 @@ class CoreFit:
 
     @property
     def described(self) -> bool:
-        """Whether the Gaussian is_good_fit the core, so that it may be drawn."""
+        """Whether the Gaussian describes the core and may be drawn."""
         return is_good_fit(self.chi2, self.n_degrees)
 
 
 def gaussian(x: np.ndarray, mean: float, sigma: float, height: float) -> np.ndarray:
-    """Gaussian of a height."""
+    """Return a Gaussian of a given height."""
     return height * np.exp(-0.5 * ((x - mean) / sigma) ** 2)
 
 
 def fit_core(histogram: Histogram, n_sigma: float = 1.5) -> CoreFit:
-    """Fit a Gaussian to what lies within `n_sigma` of its mean, in a histogram with fine bins.
+    """Fit a Gaussian to the bins within `n_sigma` of its mean, in a histogram with fine bins.
 
-    Least squares, started at the median and the half width of the central 68.27% and repeated while the range moves
-    with the fit. The variance of a bin is the fitted content times the mean weight, so that bins without events count.
+    Least squares, starting at the median and the half width of the central 68.27%, 15 times with the range of the fit
+    before. The variance of a bin is the fitted content times the mean weight, so that empty bins count.
     """
     x, step = histogram.centres, np.diff(histogram.edges).max()
     total = histogram.values.sum()

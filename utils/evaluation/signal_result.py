@@ -18,20 +18,20 @@ LOWEST_BACKGROUND, N_ROC_POINTS = 1e-4, 400
 
 @dataclass(frozen=True)
 class SignalResult:
-    """What the corrections do for a signal against the background.
+    """Effect of the corrections on a signal, at fixed background.
 
     Attributes
     ----------
     roc : dict of str to Roc
-        Of all quantities, at points at equal distances on a logarithmic axis.
+        ROC curves of all quantities, at points of equal distance on a logarithmic axis.
     area_gain : dict of str to Estimate
-        Areas under the curves of the models less that of the baseline.
+        Area under the curve of each model less the area of the baseline.
     gains : EfficiencyGains
-        Its parts are the events with and those without a jet at L1.
+        Gains at the working points; the parts are the events with and without a jet at L1.
     turn_on : dict of str to list of TurnOn
-        Of all quantities, at the thresholds of each working point: at equal rate.
+        Turn-on curves of all quantities, at the thresholds of each working point.
     turn_on_gain : dict of str to list of TurnOnGain
-        Of the models over the baseline, at each working point.
+        Gains of the models over the baseline, at each working point.
     """
 
     roc: dict[str, Roc]
@@ -53,29 +53,29 @@ def evaluate_signal(
     binning : Binning
     seed : int
     name : str
-        Of the signal.
+        Name of the signal, for its random numbers.
     """
-    scores, thresholds = signal.scores, background.known_thresholds
-    shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
+    scores, weight = signal.scores, signal.weight
     efficiencies, parts = signal_efficiencies(
-        scores, signal.weight, background.threshold_replicas, named_rng(seed, name), signal.parts[WITHOUT_JET]
+        scores, weight, background.threshold_replicas, named_rng(seed, name), signal.parts[WITHOUT_JET]
     )
     background_efficiencies = np.array([point.background_efficiency for point in background.working_points])
-    at_points = {quantity: rows[0] for quantity, rows in thresholds.items()}
-    samples = {
-        quantity: (Ranking.of(values, signal.weight), background.rankings[quantity])
-        for quantity, values in scores.items()
+    replicas = background.known_thresholds
+    thresholds = {quantity: values[0] for quantity, values in replicas.items()}
+    rankings = {
+        quantity: (Ranking.of(values, weight), background.rankings[quantity]) for quantity, values in scores.items()
     }
+    shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
     return SignalResult(
-        {quantity: roc_curve(*of_quantity, shown) for quantity, of_quantity in samples.items()},
-        {model: roc_area_gain(samples[BASELINE], samples[model]) for model in signal.corrections},
-        efficiency_gains(background_efficiencies, thresholds, efficiencies, BASELINE, TRUE, parts),
-        turn_on_curves(signal.true, scores, signal.weight, at_points, binning.turn_on, seed),
-        turn_on_gains(
+        roc={quantity: roc_curve(*pair, shown) for quantity, pair in rankings.items()},
+        area_gain={model: roc_area_gain(rankings[BASELINE], rankings[model]) for model in signal.corrections},
+        gains=efficiency_gains(background_efficiencies, replicas, efficiencies, BASELINE, TRUE, parts),
+        turn_on=turn_on_curves(signal.true, scores, weight, thresholds, binning.turn_on, seed),
+        turn_on_gain=turn_on_gains(
             signal.true,
             signal.measured,
-            signal.weight,
-            {quantity: at_points[quantity] for quantity in signal.measured},
+            weight,
+            {quantity: thresholds[quantity] for quantity in signal.measured},
             binning.turn_on,
             BASELINE,
             seed,

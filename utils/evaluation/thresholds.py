@@ -8,7 +8,7 @@ import numpy as np
 from utils.evaluation.event_groups import EventGroups
 from utils.evaluation.ranking import Ranking, allowed_weight
 
-N_CANDIDATES, CANDIDATES_WITHIN = 200, 5
+N_CANDIDATES, CANDIDATE_SIGMAS = 200, 5
 
 
 def background_thresholds(
@@ -18,7 +18,7 @@ def background_thresholds(
     efficiencies: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Thresholds on several quantities of the same background events at fixed background efficiencies.
+    """Find thresholds on several quantities of the same background events at fixed background efficiencies.
 
     Parameters
     ----------
@@ -33,33 +33,33 @@ def background_thresholds(
     Returns
     -------
     dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        Rows: the thresholds and their bootstrap replicas, which all quantities share.
+        The thresholds and their bootstrap replicas, which all quantities share.
     """
     candidates = {name: threshold_candidates(ranking, efficiencies) for name, ranking in rankings.items()}
     groups = EventGroups.of(scores, weights, candidates)
-    rows = {name: [ranking.thresholds(efficiencies)] for name, ranking in rankings.items()}
+    replicas = {name: [ranking.thresholds(efficiencies)] for name, ranking in rankings.items()}
     for sums in islice(groups.replicas(rng), 1, None):
         allowed = allowed_weight(efficiencies, sums.sum())
-        for name, of_name in rows.items():
+        for name, found in replicas.items():
             from_above = np.maximum.accumulate(groups.above(name, sums)[::-1])
             n_may_pass = np.searchsorted(from_above, allowed, side="right")
-            of_name.append(candidates[name][np.maximum(len(from_above) - n_may_pass, 0)])
-    return {name: np.stack(of_name) for name, of_name in rows.items()}
+            found.append(candidates[name][np.maximum(len(from_above) - n_may_pass, 0)])
+    return {name: np.stack(found) for name, found in replicas.items()}
 
 
 def threshold_candidates(ranking: Ranking, efficiencies: np.ndarray) -> np.ndarray:
-    """Values among which the replicas of thresholds are looked for, rising; the first is minus infinity.
+    """Return the rising values among which replicas of thresholds are searched; the first one is minus infinity.
 
-    For each efficiency they are all values within 5 standard deviations of the weight that passes, or 200 of them at
-    equal distances, 1/20 of a standard deviation.
+    For each efficiency these are all values within 5 standard deviations of the weight that passes, or 200 of them at
+    equal distances of 1/20 of a standard deviation.
     """
     passed, squares = ranking.sums()[1:], ranking.sums(squared=True)[1:]
     found = [np.array([-np.inf], ranking.values.dtype), ranking.values[:1]]
     for fraction in efficiencies:
-        # Of the weight that passes a threshold it counts (1 - fraction)^2, of the other fraction^2.
+        # Passing events enter the variance with (1 - fraction)^2, the others with fraction^2.
         variance = fraction**2 * squares[-1] + (1 - 2 * fraction) * squares
         distance = passed - fraction * passed[-1]
         distance *= distance
-        near = np.flatnonzero(distance <= np.maximum(CANDIDATES_WITHIN**2 * variance, distance.min()))
+        near = np.flatnonzero(distance <= np.maximum(CANDIDATE_SIGMAS**2 * variance, distance.min()))
         found.append(ranking.values[np.linspace(near[0], near[-1], N_CANDIDATES).astype(int)])
     return np.unique(np.concatenate(found))

@@ -7,15 +7,15 @@ import numpy as np
 from utils.evaluation.bootstrap import divide
 from utils.evaluation.histograms import bin_index, squares_in_bins, sums_in_bins
 
-N_FIT_BINS = 200
-EVENTS_PER_POINT = 40  # effective, in the bins between which these are interpolated
+N_FIT_BINS = 200  # over the range of a turn-on curve
+EVENTS_PER_POINT = 40  # effective events of a point between which a turn-on curve is interpolated
 
 
 @dataclass(frozen=True)
 class TrueBins:
-    """Events in bins of the true variable: the bin of each, and sums of weights, of their squares and of the mean.
+    """Bin of each event, and sum of weights, sum of squared weights and mean true value of each bin.
 
-    The mean is of the true variable, with the sizes of the weights: with signs it might lie outside the bin.
+    The mean is taken with absolute weights: with signed weights it might lie outside the bin.
     """
 
     bins: np.ndarray
@@ -33,23 +33,23 @@ class TrueBins:
         return cls(bins, total, squares, divide(first_moment, sums_in_bins(bins, n_bins, sizes)))
 
     def sums_of(self, weights: np.ndarray) -> np.ndarray:
-        """Sum other weights of the same events in each bin."""
+        """Sum other weights of the same events in each bin, for example of the events that pass."""
         return sums_in_bins(self.bins, len(self.total), weights)
 
-    def of_filled(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For the bins with events: means of the true variable, effective numbers of events, and fractions of sums."""
-        filled = self.total > 0
-        total = self.total[filled]
-        return self.mean[filled], total**2 / self.squares[filled], np.clip(sums[filled] / total, 0, 1)
+    def filled(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return mean true value, effective number of events and fraction `sums` / total of the bins with events."""
+        some = self.total > 0
+        total = self.total[some]
+        return self.mean[some], total**2 / self.squares[some], np.clip(sums[some] / total, 0, 1)
 
 
 def joined_bins(true: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> TrueBins:
-    """Join bins, 1/200 of the range each, from above to 40 effective events or more; the rest below is left out."""
+    """Join fine bins, from the upper end, into bins of at least 40 effective events; the rest below is left out."""
     fine = np.linspace(edges[0], edges[-1], N_FIT_BINS + 1)
     events = TrueBins.of(true, weights, fine)
     chosen, total, squares = [fine[-1]], 0.0, 0.0
-    for edge, of_bin, of_squares in zip(fine[-2::-1], events.total[::-1], events.squares[::-1], strict=True):
-        total, squares = total + of_bin, squares + of_squares
+    for edge, bin_total, bin_squares in zip(fine[-2::-1], events.total[::-1], events.squares[::-1], strict=True):
+        total, squares = total + bin_total, squares + bin_squares
         if total > 0 and total**2 >= EVENTS_PER_POINT * squares:
             chosen, total, squares = [*chosen, edge], 0.0, 0.0
     return TrueBins.of(true, weights, np.array(chosen[::-1]))

@@ -12,7 +12,7 @@ from utils.evaluation.efficiencies import Efficiency, efficiency
 from utils.evaluation.true_bins import N_FIT_BINS, TrueBins, joined_bins
 from utils.evaluation.turn_on_fit import TurnOnFit, describes_curve, fit_turn_on
 
-REACHED_EFFICIENCIES = (0.5, 0.9, 0.95)  # efficiencies of which the true values are given
+REACHED_EFFICIENCIES = (0.5, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class TurnOn:
     Attributes
     ----------
     threshold : float
-        NaN where it is not known: so is all else.
+        NaN where it is unknown; all other numbers are then NaN too.
     edges : np.ndarray, shape (n_bins + 1,)
     efficiency : Efficiency
     reached : Estimate, shape (3,)
-        True values at which the efficiency reaches 50, 90 and 95%, taken from the curve itself and not from the fit:
-        see :func:`_reached_replicas`. NaN where it is not reached, minus infinity where it is larger everywhere.
+        True values at which the efficiency reaches 50, 90 and 95%, from the curve and not from the fit. NaN where it
+        is not reached, minus infinity where the efficiency is larger everywhere.
     fit : TurnOnFit
     described : bool
-        Whether the fit is_good_fit the curve, so that it may be drawn.
+        Whether the fit describes the curve and may be drawn.
     """
 
     threshold: float
@@ -49,7 +49,7 @@ def turn_on_curves(
     edges: np.ndarray,
     seed: int = 1,
 ) -> dict[str, list[TurnOn]]:
-    """Efficiencies of several quantities above several thresholds, in bins of the true variable.
+    """Return the efficiencies of several quantities above several thresholds, in bins of the true variable.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def turn_on_curves(
     scores : mapping of str to np.ndarray, shape (n_events,)
         The quantities.
     thresholds : mapping of str to sequence of float
-        Those of each quantity.
+        Thresholds on each quantity.
     edges : np.ndarray, shape (n_bins + 1,)
     seed : int
-        Of the bootstrap errors.
+        Seed of the bootstrap errors.
     """
     coarse, fine = (TrueBins.of(true, weights, e) for e in (edges, np.linspace(edges[0], edges[-1], N_FIT_BINS + 1)))
     points = joined_bins(true, weights, edges)
@@ -70,11 +70,13 @@ def turn_on_curves(
         in_bins = coarse.sums_of(passed)
         binned = efficiency(in_bins, coarse.total, coarse.squares)
         fit = fit_turn_on(fine, fine.sums_of(passed), edges[0], edges[-1])
-        rows = _reached_replicas(points, weights, {"": values > threshold}, seed)[""]
-        reached = _reached_estimate(rows) if np.isfinite(passed).all() else unknown_estimates(len(REACHED_EFFICIENCIES))
+        replicas = _reached_replicas(points, weights, {"": values > threshold}, seed)[""]
+        reached = (
+            _reached_estimate(replicas) if np.isfinite(passed).all() else unknown_estimates(len(REACHED_EFFICIENCIES))
+        )
         return TurnOn(float(threshold), edges, binned, reached, fit, describes_curve(fit, fine, coarse, edges, in_bins))
 
-    return {name: [curve(scores[name], threshold) for threshold in of_name] for name, of_name in thresholds.items()}
+    return {name: [curve(scores[name], threshold) for threshold in values] for name, values in thresholds.items()}
 
 
 def _reached_replicas(
@@ -82,16 +84,16 @@ def _reached_replicas(
 ) -> dict[str, np.ndarray]:
     """Find the true values at which efficiencies of several quantities reach 50, 90 and 95%, with bootstrap replicas.
 
-    The curve is the rising one nearest to the efficiencies in narrow bins (isotonic regression: Barlow et al.,
-    "Statistical inference under order restrictions", 1972), straight between the means of the bins. No shape is
-    assumed, and no plateau divided out.
+    The curve is the rising curve nearest to the efficiencies in narrow bins (isotonic regression: Barlow et al.,
+    "Statistical inference under order restrictions", 1972), interpolated linearly between the mean true values of the
+    bins. It assumes no shape and no plateau.
 
     Parameters
     ----------
     points : TrueBins
     weights : np.ndarray, shape (n_events,)
     passes : mapping of str to np.ndarray, shape (n_events,), bool
-        Of each quantity; those given together share their replicas.
+        Which events pass, for each quantity; quantities of one call share their replicas.
     seed : int
 
     Returns
@@ -110,20 +112,20 @@ def _reached_replicas(
     bins = keys >> (len(passes) + 1)
     passing_groups = {name: (keys >> (len(passes) - i)) & 1 for i, name in enumerate(passes)}
     sums, squares = (np.bincount(key, w)[keys] for w in (weights, np.square(weights, dtype=np.float64)))
-    for i, of_groups in enumerate(replica_sums(sums, squares, rng)):
-        total = np.bincount(bins, of_groups, n_bins + 1)[:n_bins]
+    for i, group_sums in enumerate(replica_sums(sums, squares, rng)):
+        total = np.bincount(bins, group_sums, n_bins + 1)[:n_bins]
         filled = total > 0
         if filled.sum() < 2:
             continue
         for name, passing in passing_groups.items():
-            passed = np.bincount(bins, of_groups * passing, n_bins + 1)[:n_bins]
+            passed = np.bincount(bins, group_sums * passing, n_bins + 1)[:n_bins]
             rising = isotonic_regression(passed[filled] / total[filled], weights=total[filled]).x
             rows[name][i] = _crossings(points.mean[filled], rising)
     return rows
 
 
 def _crossings(x: np.ndarray, rising: np.ndarray) -> list[float]:
-    """Where a rising curve, straight between points, reaches 50, 90 and 95%."""
+    """Return where a rising curve, interpolated linearly between points, reaches 50, 90 and 95%."""
     found = []
     for level, first in zip(REACHED_EFFICIENCIES, np.searchsorted(rising, REACHED_EFFICIENCIES), strict=True):
         if first == len(x):
@@ -137,10 +139,10 @@ def _crossings(x: np.ndarray, rising: np.ndarray) -> list[float]:
 
 
 def _reached_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
-    """Estimate points of a curve; NaN where the curve, or more than 2.28% of its replicas, do not reach them.
+    """Estimate the true values at which a curve reaches efficiencies; NaN where it, or 2.28% of its replicas, does not.
 
-    The error is a quarter of what the central 95.45% of the replicas span: a rising curve has steps, and the central
-    68.27% may be on one of them. In pseudo-experiments it is right within 15% for differences, 30% for single points.
+    The error is a quarter of the width of the central 95.45% of the replicas, since the central 68.27% may lie on one
+    step of the curve. In pseudo-experiments it is right within 15% for differences and 30% for single points.
     """
     low, high = np.quantile(rows[1:], TWO_SIGMA, axis=0, method="nearest")
     value = np.where(np.isposinf(high) | np.isposinf(rows[0]), np.nan, rows[0])
@@ -150,13 +152,13 @@ def _reached_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
 
 @dataclass(frozen=True)
 class TurnOnGain:
-    """What a quantity changes in the turn-on of a baseline, of the same events.
+    """Change of the turn-on with respect to a baseline, for the same events.
 
     Attributes
     ----------
     midpoint, at_90_percent, at_95_percent : Estimate
         Differences of the true values at which the absolute efficiencies reach 50, 90 and 95%, in the unit of the true
-        variable. Below 0 the quantity turns on earlier. NaN where one of the two does not reach it.
+        variable; negative for an earlier turn-on, NaN where one of the two curves does not reach the efficiency.
     """
 
     midpoint: Estimate[float]
@@ -173,22 +175,22 @@ def turn_on_gains(
     baseline: str = "baseline",
     seed: int = 1,
 ) -> dict[str, list[TurnOnGain]]:
-    """Compare the turn-on curves of several quantities with that of a baseline, at fixed absolute efficiencies.
+    """Compare the turn-on curves of several quantities with a baseline, at fixed absolute efficiencies.
 
-    The errors know that the curves are of the same events, since these share their bootstrap replicas.
+    The curves share their bootstrap replicas, so that the errors contain their correlation.
 
     Parameters
     ----------
     true, weights : np.ndarray, shape (n_events,)
     scores : mapping of str to np.ndarray, shape (n_events,)
-        The quantities, the baseline among them.
+        All quantities, the baseline included.
     thresholds : mapping of str to sequence of float
-        As many for each quantity: those at the same place are compared, for example those of equal rate.
+        The same number for each quantity; thresholds at the same place, such as those of equal rate, are compared.
     edges : np.ndarray, shape (n_bins + 1,)
-        The curves are between the first and the last.
+        The curves extend from the first to the last.
     baseline : str
     seed : int
-        Of the bootstrap errors.
+        Seed of the bootstrap errors.
 
     Returns
     -------
@@ -199,12 +201,12 @@ def turn_on_gains(
     gains: dict[str, list[TurnOnGain]] = {name: [] for name in thresholds if name != baseline}
     for i in range(len(thresholds[baseline])):
         at = {name: thresholds[name][i] for name in thresholds}
-        rows = _reached_replicas(points, weights, {name: scores[name] > at[name] for name in at}, seed)
-        known = {name: ~np.isnan(at[name]) & np.isfinite(_reached_estimate(rows[name]).value) for name in at}
-        for name, of_name in gains.items():
+        replicas = _reached_replicas(points, weights, {name: scores[name] > at[name] for name in at}, seed)
+        known = {name: ~np.isnan(at[name]) & np.isfinite(_reached_estimate(replicas[name]).value) for name in at}
+        for name, found in gains.items():
             both = known[name] & known[baseline]
-            with np.errstate(invalid="ignore"):  # of replicas that do not reach a point
-                moved = rows[name] - rows[baseline]
+            with np.errstate(invalid="ignore"):  # replicas that do not reach the efficiency are infinite
+                moved = replicas[name] - replicas[baseline]
             estimate = _reached_estimate(np.where(both & np.isfinite(moved), moved, np.inf))
-            of_name.append(TurnOnGain(*map(Estimate, estimate.value.tolist(), estimate.error.tolist())))
+            found.append(TurnOnGain(*map(Estimate, estimate.value.tolist(), estimate.error.tolist())))
     return gains

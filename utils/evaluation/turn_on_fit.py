@@ -14,8 +14,7 @@ from utils.evaluation.fit_quality import is_good_fit
 from utils.evaluation.histograms import bin_index, sums_in_bins
 from utils.evaluation.true_bins import N_FIT_BINS, TrueBins
 
-MAX_MISSED = 0.05  # by which a fit may differ from a point, or all points from there on together, or else
-SIGMAS_MISSED = 2.5  # so many intervals
+MAX_MISSED, MAX_SIGMAS_MISSED = 0.05, 2.5  # difference of a fit from its points, in efficiency and in intervals
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,14 @@ class TurnOnFit:
     Attributes
     ----------
     plateau : Estimate
-        At most 1; at that bound its error is larger than the spread.
+        At most 1; at this bound its error is larger than the spread.
     midpoint, width : Estimate
-        In the unit of the true variable; NaN, with the plateau, where the data do not determine them.
+        In the unit of the true variable. All three are NaN where the data do not determine them.
     chi2, n_degrees : float
-        Pearson's chi-squared, and what it is on average if the curve is an error function: one for each bin in which
-        the fit does not take a larger variance, and a part of one in the others, less 3 parameters. Where chi2 is much
-        the larger the rise is of another shape; the plateau is then one that suits the bins of many events, and may be
-        far below the efficiencies at large true values, and the errors are too small.
+        Pearson's chi-squared, and its expectation for an error function: the number of bins less 3 parameters, with
+        less than 1 for a bin in which the fit uses a larger variance. A much larger chi2 means that the rise has
+        another shape. The plateau then follows the bins with many events and may be far below the efficiencies at
+        large true values, and the errors are too small.
     """
 
     plateau: Estimate[float]
@@ -43,12 +42,12 @@ class TurnOnFit:
 
 
 def error_function(x: np.ndarray, plateau: float, midpoint: float, width: float) -> np.ndarray:
-    """Efficiency of a sharp threshold on a quantity with a Gaussian resolution."""
+    """Return the efficiency of a sharp threshold on a quantity with a Gaussian resolution."""
     return plateau / 2 * (1 + erf((x - midpoint) / (math.sqrt(2) * width)))
 
 
 def _derivatives(x: np.ndarray, plateau: float, midpoint: float, width: float) -> np.ndarray:
-    """Of the error function by its parameters, shape (n, 3)."""
+    """Return the derivatives of the error function by its parameters, shape (n, 3)."""
     pull = (x - midpoint) / width
     slope = plateau * np.exp(-(pull**2) / 2) / (math.sqrt(2 * math.pi) * width)
     return np.stack([error_function(x, 1, midpoint, width), -slope, -slope * pull], axis=1)
@@ -57,14 +56,14 @@ def _derivatives(x: np.ndarray, plateau: float, midpoint: float, width: float) -
 def fit_turn_on(events: TrueBins, passed: np.ndarray, low: float, high: float) -> TurnOnFit:
     """Fit an error function to a turn-on curve between two values of the true variable.
 
-    Least squares in fine bins, each taken at the mean of its events. The variance of a bin is binomial, of its
-    effective counts and of the fitted curve (Fisher scoring), so that bins in which all or none pass count in full;
-    it is that of an efficiency of 1% at least, so that tails that are not Gaussian do not rule.
+    Least squares in fine bins, each at the mean true value of its events. The variance is binomial, from the effective
+    counts and the fitted curve (Fisher scoring), so that bins in which all or none pass count in full. It is at least
+    the variance of an efficiency of 1%, so that tails that are not Gaussian do not dominate.
     """
-    x, n_events, y = events.of_filled(passed)
+    x, n_events, y = events.filled(passed)
     if len(x) < 4 or not y.min() < y.max():
         return _no_turn_on()
-    # The area above a rising curve is its midpoint; the two ends stand for what lies beyond the events.
+    # The area above a rising curve is its midpoint; beyond the events the curve keeps the values of its ends.
     grid = np.linspace(low, high, N_FIT_BINS)
     midpoint = low + (high - low) * (1 - np.interp(grid, x, y).mean())
     parameters = np.array([0.95, midpoint, (high - low) / 20])
@@ -80,7 +79,7 @@ def fit_turn_on(events: TrueBins, passed: np.ndarray, low: float, high: float) -
     except (RuntimeError, OptimizeWarning):
         return _no_turn_on()
     errors = np.sqrt(np.diag(covariance))
-    # What is known no better than its bounds is not determined: the width of a step within one bin, for example.
+    # An error as large as the bounds means that the parameter is undetermined, as the width of a step within one bin.
     if not ((errors > 0) & (errors < np.subtract(*bounds[::-1]))).all():
         return _no_turn_on()
     expected = error_function(x, *parameters)
@@ -96,20 +95,21 @@ def fit_turn_on(events: TrueBins, passed: np.ndarray, low: float, high: float) -
 
 
 def _fit_variance(expected: np.ndarray) -> np.ndarray:
-    """Variance that the fit takes for one event to pass or not."""
+    """Return the binomial variance of one event, as the fit uses it."""
     expected = np.clip(expected, 0.01, 0.99)
     return expected * (1 - expected)
 
 
 def _no_turn_on() -> TurnOnFit:
+    """Return a fit without known parameters."""
     unknown = Estimate(math.nan, math.nan)
     return TurnOnFit(unknown, unknown, unknown, math.nan, math.nan)
 
 
 def describes_curve(fit: TurnOnFit, fine: TrueBins, coarse: TrueBins, edges: np.ndarray, passed: np.ndarray) -> bool:
-    """Whether a fit is_good_fit a curve: by its chi-squared, and by missing neither points nor their upper end.
+    """Return whether a fit describes a curve: by its chi-squared, each point, and all points above each true value.
 
-    Few events are at large true values, so that chi-squared does not tell of a plateau that misses all of them.
+    Large true values have few events, so that chi-squared alone does not show a plateau that misses all of them.
     """
     if not is_good_fit(fit.chi2, fit.n_degrees):
         return False
@@ -123,7 +123,7 @@ def describes_curve(fit: TurnOnFit, fine: TrueBins, coarse: TrueBins, edges: np.
         shown, difference = efficiency(passed, total, squares), divide(expected, total)
         difference = difference - shown.value
         interval = np.where(difference > 0, shown.high - shown.value, shown.value - shown.low)
-        return bool((np.abs(difference) > np.maximum(MAX_MISSED, SIGMAS_MISSED * interval)).any())
+        return bool((np.abs(difference) > np.maximum(MAX_MISSED, MAX_SIGMAS_MISSED * interval)).any())
 
     sums = (passed, coarse.total, coarse.squares, mean * coarse.total)
-    return not (missed(*sums) or missed(*(np.cumsum(of[::-1]) for of in sums)))
+    return not (missed(*sums) or missed(*(np.cumsum(values[::-1]) for values in sums)))

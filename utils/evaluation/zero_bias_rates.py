@@ -44,13 +44,13 @@ class RateThresholds:
 
 
 def zero_bias_rates(ranking: Ranking, thresholds: np.ndarray, colliding_bunches: int) -> ZeroBiasRates:
-    """Rate above thresholds: the share of random crossings that pass, times the rate of crossings.
+    """Find the rate above thresholds: the share of random crossings that pass, times the rate of crossings.
 
     Parameters
     ----------
     ranking : Ranking
-        Crossings of equal weight. Each is one event, however many collisions are in it, so that the rate cannot exceed
-        that of the crossings.
+        Crossings of equal weight. A crossing is one event, whatever the number of its collisions, so that the rate
+        cannot exceed the rate of crossings.
     thresholds : np.ndarray, shape (n,)
     colliding_bunches : int
     """
@@ -61,10 +61,10 @@ def zero_bias_rates(ranking: Ranking, thresholds: np.ndarray, colliding_bunches:
 
 
 def zero_bias_thresholds(ranking: Ranking, rates_khz: Sequence[float], colliding_bunches: int) -> RateThresholds:
-    """Lowest thresholds at which the rate is at most a given one.
+    """Find the lowest thresholds at which rates are at most given ones.
 
-    The interval spans the thresholds that pass as many events as the ends of the interval of Clopper and Pearson of the
-    number that may pass, as order statistics have it.
+    The interval is the one of order statistics: its ends are the thresholds that pass as many events as the ends of the
+    Clopper-Pearson interval of the number that may pass.
 
     Parameters
     ----------

@@ -17,22 +17,22 @@ ZERO_BIAS_RATES = (100.0, 30.0, 10.0, 3.0, 1.0)  # kHz
 
 @dataclass(frozen=True)
 class ZeroBiasResult:
-    """Rates of zero-bias events, of the measured quantities and, as a reference, of the sum of CMS itself.
+    """Rates of zero-bias events, for the trigger quantities and, as a reference, the sum of the CMS trigger itself.
 
     Attributes
     ----------
     colliding_bunches : int
     counts : Counts
     n_saturated : dict of str to int
-        Objects and energy sums whose energy is the largest that their integers can express.
+        Number of objects and energy sums at the largest value of their integers.
     rates : dict of str to ZeroBiasRates
-        Against thresholds over the range of the spectrum.
+        Rates against the threshold, over the range of the spectrum.
     ratios : dict of str to Estimate
-        Of the rates of the models and of the reference to that of the baseline, at the same thresholds.
+        Rate of each model, and of the reference, over the rate of the baseline, at the same thresholds.
     at_rates : dict of str to RateThresholds
         Thresholds at fixed rates.
     at_thresholds : dict of str to ZeroBiasRates
-        At the thresholds of the turn-on curves.
+        Rates at the thresholds of the turn-on curves.
     """
 
     colliding_bunches: int
@@ -57,31 +57,34 @@ def evaluate_zero_bias(
     Parameters
     ----------
     predictions : Predictions
-        Of events of equal weight, without true values.
+        Events of equal weight, without true values.
     reference : np.ndarray, shape (n_events,), float32
-        Energy sum of CMS, in GeV.
+        Energy sum of the CMS trigger, in GeV.
     n_saturated : dict of str to int
     binning : Binning
     thresholds : sequence of float
-        Of the turn-on curves, in GeV.
+        Thresholds of the turn-on curves, in GeV.
     colliding_bunches : int
     """
     quantities = {**predictions.measured, REFERENCE: reference}
     rankings = {name: Ranking.of(values, predictions.weight) for name, values in quantities.items()}
 
-    def rates_at(at: np.ndarray) -> dict[str, ZeroBiasRates]:
-        return {name: zero_bias_rates(ranking, at, colliding_bunches) for name, ranking in rankings.items()}
+    def rates_at(edges: np.ndarray) -> dict[str, ZeroBiasRates]:
+        return {name: zero_bias_rates(ranking, edges, colliding_bunches) for name, ranking in rankings.items()}
 
     return ZeroBiasResult(
-        colliding_bunches,
-        count(predictions),
-        n_saturated,
-        rates_at(binning.spectrum),
-        {
+        colliding_bunches=colliding_bunches,
+        counts=count(predictions),
+        n_saturated=n_saturated,
+        rates=rates_at(binning.spectrum),
+        ratios={
             name: rate_ratios(values, predictions.reco, predictions.weight, binning.spectrum)
             for name, values in quantities.items()
             if name != BASELINE
         },
-        {name: zero_bias_thresholds(ranking, ZERO_BIAS_RATES, colliding_bunches) for name, ranking in rankings.items()},
-        rates_at(np.asarray(thresholds, np.float64)),
+        at_rates={
+            name: zero_bias_thresholds(ranking, ZERO_BIAS_RATES, colliding_bunches)
+            for name, ranking in rankings.items()
+        },
+        at_thresholds=rates_at(np.asarray(thresholds, np.float64)),
     )

@@ -114,7 +114,7 @@ def test_thresholds_and_efficiencies_of_eight_quantities_are_those_of_each(rng):
     weights, allowed = np.ones(5000), np.array([0.1, 0.02, 0.005])
     rankings = {name: Ranking.of(values, weights) for name, values in scores.items()}
     rows = background_thresholds(scores, weights, rankings, allowed, rng)
-    found = signal_efficiencies(scores, weights, rows, rng)[0].rows
+    found = signal_efficiencies(scores, weights, rows, rng)[0].replicas
     for name, ranking in rankings.items():
         assert rows[name].shape == found[name].shape == (1 + N_REPLICAS, 3)
         assert rows[name][0].tolist() == ranking.thresholds(allowed).tolist()
@@ -129,9 +129,9 @@ def test_parts_of_the_efficiencies_sum_to_them_in_every_replica(rng):
     weights, kinds = rng.lognormal(0, 0.5, 500), rng.random(500) < 0.3
     whole, parts = signal_efficiencies(scores, weights, rows, rng, kinds)
     for name, values in scores.items():
-        assert sum(part.shares[name] for part in parts) == pytest.approx(whole.rows[name])
+        assert sum(part.shares[name] for part in parts) == pytest.approx(whole.replicas[name])
         for kind, part in enumerate(parts):
             chosen = kinds == kind
             passed = np.array([weights[chosen & (values > t)].sum() for t in thresholds[name]])
-            assert part.inside.rows[name][0] == pytest.approx(passed / weights[chosen].sum())
+            assert part.inside.replicas[name][0] == pytest.approx(passed / weights[chosen].sum())
             assert part.shares[name][0] == pytest.approx(passed / weights.sum())
