@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.hostile import hdf5_files
-from utils.formats.zero_bias import KINDS
+from utils.formats.trigger_objects import KINDS
 
 Rng = np.random.Generator
 Content = dict[str, pa.Array]

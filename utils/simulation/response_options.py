@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.formats.trigger_scales import JET_THRESHOLD
 from utils.runtime.options import flag
 from utils.simulation.smearing import InverseResponse, JetResolution, JetResponse, L1Response, LeptonResponse
 
@@ -25,7 +26,7 @@ class ResponseOptions:
     jet_scale_mean: float = flag(1.1, help="mean factor on the inverse response", above=0)
     jet_scale_width: float = flag(0.05, help="width of that factor", minimum=0)
     jet_resolution_factor: float = flag(2.0, help="L1 jet resolution over that of the tables", minimum=0)
-    jet_threshold: float = flag(20.0, help="L1 jet threshold", unit="GeV", minimum=0)
+    jet_threshold: float = flag(JET_THRESHOLD, help="L1 jet threshold", unit="GeV", minimum=0)
     muon_response: tuple[float, float] = flag(
         (0.98, 0.95), help="muon response within and beyond the |eta| edge", above=0
     )

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.data_processing import EGAMMAS, JETS, MUONS, PT
-from utils.formats import zero_bias
-from utils.formats.zero_bias import KINDS, ZeroBiasData, fill_slots
+from utils.formats import parquet
+from utils.formats.trigger_objects import KINDS, fill_slots
+from utils.formats.zero_bias import ZeroBiasData
 from utils.runtime.errors import UserError
 
 PI = np.pi
@@ -313,7 +314,7 @@ class TestRefused:
         self.check(tmp_path, tmp_path / "b", "has the events of", tmp_path / "a")
 
     def test_rows_of_a_few_bytes_do_not_take_all_memory(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(zero_bias, "READING_BYTES", 1 << 20)
+        monkeypatch.setattr(parquet, "READING_BYTES", 1 << 20)
         n_events, n_objects = 10_000, 99
         offsets = pa.array(np.arange(n_events + 1, dtype=np.int32) * n_objects)
         equal = pa.ListArray.from_arrays(offsets, pa.array(np.zeros(n_events * n_objects, np.int16)))
@@ -342,6 +343,6 @@ def test_jets_have_the_threshold_of_the_data_that_the_networks_learn_from():
 
     args = parse_args(["--input=QCD=x", "--train_output=y", "--test_output=z"])
     thresholds = {kind.prefix: kind.threshold for kind in KINDS}
-    assert thresholds["jets"] == zero_bias.JET_THRESHOLD == args.jet_threshold
+    assert thresholds["jets"] == args.jet_threshold
     assert thresholds["muons"] == args.muon_threshold
     assert thresholds["egammas"] == args.egamma_threshold
