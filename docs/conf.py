@@ -16,6 +16,8 @@ exclude_patterns = ["_build", "report"]  # report/ has the captions of the workf
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
 html_title = f"L1 regression {release}"
 
 autodoc_member_order = "bysource"

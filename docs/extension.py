@@ -3,11 +3,13 @@
 - ``{flags} SCRIPT``: the flags of a script, from its parser;
 - ``{configuration} SECTION``: the keys of a section of ``config.yaml``, from the file, its schema and the parser;
 - ``{schema} FILE``: the definitions of a JSON schema, a table each;
-- ``reference/api/``: a page for each folder of ``utils`` and ``nn``.
+- ``reference/api/``: a page for each folder of ``utils`` and ``nn``;
+- ``developers/generated/``: the diagrams.
 """
 
+import contextlib
+import importlib
 import re
-import sys
 from collections.abc import Iterable
 from operator import attrgetter
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import utils.runtime.environment  # noqa: F401
 
 # isort: split
+from diagrams import diagrams, write
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
@@ -35,7 +38,8 @@ class Generated(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        """Return the nodes of the Markdown."""
+        """Return the nodes of the Markdown, anew in each build."""
+        self.env.note_reread()
         lines = list(self.markdown(self.arguments[0] if self.arguments else ""))
         container = nodes.container()
         self.state.nested_parse(StringList(lines, source="generated"), self.content_offset, container)
@@ -66,18 +70,11 @@ class Schema(Generated):
         return schema_lines(ROOT / name)
 
 
-def write_api(app: Sphinx) -> None:
-    """Write the pages of the Python API where they changed, and remove those of folders that are gone."""
-    folder = Path(app.srcdir) / "reference" / "api"
-    folder.mkdir(exist_ok=True)
+def write_pages(app: Sphinx) -> None:
+    """Write the pages of the Python API and the diagrams."""
     pages = {f"{name}.md": api_page(name, modules) for name, modules in modules_by_folder().items()}
-    for path in folder.iterdir():
-        if path.name not in pages:
-            path.unlink()
-    for name, text in pages.items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    write(Path(app.srcdir) / "reference" / "api", pages)
+    write(Path(app.srcdir) / "developers" / "generated", diagrams())
 
 
 def keep_bars(app: Sphinx, kind: str, name: str, found: object, options: object, lines: list[str]) -> None:
@@ -90,13 +87,9 @@ def keep_bars(app: Sphinx, kind: str, name: str, found: object, options: object,
 def without_page(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Node) -> nodes.Node | None:
     """Return the plain text for a name of the project that exists but is not public, such as a type variable."""
     parts = node.get("reftarget", "").split(".")
-    for i in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:i]))
-        if parts[0] in PACKAGES and module is not None:
-            try:
-                attrgetter(".".join(parts[i:]))(module)
-            except AttributeError:
-                return None
+    for i in range(len(parts) - 1, 0, -1) if parts[0] in PACKAGES else ():
+        with contextlib.suppress(ImportError, AttributeError):
+            attrgetter(".".join(parts[i:]))(importlib.import_module(".".join(parts[:i])))
             return text
     return None
 
@@ -106,7 +99,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("flags", Flags)
     app.add_directive("configuration", Configuration)
     app.add_directive("schema", Schema)
-    app.connect("builder-inited", write_api)
+    app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("missing-reference", without_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
