@@ -33,13 +33,13 @@ report: $(VENV)/run.done
 
 # The page is opened where there is a screen.
 docs: $(VENV)/docs.done
-	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -n -q -d docs/_build/doctrees docs docs/_build/html
 	@echo "$(CURDIR)/docs/_build/html/index.html"
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then xdg-open docs/_build/html/index.html 2> /dev/null || true; fi
 
 # The links to other sites, which takes a network.
 linkcheck: $(VENV)/docs.done
-	$(BIN)/python -m sphinx -W --keep-going -q -b linkcheck docs docs/_build/linkcheck
+	$(BIN)/python -m sphinx -W --keep-going -q -b linkcheck -d docs/_build/doctrees docs docs/_build/linkcheck
 
 # Two processes more than cores, since tests wait for batch jobs and for processes to be killed.
 test: lint

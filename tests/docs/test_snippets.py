@@ -215,6 +215,7 @@ def run_page(page, folder):
     return list(noted(folder / "notes"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("bash", "python"))
 def test_the_snippets_of_a_page_run(page, tmp_path):
     commands = dict.fromkeys(tuple(words) for words in run_page(page, tmp_path))
