@@ -35,7 +35,7 @@ from utils.plotting.style import save
 from utils.runtime.arguments import checked, comma_separated, number, parser
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
-from utils.runtime.imports import imported_modules
+from utils.runtime.imports import numeric_modules
 from utils.runtime.paths import refuse_inputs_in
 from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import write_json
@@ -49,8 +49,8 @@ from utils.training.records import (
     is_finished,
     read_graphs,
     read_training,
-    record_of,
     say_finished,
+    training_record,
     warn_of_few_events,
 )
 from utils.training.student_batches import StudentBatches, StudentCreator
@@ -160,7 +160,7 @@ def made_for(args: argparse.Namespace) -> dict[str, Any]:
         **{f"--{name}": value for name, value in flags.items()},
         "--input": sha256(args.input),
         "--teacher": sha256(args.teacher / MODEL_FILE) if args.teacher else None,
-        "code": sha256(script_file, *imported_modules(script_file)),
+        "code": sha256(script_file, *numeric_modules(script_file)),
         "versions": {name: made_by["versions"][name] for name in ("hgq", "keras", "numpy", "tensorflow")},
     }
 
@@ -300,7 +300,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
         return
     with unfinished_folder(args.output, configuration) as folder:
         scratch = folder / SCRATCH if args.use_generator else None
-        graphs = read_graphs(args, data, StudentCreator(creator, inputs, targets), scratch)
+        graphs = read_graphs(args, data, StudentCreator(creator, inputs, targets), scratch)  # type: ignore[arg-type]
         events = graphs.counter.append_to(data.cutflow, "train_student")
         network, hyperparameters, history, front = train(args, inputs, graphs, n_features, folder)
         rows = pd.DataFrame(history, index=pd.RangeIndex(1, len(history["loss"]) + 1, name="epoch"))
@@ -309,7 +309,7 @@ def train_and_record(args: argparse.Namespace, data: L1Dataset) -> None:
         save(draw_history(history, "Student")[0], folder / "history")
         save(draw_front(history, front, args.max_ebops)[0], folder / "front")
         best = next(point for point in front if point["best"])
-        record = record_of(args, STUDENT, creator, graphs, events, configuration) | {
+        record = training_record(args, STUDENT, creator, graphs, events, configuration) | {  # type: ignore[arg-type]
             "feature_names": inputs.feature_names,
             "alpha": args.alpha if teacher else 1.0,
             "feature_weight": args.feature_weight if teacher else 0.0,

@@ -101,7 +101,7 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def report(args: argparse.Namespace, rows: Sequence[dict[str, Any]], **more: Any) -> None:
+def report(args: Any, rows: Sequence[dict[str, Any]], **more: Any) -> None:
     """Print the rows as a table and write them, the machine, the arguments and what else there is as JSON."""
     print(table(rows))
     for name, value in more.items():

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.baselines import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from benchmarks.common import benchmark_parser, cost, project_script, report
-from benchmarks.peers import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from utils.cli import progress
 from utils.evaluation.background_result import BackgroundResult, evaluate_background
 from utils.evaluation.binning import BINNINGS

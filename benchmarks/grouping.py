@@ -21,7 +21,8 @@ from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
 from utils.training import batches
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
-from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
+from utils.training.options import EventSplit
+from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 LOG_FEATURES = ("pt", "met", "ht")
 HIGH_MET = 40

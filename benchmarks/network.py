@@ -23,8 +23,9 @@ from utils.data_processing import N_SLOTS, METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import comma_separated, number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
-from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
+from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 if TYPE_CHECKING:
     import keras
@@ -214,9 +215,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         sizes = all_training_graphs(graphs).sizes
         operations = useful_operations(SAME_NETWORK, len(creator.feature_names), sizes)
         peak = peak_operations()
-        mean, variance = graphs.moments.mean[:-1].tolist(), graphs.moments.variance[:-1].tolist()
+        hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, LOSS)
         rows = []
-        for task in tasks(args, TeacherHyperModel(creator.feature_names, mean, variance, LOSS), sources):
+        for task in tasks(args, hypermodel, sources):
             times = interleaved(task.actions, args.rounds)
             for name, duration in times.items():
                 rate = len(sizes) / duration

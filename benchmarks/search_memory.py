@@ -19,7 +19,8 @@ from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number, parser
 from utils.runtime.text_files import write_json
 from utils.training.batches import GraphBatches
-from utils.training.training_graphs import EventSplit, read_training_graphs
+from utils.training.options import EventSplit, SearchOptions
+from utils.training.training_graphs import read_training_graphs
 
 MIB = 1 << 20
 
@@ -43,19 +44,16 @@ def memory_of_trials(data: Path, n_trials: int, clear: bool) -> list[float]:
     import keras
     from keras_tuner.engine.trial import Trial
 
-    from nn.search.hyperband import Hyperband
     from nn.search.tuner import Tuner
     from nn.teacher import TeacherHyperModel
 
     graphs = read_training_graphs(L1Dataset.check(data), METGraphCreator(), EventSplit(test_split=0.2, max_events=300))
-    n_continuous = len(METGraphCreator().feature_names) - 1
-    moments = graphs.moments.mean[:n_continuous].tolist(), graphs.moments.variance[:n_continuous].tolist()
-    hypermodel = TeacherHyperModel(METGraphCreator().feature_names, *moments, "huber_1.0")
+    hypermodel = TeacherHyperModel.from_moments(METGraphCreator(), graphs.moments, "huber_1.0")
     batches = GraphBatches(graphs, False, 16, 1), GraphBatches(graphs, True, 64, 1)
     fixed = {"units": 8, "heads": 2, "tuner/epochs": 1, "tuner/initial_epoch": 0}
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        search = Tuner(hypermodel, Hyperband(2, 2, 1, 1), Path(folder))
+        search = Tuner(hypermodel, SearchOptions(max_epochs=2, hyperband_factor=2), Path(folder))
         for i in range(n_trials):
             hp = search.oracle.get_space()
             hp.values = {**hp.values, **fixed, "learning_rate": 1e-3 * (1 + i)}

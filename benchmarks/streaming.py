@@ -22,7 +22,8 @@ from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
-from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
+from utils.training.options import EventSplit
+from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +87,7 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
     kept, streamed = (
         read_training_graphs(data, creator, EventSplit(test_split=TEST_SPLIT), scratch) for scratch in (None, folder)
     )
-    moments = kept.moments.mean[:-1].tolist(), kept.moments.variance[:-1].tolist()
-    hypermodel = TeacherHyperModel(creator.feature_names, *moments, "huber_1.0")
+    hypermodel = TeacherHyperModel.from_moments(creator, kept.moments, "huber_1.0")
     model = hypermodel.build_fixed(SAME_NETWORK)
     sources = [Epochs(model, graphs, batch_size) for graphs in (kept, streamed)]
     costs = []

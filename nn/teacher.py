@@ -22,8 +22,11 @@ from nn.layers import (
 )
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
+from utils.data_processing import GraphCreator
 from utils.training.batches import BATCHES_A_STEP
-from utils.training.hyperparameters import ACTIVATIONS, TeacherHyperparameters
+from utils.training.hyperparameters import TeacherHyperparameters
+from utils.training.normalisation import Moments
+from utils.training.search_space import DEFAULT_SEARCH_SPACE, SearchSpace
 
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
@@ -36,20 +39,9 @@ SUM_UNITS = {"met": 16.0, "ht": 64.0}
 LEAST_SUM = 0.5  # GeV, a step of the trigger's hardware: what a smaller sum of L1 counts as in a factor
 
 
-# For each hyperparameter the method of keras_tuner.HyperParameters that draws it, and its domain.
-SEARCH_SPACE: dict[str, tuple[str, dict[str, Any]]] = {
-    "graph_layers": ("Int", {"min_value": 2, "max_value": 4}),
-    "units": ("Int", {"min_value": 64, "max_value": 128, "step": 32}),
-    "heads": ("Int", {"min_value": 3, "max_value": 5}),
-    "activation": ("Choice", {"values": list(ACTIVATIONS)}),
-    "embedding": ("Int", {"min_value": 2, "max_value": 4}),
-    "attention_dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
-    "dropout": ("Float", {"min_value": 0.0, "max_value": 0.05}),
-    "learning_rate": ("Float", {"min_value": 1e-4, "max_value": 1e-2, "sampling": "log"}),
-}
-
-
-def sample_hyperparameters(hp: keras_tuner.HyperParameters, feature_names: Sequence[str]) -> TeacherHyperparameters:
+def sample_hyperparameters(
+    hp: keras_tuner.HyperParameters, feature_names: Sequence[str], space: SearchSpace = DEFAULT_SEARCH_SPACE
+) -> TeacherHyperparameters:
     """Draw hyperparameters from the search space, or read those that a trial has drawn.
 
     Parameters
@@ -58,18 +50,24 @@ def sample_hyperparameters(hp: keras_tuner.HyperParameters, feature_names: Seque
         Those of the trial.
     feature_names : sequence of str
         Names of the features; the embedding is searched only if "pid" is among them.
+    space : SearchSpace
 
     Returns
     -------
     TeacherHyperparameters
     """
-    defaults = TeacherHyperparameters()
-    names = [name for name in SEARCH_SPACE if name != "embedding" or "pid" in feature_names]
-    values = {}
-    for name in names:
-        kind, domain = SEARCH_SPACE[name]
-        values[name] = getattr(hp, kind)(name, default=getattr(defaults, name), **domain)
-    return TeacherHyperparameters(**values)
+    names = [name for name in space if name != "embedding" or "pid" in feature_names]
+    return TeacherHyperparameters(**{name: _draw(hp, name, space[name]) for name in names})
+
+
+def _draw(hp: keras_tuner.HyperParameters, name: str, domain: list[Any] | dict[str, Any]) -> Any:
+    """Draw a hyperparameter from its domain, one of a `SearchSpace`."""
+    default = getattr(TeacherHyperparameters(), name)
+    if isinstance(domain, list):
+        return hp.Choice(name, domain, default=default if default in domain else None)
+    draw = hp.Int if isinstance(default, int) else hp.Float
+    options = {"step": domain["step"]} if "step" in domain else {"sampling": "log"} if domain.get("log") else {}
+    return draw(name, min_value=domain["min"], max_value=domain["max"], default=default, **options)
 
 
 def _check_features(feature_names: Sequence[str], mean: Sequence[float], variance: Sequence[float]) -> None:
@@ -213,6 +211,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         Features that are log(x + 1).
     devices : int
         Devices over which each batch is divided.
+    search_space : SearchSpace
+        From which a trial draws.
 
     Raises
     ------
@@ -229,6 +229,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         metric_thresholds: Sequence[float] = (),
         log_features: Sequence[str] = (),
         devices: int = 1,
+        search_space: SearchSpace = DEFAULT_SEARCH_SPACE,
     ):
         super().__init__(name="teacher")
         self.feature_names = tuple(feature_names)
@@ -237,11 +238,37 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         self.loss = loss
         self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
+        self.search_space = search_space
         self._strategy = strategy_of(devices)
+
+    @classmethod
+    def from_moments(
+        cls,
+        creator: GraphCreator,
+        moments: Moments,
+        loss: str,
+        metric_thresholds: Sequence[float] = (),
+        devices: int = 1,
+        search_space: SearchSpace = DEFAULT_SEARCH_SPACE,
+    ) -> "TeacherHyperModel":
+        """Make the model for graphs of a creator, normalised with the moments of their features.
+
+        Raises
+        ------
+        ValueError
+            If a feature is the same in all events, naming it, or there are fewer devices.
+        """
+        continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
+        for i in continuous:
+            if moments.variance[i] == 0:
+                raise ValueError(f"feature '{creator.feature_names[i]}' is the same in all training events")
+        mean, variance = moments.mean[continuous].tolist(), moments.variance[continuous].tolist()
+        names, log_features = creator.feature_names, creator.log_features
+        return cls(names, mean, variance, loss, metric_thresholds, log_features, devices, search_space)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
-        return self.build_fixed(sample_hyperparameters(hp, self.feature_names))
+        return self.build_fixed(sample_hyperparameters(hp, self.feature_names, self.search_space))
 
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters."""

@@ -20,9 +20,10 @@ from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.training.loss_weights import LossWeights
+from utils.training.options import EventSplit
 from utils.training.records import is_finished, read_training
 from utils.training.student_batches import StudentBatches, StudentCreator
-from utils.training.training_graphs import EventSplit, read_training_graphs
+from utils.training.training_graphs import read_training_graphs
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
 

@@ -25,7 +25,8 @@ from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.training.batches import GraphBatches
 from utils.training.loss_weights import LossWeights
-from utils.training.training_graphs import EventSplit, read_training_graphs
+from utils.training.options import EventSplit
+from utils.training.training_graphs import read_training_graphs
 
 
 @pytest.fixture(scope="module")

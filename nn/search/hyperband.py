@@ -1,10 +1,9 @@
-"""Hyperband: its settings, the choice of the trials, and a state on disk that survives a kill at any moment."""
+"""Hyperband: the choice of the trials, and a state on disk that survives a kill at any moment."""
 
 import json
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,12 @@ from keras_tuner.engine.trial import Trial
 from nn.compat.keras_tuner import ResumableOracle
 from nn.training.fit import OBJECTIVE
 from utils.runtime import signals
+from utils.training.options import SearchOptions
 
 logger = logging.getLogger(__name__)
 
 PROJECT = "trials"
 FAILURES_TO_GIVE_UP = 10  # from the start of the search, without a completed trial
-
-
-@dataclass(frozen=True)
-class Hyperband:
-    """Settings of a search by Hyperband (Li et al. 2018, arXiv:1603.06560) for the lowest validation loss.
-
-    Attributes
-    ----------
-    max_epochs : int
-        Epochs of the longest trials.
-    factor : int
-        By which each round of a bracket has fewer trials of more epochs.
-    iterations : int
-        Times that all brackets are run.
-    seed : int
-    """
-
-    max_epochs: int
-    factor: int
-    iterations: int
-    seed: int
 
 
 class Oracle(ResumableOracle):
@@ -50,13 +29,13 @@ class Oracle(ResumableOracle):
     the same in one process and in several.
     """
 
-    def __init__(self, settings: Hyperband):
+    def __init__(self, options: SearchOptions):
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "min"),
-            max_epochs=settings.max_epochs,
-            factor=settings.factor,
-            hyperband_iterations=settings.iterations,
-            seed=settings.seed or 1 << 32,  # KerasTuner takes 0 for none
+            max_epochs=options.max_epochs,
+            factor=options.hyperband_factor,
+            hyperband_iterations=options.hyperband_iterations,
+            seed=options.seed or 1 << 32,  # KerasTuner takes 0 for none
             max_consecutive_failed_trials=math.inf,
         )
         self.verbose = 0

@@ -15,12 +15,13 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from nn.compat.keras_tuner import StatelessTuner
-from nn.search.hyperband import PROJECT, Hyperband, Oracle, last_line
-from nn.teacher import SEARCH_SPACE, TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
+from nn.search.hyperband import PROJECT, Oracle, last_line
+from nn.teacher import TeacherHyperModel, TeacherHyperparameters, sample_hyperparameters
 from nn.training.fit import OBJECTIVE, ProgressLog
 from nn.training.resume import BestWeights, load_best_weights, resumable_fit
 from utils.runtime.checkpoints import SCRATCH
 from utils.training.batches import Batches
+from utils.training.options import SearchOptions
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +51,15 @@ class Tuner(StatelessTuner):
     Parameters
     ----------
     hypermodel : TeacherHyperModel
-    settings : Hyperband
+    options : SearchOptions
     folder : Path
         Where the trials and their TensorBoard logs are kept.
     """
 
-    def __init__(self, hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path):
-        self._settings, self._folder = settings, folder
+    def __init__(self, hypermodel: TeacherHyperModel, options: SearchOptions, folder: Path):
+        self._seed, self._folder = options.seed, folder
         self._had_trial, self._n_trials = True, 0
-        super().__init__(Oracle(settings), hypermodel, folder, PROJECT)
+        super().__init__(Oracle(options), hypermodel, folder, PROJECT)
 
     def reload(self) -> None:
         """Read the state of the oracle."""
@@ -114,7 +115,7 @@ class Tuner(StatelessTuner):
         keras.backend.clear_session()
         gc.collect()
         values = trial.hyperparameters.values
-        keras.utils.set_random_seed(trial_seed(self._settings.seed, values))
+        keras.utils.set_random_seed(trial_seed(self._seed, values))
         model = self._built_model(trial.hyperparameters)
         try:
             history = resumable_fit(
@@ -135,7 +136,7 @@ class Tuner(StatelessTuner):
 
 
 def search_results(
-    hypermodel: TeacherHyperModel, settings: Hyperband, folder: Path
+    hypermodel: TeacherHyperModel, options: SearchOptions, folder: Path
 ) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
     """Read the results of a search that is over; of one without a result nothing is kept.
 
@@ -151,7 +152,7 @@ def search_results(
     RuntimeError
         If no trial was completed.
     """
-    oracle = Oracle(settings)
+    oracle = Oracle(options)
     oracle.open_project(folder, PROJECT)
     oracle.reload()
     trials = list(oracle.trials.values())
@@ -163,7 +164,8 @@ def search_results(
         why = f", the last one for: {reasons[-1]}" if reasons else ""
         raise RuntimeError(f"none of the {len(trials)} trials of the search came to an end{why}")
     best = min(completed, key=lambda trial: trial.score)
-    return sample_hyperparameters(best.hyperparameters, hypermodel.feature_names), [_row(trial) for trial in trials]
+    found = sample_hyperparameters(best.hyperparameters, hypermodel.feature_names, hypermodel.search_space)
+    return found, [_row(trial) for trial in trials]
 
 
 def _row(trial: Trial) -> dict[str, Any]:
@@ -175,5 +177,5 @@ def _row(trial: Trial) -> dict[str, Any]:
         OBJECTIVE: trial.score,
         "from_trial": values.get("tuner/trial_id", ""),
         **{name: values[f"tuner/{name}"] for name in ("bracket", "round", "initial_epoch", "epochs")},
-        **{name: values[name] for name in SEARCH_SPACE if name in values},
+        **{name: values[name] for name in vars(TeacherHyperparameters()) if name in values},
     }

@@ -11,6 +11,7 @@ from nn.training.resume import resumable_fit
 from utils.cli import progress
 from utils.runtime.checkpoints import SCRATCH
 from utils.training.batches import Batches
+from utils.training.options import FinalFitOptions
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +49,17 @@ def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
 
 
 def final_fit(
-    model: keras.Model, training: Batches, validation: Batches, max_epochs: int, patience: int, folder: Path
+    model: keras.Model, training: Batches, validation: Batches, options: FinalFitOptions, folder: Path
 ) -> dict[str, list[float]]:
     """Fit a compiled model until the validation loss no longer falls, and keep its best weights.
 
-    A call for the same that was killed is gone on with.
+    It continues where an earlier call with the same arguments was killed.
 
     Parameters
     ----------
     model : keras.Model
     training, validation : Batches
-    max_epochs, patience : int
-        Epochs at the most, and without a lower validation loss.
+    options : FinalFitOptions
     folder : Path
         Where the TensorBoard logs go.
 
@@ -71,18 +71,19 @@ def final_fit(
     Raises
     ------
     RuntimeError
-        If the loss was not a number.
+        If the loss is not a finite number.
     """
-    state, logs = folder / SCRATCH / f"final_{max_epochs}_{patience}.npz", folder / "tensorboard" / "final"
+    state = folder / SCRATCH / f"final_{options.final_epochs}_{options.patience}.npz"
+    logs = folder / "tensorboard" / "final"
     if not state.exists():
         shutil.rmtree(logs, ignore_errors=True)
     callbacks = [
-        *stopping_callbacks(patience),
+        *stopping_callbacks(options.patience),
         ProgressLog("final fit", len(training)),
         keras.callbacks.TensorBoard(logs),
         keras.callbacks.TerminateOnNaN(),
     ]
-    history = resumable_fit(model, training, validation, max_epochs, callbacks, state).history
+    history = resumable_fit(model, training, validation, options.final_epochs, callbacks, state).history
     if not all(math.isfinite(value) for value in (*history["loss"], *history.get("val_loss", [math.nan]))):
         state.unlink()
         shutil.rmtree(logs)

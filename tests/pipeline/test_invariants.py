@@ -19,8 +19,9 @@ from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
 from utils.training.loss_weights import LossWeights
+from utils.training.options import EventSplit
 from utils.training.records import read_training
-from utils.training.training_graphs import EventSplit, read_training_graphs
+from utils.training.training_graphs import read_training_graphs
 
 NUMBERS = {"QCD": np.arange(1, 501), "W": np.arange(1001, 1301)}
 NOT_RANDOM = [f"--{name}=0" for name in ("jet_scale_width", "jet_resolution_factor", "muon_resolution")]

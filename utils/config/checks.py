@@ -12,6 +12,7 @@ from utils.config.schema import complete, config_schema
 from utils.hardware.integers import HardwareScales
 from utils.runtime.errors import UserError
 from utils.training.loss_names import parse_loss
+from utils.training.search_space import SearchSpace
 
 MOST_ENTRIES = 100_000
 
@@ -35,7 +36,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def _check_trainings(config: Mapping[str, Any]) -> None:
-    """Refuse unknown losses, impossible scales of the hardware, and workers for a search that is left out."""
+    """Refuse unknown losses, impossible scales of the hardware, an invalid search space, and workers without a search."""
     for name in ("train_teacher", "train_student"):
         try:
             parse_loss(config[name].get("loss_function", "mse"))
@@ -47,6 +48,10 @@ def _check_trainings(config: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise UserError(f"configuration: train_student.{error}") from None
     teacher = config["train_teacher"]
+    try:
+        SearchSpace.from_dict(teacher.get("search_space", {}))
+    except ValueError as error:
+        raise UserError(f"configuration: train_teacher.search_space: {error}") from None
     for key in ("worker_jobs", "chief_host"):
         if teacher.get("hyperparameters") and teacher.get(key):
             raise UserError(

@@ -33,9 +33,7 @@ JSON_TYPES = {int: "integer", float: "number", str: "string", Path: "string"}
 BOUNDS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 PROCESS_NAME = {"type": "string", "pattern": f"^{NAME}$"}
 BY_HAND: dict[str, dict[str, tuple[str, ...]]] = {
-    "not_flags": {"train_teacher": ("worker_jobs",)},
-    "neutral": {"train_teacher": ("use_generator", "workers", "chief_host"), "train_student": ("use_generator",)},
-    "files": {"train_teacher": ("hyperparameters",)},
+    "neutral": {"train_student": ("use_generator",)},
 }
 
 
@@ -113,7 +111,6 @@ def complete(config: Mapping[str, Any]) -> None:
     for step in STEPS:
         for option in workflow_keys(step):
             config[step].setdefault(option.name, copy(option.default))
-    config["train_teacher"].setdefault("worker_jobs", 0)
 
 
 def options(step: str) -> list[Option]:
@@ -136,7 +133,7 @@ def _module(step: str) -> Any:
 
 def not_flags(step: str) -> tuple[str, ...]:
     """Return the keys of a section that are no flags of its script."""
-    return tuple(option.name for option in workflow_keys(step)) or BY_HAND["not_flags"].get(step, ())
+    return tuple(option.name for option in workflow_keys(step))
 
 
 def neutral(step: str) -> tuple[str, ...]:
@@ -146,8 +143,7 @@ def neutral(step: str) -> tuple[str, ...]:
 
 def file_defaults(step: str) -> dict[str, Path | None]:
     """Return the keys of a section that name a file or a folder of the user, and their defaults."""
-    by_hand = dict.fromkeys(BY_HAND["files"].get(step, ()) if not _module(step) else ())
-    return {option.name: option.default for option in options(step) if option.kind is Path} or by_hand
+    return {option.name: option.default for option in options(step) if option.kind is Path}
 
 
 def process_lists() -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ belong together stand in a small dataclass beside the code that uses them; a ste
 
 import argparse
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +84,13 @@ def flag(default: Any = MISSING, **metadata: Any) -> Any:
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=default.copy, metadata=known)
     return dataclasses.field(default=default, metadata=known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """The seed, which the configuration has once for all steps."""
+
+    seed: int = flag(1, help="seed of all random numbers", minimum=0, maximum=2**32 - 1, config=False)
 
 
 @dataclass(frozen=True)
@@ -241,6 +249,8 @@ def neutral(options: type) -> tuple[str, ...]:
 def as_text(value: Any) -> str:
     """Return a value as the text of a flag, the same for 20 and 20.0."""
     if isinstance(value, Mapping):
+        if any(isinstance(inner, Mapping | list) for inner in value.values()):
+            return json.dumps(dict(value))
         return ",".join(f"{name}={as_text(number)}" for name, number in value.items())
     if isinstance(value, list | tuple):
         return ",".join(map(as_text, value))

@@ -1,6 +1,7 @@
 """Short text files and JSON."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def write_json(path: str | Path, content: Any) -> None:
 
 def json_ready(content: Any) -> Any:
     """Return `content` in the types of JSON: arrays become lists, paths text, what is not finite None."""
-    if isinstance(content, dict):
+    if isinstance(content, Mapping):
         return {str(key): json_ready(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [json_ready(value) for value in content]

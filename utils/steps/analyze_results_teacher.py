@@ -6,8 +6,8 @@ from pathlib import Path
 
 from utils.evaluation.options import EvaluationOptions
 from utils.predictions import NO_MODELS
-from utils.runtime.options import flag
-from utils.steps.common import NAME, SOURCES, Seed
+from utils.runtime.options import Seed, flag
+from utils.steps.common import NAME, SOURCES
 from utils.variables import full_variable
 
 

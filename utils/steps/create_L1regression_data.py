@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.runtime.options import flag
+from utils.runtime.options import Seed, flag
 from utils.runtime.paths import resolved
 from utils.simulation.response_options import ResponseOptions
-from utils.steps.common import SOURCES, Seed
+from utils.steps.common import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)

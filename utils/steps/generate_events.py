@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli import process_name
-from utils.runtime.options import flag
+from utils.runtime.options import Seed, flag
 from utils.simulation.pythia_settings import DEFAULT_ENERGY
-from utils.steps.common import Seed
 
 COUNT = {"type": "integer", "minimum": 1}
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.runtime.options import flag
+from utils.runtime.options import Seed, flag
 from utils.runtime.paths import resolved
-from utils.steps.common import Seed
 from utils.training.sampling import SelectionOptions
 from utils.variables import VARIABLES, full_variable
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.runtime.options import flag
-from utils.steps.common import Seed
+from utils.runtime.options import Seed, flag
 from utils.variables import VARIABLES
 
 

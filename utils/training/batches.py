@@ -4,6 +4,7 @@ Events have few real objects in many slots. Batches therefore hold graphs of sim
 to its largest graph.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -181,3 +182,18 @@ class GraphBatches(TrainingBatches):
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         yield self._batch(graphs, rng)
+
+
+def training_batches(graphs: TrainingGraphs, batch_size: int, seed: int) -> tuple[GraphBatches, GraphBatches]:
+    """Make the batches of the training and of the validation.
+
+    Parameters
+    ----------
+    graphs : TrainingGraphs
+    batch_size : int
+        Events in a step of the optimizer, which takes `BATCHES_A_STEP` batches of the training; and in a batch of the
+        validation.
+    seed : int
+    """
+    per_batch = math.ceil(min(batch_size, graphs.n_training) / BATCHES_A_STEP)
+    return GraphBatches(graphs, False, per_batch, seed), GraphBatches(graphs, True, batch_size, seed)

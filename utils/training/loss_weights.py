@@ -8,6 +8,7 @@ import numpy as np
 
 from utils.data_processing import L1Events
 from utils.runtime.errors import UserError
+from utils.training.options import LossOptions
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class LossWeights:
     power: float = 1.0
     sampled_spectrum: bool = True
     process_shares: Mapping[str, float] | None = None
+
+    @classmethod
+    def from_options(cls, options: LossOptions) -> "LossWeights":
+        """Return the rule that options ask for."""
+        return cls(options.weight_power, bool(options.sampled_spectrum), options.process_shares or None)
 
     def event_weights(self, events: L1Events) -> np.ndarray:
         """Return the weights w of events, shape (n_events,), float32."""

@@ -19,8 +19,9 @@ from utils.runtime.errors import UserError
 from utils.runtime.provenance import provenance
 from utils.runtime.text_files import read_json
 from utils.training.loss_weights import LossWeights
+from utils.training.options import TrainingOptions
 from utils.training.ragged_graphs import EventCreator
-from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
+from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +76,6 @@ def add_loss_weights(args: argparse.ArgumentParser) -> None:
     )
 
 
-def loss_weights(args: argparse.Namespace) -> LossWeights:
-    """Return what an event counts in the loss."""
-    return LossWeights(args.weight_power, bool(args.sampled_spectrum), args.process_shares or None)
-
-
 def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
     """Return whether a training is finished that was made for all that is expected."""
     whole = all((output / name).exists() for name in (MODEL_FILE, TRAINING_FILE))
@@ -92,12 +88,11 @@ def say_finished(output: Path) -> None:
 
 
 def read_graphs(
-    args: argparse.Namespace, data: L1Dataset, creator: EventCreator, scratch: Path | None
+    options: TrainingOptions, data: L1Dataset, creator: EventCreator, scratch: Path | None
 ) -> TrainingGraphs:
-    """Read the events of a training, and log what they count in the loss."""
-    rule = loss_weights(args)
-    split = EventSplit(test_split=args.test_split, max_events=args.max_events, seed=args.seed)
-    graphs = read_training_graphs(data, creator, split, scratch, rule)
+    """Read the events of a training, and log their share of the loss."""
+    rule = LossWeights.from_options(options)
+    graphs = read_training_graphs(data, creator, options, scratch, rule)
     for name in rule.process_shares or {}:
         if name not in graphs.spectrum.process_shares(rule):
             logger.info("--process_shares: no event of %s is trained on, its share has no effect", name)
@@ -113,19 +108,19 @@ def warn_of_few_events(graphs: TrainingGraphs, n_parameters: int) -> None:
         logger.warning("%d events to train a network of %d parameters on", graphs.n_training, n_parameters)
 
 
-def record_of(
-    args: argparse.Namespace,
+def training_record(
+    options: TrainingOptions,
     kind: str,
     creator: GraphCreator,
     graphs: TrainingGraphs,
     events: Cutflow,
     made_for: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return what every training records of itself: what it is of, its events, and what made it.
+    """Return the part of the record that both trainings have: the variable, the events, and their origin.
 
     Parameters
     ----------
-    args : argparse.Namespace
+    options : TrainingOptions
     kind : {"teacher", "student"}
     creator : GraphCreator
     graphs : TrainingGraphs
@@ -141,11 +136,11 @@ def record_of(
         "variable": creator.variable,
         "log_features": creator.log_features,
         "feature_names": creator.feature_names,
-        "loss_function": args.loss_function,
-        "weight_power": args.weight_power,
-        "sampled_spectrum": args.sampled_spectrum,
-        "process_shares": graphs.spectrum.process_shares(loss_weights(args)),
-        "seed": args.seed,
+        "loss_function": options.loss_function,
+        "weight_power": options.weight_power,
+        "sampled_spectrum": options.sampled_spectrum,
+        "process_shares": graphs.spectrum.process_shares(LossWeights.from_options(options)),
+        "seed": options.seed,
         "n_training": graphs.n_training,
         "n_validation": graphs.n_validation,
         EVENT_COUNTS: events.record(),
@@ -155,7 +150,7 @@ def record_of(
             FINGERPRINTS: graphs.fingerprints.record(),
         },
         "code": {"sha256": made_for["code"]},
-        "made_by": provenance(args),
+        "made_by": provenance(options),
     }
 
 

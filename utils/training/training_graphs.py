@@ -15,29 +15,12 @@ from utils.runtime.errors import UserError
 from utils.runtime.random_streams import generator, uniforms
 from utils.training.loss_weights import LossSpectrum, LossWeights
 from utils.training.normalisation import Moments
+from utils.training.options import EventSplit
 from utils.training.ragged_graphs import EventCreator, GraphFile, RaggedGraphs
 
 TRAINING, VALIDATION = "training", "validation"
 NOT_IN_SUBSET, NO_JET, NO_TARGET = "not in the random subset", "no jet at L1", "no target"
 LOGGED_EDGES = (0, 20, 40, 60, 80, 100, 150, 200, 300)  # GeV, of the bins in which the share of the loss is logged
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventSplit:
-    """Choice of the events of a training, and their division.
-
-    Attributes
-    ----------
-    test_split : float
-        Share of the events for the validation.
-    max_events : int or None
-        Size of the random subset of the file; None for all events.
-    seed : int
-    """
-
-    test_split: float
-    max_events: int | None = None
-    seed: int = 1
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from utils.runtime.errors import UserError
 from utils.training import batches, training_graphs
 from utils.training.batches import GraphBatches, rotated_and_reflected, similar_size_batches
 from utils.training.loss_weights import LossWeights
+from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
-from utils.training.training_graphs import EventSplit, read_training_graphs, subset_counts
+from utils.training.training_graphs import read_training_graphs, subset_counts
 
 
 class TestSimilarSizes:

@@ -1,22 +1,21 @@
-"""How good is the teacher? Compare it with what a physicist would try first, on the same events, over several seeds.
+"""Compare the teacher with baselines, on the same events, over several seeds.
 
-All peers learn the same correction from the same events with the same weights in the loss, are tested on events that
-none has seen, and leave an event without a jet at L1 as it is. A seed divides and smears the events and trains anew.
+All baselines learn the same correction from the same events with the same weights in the loss. They are tested on other
+events, and do not correct an event without a jet at L1. Each seed divides and smears the events and trains anew.
 """
 
-import argparse
 import itertools
 import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.common import benchmark_parser, cost, project_script, report
+from benchmarks.common import cost, project_script, report
 from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
 from utils.evaluation.background_result import evaluate_background
 from utils.evaluation.binning import BINNINGS, Binning
@@ -25,21 +24,21 @@ from utils.evaluation.response import binned_response
 from utils.evaluation.signal_result import evaluate_signal
 from utils.formats.l1_files import L1Dataset
 from utils.predictions import Model, Predictions, predict_events
-from utils.runtime.arguments import checked, comma_separated, number
+from utils.runtime.options import flag, parse
 from utils.training.batches import BATCHES_A_STEP, GraphBatches
 from utils.training.loss_weights import LossWeights
+from utils.training.options import EventSplit, LossOptions
 from utils.training.ragged_graphs import RaggedGraphs
-from utils.training.records import add_loss_weights, loss_weights
-from utils.training.training_graphs import EventSplit, TrainingGraphs, read_training_graphs
+from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 from utils.variables import full_variable
 
 if TYPE_CHECKING:
     import keras
 
-BACKGROUND, PEER, TEACHER = "QCD", "peer", "teacher"
+BACKGROUND, CORRECTED, TEACHER = "QCD", "corrected", "teacher"
 WORKING_POINTS = (0.05, 0.01, 0.005)
 TEST_FRACTION, VALIDATION = 0.5, 0.1
-LOSS = "log_huber_3.0"
+CONFIGURED_SHARES = {BACKGROUND: 4.0}
 CALIBRATION_BINS = 40
 LEADING_OBJECTS = 4
 LOG_FEATURES = {"true_met": ("pt", "met", "ht"), "true_ht": ("pt", "ht")}
@@ -50,20 +49,20 @@ EPOCHS, PATIENCE, BATCH_SIZE = 25, 6, 256
 
 @dataclass(frozen=True)
 class Training:
-    """What the peers learn from: graphs of one file, with plain features and with those of the networks."""
+    """Training data of the baselines: graphs of one file, with plain features and with those of the networks."""
 
     data: L1Dataset
     seed: int
-    loss_weights: LossWeights
+    options: LossOptions
     creator: GraphCreator
 
     def graphs(self, creator: GraphCreator) -> TrainingGraphs:
         """Return graphs with the features of a creator."""
         split = EventSplit(test_split=VALIDATION, seed=self.seed)
-        return read_training_graphs(self.data, creator, split, loss_weights=self.loss_weights)
+        return read_training_graphs(self.data, creator, split, loss_weights=LossWeights.from_options(self.options))
 
     def all_graphs(self) -> RaggedGraphs:
-        """Return all graphs with plain features, for peers that need no validation events."""
+        """Return all graphs with plain features, for baselines that need no validation events."""
         graphs = self.graphs(self.creator)
         return RaggedGraphs.concatenate(
             [graphs.chunk(i, validation) for i in range(graphs.n_chunks) for validation in (False, True)]
@@ -75,16 +74,16 @@ Figures = dict[str, dict[str, Any]]  # estimates by process and name
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A trained peer: how it wants its graphs, and its correction of their features (n_graphs, n_nodes, n_features)."""
+class Baseline:
+    """A trained baseline: the creator of its graphs, and its correction of features (n_graphs, n_nodes, n_features)."""
 
     creator: GraphCreator
     predict: Predictor
 
 
-def uncorrected(training: Training) -> Peer:
-    """Leave everything as L1 has it."""
-    return Peer(training.creator, lambda features: np.ones(len(features), np.float32))
+def uncorrected(training: Training) -> Baseline:
+    """Leave the sums of L1 uncorrected."""
+    return Baseline(training.creator, lambda features: np.ones(len(features), np.float32))
 
 
 def event_sum(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
@@ -92,7 +91,7 @@ def event_sum(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
     return features[:, :, creator.feature_names.index("ht" if creator.variable == "true_ht" else "met")].max(1)
 
 
-def calibration(training: Training) -> Peer:
+def calibration(training: Training) -> Baseline:
     """Correct L1's MET or HT by itself: mean true over mean L1 value in bins of equal numbers of events."""
     graphs = training.all_graphs()
     reco, true = event_sum(graphs.padded(), training.creator), graphs.labels[:, 1]
@@ -106,7 +105,7 @@ def calibration(training: Training) -> Peer:
     def predict(features: np.ndarray) -> np.ndarray:
         return np.interp(event_sum(features, training.creator), centres, factor).astype(np.float32)
 
-    return Peer(training.creator, predict)
+    return Baseline(training.creator, predict)
 
 
 def event_features(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
@@ -131,16 +130,16 @@ def event_features(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
     pid = features[:, :, -1] if has_pid else np.where(pt > 0, PID_JET, 0)
     px, py = pt * np.cos(phi), pt * np.sin(phi)
     met_phi = np.arctan2(py.sum(1), px.sum(1))[:, None]
-    to_met = np.abs(np.angle(np.exp(1j * (phi - met_phi))))
+    angle_to_met = np.abs(np.angle(np.exp(1j * (phi - met_phi))))
     columns = [np.hypot(px.sum(1), py.sum(1)), features[:, :, creator.feature_names.index("ht")].max(1)]
     for kind in (PID_MUON, PID_EGAMMA, PID_JET) if has_pid else (PID_JET,):
-        of_kind = pid == kind
-        kind_pt = np.where(of_kind, pt, 0)
-        x, y = (px * of_kind).sum(1), (py * of_kind).sum(1)
-        columns += [of_kind.sum(1), kind_pt.sum(1), np.hypot(x, y), (kind_pt * np.cos(to_met)).sum(1)]
+        is_kind = pid == kind
+        kind_pt = np.where(is_kind, pt, 0)
+        x, y = (px * is_kind).sum(1), (py * is_kind).sum(1)
+        columns += [is_kind.sum(1), kind_pt.sum(1), np.hypot(x, y), (kind_pt * np.cos(angle_to_met)).sum(1)]
         leading = np.argsort(-kind_pt, axis=1, kind="stable")[:, : LEADING_OBJECTS if kind == PID_JET else 1]
-        there = np.take_along_axis(of_kind, leading, 1)
-        for values in (pt, np.abs(eta), to_met):
+        there = np.take_along_axis(is_kind, leading, 1)
+        for values in (pt, np.abs(eta), angle_to_met):
             columns += list(np.where(there, np.take_along_axis(values, leading, 1), np.nan).T)
         if kind == PID_JET and leading.shape[1] > 1:
             first, second = np.take_along_axis(phi, leading, 1)[:, :2].T
@@ -148,7 +147,7 @@ def event_features(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def trees(training: Training) -> Peer:
+def trees(training: Training) -> Baseline:
     """Boost trees on event features, with the squared error of the logarithm of the correction."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -165,10 +164,10 @@ def trees(training: Training) -> Peer:
         logarithm = model.predict(event_features(features, training.creator))
         return np.maximum(np.exp(logarithm) - LOG_OFFSET, 0).astype(np.float32)
 
-    return Peer(training.creator, predict)
+    return Baseline(training.creator, predict)
 
 
-def network(training: Training, deep_sets: bool) -> Peer:
+def network(training: Training, deep_sets: bool) -> Baseline:
     """Train the teacher with its default hyperparameters, or a DeepSets network of the same inputs and size."""
     import keras
 
@@ -179,10 +178,8 @@ def network(training: Training, deep_sets: bool) -> Peer:
 
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
     graphs = training.graphs(creator)
-    continuous = [i for i, name in enumerate(creator.feature_names) if name != "pid"]
-    mean, variance = graphs.moments.mean[continuous].tolist(), graphs.moments.variance[continuous].tolist()
     hyperparameters = TeacherHyperparameters()
-    hypermodel = TeacherHyperModel(creator.feature_names, mean, variance, LOSS, log_features=creator.log_features)
+    hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, training.options.loss_function)
     keras.utils.set_random_seed(training.seed)
     if deep_sets:
         model = build_deep_sets(hypermodel)
@@ -192,11 +189,11 @@ def network(training: Training, deep_sets: bool) -> Peer:
     batches = GraphBatches(graphs, False, BATCH_SIZE // BATCHES_A_STEP, training.seed)
     validation = GraphBatches(graphs, True, BATCH_SIZE, training.seed)
     fit(model, batches, validation, epochs=EPOCHS, callbacks=stopping_callbacks(PATIENCE))
-    return Peer(creator, lambda features: predict(model, features))
+    return Baseline(creator, lambda features: predict(model, features))
 
 
 def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "keras.Model":
-    """Build a network of the teacher's inputs, sum and readout whose objects do not know of each other before the sum.
+    """Build a network of the teacher's inputs, sum and readout without a connection between objects before the sum.
 
     Zaheer et al. 2017, arXiv:1703.06114. The defaults give as many parameters as the teacher's.
     """
@@ -214,7 +211,7 @@ def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "kera
     return keras.Model(features, correction_of(event, features, hyperparameters, names, log_features))
 
 
-PEERS: dict[str, Callable[[Training], Peer]] = {
+BASELINES: dict[str, Callable[[Training], Baseline]] = {
     "L1": uncorrected,
     "calibration": calibration,
     "trees": trees,
@@ -226,7 +223,7 @@ PEERS: dict[str, Callable[[Training], Peer]] = {
 def squared_error(predictions: Predictions, threshold: float) -> Estimate:
     """Return the mean squared error of the correction of events above a true value in GeV, all counting the same."""
     rows = (predictions.true > threshold) & (predictions.reco > 0) & (predictions.jets > 0)
-    squares = (predictions.corrections[PEER][rows] - predictions.true[rows] / predictions.reco[rows]) ** 2
+    squares = (predictions.corrections[CORRECTED][rows] - predictions.true[rows] / predictions.reco[rows]) ** 2
     return Estimate(squares.mean(), squares.std() / math.sqrt(rows.sum()))
 
 
@@ -237,7 +234,7 @@ def figures(
     background = evaluate_background(events[BACKGROUND], binning, WORKING_POINTS, None, (), seed)
     found: Figures = {}
     for name, predictions in events.items():
-        corrected, true = predictions.scores[PEER], predictions.true
+        corrected, true = predictions.scores[CORRECTED], predictions.true
         response = np.divide(corrected, true, where=true > 0, out=np.full(len(true), np.nan))
         rng = np.random.default_rng([seed, len(found)])
         resolution = binned_response(true, response, predictions.weight, edges, rng)
@@ -250,36 +247,52 @@ def figures(
             found[name][f"squared error above {threshold:g}"] = squared_error(predictions, threshold)
         if name != BACKGROUND:
             signal = evaluate_signal(predictions, background, binning, seed, name)
-            found[name]["area"] = signal.roc[PEER].area
+            found[name]["area"] = signal.roc[CORRECTED].area
             points = signal.gains
-            for of, estimate in (("efficiency", points.efficiency[PEER]), ("gap closed", points.gap_closed[PEER])):
+            for of, estimate in (
+                ("efficiency", points.efficiency[CORRECTED]),
+                ("gap closed", points.gap_closed[CORRECTED]),
+            ):
                 for i, efficiency in enumerate(WORKING_POINTS):
                     found[name][f"{of} {100 * efficiency:g}%"] = Estimate(estimate.value[i], estimate.error[i])
     return found
 
 
-def compare(args: argparse.Namespace, seed: int, folder: Path) -> dict[str, Figures]:
-    """Divide, smear, train all peers and evaluate them with one seed: figures by peer, process and name."""
+@dataclass(frozen=True, kw_only=True)
+class Options(LossOptions):
+    """Flags of the benchmark; where the shares of the processes are left out, they are those of config.yaml."""
+
+    input: list[str] = flag(help="events of a process; may be repeated", metavar="NAME=FILES")
+    output: Path = flag(help="JSON file of the numbers and the machine")
+    variable: str = flag("true_met", help="met or ht", parse=full_variable)
+    processes: tuple[str, ...] = flag(("QCD", "W"), help="processes of the training")
+    flat: float | None = flag(None, help="flatten the spectrum below this; none: leave it", unit="GeV", above=0)
+    baselines: tuple[str, ...] = flag(tuple(BASELINES), help="which of the baselines", choices=tuple(BASELINES))
+    seeds: int = flag(3, help="number of seeds", minimum=1)
+
+
+def compare(options: Options, seed: int, folder: Path) -> dict[str, Figures]:
+    """Divide, smear, train all baselines and evaluate them with one seed: figures by baseline, process and name."""
     train, test, selected = (folder / f"{name}.h5" for name in ("train", "test", "selected"))
-    inputs = [f"--input={text}" for text in args.input]
+    inputs = [f"--input={text}" for text in options.input]
     outputs = ("--train_output", train, "--test_output", test)
     flags = (f"--seed={seed}", f"--test_fraction={TEST_FRACTION}")
     cost(project_script("create_L1regression_data.py", *inputs, *outputs, *flags))
-    sampling = [f"--sampling_var={args.variable}", f"--sampling_threshold={args.flat}"] if args.flat else []
-    processes = f"--processes={','.join(args.processes)}"
+    sampling = [f"--sampling_var={options.variable}", f"--sampling_threshold={options.flat}"] if options.flat else []
+    processes = f"--processes={','.join(options.processes)}"
     files = ("--input", train, "--output", selected)
     cost(project_script("selective_sampling_jets.py", *files, processes, *sampling, f"--seed={seed}"))
-    training = Training(L1Dataset.check(selected), seed, loss_weights(args), graph_creator(args.variable))
+    training = Training(L1Dataset.check(selected), seed, options, graph_creator(options.variable))
     data = L1Dataset.check(test)
     found = {}
-    for name in args.peers:
-        peer = PEERS[name](training)
+    for name in options.baselines:
+        baseline = BASELINES[name](training)
         chunks = data.chunks(1 << 16, true_objects=False)
-        model = Model(peer.creator.features, peer.predict)
-        predictions = predict_events(chunks, list(data.process_names), args.variable, {PEER: model})
+        model = Model(baseline.creator.features, baseline.predict)
+        predictions = predict_events(chunks, list(data.process_names), options.variable, {CORRECTED: model})
         events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
-        edges = np.array(RESPONSE_EDGES[args.variable], float)
-        found[name] = figures(events, BINNINGS[args.variable], edges, THRESHOLDS[args.variable], seed)
+        edges = np.array(RESPONSE_EDGES[options.variable], float)
+        found[name] = figures(events, BINNINGS[options.variable], edges, THRESHOLDS[options.variable], seed)
     return found
 
 
@@ -294,21 +307,21 @@ def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
     rows = []
     keys = ((process, name) for process, of_process in first.items() for name in of_process)
 
-    def values_of(peer: str, process: str, name: str) -> np.ndarray:
-        return np.array([float(seed[peer][process][name].value) for seed in seeds])
+    def values_of(baseline: str, process: str, name: str) -> np.ndarray:
+        return np.array([float(seed[baseline][process][name].value) for seed in seeds])
 
     def spread(values: np.ndarray) -> float:
         return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
-    for (process, name), peer in itertools.product(keys, seeds[0]):
-        estimates = [seed[peer][process][name] for seed in seeds]
-        values = values_of(peer, process, name)
+    for (process, name), baseline in itertools.product(keys, seeds[0]):
+        estimates = [seed[baseline][process][name] for seed in seeds]
+        values = values_of(baseline, process, name)
         more = values_of(TEACHER, process, name) - values if TEACHER in seeds[0] else np.full(len(seeds), math.nan)
         rows.append(
             {
                 "process": process,
                 "figure": name,
-                "peer": peer,
+                "baseline": baseline,
                 "mean": float(values.mean()),
                 "error": math.sqrt(np.mean([float(estimate.error) ** 2 for estimate in estimates])),
                 "spread": spread(values),
@@ -320,23 +333,16 @@ def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compare the peers with each seed."""
-    parser = benchmark_parser(__doc__ or "")
-    parser.add_argument("--input", action="append", required=True, metavar="NAME=FILES", help="events of a process")
-    parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
-    parser.add_argument("--processes", type=comma_separated(str), default="QCD,W", help="of the training")
-    parser.add_argument("--flat", type=number(float, above=0), help="flatten the spectrum below this [GeV]")
-    add_loss_weights(parser)
-    parser.set_defaults(process_shares={BACKGROUND: 4.0})  # those of config.yaml
-    parser.add_argument("--peers", type=comma_separated(str), default=",".join(PEERS), help="which of the peers")
-    parser.add_argument("--seeds", type=number(int, 1), default=3, help="how many")
-    args = parser.parse_args(argv)
+    """Compare the baselines with each seed."""
+    options = parse(Options, __doc__, argv)
+    if options.process_shares is None:
+        options = replace(options, process_shares=CONFIGURED_SHARES)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     found = []
-    for seed in range(1, 1 + args.seeds):
+    for seed in range(1, 1 + options.seeds):
         with tempfile.TemporaryDirectory() as folder:
-            found.append(compare(args, seed, Path(folder)))
-    report(args, table_rows(found))
+            found.append(compare(options, seed, Path(folder)))
+    report(options, table_rows(found))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What the peers of the teacher are given and how their figures are averaged, against events computed by hand."""
+"""Features of the baselines and the average of their figures, against events computed by hand."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks.peers import Training, build_deep_sets, calibration, event_features, event_sum, table_rows
+from benchmarks.baselines import Training, build_deep_sets, calibration, event_features, event_sum, table_rows
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.evaluation.bootstrap import Estimate
-from utils.training.loss_weights import LossWeights
+from utils.training.options import LossOptions
 from utils.training.ragged_graphs import RaggedGraphs
 
 
@@ -37,11 +37,11 @@ def test_features_of_jets_alone():
     assert_allclose(found, [30, 170, 2, 170, 30, 30, 100, 70, 2.0, 0.5, 0, np.pi, np.pi], rtol=1e-5, atol=1e-4)
 
 
-def test_features_know_neither_order_nor_turn():
+def test_features_depend_neither_on_order_nor_on_rotation():
     objects = (40, 1.0, 0.5, 1), (100, -2.0, 2.0, 3), (70, 0.5, -1.0, 3), (30, 0.1, 1.0, 2)
-    turned = [(pt, -eta, phi + 1.3, pid) for pt, eta, phi, pid in objects[::-1]]
-    features = [event_features(graph(*of, met=50, ht=170), METGraphCreator()) for of in (objects, turned)]
-    # Float32 momenta of 240 GeV in all are turned, which is off by 3e-5 GeV.
+    rotated = [(pt, -eta, phi + 1.3, pid) for pt, eta, phi, pid in objects[::-1]]
+    features = [event_features(graph(*of, met=50, ht=170), METGraphCreator()) for of in (objects, rotated)]
+    # Float32 momenta of 240 GeV in all are rotated, which is off by 3e-5 GeV.
     assert_allclose(*features, rtol=1e-5, atol=1e-4)
 
 
@@ -54,9 +54,9 @@ def test_calibration_finds_the_factor_of_each_met(monkeypatch):
     factor = np.where(reco < 50, 0.5, 1)
     graphs = RaggedGraphs.from_padded(features, np.stack([factor, factor * reco], 1).astype(np.float32))
     monkeypatch.setattr(Training, "all_graphs", lambda _: graphs)
-    peer = calibration(Training(None, 1, LossWeights(), METGraphCreator()))
-    assert_allclose(event_sum(features, peer.creator), reco)
-    found = peer.predict(features)
+    baseline = calibration(Training(None, 1, LossOptions(), METGraphCreator()))
+    assert_allclose(event_sum(features, baseline.creator), reco)
+    found = baseline.predict(features)
     far = np.abs(reco - 50) > 3
     assert_allclose(found[far], factor[far], rtol=1e-5)
 
@@ -78,7 +78,7 @@ def test_average_over_seeds():
     assert trees == {
         "process": "W",
         "figure": "area",
-        "peer": "trees",
+        "baseline": "trees",
         "mean": 2.0,
         "error": pytest.approx(np.sqrt(12.5)),
         "spread": pytest.approx(np.sqrt(2)),
