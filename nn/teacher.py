@@ -64,7 +64,8 @@ def _draw(hp: keras_tuner.HyperParameters, name: str, domain: list[Any] | dict[s
     """Draw a hyperparameter from its domain, one of a `SearchSpace`."""
     default = getattr(TeacherHyperparameters(), name)
     if isinstance(domain, list):
-        return hp.Choice(name, domain, default=default if default in domain else None)
+        drawn = hp.Choice(name, domain, default=default if default in domain else None)
+        return type(default)(drawn)  # KerasTuner makes integers of true and false
     draw = hp.Int if isinstance(default, int) else hp.Float
     options = {"step": domain["step"]} if "step" in domain else {"sampling": "log"} if domain.get("log") else {}
     return draw(name, min_value=domain["min"], max_value=domain["max"], default=default, **options)

@@ -28,6 +28,8 @@ from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.training_graphs import read_training_graphs
 
+SPACE = '--search_space={"units": {"min": 4, "max": 8, "step": 2}, "graph_layers": {"min": 1, "max": 2}}'
+
 
 @pytest.fixture(scope="module")
 def train_file(smeared_folder):
@@ -320,11 +322,8 @@ class TestSearch:
     def folder(cls, train_file, tmp_path_factory):
         """Search among small networks."""
         output = tmp_path_factory.mktemp("searched") / "teacher"
-        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300"]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(models.SEARCH_SPACE, "units", ("Int", {"min_value": 4, "max_value": 8, "step": 2}))
-            patch.setitem(models.SEARCH_SPACE, "graph_layers", ("Int", {"min_value": 1, "max_value": 2}))
-            assert main(words) == 0
+        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300", SPACE]
+        assert main(words) == 0
         return output
 
     def test_table_has_a_row_for_each_trial_of_hyperband(self, folder):
@@ -337,6 +336,12 @@ class TestSearch:
     def test_trials_are_drawn(self, folder):
         assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
         assert (folder / "trials.pdf").exists()
+
+    def test_space_is_on_record(self, folder):
+        space = read_json(folder / "training.json")["made_by"]["arguments"]["search_space"]
+        assert space["units"] == {"min": 4, "max": 8, "step": 2}
+        assert space["learning_rate"] == {"min": 1e-4, "max": 1e-2, "log": True}
+        assert list(space)[:4] == ["graph_layers", "units", "heads", "activation"]
 
     def test_hyperparameters_are_in_the_space_and_the_best_are_kept(self, folder):
         trials = read_table(folder / "trials.csv")
@@ -362,7 +367,7 @@ class TestSearch:
         caplog.set_level(logging.INFO)
         output = tmp_path / "teacher"
         shutil.copytree(folder, output)
-        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300"]
+        words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300", SPACE]
         assert main([*words, "--final_epochs=4"]) == 0
         assert "the search of the finished training is used again" in caplog.text
         assert "trial 0000" not in caplog.text
@@ -390,10 +395,10 @@ class TestFailingTrials:
                 return history
 
             monkeypatch.setattr(search, "resumable_fit", fit)
-            monkeypatch.setitem(models.SEARCH_SPACE, "graph_layers", ("Int", {"min_value": 1, "max_value": 1}))
             output = tmp_path / "teacher"
-            words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300", *flags]
-            assert main(words) == code
+            space = '--search_space={"graph_layers": [1]}'
+            words = [f"--input={train_file}", f"--output={output}", *QUICK, *MET_FLAGS, "--max_events=300", space]
+            assert main([*words, *flags]) == code
             return output
 
         return run
@@ -450,9 +455,6 @@ class TestErrors:
     def test_more_devices_than_there_are(self, error):
         assert error("--devices=99").startswith("error: --devices: expected 99 GPUs, found ")
 
-    def test_unknown_variable(self, error):
-        assert "unknown variable 'mht', expected one of true_met" in error("--variable=mht")
-
     @pytest.mark.parametrize(("variable", "feature"), [("met", "eta"), ("met", "pid"), ("ht", "met")])
     def test_unknown_log_feature(self, variable, feature, error):
         message = error(f"--variable={variable}", f"--log_features=pt,{feature}")
@@ -498,7 +500,7 @@ class TestErrors:
         assert "nan.h5: dataset 'smeared_met', event 55: expected GeV from 0" in error(path=tmp_path / "nan.h5")
 
     def test_no_event_left(self, error):
-        assert "train.h5: no event is left for the " in error("--max_events=1")
+        assert "train.h5: no event is left for the " in error("--max_events=2")
 
     def test_input_in_the_output_is_refused(self, met_teacher, train_file):
         before = (met_teacher / "training.json").stat()
@@ -525,7 +527,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("flag", "named"),
         [
-            ("--max_events=0", "--max_events: expected an integer of at least 1"),
+            ("--variable=mht", "--variable: unknown variable 'mht', expected one of true_met"),
+            ("--max_events=1", "--max_events: expected an integer of at least 2"),
+            (
+                '--search_space={"units": {"min": 8, "max": 4}}',
+                "--search_space: units: expected min <= max, received",
+            ),
+            ("--search_space=units", "--search_space: expected a JSON mapping of hyperparameters, received: 'units'"),
             ("--test_split=0", "--test_split: expected a number above 0"),
             ("--use_generator=2", "--use_generator: invalid choice: 2"),
             ("--metric_thresholds=50,-1", "--metric_thresholds: expected a number of at least 0, found '-1'"),

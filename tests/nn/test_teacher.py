@@ -14,13 +14,13 @@ from nn.layers import GraphAttention
 from nn.losses import get_loss
 from nn.teacher import (
     L2,
-    SEARCH_SPACE,
     TeacherHyperModel,
     TeacherHyperparameters,
     build_teacher,
     load_teacher,
     sample_hyperparameters,
 )
+from utils.training.search_space import DEFAULT_SEARCH_SPACE
 
 MET_FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
 HT_FEATURES = ("pt", "eta", "phi", "ht")
@@ -151,7 +151,7 @@ def test_search_space(names):
         "heads": {3, 4, 5},
         "activation": {"relu", "elu"},
     }
-    assert set(hp.values) | {"embedding"} == set(SEARCH_SPACE)
+    assert set(hp.values) | {"embedding"} == set(DEFAULT_SEARCH_SPACE)
     drawn = []
     for seed in range(50):
         hp = keras_tuner.HyperParameters()
@@ -168,7 +168,7 @@ def test_search_space(names):
 
 def test_search_space_has_all_hyperparameters_but_what_the_network_is_made_of():
     names = [field.name for field in dataclasses.fields(TeacherHyperparameters)]
-    assert names == [*SEARCH_SPACE, "relative", "residual", "readout", "target"]
+    assert names == [*DEFAULT_SEARCH_SPACE, "relative", "residual", "readout", "target"]
 
 
 @pytest.mark.parametrize("residual", [True, False])

@@ -84,6 +84,7 @@ CHANGES = [
     ("train_teacher.use_generator", 1, {}),
     ("train_teacher.test_split", 0.3, TRAINED),
     ("train_teacher.batch_size", 100, TRAINED),
+    ("train_teacher.search_space", {"units": [64]}, TRAINED),
     ("train_teacher.max_epochs", 7, TRAINED),
     ("train_teacher.final_epochs", 7, TRAINED),
     ("train_teacher.patience", 7, TRAINED),

@@ -20,7 +20,7 @@ from utils.config.processes import check_generation, check_names, check_not_left
 from utils.config.schema import config_schema, not_flags
 from utils.data_processing import graph_creator
 from utils.runtime.errors import UserError
-from utils.runtime.imports import imported_modules
+from utils.runtime.imports import EXCEPTIONS, WITHOUT_NUMBERS, imported_modules, numeric_modules
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("true_met", "true_ht", "original_met")
@@ -136,6 +136,13 @@ class TestCheck:
             ("train_teacher.log_features.met", ["pt"], "log_features: .*'met' was unexpected"),
             ("train_teacher.metric_thresholds.true_met", [50, 50], "true_met: .*non-unique"),
             ("train_teacher.max_events", 1, "train_teacher.max_events: 1 is less than the minimum of 2"),
+            ("train_teacher.search_space.units", 64, "train_teacher.search_space.units: 64 is not of type"),
+            ("train_teacher.search_space.unit", [64], "train_teacher.search_space: unit: expected one of graph_layers"),
+            (
+                "train_teacher.search_space.units.min",
+                65.5,
+                "search_space: units: expected a positive integer",
+            ),
             ("analyze_results_teacher.bg_names", [], "analyze_results_teacher.bg_names: "),
             ("analyze_results_teacher.signal_names", [], "signal_names: expected at least one"),
             ("analyze_results_teacher.signal_names", ["W", "QCD"], "'QCD' is named twice"),
@@ -328,7 +335,7 @@ class TestScripts:
         parsed = vars(parse_args([*REQUIRED[script], *words]))
         for key, setting in section.items():
             value = setting[variable] if isinstance(setting, dict) and variable in setting else setting
-            found = list(parsed[key]) if isinstance(value, list) else parsed[key]
+            found = type(value)(parsed[key]) if isinstance(value, list | dict) else parsed[key]
             assert found == value, key
 
     def test_have_a_flag_for_each_key_that_the_schema_allows(self, script, capsys):
@@ -370,6 +377,33 @@ class TestModules:
         assert {ROOT / "nn" / name for name in ("layers.py", "losses.py", "teacher.py")} <= {*found}
         assert ROOT / "utils" / "simulation" / "smearing.py" in found  # through the plots
         assert ROOT / "utils" / "simulation" / "detector.py" not in found
+
+    @pytest.mark.parametrize("script", ["train_teacher", "train_student"])
+    def test_with_numbers_are_those_that_compute(self, script):
+        found = {str(path.relative_to(ROOT)) for path in numeric_modules(ROOT / f"{script}.py")}
+        computing = ("data_processing", "variables", "formats/l1_files", "runtime/random_streams", "runtime/compiled")
+        training = ("batches", "loss_weights", "normalisation", "ragged_graphs", "training_graphs")
+        assert {f"utils/{name}.py" for name in computing} <= found
+        assert {f"utils/training/{name}.py" for name in training} <= found
+        assert {"nn/layers.py", "nn/losses.py", "nn/training/fit.py"} <= found
+        left_out = ("utils/plotting", "utils/steps", "utils/evaluation", "utils/cli.py", "utils/runtime/signals.py")
+        assert not any(name.startswith(left_out) for name in found)
+
+    def test_that_a_network_imports_count_without_being_listed(self, tmp_path):
+        for name in (*WITHOUT_NUMBERS, *EXCEPTIONS):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch() if name.endswith(".py") else (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / "train.py").write_text("import nn.model, utils.plotting.style\n")
+        (tmp_path / "nn").mkdir()
+        (tmp_path / "nn" / "model.py").write_text("import utils.new, utils.runtime.compiled, utils.cli\n")
+        (tmp_path / "utils" / "new.py").touch()
+        (tmp_path / "utils" / "plotting" / "style.py").write_text("import utils.colours\n")
+        (tmp_path / "utils" / "colours.py").touch()
+        found = [str(path.relative_to(tmp_path)) for path in numeric_modules(tmp_path / "train.py")]
+        assert found == ["nn/model.py", "utils/new.py", "utils/runtime/compiled.py"]
+        (tmp_path / "utils" / "cli.py").unlink()
+        with pytest.raises(FileNotFoundError, match=r"utils/cli\.py: is left out .* but is not there"):
+            numeric_modules(tmp_path / "train.py")
 
 
 @pytest.mark.parametrize("script", ["generate_events", "selective_sampling_jets", "analyze_results_teacher"])

@@ -36,7 +36,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def _check_trainings(config: Mapping[str, Any]) -> None:
-    """Refuse unknown losses, impossible scales of the hardware, an invalid search space, and workers without a search."""
+    """Refuse losses, search spaces and scales of the hardware that do not exist, and workers without a search."""
     for name in ("train_teacher", "train_student"):
         try:
             parse_loss(config[name].get("loss_function", "mse"))

@@ -27,6 +27,7 @@ class Options(TrainingOptions, SearchOptions, FinalFitOptions):
         unit="GeV",
         minimum=0,
         by_variable=METRIC_THRESHOLDS,
+        schema={"uniqueItems": True},
     )
     batch_size: int = flag(256, help="events in a step of the optimizer", minimum=1)
     devices: int = flag(1, help="GPUs of this machine over which each batch is divided", minimum=1)
