@@ -277,7 +277,7 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
         return [f"{scale * number[key]:.{digits}f}" for key in ("value", "error")]
 
     shares = " ".join(lines[start + 1 : lines.index("", start)])
-    assert shares.startswith("Of the gain of teacher, events without a jet at L1, which stay uncorrected, make ")
+    assert shares.startswith("Share of uncorrected events (without a jet at L1) in the gain of teacher: ")
     start = lines.index("", start)
     for i, (point, allowed) in enumerate(zip(points, ("2%", "90"), strict=True)):
         of_model, parts = point["models"]["teacher"], point["parts"]
@@ -325,7 +325,7 @@ def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatc
         assert point["models"]["teacher"]["kept"]["value"] == 1
         assert point["models"]["student"]["kept"]["value"] == 0
         assert point["signal_efficiency"]["student"] == point["signal_efficiency"]["baseline"]
-    assert "gain / that of teacher [%]" in (tmp_path / "plots" / "summary.txt").read_text()
+    assert "gain / gain of teacher [%]" in (tmp_path / "plots" / "summary.txt").read_text()
 
 
 def test_models_of_different_variables_are_refused(model_dir, data, tmp_path):
@@ -426,7 +426,7 @@ def test_where_all_working_points_are_beyond_the_sample_no_gain_is_said_to_be_kn
     use(monkeypatch, perfect)
     assert main(arguments(model_dir, data, "--background_efficiencies", "1e-6", "--fixed_rates", "")) == 0
     text = (model_dir.parent / "plots" / "summary.txt").read_text()
-    assert "What teacher gains is not known" in text and "gains nothing" not in text
+    assert "The gain of teacher is unknown" in text and "is not above its error" not in text
 
 
 @pytest.mark.usefixtures("no_plots")
