@@ -2,8 +2,10 @@
 
 import h5py
 import numpy as np
+import pyarrow as pa
 
 from utils.data_processing import L1Events
+from utils.formats.zero_bias import KINDS
 
 # First slot, number of slots, class, mean number of objects, least pT, mean pT above it, largest |eta|.
 KINDS_OF_OBJECTS = ((1, 4, 2, 0.4, 5, 20, 2.5), (5, 4, 3, 0.4, 3, 20, 2.4), (9, 10, 4, 2.5, 15, 30, 4.5))
@@ -26,17 +28,22 @@ def random_particles(n_events, seed=0):
     return particles
 
 
+def events_datasets(particles, weights=None):
+    """Return the datasets of an events file, as other programs write them."""
+    datasets = {
+        "Particles": particles,
+        "Particles_Names": np.array([b"Pt", b"Eta", b"Phi", b"Class"]),
+        "Particles_Classes": np.array([b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4"]),
+    }
+    return datasets if weights is None else {**datasets, "Weights": np.asarray(weights, np.float32)}
+
+
 def write_events(path, particles, weights=None):
-    """Write an events file as other programs would."""
+    """Write an events file; `Particles` are compressed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        file.create_dataset("Particles", data=particles, compression="gzip")
-        file["Particles_Names"] = np.array([b"Pt", b"Eta", b"Phi", b"Class"])
-        file["Particles_Classes"] = np.array(
-            [b"MET_class_1", b"Four_Ele_class_2", b"Four_Mu_class_3", b"Ten_Jet_class_4"]
-        )
-        if weights is not None:
-            file["Weights"] = np.asarray(weights, np.float32)
+        for name, values in events_datasets(particles, weights).items():
+            file.create_dataset(name, data=values, compression="gzip" if name == "Particles" else None)
     return path
 
 
@@ -105,14 +112,20 @@ def random_l1_events(n_events, seed=0):
     )
 
 
+def l1_datasets(events, names=(b"QCD_1", b"W_2"), weights=True):
+    """Return the datasets of an L1 regression file, with the weights of the events unless they are not asked for."""
+    columns = {name: values for name, values in vars(events).items() if values is not None}
+    if not weights:
+        del columns["weights"]
+    return {**columns, "ids_names": np.array(names)}
+
+
 def write_l1(path, events, names=(b"QCD_1", b"W_2"), weights=True):
-    """Write an L1 regression file, with the weights of the events unless they are not asked for."""
+    """Write an L1 regression file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        for name, values in vars(events).items():
-            if values is not None and (weights or name != "weights"):
-                file[name] = values
-        file["ids_names"] = np.array(names)
+        for name, values in l1_datasets(events, names, weights).items():
+            file[name] = values
     return path
 
 
@@ -120,3 +133,20 @@ def read_hdf5(path):
     """Return all datasets of a file by name."""
     with h5py.File(path) as file:
         return {name: values[()] for name, values in file.items()}
+
+
+def zero_bias_column(lists):
+    """Return a column of zero-bias events, with the list of its integers for each event."""
+    return pa.array(lists, pa.list_(pa.int16()))
+
+
+def random_zero_bias(n_events, seed=0):
+    """Return the columns of zero-bias events: objects in integers of the trigger, and the sums of CMS."""
+    rng = np.random.default_rng(seed)
+    columns = {}
+    for kind, most in zip(KINDS, (8, 12, 12), strict=True):
+        sizes = rng.integers(0, most + 1, n_events)
+        for name, least, largest in zip(kind.names, (0, -50, 0), (300, 50, kind.phi_steps), strict=True):
+            columns[name] = zero_bias_column([rng.integers(least, largest, size) for size in sizes])
+    met, ht = rng.integers(0, 900, (2, n_events))
+    return {**columns, "MET_Et": pa.array(met, pa.int32()), "HT_Et": pa.array(ht, pa.int32())}

@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 from isal import isal_zlib
 
+from tests.toys import events_datasets, l1_datasets, random_l1_events, random_particles
+
 Rng = np.random.Generator
 Content = dict[str, Any]
 
@@ -21,40 +23,12 @@ TYPES = ("f2", "f8", ">f4", "f4", "i4", "u1", "?", "c8", "S3", np.longdouble)
 
 def events_content(rng: Rng) -> Content:
     """Return the datasets of a good events file."""
-    particles = np.zeros((N_EVENTS, 19, 4), np.float32)
-    for first, last, number in ((0, 1, 1), (1, 5, 2), (5, 9, 3), (9, 19, 4)):
-        slots = particles[:, first:last]
-        pt = -np.sort(-rng.exponential(40, slots.shape[:2]), axis=1)
-        angles = rng.uniform(-2.5, 2.5, slots.shape[:2]), rng.uniform(-np.pi, np.pi, slots.shape[:2])
-        n_real = rng.integers(0, 3 if last > 1 else 2, N_EVENTS)
-        real = np.arange(last - first) < n_real[:, None]
-        slots[:] = np.where(real[:, :, None], np.stack([pt, *angles, np.full(pt.shape, number)], axis=2), 0)
-    return {
-        "Particles": particles,
-        "Weights": rng.exponential(1, N_EVENTS).astype(np.float32),
-        "Particles_Names": np.array([b"Pt", b"Eta", b"Phi", b"Class"]),
-    }
+    return events_datasets(random_particles(N_EVENTS, rng), rng.exponential(1, N_EVENTS))
 
 
 def l1_content(rng: Rng) -> Content:
     """Return the datasets of a good L1 regression file."""
-    objects = np.zeros((N_EVENTS, 18, 3), np.float32)
-    for first, last in ((0, 4), (4, 8), (8, 18)):
-        slots = objects[:, first:last]
-        pt = -np.sort(-(20 + rng.exponential(40, slots.shape[:2])), axis=1)
-        angles = rng.uniform(-2.5, 2.5, slots.shape[:2]), rng.uniform(-np.pi, np.pi, slots.shape[:2])
-        real = np.arange(last - first) < rng.integers(0, 3, N_EVENTS)[:, None]
-        slots[:] = np.where(real[:, :, None], np.stack([pt, *angles], axis=2), 0)
-    sums = {f"{kind}_{name}": rng.exponential(50, N_EVENTS) for kind in ("smeared", "true") for name in ("met", "ht")}
-    sums["original_met"] = rng.exponential(50, N_EVENTS)
-    return {
-        "smeared_data": objects,
-        "true_data": objects.copy(),
-        **{name: values.astype(np.float32) for name, values in sums.items()},
-        "ids": rng.integers(1, 3, N_EVENTS).astype(np.int32),
-        "weights": rng.exponential(1, N_EVENTS).astype(np.float32),
-        "ids_names": np.array([b"QCD_1", b"W_2"]),
-    }
+    return l1_datasets(random_l1_events(N_EVENTS, rng))
 
 
 # What is changed before a file is written: arrays, or functions that write something else under the name

@@ -9,7 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.hostile import hdf5_files
+<<<<<<< Updated upstream
 from utils.formats.trigger_objects import KINDS
+=======
+from tests.toys import random_zero_bias
+from utils.formats.zero_bias import KINDS
+>>>>>>> Stashed changes
 
 Rng = np.random.Generator
 Content = dict[str, pa.Array]
@@ -21,14 +26,7 @@ TYPES = (pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.bool_(), pa.stri
 
 def content(rng: Rng) -> Content:
     """Return the columns of a good file."""
-    columns = {}
-    for kind, most in zip(KINDS, (8, 12, 12), strict=True):
-        offsets = pa.array(np.concatenate([[0], np.cumsum(rng.integers(0, most + 1, N_EVENTS))]), pa.int32())
-        for name, least, largest in zip(kind.names, (0, -60, 0), (300, 60, kind.phi_steps), strict=True):
-            values = rng.integers(least, largest, offsets[-1].as_py())
-            columns[name] = pa.ListArray.from_arrays(offsets, pa.array(values, pa.int16()))
-    sums = rng.integers(0, 900, (2, N_EVENTS))
-    return {**columns, "MET_Et": pa.array(sums[0], pa.int32()), "HT_Et": pa.array(sums[1] / 2, pa.float32())}
+    return random_zero_bias(N_EVENTS, rng)
 
 
 def _any(rng: Rng, content: Content) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.toys import random_zero_bias, zero_bias_column
 from utils.data_processing import EGAMMAS, JETS, MUONS, PT
 from utils.formats import parquet
 from utils.formats.trigger_objects import KINDS, fill_slots
@@ -39,19 +40,8 @@ def hand_made():
 def columns(prefix, events):
     (kind,) = (kind for kind in KINDS if kind.prefix == prefix)
     return {
-        name: pa.array([[item[i] for item in event] for event in events], SHORT) for i, name in enumerate(kind.names)
+        name: zero_bias_column([[item[i] for item in event] for event in events]) for i, name in enumerate(kind.names)
     }
-
-
-def random_columns(n_events, seed=1):
-    rng = np.random.default_rng(seed)
-    found = {}
-    for kind, most in zip(KINDS, (8, 12, 12), strict=True):
-        sizes = rng.integers(0, most + 1, n_events)
-        events = [rng.integers((0, -50, 0), (300, 50, kind.phi_steps), (size, 3)) for size in sizes]
-        found |= columns(kind.prefix, events)
-    sums = rng.integers(0, 900, (2, n_events))
-    return {**found, "MET_Et": pa.array(sums[0], pa.int32()), "HT_Et": pa.array(sums[1], pa.int32())}
 
 
 def write(path, table, **options):
@@ -175,7 +165,7 @@ class TestReading:
     @pytest.mark.parametrize("layout", [write_folders, write_flat])
     @pytest.mark.parametrize("row_group_size", [7, 1000])
     def test_chunks_do_not_matter(self, tmp_path, layout, row_group_size):
-        layout(tmp_path, random_columns(100), row_group_size=row_group_size)
+        layout(tmp_path, random_zero_bias(100), row_group_size=row_group_size)
         whole, reference, _ = read(tmp_path)
         assert len(whole) == len(reference) == 100
         for size in (1, 13, 100):
@@ -185,15 +175,15 @@ class TestReading:
             assert [len(part.events) for part in parts] == [size] * (100 // size) + [100 % size] * (100 % size > 0)
 
     def test_row_groups_of_folders_may_differ(self, tmp_path):
-        write_folders(tmp_path / "a", random_columns(50))
-        write_folders(tmp_path / "b", random_columns(50))
-        write(tmp_path / "b" / "jets" / "part-0.parquet", jets_of(random_columns(50)), row_group_size=11)
+        write_folders(tmp_path / "a", random_zero_bias(50))
+        write_folders(tmp_path / "b", random_zero_bias(50))
+        write(tmp_path / "b" / "jets" / "part-0.parquet", jets_of(random_zero_bias(50)), row_group_size=11)
         assert np.array_equal(read(tmp_path / "a", size=8)[0], read(tmp_path / "b", size=8)[0])
 
     def test_all_runs_splits_and_files_are_read_in_the_order_of_their_names(self, tmp_path):
         expected = []
         for i, place in enumerate(("391000/test", "391000/train", "391001/train")):
-            table = random_columns(10 + i, seed=i)
+            table = random_zero_bias(10 + i, seed=i)
             write_folders(tmp_path / place, table)
             expected.append(table["MET_Et"].to_numpy() / 2)
         data = ZeroBiasData.check(tmp_path, "smeared_met")
@@ -201,16 +191,16 @@ class TestReading:
         assert np.array_equal(np.concatenate([part.reference for part in data.chunks(100)]), np.concatenate(expected))
 
     def test_links_to_folders_on_another_disk_are_followed_and_hidden_files_are_not_read(self, tmp_path):
-        write_folders(tmp_path / "disk" / "train", random_columns(10))
+        write_folders(tmp_path / "disk" / "train", random_zero_bias(10))
         (tmp_path / "[zerobias]" / "train").mkdir(parents=True)
         (tmp_path / "[zerobias]" / "391000").symlink_to(tmp_path / "disk")
-        write(tmp_path / "[zerobias]" / "391000" / "train" / "jets" / ".part.parquet", random_columns(3))
+        write(tmp_path / "[zerobias]" / "391000" / "train" / "jets" / ".part.parquet", random_zero_bias(3))
         assert len(read(tmp_path / "[zerobias]")[0]) == 10
 
     @pytest.mark.parametrize("layout", [write_folders, write_flat])
     def test_both_layouts_hold_the_same(self, tmp_path, layout):
-        layout(tmp_path, random_columns(30))
-        assert np.array_equal(read(tmp_path)[0], read(write_folders(tmp_path / "other", random_columns(30)))[0])
+        layout(tmp_path, random_zero_bias(30))
+        assert np.array_equal(read(tmp_path)[0], read(write_folders(tmp_path / "other", random_zero_bias(30)))[0])
 
     @pytest.mark.parametrize("kind", [pa.large_list(pa.int32()), pa.list_(pa.uint16()), pa.list_(pa.int64())])
     def test_lists_may_be_of_any_integers(self, tmp_path, hand_made, kind):
@@ -241,11 +231,11 @@ class TestRefused:
         self.check(tmp_path, tmp_path, "expected Parquet files", "found none")
 
     def test_no_events(self, tmp_path):
-        self.check(write_flat(tmp_path, random_columns(0)), tmp_path, "no events")
+        self.check(write_flat(tmp_path, random_zero_bias(0)), tmp_path, "no events")
 
     def test_other_numbers_of_rows(self, tmp_path, hand_made):
         write_folders(tmp_path, hand_made)
-        path = write(tmp_path / "jets" / "part-0.parquet", jets_of(random_columns(5)))
+        path = write(tmp_path / "jets" / "part-0.parquet", jets_of(random_zero_bias(5)))
         self.check(tmp_path, path, tmp_path / "muons" / "part-0.parquet", "expected 2 rows", "found 5")
 
     def test_other_numbers_of_files(self, tmp_path, hand_made):
@@ -304,13 +294,13 @@ class TestRefused:
     @pytest.mark.parametrize("way", ["symlink", "copy", "part"])
     @pytest.mark.parametrize("layout", [write_folders, write_flat])
     def test_the_same_events_twice(self, tmp_path, layout, way):
-        layout(tmp_path / "a", random_columns(50))
+        layout(tmp_path / "a", random_zero_bias(50))
         if way == "symlink":
             (tmp_path / "b").symlink_to(tmp_path / "a")
         elif way == "copy":
             shutil.copytree(tmp_path / "a", tmp_path / "b")
         else:
-            layout(tmp_path / "b", {name: column[:30] for name, column in random_columns(50).items()})
+            layout(tmp_path / "b", {name: column[:30] for name, column in random_zero_bias(50).items()})
         self.check(tmp_path, tmp_path / "b", "has the events of", tmp_path / "a")
 
     def test_rows_of_a_few_bytes_do_not_take_all_memory(self, tmp_path, monkeypatch):
@@ -318,19 +308,19 @@ class TestRefused:
         n_events, n_objects = 10_000, 99
         offsets = pa.array(np.arange(n_events + 1, dtype=np.int32) * n_objects)
         equal = pa.ListArray.from_arrays(offsets, pa.array(np.zeros(n_events * n_objects, np.int16)))
-        table = random_columns(n_events) | dict.fromkeys(KINDS[-1].names, equal)
+        table = random_zero_bias(n_events) | dict.fromkeys(KINDS[-1].names, equal)
         write_flat(tmp_path, table, compression="zstd", use_dictionary=False)
         (path,) = tmp_path.rglob("*.parquet")
         self.check(tmp_path, path, "column 'jets_jetIEt': 3 MiB in a group of rows, expected at most 1")
 
     def test_a_file_that_was_cut_short(self, tmp_path):
-        write_folders(tmp_path, random_columns(200))
+        write_folders(tmp_path, random_zero_bias(200))
         path = tmp_path / "jets" / "part-0.parquet"
         path.write_bytes(path.read_bytes()[:-100])
         self.check(tmp_path, path, "not a readable Parquet file, damaged or cut short")
 
     def test_a_file_that_is_damaged_inside(self, tmp_path):
-        write_folders(tmp_path, random_columns(2000))
+        write_folders(tmp_path, random_zero_bias(2000))
         path = tmp_path / "jets" / "part-0.parquet"
         content = bytearray(path.read_bytes())
         content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
