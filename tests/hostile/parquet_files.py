@@ -9,12 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.hostile import hdf5_files
-<<<<<<< Updated upstream
-from utils.formats.trigger_objects import KINDS
-=======
 from tests.toys import random_zero_bias
-from utils.formats.zero_bias import KINDS
->>>>>>> Stashed changes
+from utils.formats.trigger_objects import KINDS
 
 Rng = np.random.Generator
 Content = dict[str, pa.Array]
