@@ -202,7 +202,7 @@ def check_verilog(design: "RTLModel", folder: Path, events: Expected) -> None:
 
 def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: Expected) -> dict[str, Any]:
     """Write a project of hls4ml, and compare its compiled C++ with the Keras model; say so if there can be none."""
-    from nn.firmware.hls import hls_project, remove_time_of_saving, simulate_hls
+    from nn.firmware.hls import hls_project, remove_times, simulate_hls
 
     logger.info("write and compile a project of hls4ml")
     try:
@@ -219,7 +219,7 @@ def write_hls(args: argparse.Namespace, student: Student, folder: Path, events: 
     events.compare(found, "the C++ of hls4ml")
     for library in folder.glob("firmware/*.so"):
         library.unlink()
-    remove_time_of_saving(folder / "keras_model.keras")
+    remove_times(folder / "keras_model.keras")
     settings = folder / "hls4ml_config.yml"
     settings.write_text(settings.read_text().replace(str(folder), str(args.output / folder.name)))
     return {"written": True, "events": len(events.words), "mismatches": 0}

@@ -4,7 +4,7 @@ The Keras model is compared with the same weights and four integer bits more in 
 interpreter of its logic. Events are random, soft, extreme but not saturated, saturated in some slots, or sparse.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.common import benchmark_parser, report
 from export_firmware import Student, load_network
+from nn.compat.hgq import add_integer_bits, input_quantisers, wraps_around
 from utils.cli import progress
 from utils.hardware.integers import HardwareEvents, HardwareScales
 from utils.hardware.ports import Port, input_words, random_words, word_events
@@ -44,11 +45,8 @@ def events_of_kind(kind: str, ports: Sequence[Port], scales: HardwareScales, n: 
 def widen(network: keras.Model, bits: int) -> None:
     """Give the activations of a network more integer bits."""
     for layer in network.layers:
-        quantisers = getattr(layer, "_iq", ())
-        for quantiser in quantisers if isinstance(quantisers, Iterable) else [quantisers]:
-            if quantiser.quantizer.overflow_mode == "WRAP":
-                integer_bits = quantiser.quantizer._i
-                integer_bits.assign(integer_bits + bits)
+        for quantiser in filter(wraps_around, input_quantisers(layer)):
+            add_integer_bits(quantiser, bits)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

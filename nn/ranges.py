@@ -2,31 +2,33 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 from hgq.layers import QDense, QEinsum
 from hgq.layers.ops.merge import QMaximum, QMinimum, QMultiply
+from hgq.quantizer import Quantizer
 
+from nn.compat.hgq import fraction_bits, input_quantisers, set_integer_bits, wraps_around
+from nn.compat.keras import input_names, output_name
 from utils.hardware.ranges import InputRanges
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The least and the largest value of each number of an array, over all inputs.
+    """The smallest and the largest value of each number of an array, over all inputs.
 
     Attributes
     ----------
     low, high : np.ndarray, shape (..., n), float64
-        Of an event, shape (n,); of an object, shape (n_cells, n_kinds, n), one of the cells of its kind.
+        Of an event, shape (n,). Of an object, shape (n_cells, n_kinds, n): it is in one of the cells of its kind.
     """
 
     low: np.ndarray
     high: np.ndarray
 
-    def each(self, function: Callable[[np.ndarray], np.ndarray]) -> "Interval":
-        """Apply a function that does not fall."""
+    def apply(self, function: Callable[[np.ndarray], np.ndarray]) -> "Interval":
+        """Apply a function that never decreases."""
         return Interval(function(self.low), function(self.high))
 
     def times(self, kernel: np.ndarray) -> "Interval":
@@ -36,7 +38,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Pooled(Interval):
+class ObjectSum(Interval):
     """Sums over objects, each of which may be missing.
 
     Attributes
@@ -50,18 +52,18 @@ class Pooled(Interval):
     counts: np.ndarray
 
     @classmethod
-    def of(cls, objects: Interval, counts: np.ndarray) -> "Pooled":
+    def over(cls, objects: Interval, counts: np.ndarray) -> "ObjectSum":
         """Sum over objects."""
         low, high = np.minimum(objects.low.min(0), 0), np.maximum(objects.high.max(0), 0)
         return cls(counts @ low, counts @ high, objects, counts)
 
     def times(self, kernel: np.ndarray) -> Interval:
-        """Multiply each object by a matrix, which keeps together what belongs together, before the sum."""
-        return Pooled.of(self.objects.times(kernel), self.counts)
+        """Multiply each object by a matrix before the sum, which gives a narrower interval than after it."""
+        return ObjectSum.over(self.objects.times(kernel), self.counts)
 
 
 @dataclass(frozen=True)
-class Joined(Interval):
+class Concatenation(Interval):
     """Arrays one after the other.
 
     Attributes
@@ -72,60 +74,59 @@ class Joined(Interval):
     parts: Sequence[Interval]
 
     @classmethod
-    def of(cls, *parts: Interval) -> "Joined":
+    def join(cls, *parts: Interval) -> "Concatenation":
         """Join arrays."""
         low, high = (np.concatenate([getattr(part, end) for part in parts]) for end in ("low", "high"))
         return cls(low, high, parts)
 
     def times(self, kernel: np.ndarray) -> Interval:
-        """Multiply the parts by their rows of a matrix, and add."""
+        """Multiply the parts by their rows of a matrix, and add the products."""
         rows = np.split(kernel, np.cumsum([len(part.low) for part in self.parts])[:-1])
-        products = [part.times(of_part) for part, of_part in zip(self.parts, rows, strict=True)]
+        products = [part.times(part_rows) for part, part_rows in zip(self.parts, rows, strict=True)]
         return Interval(*(np.sum([getattr(product, end) for product in products], axis=0) for end in ("low", "high")))
 
 
-def _numpy(values: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(values), np.float64)
-
-
-def _fit(quantiser: Any, values: Interval) -> Interval:
-    """Give a quantiser that would wrap around the integer bits that values need, and return what it makes of them."""
-    inner = quantiser.quantizer
-    if inner.overflow_mode != "WRAP":
+def _fit(quantiser: Quantizer, values: Interval) -> Interval:
+    """Give a quantiser that wraps around the integer bits that values need, and return the rounded values."""
+    if not wraps_around(quantiser):
         return values
-    fraction = _numpy(inner.f)
+    fraction = fraction_bits(quantiser)
     scale = 2.0 ** fraction.ravel()
-    steps = values.each(lambda ends: np.floor(ends * scale + 0.5))
+    steps = values.apply(lambda ends: np.floor(ends * scale + 0.5))
     low, high = (
-        of_all(ends.reshape(-1, ends.shape[-1]), axis=0).reshape(fraction.shape)
-        for ends, of_all in ((steps.low, np.min), (steps.high, np.max))
+        extreme(ends.reshape(-1, ends.shape[-1]), axis=0).reshape(fraction.shape)
+        for ends, extreme in ((steps.low, np.min), (steps.high, np.max))
     )
     _, bits = np.frexp(np.maximum(high, np.where(low < 0, -low - 1, 0)))  # of whole numbers: 2^bits is above them
-    inner._k.assign((low < 0).astype(np.uint8))
-    inner._i.assign((bits - fraction).astype(np.float32))
-    return steps.each(lambda ends: ends / scale)
+    set_integer_bits(quantiser, low < 0, bits - fraction)
+    return steps.apply(lambda ends: ends / scale)
 
 
 def _dense(layer: QDense, values: Interval) -> Interval:
     """Multiply rounded values, or round and multiply in one: both bounds hold."""
-    kernel = _numpy(layer.qkernel)
-    bias = _numpy(layer.qbias) if layer.use_bias else 0.0
-    half_a_step = 0.5 * 2.0 ** -_numpy(layer.iq.quantizer.f).ravel()
+    (quantiser,) = input_quantisers(layer)
+    kernel = _float64(layer.qkernel)
+    bias = _float64(layer.qbias) if layer.use_bias else 0.0
+    half_a_step = 0.5 * 2.0 ** -fraction_bits(quantiser).ravel()
     rounding = np.broadcast_to(half_a_step, len(kernel)) @ np.abs(kernel)
-    rounded, exact = _fit(layer.iq, values).times(kernel), values.times(kernel)
+    rounded, exact = _fit(quantiser, values).times(kernel), values.times(kernel)
     low, high = np.maximum(rounded.low, exact.low - rounding), np.minimum(rounded.high, exact.high + rounding)
     return _activation(layer, Interval(low + bias, high + bias))
 
 
+def _float64(values: keras.KerasTensor) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(values), np.float64)
+
+
 def _activation(layer: keras.layers.Layer, values: Interval) -> Interval:
-    return values.each(lambda ends: np.maximum(ends, 0)) if layer.activation is keras.activations.relu else values
+    return values.apply(lambda ends: np.maximum(ends, 0)) if layer.activation is keras.activations.relu else values
 
 
 RULES: dict[type, Callable[..., Interval]] = {
     QDense: _dense,
     keras.layers.Activation: _activation,
     keras.layers.Add: lambda layer, a, b: Interval(a.low + b.low, a.high + b.high),
-    keras.layers.Concatenate: lambda layer, *parts: Joined.of(*parts),
+    keras.layers.Concatenate: lambda layer, *parts: Concatenation.join(*parts),
     keras.layers.Reshape: lambda layer, values: values,  # an axis of one object
 }
 SATURATING = (QMaximum, QMinimum, QMultiply)  # their quantisers have fixed bits and saturate
@@ -134,8 +135,8 @@ SATURATING = (QMaximum, QMinimum, QMultiply)  # their quantisers have fixed bits
 def fit_integer_bits(network: keras.Model, ranges: InputRanges) -> None:
     """Give the activations of a student so many integer bits that no input in its range overflows them.
 
-    The intervals hold for all inputs; they are somewhat wider than needed, since not all that belongs together in an
-    event is kept together.
+    The intervals hold for all inputs. They are somewhat too wide, since they ignore some of the relations between the
+    numbers of an event.
 
     Parameters
     ----------
@@ -146,14 +147,13 @@ def fit_integer_bits(network: keras.Model, ranges: InputRanges) -> None:
     """
     objects = Interval(ranges.object_lowest, ranges.object_highest)
     sums = Interval(ranges.sum_lowest, ranges.sum_highest)
-    found = dict(zip((tensor.name for tensor in network.inputs), (objects, None, sums), strict=False))
+    intervals = dict(zip((tensor.name for tensor in network.inputs), (objects, None, sums), strict=False))
     for operation in network.operations:
         if isinstance(operation, (keras.layers.InputLayer, *SATURATING)):
             continue
-        (node,) = operation._inbound_nodes
-        arguments = [found[tensor.name] for tensor in node.arguments.keras_tensors]
-        if isinstance(operation, QEinsum):  # objects, and which of them are real
-            result: Interval = Pooled.of(_fit(operation.iq[0], arguments[0]), ranges.counts)
+        arguments = [intervals[name] for name in input_names(operation)]
+        if isinstance(operation, QEinsum):  # of the objects, and of the mask of real ones
+            result: Interval = ObjectSum.over(_fit(input_quantisers(operation)[0], arguments[0]), ranges.counts)
         else:
             result = RULES[type(operation)](operation, *arguments)
-        found[node.outputs[0].name] = result
+        intervals[output_name(operation)] = result

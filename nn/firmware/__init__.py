@@ -1,1 +1,1 @@
-"""From a trained student to logic and HLS."""
+"""Logic and HLS of a trained student."""

@@ -6,20 +6,17 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from unittest import mock
 
 import hls4ml
 import keras
 import numpy as np
 from hls4ml.model.graph import ModelGraph
 
+from nn.compat.hls4ml import fixed_stamp
 from utils.hardware.verilog import TOP_MODULE
 
-# Of what has no quantiser of its own; hls4ml derives all other types from those of HGQ2.
+# The precision is that of layers without a quantiser; hls4ml derives all other types from those of HGQ2.
 SETTINGS = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "latency"}}
-# hls4ml names the library of a project by random digits; equal projects shall have equal files.
-NOT_RANDOM = SimpleNamespace(uuid4=lambda: TOP_MODULE)
 
 
 def hls_project(network: keras.Model, folder: Path, clock_period: float) -> ModelGraph:
@@ -42,10 +39,7 @@ def hls_project(network: keras.Model, folder: Path, clock_period: float) -> Mode
     ValueError
         If hls4ml does not support a layer; with its message.
     """
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        mock.patch("hls4ml.model.optimizer.passes.stamp.uuid", NOT_RANDOM),
-    ):
+    with contextlib.redirect_stdout(io.StringIO()), fixed_stamp(TOP_MODULE):
         try:
             project = hls4ml.converters.convert_from_keras_model(
                 network,
@@ -57,7 +51,7 @@ def hls_project(network: keras.Model, folder: Path, clock_period: float) -> Mode
                 clock_period=clock_period,
             )
             project.write()
-        except Exception as error:  # hls4ml has no type of its own for what it does not support
+        except Exception as error:  # hls4ml has no error class of its own for unsupported layers
             raise ValueError(f"hls4ml: {' '.join(str(error).split()) or type(error).__name__}") from error
     return project
 
@@ -80,16 +74,13 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     RuntimeError
         If it does not compile.
     """
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        mock.patch("hls4ml.model.optimizer.passes.stamp.uuid", NOT_RANDOM),
-    ):
+    with contextlib.redirect_stdout(io.StringIO()), fixed_stamp(TOP_MODULE):
         project.compile()
     return project.predict([np.ascontiguousarray(part) for part in inputs]).reshape(-1, 1)
 
 
-def remove_time_of_saving(path: Path) -> None:
-    """Write a Keras model file without the times that Keras puts into it, so that equal networks make equal files."""
+def remove_times(path: Path) -> None:
+    """Remove the times from a Keras model file, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as file:
         content = {name: file.read(name) for name in file.namelist()}
     metadata = json.loads(content["metadata.json"])
@@ -97,4 +88,4 @@ def remove_time_of_saving(path: Path) -> None:
     content["metadata.json"] = json.dumps(metadata).encode()
     with zipfile.ZipFile(path, "w") as file:
         for name, member in content.items():
-            file.writestr(zipfile.ZipInfo(name), member)  # of 1980
+            file.writestr(zipfile.ZipInfo(name), member)  # ZipInfo dates members to 1980

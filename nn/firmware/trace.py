@@ -1,4 +1,4 @@
-"""The logic of a student's network."""
+"""Logic of a student's network."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from utils.hardware.ports import Port
 
 
 def trace_student(network: keras.Model, inputs: StudentInputs, ports: Sequence[Port]) -> CombLogic:
-    """Return the logic of a student, from the integers of the trigger to the output of its network.
+    """Trace the logic of a student, from the integers of the trigger to the output of its network.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def trace_student(network: keras.Model, inputs: StudentInputs, ports: Sequence[P
         Quantised, as loaded from its file.
     inputs : StudentInputs
     ports : sequence of Port
-        `input_ports` the inputs.
+        `input_ports` of the inputs.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Integers of the trigger and the logic that works on them."""
+"""Integers of the trigger, and the logic of a student that works on them."""
