@@ -1,9 +1,9 @@
-"""What does distillation gain? Students from the truth alone and from a teacher, quantised and of floats, over seeds.
+"""Gain of distillation: students from the truth alone and from a teacher, quantised and of floats, over seeds.
 
-All students learn from the same events, with other random numbers for each seed, and are tested on events that neither
-they nor the teacher have seen. Of each quantised training the whole front of networks is evaluated, and its look-up
-tables are estimated, so that students are compared at equal cost: for a budget the network of the lowest validation
-loss within it counts. Students that are in --folder already are not trained again.
+All students learn from the same events, with other random numbers for each seed. The test events are new to them and to
+the teacher. Students are compared at equal cost: all networks of the front of a quantised training are evaluated, and
+their look-up tables are estimated. For a budget, the network of the lowest validation loss within it counts. Students
+that are in --folder already are not trained again.
 """
 
 import argparse
@@ -61,7 +61,7 @@ SUMMARY = (
 
 
 def kinds(text: str) -> list[str]:
-    """Read kinds of students."""
+    """Parse kinds of students, separated by ;."""
     found = text.split(";")
     unknown = [kind for kind in found if kind not in KINDS]
     if unknown:
@@ -92,7 +92,7 @@ class Network:
 
 
 def train_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
-    """Train the students that are not there yet, and return their folders."""
+    """Train the students that are missing, and return their folders."""
     folders = {
         (kind, seed): args.folder / f"{kind.replace(', ', '_')}_{seed}"
         for seed in range(1, 1 + args.seeds)
@@ -111,7 +111,7 @@ def train_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
     return folders
 
 
-def networks_of(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
+def list_networks(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
     """List the networks of all fronts."""
     for (kind, seed), folder in folders.items():
         training = read_training(folder)
@@ -119,8 +119,8 @@ def networks_of(folders: dict[tuple[str, int], Path]) -> Iterator[Network]:
             yield Network(kind, seed, folder / str(point.file), training, float(point.val_loss), int(point.ebops))
 
 
-def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
-    """Estimate what a quantised network takes in firmware."""
+def estimate_firmware(network: Network, folder: Path) -> dict[str, Any]:
+    """Estimate the resources and the latency of a quantised network in firmware."""
     from nn.firmware.trace import trace_student
     from nn.student import load_student
     from utils.hardware.ports import input_ports
@@ -138,8 +138,8 @@ def firmware_of(network: Network, folder: Path) -> dict[str, Any]:
     }
 
 
-def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return, for each model, the figures of a table for a signal, with errors."""
+def figures(signal: Predictions, background: BackgroundResult, edges: np.ndarray) -> dict[str, dict[str, float]]:
+    """Compute the figures of each model for a signal, with errors."""
     rng = np.random.default_rng(SEED)
     efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_replicas, rng)
     points = efficiency_gains(np.array(WORKING_POINTS), background.threshold_replicas, efficiencies, BASELINE, TRUE)
@@ -162,8 +162,8 @@ def row_of(signal: Predictions, background: BackgroundResult, edges: np.ndarray)
     return rows
 
 
-def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
-    """Evaluate L1, the teacher and all students: a row for each network and signal."""
+def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
+    """Evaluate L1, the teacher and all students; the table has a row for each network and signal."""
     from nn.student import load_student, student_model
     from nn.trained import load_trained
 
@@ -180,7 +180,7 @@ def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Datas
             described[name] = {key: getattr(network, key) for key in ("kind", "seed", "val_loss", "ebops")}
             if network.ebops:
                 with tempfile.TemporaryDirectory() as folder:
-                    described[name] |= firmware_of(network, Path(folder))
+                    described[name] |= estimate_firmware(network, Path(folder))
             models[name] = student_model(load_student(network.file), inputs)
             bar.update(1)
     predictions = predict_events(
@@ -191,7 +191,7 @@ def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Datas
     edges = np.array(RESPONSE_EDGES[args.variable], float)
     rows = []
     for signal in (name for name in events if name != BACKGROUND):
-        found = row_of(events[signal], background, edges)
+        found = figures(events[signal], background, edges)
         rows += [{**described[name], "file": name, "signal": signal, **found[name]} for name in models]
     table = pd.DataFrame(rows)
     for point in POINTS:
@@ -202,18 +202,18 @@ def rows_of(args: argparse.Namespace, networks: Sequence[Network], data: L1Datas
     return table
 
 
-def chosen(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """Choose, of each seed, the network of the lowest validation loss that takes at most so many look-up tables."""
+def best_within_budget(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Choose the network of the lowest validation loss within a budget of look-up tables, for each kind and seed."""
     within = rows[~(rows["lut"] > budget)]
     return within.loc[within.groupby(["kind", "seed", "signal"])["val_loss"].idxmin().dropna()]
 
 
-def summarised(rows: pd.DataFrame, budgets: Sequence[float]) -> list[dict[str, Any]]:
-    """Average over the seeds; the error is that of the test sample, which they share, the spread that of the seeds."""
+def summarise(rows: pd.DataFrame, budgets: Sequence[float]) -> list[dict[str, Any]]:
+    """Average over the seeds, with the error of their common test sample and the spread of the seeds."""
     table = []
     students = rows[rows["val_loss"].notna()]
-    parts = [("", rows[rows["val_loss"].isna()]), ("", chosen(students[students["lut"].isna()], np.inf))]
-    parts += [(f"{budget:g}", chosen(students[students["lut"].notna()], budget)) for budget in budgets]
+    parts = [("", rows[rows["val_loss"].isna()]), ("", best_within_budget(students[students["lut"].isna()], np.inf))]
+    parts += [(f"{budget:g}", best_within_budget(students[students["lut"].notna()], budget)) for budget in budgets]
     for budget, part in parts:
         for (kind, signal), group in part.groupby(["kind", "signal"], sort=False):
             row: dict[str, Any] = {"signal": signal, "kind": kind, "LUT at most": budget, "seeds": len(group)}
@@ -232,20 +232,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train", type=Path, required=True, help="L1 regression file of the training")
     parser.add_argument("--test", type=Path, required=True, help="L1 regression file of the evaluation")
     parser.add_argument("--teacher", type=Path, required=True, help="folder of the trained teacher")
-    parser.add_argument("--folder", type=Path, required=True, help="where the students are kept")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the students")
     parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
-    parser.add_argument("--signal", default="W", help="of the figure")
-    parser.add_argument("--kinds", type=kinds, default=";".join(KINDS), help="which students, separated by ;")
-    parser.add_argument("--seeds", type=number(int, 1), default=5, help="how many")
-    parser.add_argument("--luts", type=comma_separated(number(float, above=0)), default="60000,10000,3000")
+    parser.add_argument("--signal", default="W", help="signal of the figure")
+    parser.add_argument("--kinds", type=kinds, default=";".join(KINDS), help="kinds of students, separated by ;")
+    parser.add_argument("--seeds", type=number(int, 1), default=5, help="seeds of each kind")
+    parser.add_argument(
+        "--luts",
+        type=comma_separated(number(float, above=0)),
+        default="60000,10000,3000",
+        help="budgets of look-up tables",
+    )
     parser.add_argument("--workers", type=number(int, 1), default=2, help="trainings at a time")
     parser.add_argument("--flags", type=str.split, default="", help="more flags of train_student.py, as one word")
     args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    networks = list(networks_of(train_all(args)))
-    rows = rows_of(args, networks, L1Dataset.check(args.test))
+    networks = list(list_networks(train_all(args)))
+    rows = evaluate(args, networks, L1Dataset.check(args.test))
     save(draw_gap_against_lut(rows[rows["signal"] == args.signal], args.signal)[0], args.output.with_suffix(""))
-    report(args, summarised(rows, args.luts), networks=rows.to_dict("records"))
+    report(args, summarise(rows, args.luts), networks=rows.to_dict("records"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Search for integers of the hardware that overflow a student: it is compared with one that has more integer bits.
+"""Search for integers of the trigger that overflow a student, by comparison with a network of more integer bits.
 
-The Keras model is compared with the same weights and four integer bits more in each activation, and with the bit-exact
-interpreter of its logic. Events are random, soft, extreme but not saturated, saturated in some slots, or sparse.
+The Keras model is compared with a model of the same weights and four integer bits more in each activation, and with the
+bit-exact interpreter of its logic. Events are random, soft, extreme but not saturated, saturated in some slots, or
+sparse.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ import keras
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from export_firmware import Student, load_network
 from nn.compat.hgq import add_integer_bits, input_quantisers, wraps_around
+from nn.firmware.reference import TracedStudent
+from nn.trained import load_trained
 from utils.cli import progress
 from utils.hardware.integers import HardwareEvents, HardwareScales
 from utils.hardware.ports import Port, input_words, random_words, word_events
@@ -24,8 +26,8 @@ MORE_BITS = 4
 KINDS = ("random", "soft", "extreme", "saturated", "sparse")
 
 
-def events_of_kind(kind: str, ports: Sequence[Port], scales: HardwareScales, n: int, seed: int) -> HardwareEvents:
-    """Draw integers of events: from all of their range, or with momenta as the kind of events has them."""
+def draw_events(kind: str, ports: Sequence[Port], scales: HardwareScales, n: int, seed: int) -> HardwareEvents:
+    """Draw integers of events of a kind, from the whole range or with other momenta."""
     events, rng = word_events(ports, random_words(ports, n, seed)), np.random.default_rng(seed)
     largest, full = scales.object_saturation - 1, events.pt.shape
     if kind == "soft":
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=number(int, 0), default=1, help="seed of the events")
     args = parser.parse_args(argv)
     training = read_training(args.model_dir)
-    student, wide = Student(training), load_network(training)
+    student, wide = TracedStudent(training), load_trained(training).network
     widen(wide, MORE_BITS)
     rows = []
     with progress(args.events, "compare") as bar:
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             n_events, inner = args.events // len(KINDS), 0
             for start in range(0, n_events, EVENTS_AT_A_TIME):
                 n = max(3, min(EVENTS_AT_A_TIME, n_events - start))
-                events = events_of_kind(kind, student.ports, student.inputs.scales, n, args.seed + start)
+                events = draw_events(kind, student.ports, student.inputs.scales, n, args.seed + start)
                 inputs = list(student.inputs.network_inputs(events))
                 found = student.network.predict_on_batch(inputs)
                 for i, other in enumerate(

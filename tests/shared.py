@@ -66,7 +66,8 @@ def write_student(folder):
 
     inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
     keras.utils.set_random_seed(1)
-    network = build_student(StudentHyperparameters(2, (3,)), inputs.n_slots, inputs.n_object_features, inputs.n_sums)
+    shape = StudentHyperparameters(object_units=2, event_units=(3,))
+    network = build_student(shape, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     for layer in network.layers:
         if hasattr(layer, "kernel"):
             layer.kernel.assign(0.5 * abs(layer.kernel))

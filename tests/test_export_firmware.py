@@ -68,7 +68,7 @@ def test_whole_output(arguments, tmp_path):
     assert keras.models.load_model(folder / "hls" / "keras_model.keras").count_params() > 0
     text = (folder / "firmware.txt").read_text()
     assert f"{record['lut']['value']:,}" in text
-    assert "Events without a jet, or with a sum of 0, keep the sum of L1, uncorrected." in text.splitlines()[:6]
+    assert "Events without a jet, or with a sum of 0, keep the uncorrected sum of L1." in text.splitlines()[:6]
 
     student, firmware = record["event_counts"]["branches"]
     assert (student, record["event_counts"]["disagreements"]) == ({"name": "student", "steps": []}, [])
@@ -92,7 +92,7 @@ def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, tmp
         (output,) = logic.out_shifts
         return logic._replace(out_shifts=[output + 1])
 
-    monkeypatch.setattr("nn.firmware.trace.trace_student", wrong)
+    monkeypatch.setattr("nn.firmware.reference.trace_student", wrong)
     error = error_of(main, arguments("--rtl_events", "0"))
     assert "random event 1: the interpreter of the logic gives" in error
     assert not (tmp_path / "firmware").exists()
@@ -118,16 +118,16 @@ def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(a
     assert not list((tmp_path / "firmware").iterdir())
 
 
-def test_a_project_of_hls4ml_that_cannot_be_is_said(monkeypatch, tmp_path):
+def test_a_layer_that_hls4ml_does_not_support_is_recorded(monkeypatch, tmp_path):
     def unsupported(network, folder, clock_period):
         folder.mkdir()
         raise ValueError("hls4ml: Unsupported layer: Fancy")
 
     monkeypatch.setattr("nn.firmware.hls.hls_project", unsupported)
-    arguments = SimpleNamespace(clock_period=2.8)
-    found = export_firmware.write_hls(arguments, SimpleNamespace(network=None), tmp_path / "hls", None)
+    folder = tmp_path / "hls"
+    found = export_firmware.write_hls(SimpleNamespace(network=None), folder, folder, 2.8, None)
     assert found == {"written": False, "reason": "hls4ml: Unsupported layer: Fancy"}
-    assert not (tmp_path / "hls").exists()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("program", ["g++", "make", "perl"])
@@ -155,7 +155,8 @@ def test_a_student_of_floats_is_refused(arguments, student_dir, tmp_path):
     from nn.student import StudentHyperparameters, build_student
 
     (tmp_path / "training.json").write_text((student_dir / "training.json").read_text())
-    build_student(StudentHyperparameters(2, (3,), quantised=False), 10, 2, 1).save(tmp_path / "best_model.keras")
+    shape = StudentHyperparameters(object_units=2, event_units=(3,), quantised=False)
+    build_student(shape, 10, 2, 1).save(tmp_path / "best_model.keras")
     error = error_of(main, arguments("--rtl_events", "0", **{"--model_dir": tmp_path}))
     assert "best_model.keras: no logic for a layer of the network" in error
 

@@ -77,13 +77,13 @@ class TestOutputs:
         record = json.loads((student / "training.json").read_text())
         assert_allclose(record["best_val_loss"], found, rtol=1e-4)
 
-    def test_price_of_bits_rises_from_the_first_to_the_last(self, student):
+    def test_ebops_penalty_rises_from_the_first_to_the_last(self, student):
         history = pd.read_csv(student / "history.csv")
         assert_allclose(history["beta"].iloc[0], 2e-6, rtol=1e-3)
         assert (np.diff(history["beta"]) > 0).all()
         assert list(history["epoch"]) == [1, 2]
 
-    def test_record_says_of_what_it_is(self, student):
+    def test_record_describes_the_training(self, student):
         record = json.loads((student / "training.json").read_text())
         assert (record["kind"], record["variable"], record["alpha"], record["feature_weight"]) == (
             "student",
@@ -94,7 +94,7 @@ class TestOutputs:
         assert record["hardware"]["energy_step"] == 0.5
         assert record["made_by"]["versions"]["hgq"]
 
-    def test_nothing_of_the_work_is_left(self, student):
+    def test_no_scratch_file_is_left(self, student):
         assert not student.with_name("student.partial").exists()
         assert not (student / ".scratch").exists()
         assert {path.name for path in student.iterdir()} >= {"front.png", "history.png", "front", "tensorboard"}
@@ -109,7 +109,7 @@ def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, capl
     assert (student / "training.json").stat() == before
     for word in ("--force", "--alpha=0.4"):
         args = train_student.parse_args([*words, word])
-        assert is_finished(student, json.loads(json.dumps(train_student.made_for(args)))) == (word == "--force")
+        assert is_finished(student, json.loads(json.dumps(train_student.dependencies(args)))) == (word == "--force")
 
 
 def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_file, tmp_path):

@@ -5,7 +5,7 @@ arithmetic. No issue about this is known upstream; the source is
 https://github.com/calad0i/HGQ2/blob/master/src/hgq/quantizer/internal/fixed_point_quantizer.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ require_version("hgq2", "0.2", "0.3")
 def input_quantisers(layer: keras.layers.Layer) -> list[Any]:
     """Return the quantisers of the inputs of a layer; none for a layer of floats."""
     found = getattr(layer, "_iq", ())
-    return list(found) if isinstance(found, Sequence) else [found]
+    return list(found) if isinstance(found, Iterable) else [found]
 
 
 def wraps_around(quantiser: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Benchmark of distillation: which network of a front counts, what is averaged, what is drawn."""
+"""Benchmark of distillation: choice of a network, averages, and figures."""
 
 import argparse
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.distillation import SUMMARY, chosen, kinds, summarised
+from benchmarks.distillation import SUMMARY, best_within_budget, kinds, summarise
 from utils.plotting.student import draw_front, draw_gap_against_lut
 
 FRONT = pd.DataFrame(
@@ -26,14 +26,14 @@ for i, name in enumerate(SUMMARY):
 
 def test_the_lowest_validation_loss_within_the_budget_counts_for_each_seed():
     students = FRONT[FRONT["kind"] == "truth"]
-    assert list(chosen(students, 10000)["lut"]) == [5000, 9000]
-    assert list(chosen(students, 6000)["lut"]) == [5000, 2000]
-    assert list(chosen(students, 1500)["lut"]) == [1000]
-    assert chosen(students, 10).empty
+    assert list(best_within_budget(students, 10000)["lut"]) == [5000, 9000]
+    assert list(best_within_budget(students, 6000)["lut"]) == [5000, 2000]
+    assert list(best_within_budget(students, 1500)["lut"]) == [1000]
+    assert best_within_budget(students, 10).empty
 
 
 def test_means_and_spreads_are_of_the_seeds():
-    rows = summarised(FRONT, (6000,))
+    rows = summarise(FRONT, (6000,))
     (truth,) = [row for row in rows if row["kind"] == "truth"]
     first = SUMMARY[0]
     assert (truth["seeds"], truth[first], truth["lut"]) == (2, 1.5, 3500)

@@ -1,24 +1,20 @@
-"""The student and its loss: closed forms, invariances, and what is kept in its file."""
+"""The student: closed forms, invariances, and its file."""
 
 import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nn.losses import get_loss
+from nn.compat.hgq import add_integer_bits, input_quantisers
 from nn.student import INPUTS as INPUT_NAMES
 from nn.student import (
-    DistillationLoss,
     StudentHyperparameters,
     build_student,
     calibrate,
-    compile_student,
     count_ebops,
     load_student,
     predict_sums,
     student_model,
-    with_correction,
-    with_features,
 )
 from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
@@ -40,16 +36,16 @@ def student(**changes):
 
 @pytest.fixture
 def events():
-    """Return the inputs of the network of events with objects."""
+    """Network inputs of events with objects."""
     features = INPUTS.features(random_l1_events(200))
     return INPUTS.split_features(features[features.any((1, 2))])
 
 
 @pytest.fixture
 def extreme_events():
-    """Return the inputs of the network of 12,000 events of integers from all of their range, a third of them soft.
+    """Network inputs of 12,000 events of integers from the whole range, a third of them soft.
 
-    Every fourth has its momenta and sums just below saturation or there, in random slots.
+    In every fourth event momenta and sums are saturated, or one step below, in random slots.
     """
     ports = input_ports(INPUTS)
     words = random_words(ports, 12000, seed=1)
@@ -68,22 +64,19 @@ def widened(network, bits, names):
     wide = student()
     wide.set_weights(network.get_weights())
     for name in names:
-        quantiser = wide.get_layer(name)._iq
-        quantiser = quantiser[0] if name.endswith("_sum") else quantiser
-        integer_bits = quantiser.quantizer._i
-        integer_bits.assign(integer_bits + bits)
+        add_integer_bits(input_quantisers(wide.get_layer(name))[0], bits)
     return wide
 
 
 def all_layers(network, events):
-    """Return what comes out of each layer."""
+    """Return the output of each layer."""
     model = keras.Model(network.inputs, [layer.output for layer in network.layers if layer.name not in INPUT_NAMES])
     return model.predict_on_batch(list(events))
 
 
 class TestStudent:
     @pytest.mark.parametrize("quantised", [True, False])
-    def test_the_order_of_objects_and_what_empty_slots_hold_do_not_matter(self, events, quantised):
+    def test_the_order_of_objects_and_the_content_of_empty_slots_do_not_matter(self, events, quantised):
         network = student(quantised=quantised)
         objects, real, *sums = events
         order = np.random.default_rng(1).permutation(INPUTS.n_slots)
@@ -102,7 +95,7 @@ class TestStudent:
         assert len(np.unique(steps)) > 3
 
     def test_no_integers_of_the_hardware_overflow_it(self, extreme_events):
-        """Each layer gives what it gives with 8 integer bits more; with a few less some would wrap around."""
+        """Eight more integer bits change the output of no layer; with a few bits less some layers wrap around."""
         network = student()
         calibrate(network, INPUTS)
         expected = all_layers(widened(network, 8, WRAPPING), extreme_events)
@@ -112,7 +105,7 @@ class TestStudent:
             too_few = all_layers(widened(network, -2, [name]), extreme_events)
             assert any((found != of_layer).any() for found, of_layer in zip(too_few, expected, strict=True))
 
-    def test_what_is_saturated_stays_saturated_and_no_jet_is_not_corrected(self):
+    def test_saturated_events_stay_saturated_and_events_without_a_jet_uncorrected(self):
         events = random_l1_events(300)
         events.smeared_data[::7, 8:] = 0
         events.smeared_data[::5, 8, 0] = 600
@@ -145,34 +138,17 @@ class TestStudent:
         with pytest.raises(ValueError, match="a student of an earlier version: inputs objects, real, sums, expected"):
             load_student(tmp_path / "student.keras")
 
-    def test_price_of_bits_is_in_the_loss(self, events):
-        network = student()
-        compile_student(with_correction(network, INPUTS.input_step), 1e-3, "mse", alpha=1.0)
-        for beta in (0.0, 1e-3):
-            for layer in network.layers:
-                if getattr(layer, "enable_ebops", False):
-                    layer._beta.assign(beta)
-            network(list(events), training=True)
-            price = sum(float(loss) for loss in network.losses)
-            assert_allclose(price, beta * count_ebops(network), rtol=1e-3, atol=1e-3)
-
     def test_a_student_of_floats_has_no_bits(self, events):
         network = student(quantised=False)
         assert calibrate(network, INPUTS) == 0
 
     @pytest.mark.parametrize("change", [{"object_units": 0}, {"event_units": ()}, {"target": "ratio"}])
-    def test_what_cannot_be_is_named(self, change):
+    def test_a_value_out_of_range_is_named(self, change):
         with pytest.raises(ValueError, match=next(iter(change))):
             StudentHyperparameters(**change)
 
 
-class TestCorrection:
-    def test_is_the_ratio_to_the_sum_of_l1(self, events):
-        network = student()
-        found = with_correction(network, INPUTS.input_step).predict_on_batch(list(events))
-        corrected = network.predict_on_batch(list(events))
-        assert_allclose(found[:, 0] * events[2][:, 0], corrected[:, 0], rtol=1e-5)
-
+class TestPredictions:
     @pytest.mark.parametrize("quantised", [True, False])
     def test_a_factor_is_multiplied_by_the_sum_of_l1(self, events, quantised):
         """Of steps of 1/128 where it is quantised; the product is rounded to the steps of the hardware."""
@@ -186,46 +162,8 @@ class TestCorrection:
         expected = factor * sums[:, :1]
         assert_allclose(corrected[free], expected[free], atol=2**-8 if quantised else 1e-6, rtol=1e-5)
 
-    def test_predictions_do_not_depend_on_the_company(self):
+    def test_predictions_do_not_depend_on_the_batch(self):
         integers = INPUTS.integers(random_l1_events(100))
         network = student()
         one_by_one, together = (predict_sums(network, INPUTS, integers, size) for size in (7, 100))
         assert_array_equal(one_by_one, together)
-
-
-class TestDistillationLoss:
-    LABELS = np.array([[1.0, 40.0, 0.5, 2.0], [0.2, 5.0, 0.4, 1.0]], np.float32)
-    PREDICTIONS = np.array([[0.8, 1.0], [0.3, 3.0]], np.float32)
-
-    def test_is_the_mean_of_the_losses_of_truth_and_teacher(self):
-        found = DistillationLoss("mse", 0.25)(self.LABELS[:, :3], self.PREDICTIONS[:, :1])
-        truth, teacher = np.mean([0.2**2, 0.1**2]), np.mean([0.3**2, 0.1**2])
-        assert_allclose(found, 0.25 * truth + 0.75 * teacher, rtol=1e-5)
-
-    def test_features_count_by_their_weight(self):
-        found = DistillationLoss("mse", 1.0, feature_weight=0.1)(self.LABELS, self.PREDICTIONS)
-        assert_allclose(found, np.mean([0.2**2, 0.1**2]) + 0.1 * np.mean([1.0, 4.0]), rtol=1e-5)
-
-    def test_of_the_truth_alone_is_that_of_the_teacher(self):
-        for name in ("log_huber_3.0", "huber_1.0", "quantile_0.3"):
-            labels, predictions = self.LABELS[:, :2], self.PREDICTIONS[:, :1]
-            assert_allclose(
-                DistillationLoss(name, 1.0)(labels, predictions), get_loss(name)(labels, predictions), rtol=1e-5
-            )
-
-    def test_weights_of_events_count(self):
-        loss = DistillationLoss("mse", 1.0)
-        alone = loss(self.LABELS[:1, :2], self.PREDICTIONS[:1, :1])
-        weighted = loss(self.LABELS[:, :2], self.PREDICTIONS[:, :1], sample_weight=np.array([2.0, 0.0], np.float32))
-        assert_allclose(weighted, alone, rtol=1e-6)
-
-    def test_config_makes_an_equal_loss(self):
-        config = DistillationLoss("mse", 0.3, 0.2).get_config()
-        assert DistillationLoss.from_config(config).get_config() == config
-
-    def test_projection_of_features_is_not_in_the_student(self, events):
-        network = student()
-        n_before = network.count_params()
-        model = with_features(with_correction(network, INPUTS.input_step), 3)
-        assert model.predict_on_batch(list(events)).shape == (len(events[1]), 4)
-        assert network.count_params() == n_before

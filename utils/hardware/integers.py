@@ -11,6 +11,7 @@ import numpy as np
 
 from utils.data_processing import ETA, PHI, PT, L1Events
 from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.runtime.options import flag
 
 LARGEST_ETA = 5.5
 EXACT_BITS = 24  # a float32 of Keras holds whole numbers of so many bits exactly
@@ -26,35 +27,30 @@ MOST = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HardwareScales:
     """Scales of the integers of the trigger.
 
-    Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale.
-
-    Attributes
-    ----------
-    energy_step : float
-        In GeV, of objects and sums.
-    eta_step : float
-    phi_steps : int
-        Steps of a full turn; even.
-    object_saturation, sum_saturation : int
-        Largest transverse energy of an object, and largest MET and HT, in steps. Larger values are set to this one,
-        and an object or a sum with this value counts as saturated.
-    feature_bits : int
-        The unit of energy at the input of the network is 2^feature_bits steps, that of eta 2^(feature_bits - 1) steps.
-    table_bits : int
-        Bits after the binary point of the tables of cosine and sine.
+    Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale. Energies above a
+    saturation are set to it, and an object or a sum with this value counts as saturated.
     """
 
-    energy_step: float = ENERGY_STEP
-    eta_step: float = CALORIMETER_ETA_STEP
-    phi_steps: int = CALORIMETER_PHI_STEPS
-    object_saturation: int = 1023
-    sum_saturation: int = 2047
-    feature_bits: int = 7
-    table_bits: int = 7
+    energy_step: float = flag(ENERGY_STEP, help="step of the energies of objects and sums", unit="GeV", above=0)
+    eta_step: float = flag(CALORIMETER_ETA_STEP, help="step of eta", above=0)
+    phi_steps: int = flag(
+        CALORIMETER_PHI_STEPS, help="steps of phi in a full turn; even", minimum=4, schema={"multipleOf": 2}
+    )
+    object_saturation: int = flag(1023, help="largest transverse momentum of an object", unit="steps", minimum=1)
+    sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1)
+    feature_bits: int = flag(
+        7,
+        help="unit of energy at the network's inputs is 2 to this power steps",
+        minimum=1,
+        maximum=16,
+    )
+    table_bits: int = flag(
+        7, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
+    )
 
     def __post_init__(self) -> None:
         """Check each value.

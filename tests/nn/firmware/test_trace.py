@@ -14,11 +14,15 @@ from utils.hardware.ports import input_ports, random_words, word_events
 
 
 def network_of(inputs, change, target="sum"):
-    """Return a network of three units whose kernels are above zero but for what is changed."""
+    """Return a network of three units whose kernels are above zero, unless they are changed."""
     keras.utils.set_random_seed(1)
     scales = inputs.scales
     hyperparameters = StudentHyperparameters(
-        3, (3,), target, saturation=scales.sum_saturation, fraction_bits=scales.feature_bits
+        object_units=3,
+        event_units=(3,),
+        target=target,
+        saturation=scales.sum_saturation,
+        fraction_bits=scales.feature_bits,
     )
     network = build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     for layer in network.layers:
@@ -34,7 +38,7 @@ def nothing(name, kernel):
 
 
 def first_unit_constant_and_alone(name, kernel):
-    """The first unit of each object is always 0, and of all others nothing goes on."""
+    """Only the first unit of each object is used, and it is always 0."""
     if name == "object_1":
         kernel[:, 0] = 0
     if name == "own":

@@ -1,0 +1,189 @@
+"""Distillation of a student: the loss of truth and teacher, and the models that it is applied to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from nn.compat.keras import PACKAGE
+from nn.layers import Correction
+from nn.losses import find_loss
+from nn.trained import Loaded, with_event_features
+from utils.data_processing import L1Events, jet_count
+from utils.training.batches import Batches
+
+STEPS_WORTH_COMPILING = 2000  # XLA makes a step two to four times as fast, after up to a minute
+
+
+def distillation_targets(teacher: Loaded, n_features: int) -> Callable[[L1Events], np.ndarray]:
+    """Return the function from events to distillation targets: the correction of a teacher, and its features.
+
+    Events without a jet have zeros; they are not trained on.
+
+    Parameters
+    ----------
+    teacher : Loaded
+    n_features : int
+        Number of the teacher's features of an event; 0: only the correction.
+    """
+    model = with_event_features(teacher) if n_features else teacher.model
+
+    def targets(events: L1Events) -> np.ndarray:
+        outputs = np.zeros((len(events), 1 + n_features), np.float32)
+        has_jet = jet_count(events.smeared_data) > 0
+        if has_jet.any():
+            outputs[has_jet] = model.predict(model.inputs(events[has_jet])).reshape(-1, 1 + n_features)
+        return outputs
+
+    return targets
+
+
+def with_correction(network: keras.Model, input_step: float) -> keras.Model:
+    """Return a model of the same weights whose output is the correction factor, shape (batch, 1).
+
+    Parameters
+    ----------
+    network : keras.Model
+        A student.
+    input_step : float
+        A step of the hardware in the unit of the inputs, which replaces a sum of 0.
+    """
+    corrected = Correction(input_step, name="correction")([network.output, network.inputs[2]])
+    return keras.Model(network.inputs, corrected, name="student")
+
+
+def with_features(model: keras.Model, n_features: int) -> keras.Model:
+    """Append to the output of a student a linear map of its features of the event, to compare with a teacher's.
+
+    The map serves the training only: the student has the same weights without it.
+    """
+    event = model.get_layer("event").output
+    projection = keras.layers.Dense(n_features, name="teacher_features")(event)
+    output = keras.layers.Concatenate(name="correction_and_features")([model.output, projection])
+    return keras.Model(model.inputs, output, name="student")
+
+
+@dataclass(frozen=True)
+class StudentModels:
+    """Models of a student in training, all of the same weights.
+
+    Attributes
+    ----------
+    network : keras.Model
+        The student, from its inputs to the corrected sum.
+    corrected : keras.Model
+        The correction factor instead.
+    trained : keras.Model
+        The correction factor and, where they are compared, features of the event.
+    """
+
+    network: keras.Model
+    corrected: keras.Model
+    trained: keras.Model
+
+
+def student_models(network: keras.Model, input_step: float, n_features: int) -> StudentModels:
+    """Make the models in which a student is trained.
+
+    Parameters
+    ----------
+    network : keras.Model
+    input_step : float
+        `StudentInputs.input_step`.
+    n_features : int
+        Features of the teacher to compare with; 0: none.
+    """
+    corrected = with_correction(network, input_step)
+    return StudentModels(network, corrected, with_features(corrected, n_features) if n_features else corrected)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DistillationLoss(keras.Loss):
+    """Loss of a student that learns from truth and teacher: alpha x loss(truth) + (1 - alpha) x loss(teacher).
+
+    After Hinton, Vinyals and Dean (arXiv:1503.02531), for a regression. keras.distillation does not serve: its
+    Distiller omits the losses that layers add, here the EBOPs penalty, and the weights of events.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a loss, as for `nn.losses.get_loss`.
+    alpha : float
+        From 0, the teacher alone, to 1, the truth alone.
+    feature_weight : float
+        Weight of the mean squared difference to the teacher's features.
+    name, reduction : str
+        As for every keras.Loss.
+    """
+
+    def __init__(
+        self,
+        loss: str,
+        alpha: float,
+        feature_weight: float = 0.0,
+        name: str = "distillation",
+        reduction: str = "sum_over_batch_size",
+    ):
+        super().__init__(name=name, reduction=reduction)
+        self._function = find_loss(loss)
+        self.loss, self.alpha, self.feature_weight = loss, alpha, feature_weight
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Compute one value a sample, shape (batch,).
+
+        Labels have shape (batch, 2) of the truth alone, or (batch, 3 + n): truth, true variable, correction of the
+        teacher, n features of the teacher. Predictions have shape (batch, 1 + n).
+        """
+        correction = y_pred[:, :1]
+        loss = self.alpha * self._function(y_true[:, :2], correction)
+        if self.alpha < 1:
+            teacher_labels = ops.stack([y_true[:, 2], y_true[:, 1]], axis=1)
+            loss = loss + (1 - self.alpha) * self._function(teacher_labels, correction)
+        if self.feature_weight > 0:
+            loss = loss + self.feature_weight * ops.mean(ops.square(y_true[:, 3:] - y_pred[:, 1:]), axis=-1)
+        return loss
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make an equal loss."""
+        return {
+            **super().get_config(),
+            "loss": self.loss,
+            "alpha": self.alpha,
+            "feature_weight": self.feature_weight,
+        }
+
+
+def compile_student(model: keras.Model, learning_rate: float, loss: DistillationLoss, n_steps: int = 0) -> None:
+    """Compile a model that gives corrections, and perhaps features, for the labels of a StudentCreator.
+
+    The loss of the truth alone is monitored as `truth`. A training of many steps is compiled by XLA.
+
+    Parameters
+    ----------
+    model : keras.Model
+    learning_rate : float
+    loss : DistillationLoss
+    n_steps : int
+        Steps of the training.
+    """
+    truth = DistillationLoss(loss.loss, 1.0)
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=loss,
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(truth.call, name="truth")],
+        jit_compile=n_steps >= STEPS_WORTH_COMPILING,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def truth_loss(model: keras.Model, batches: Batches, loss: str) -> float:
+    """Return the weighted mean loss of the truth over all events of batches."""
+    function = find_loss(loss)
+    total, weight = 0.0, 0.0
+    for inputs, labels, weights in batches.epoch(0):
+        values = np.asarray(function(labels[:, :2], model.predict_on_batch(list(inputs))), np.float64)
+        total, weight = total + float(values @ weights), weight + float(weights.sum(dtype=np.float64))
+    return total / weight

@@ -1,0 +1,20 @@
+"""Options of train_student.py."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.hardware.integers import HardwareScales
+from utils.runtime.options import flag
+from utils.training.options import TrainingOptions
+from utils.training.student_options import DistillationOptions, StudentSchedule, StudentShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShape, HardwareScales):
+    """Flags of the script."""
+
+    teacher: Path | None = flag(
+        None, help="folder of the trained teacher; none: learn from the truth alone", config=False
+    )
+    max_ebops: int = flag(150000, help="most effective bit operations of the resulting network", minimum=1)
+    batch_size: int = flag(128, help="events in a step of the optimizer", minimum=1)
