@@ -11,20 +11,13 @@ import numpy as np
 
 from utils.data_processing import ETA, PHI, PT, L1Events
 from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
-from utils.runtime.options import flag
+from utils.runtime.options import declared, flag
 
 LARGEST_ETA = 5.5
 EXACT_BITS = 24  # a float32 of Keras holds whole numbers of so many bits exactly
 
-# Limits of the scales: 32-bit integers hold all products, and the tables fit into memory.
-LARGEST_STEP = 1024
-MOST = {
-    "phi_steps": 1 << 16,
-    "object_saturation": 1 << 20,
-    "sum_saturation": 1 << 24,
-    "feature_bits": 16,
-    "table_bits": 16,
-}
+# Limits of steps. The limits of the integers are chosen so that 32 bits hold all products and tables fit into memory.
+SMALLEST_STEP, LARGEST_STEP = 1 / 1024, 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +28,27 @@ class HardwareScales:
     saturation are set to it, and an object or a sum with this value counts as saturated.
     """
 
-    energy_step: float = flag(ENERGY_STEP, help="step of the energies of objects and sums", unit="GeV", above=0)
-    eta_step: float = flag(CALORIMETER_ETA_STEP, help="step of eta", above=0)
-    phi_steps: int = flag(
-        CALORIMETER_PHI_STEPS, help="steps of phi in a full turn; even", minimum=4, schema={"multipleOf": 2}
+    energy_step: float = flag(
+        ENERGY_STEP,
+        help="step of the energies of objects and sums",
+        unit="GeV",
+        minimum=SMALLEST_STEP,
+        maximum=LARGEST_STEP,
     )
-    object_saturation: int = flag(1023, help="largest transverse momentum of an object", unit="steps", minimum=1)
-    sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1)
+    eta_step: float = flag(CALORIMETER_ETA_STEP, help="step of eta", minimum=SMALLEST_STEP, maximum=LARGEST_STEP)
+    phi_steps: int = flag(
+        CALORIMETER_PHI_STEPS,
+        help="steps of phi in a full turn; even",
+        minimum=4,
+        maximum=1 << 16,
+        schema={"multipleOf": 2},
+    )
+    object_saturation: int = flag(
+        1023, help="largest transverse momentum of an object", unit="steps", minimum=1, maximum=1 << 20
+    )
+    sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1, maximum=1 << 24)
     feature_bits: int = flag(
-        7,
-        help="unit of energy at the network's inputs is 2 to this power steps",
-        minimum=1,
-        maximum=16,
+        7, help="unit of energy at the network's inputs is 2 to this power steps", minimum=1, maximum=16
     )
     table_bits: int = flag(
         7, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
@@ -60,26 +62,19 @@ class HardwareScales:
         ValueError
             If a value is out of range, naming it.
         """
-        for name in ("energy_step", "eta_step"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name}: expected a number > 0, received: {getattr(self, name)!r}")
-            if not 1 / LARGEST_STEP <= getattr(self, name) <= LARGEST_STEP:
-                raise ValueError(
-                    f"{name}: expected from {1 / LARGEST_STEP:g} to {LARGEST_STEP}, received: {getattr(self, name)!r}"
-                )
-        for name, most in MOST.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name}: expected an integer of at least 1, received: {value!r}")
-            if value > most:
-                raise ValueError(f"{name}: expected at most {most}, received: {value!r}")
+        for option in declared(HardwareScales):
+            value, bounds = getattr(self, option.name), option.flag.bounds()
+            if option.kind is int and type(value) is not int:
+                raise ValueError(f"{option.name}: expected an integer, received: {value!r}")
+            if not bounds["minimum"] <= value <= bounds["maximum"]:
+                raise ValueError(f"{option.name}: expected {option.range()}, received: {value!r}")
         bits = self.object_saturation.bit_length() + self.table_bits
         if bits > EXACT_BITS:
             raise ValueError(
                 f"object_saturation, table_bits: expected at most {EXACT_BITS} bits together, found {bits}"
             )
-        if self.phi_steps < 4 or self.phi_steps % 2:
-            raise ValueError(f"phi_steps: expected an even integer of at least 4, received: {self.phi_steps!r}")
+        if self.phi_steps % 2:
+            raise ValueError(f"phi_steps: expected an even integer, received: {self.phi_steps!r}")
 
     @property
     def energy_unit(self) -> float:
