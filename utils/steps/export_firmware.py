@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.runtime.options import flag
-from utils.steps.common import Seed
+from utils.runtime.options import Seed, flag
 
 LOGIC_SHARE = 0.9  # of a clock period; the rest is for the registers
 
