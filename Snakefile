@@ -29,7 +29,7 @@ from utils.config.flags import flags, use_this_python
 from utils.config.processes import check_generation, check_names, check_not_left_out, leave_out, n_shards
 from utils.config.schema import file_defaults, neutral, not_flags
 from utils.plotting.captions import NUMBERS, process_of, title_of
-from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.runtime.dependencies import code_hash, content_hash, refuse_inputs_of_outputs
 from utils.runtime.errors import UserError
 from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file
@@ -115,7 +115,7 @@ def generator_flags(process, shard, content=False):
         f"--seed={config['seed']}",
         "--settings",
         *(
-            f"Beams:LHEF: {content_of(START / config['output'] / file)}" if file else setting
+            f"Beams:LHEF: {content_hash(START / config['output'] / file)}" if file else setting
             for setting, file in zip(settings, files, strict=True)
         ),
     ]
@@ -153,7 +153,7 @@ def events_flags(sources):
 def events_content(sources):
     """Dependencies on events: hashes of the files of the user; generated events are outputs of a rule."""
     return [
-        f"{process}: {path if source == 'generated' else content_of(path)}"
+        f"{process}: {path if source == 'generated' else content_hash(path)}"
         for process, source in sources.items()
         for path in ([source] if source == "generated" else find_files(source, START))
     ]
@@ -188,9 +188,9 @@ def dependencies(name, variable=None, but=()):
     leave_out = (*not_flags(name), *neutral(name), *file_defaults(name), *but)
     return [
         *sorted(flags(section(name), variable, leave_out)),
-        *(f"{key}: {content_of(path)}" for key, path in section_files(name).items()),
+        *(f"{key}: {content_hash(path)}" for key, path in section_files(name).items()),
         f"seed: {config['seed']}",
-        f"code: {code_of(script(name))}",
+        f"code: {code_hash(script(name))}",
     ]
 
 

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from utils.cli import progress, script
+from utils.cli import script
 from utils.cutflow import EVENT_COUNTS, Cutflow, cutflow_table
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.results import evaluate
@@ -34,6 +34,7 @@ from utils.plotting.style import save
 from utils.predictions import Model, Predictions
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.whole_files import whole_folder
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cutflows = [(name, Cutflow.from_record(record.get(EVENT_COUNTS))) for name, record in records.items()]
         predictions: dict[str, Predictions] = {}
         for sample in samples:
-            trained_on = {name: TrainedOn.of_record(record) for name, record in records.items()}
+            trained_on = {name: TrainedOn.from_record(record) for name, record in records.items()}
             compared = [fingerprints for fingerprints in trained_on.values() if fingerprints is not None]
             found, cutflow = predict_sample(sample, variable, models, options.chunk_size, compared)
             predictions |= found

@@ -22,16 +22,18 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import is_name, progress, script
+from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.data_processing import EVENT_MET, PT, L1Events
+from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import EventsFile, check_events_files, refuse_mixture
 from utils.formats.l1_files import new_l1_file
-from utils.formats.les_houches import refuse_overlaps_of
-from utils.formats.repeated import refuse_repeated, repeated
+from utils.formats.les_houches import refuse_shared_events
+from utils.processes import is_process_name
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import find_files, missing_error, refuse_overlaps
+from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
 from utils.runtime.random_streams import stream_and_key, uniforms
 from utils.runtime.whole_files import replaced_together, whole_folder
@@ -56,7 +58,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
     paths: dict[str, list[str]] = {}
     for text in inputs:
         name, equals, pattern = text.partition("=")
-        if not (is_name(name) and equals and pattern):
+        if not (is_process_name(name) and equals and pattern):
             raise UserError(f"--input {text!r}: expected NAME=FILES")
         found = [pattern] if Path(pattern).exists() else [str(path) for path in find_files(pattern)]
         if not found:
@@ -69,15 +71,15 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
     files = {name: check_events_files(of_process) for name, of_process in paths.items()}
     refuse_mixture({f"process {name} ({of_process[0].path})": of_process[0] for name, of_process in files.items()})
     for process_files in files.values():
-        refuse_repeated(process_files)
+        refuse_duplicates(process_files)
     all_files = [file for of_process in files.values() for file in of_process]
-    for again, first in repeated(all_files):
+    for again, first in find_duplicates(all_files):
         logger.warning(
             "%s: has the events of %s, which is of another process: training events are test events too",
             again,
             first,
         )
-    refuse_overlaps_of({file.path: file.hard_events for file in all_files})
+    refuse_shared_events({file.path: file.hard_events for file in all_files})
     return files
 
 

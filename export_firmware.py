@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.cli import progress, script
+from utils.cli import script
 from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table, cutflows_record
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.integers import hardware_events
@@ -31,6 +31,7 @@ from utils.hardware.verilog import port_map, resources, write_verilog
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
+from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.whole_files import whole_folder

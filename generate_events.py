@@ -21,11 +21,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.cli import progress, script
+from utils.cli import script
 from utils.cutflow import GENERATED, READ, Cutflow, StepCounter
 from utils.formats.events import HARD_EVENTS, new_events_file
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_overlaps
+from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
 from utils.simulation.detector import Detector
 from utils.simulation.generator import MINIMUM_BIAS, Generator, seed_sequences

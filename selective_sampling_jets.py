@@ -21,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import progress, script
+from utils.cli import script
 from utils.cutflow import LEFT_OUT, READ, StepCounter
 from utils.data_processing import L1Events, jet_count
 from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_overlaps
+from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
 from utils.runtime.random_streams import uniforms
 from utils.runtime.whole_files import replaced_together, whole_file, whole_folder
@@ -92,7 +93,7 @@ class Selection:
         """
         chosen = np.isin(events.ids, self.process_ids)
         probability = jet_count_probability(jet_count(events.smeared_data), self.fractions, self.mode)
-        prescaled = chosen & (self._uniforms("thinning", start, len(events)) < probability)
+        prescaled = chosen & (self._uniforms("prescale", start, len(events)) < probability)
         if variable is None or flattening is None:
             return Decisions(chosen, prescaled, prescaled, probability)
         flat = flattening(getattr(events, variable))
@@ -222,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = ("output", "content", "discarded_output", "summary", "plots")
     refuse_overlaps({f"--{name}": getattr(options, name) for name in flags}, [options.input])
     data = L1Dataset.check(options.input)
-    process_ids = data.ids_of(options.processes) if options.processes else list(data.process_names)
+    process_ids = data.process_ids(options.processes) if options.processes else list(data.process_names)
     selection = Selection(process_ids, options.fractions_to_keep, options.mode, options.seed)
     made_by, names = provenance(options), data.process_names
     with_probability = sorted({*data.optional, "keep_probability"})

@@ -22,7 +22,6 @@ import pandas as pd
 
 from benchmarks.baselines import BACKGROUND, RESPONSE_EDGES, WORKING_POINTS
 from benchmarks.common import benchmark_parser, cost, project_script, report
-from utils.cli import progress
 from utils.evaluation.background_result import BackgroundResult, evaluate_background
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.bootstrap import Estimate
@@ -35,6 +34,7 @@ from utils.plotting.student import draw_gap_against_lut
 from utils.plotting.style import save
 from utils.predictions import BASELINE, TRUE, Model, Predictions, predict_events
 from utils.runtime.arguments import checked, comma_separated, number
+from utils.runtime.progress import progress
 from utils.training.records import MODEL_FILE, Training, read_training
 from utils.variables import full_variable
 

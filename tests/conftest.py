@@ -20,7 +20,7 @@ settings.load_profile("reproducible")
 
 
 # Shells have programs in the background ignore SIGINT, nohup SIGHUP: scripts that the tests start would do so too.
-for number in set(signals.SIGNALS) - set(signals.heeded()):
+for number in set(signals.SIGNALS) - set(signals.handled()):
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 

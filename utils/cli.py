@@ -1,14 +1,11 @@
 """The frame of the command-line scripts: logging, errors, exit codes, progress."""
 
 import functools
-import io
 import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-
-from tqdm import tqdm
 
 from utils.runtime import signals
 from utils.runtime.errors import EXIT_DONE, EXIT_FAILED, UserError
@@ -16,7 +13,6 @@ from utils.runtime.errors import EXIT_DONE, EXIT_FAILED, UserError
 logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 900
-LONGEST_NAME = 100  # of a process: names of files have 255 bytes at most
 
 
 def script(main: Callable[..., None]) -> Callable[..., int]:
@@ -34,7 +30,7 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         if whole_process:
             sys.excepthook = sys.__excepthook__  # what is not expected from here on is a bug
         try:
-            with signals.heeding():
+            with signals.handling():
                 code = _exit_code(main, argv)
                 if whole_process:
                     signals.leave_with(code)
@@ -77,38 +73,3 @@ def _one_line(error: Exception) -> str:
     """Return the message of an error as one line, without the middle if that is longer than a page."""
     text = " ".join(str(error).split())
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE // 2]} [...] {text[-LONGEST_LINE // 4 :]}"
-
-
-def is_name(text: str) -> bool:
-    """Return whether a text can name a process, in tables and as part of a file name: without line breaks and `/`."""
-    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and "/" not in text
-
-
-def process_name(text: str) -> str:
-    """Return the name of a process, or raise a ValueError where it is none."""
-    if not is_name(text):
-        raise ValueError(f"expected a name, at most {LONGEST_NAME} printable characters without '/', found {text!r}")
-    return text
-
-
-class _LoggedBar(tqdm):
-    """Progress as lines of the log, for output that is not a terminal."""
-
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Log the state of the bar."""
-        logger.info(msg or str(self))
-        return True
-
-
-def progress(total: int, what: str, unit: str = "events") -> tqdm:
-    """Progress bar to advance with ``update(n)``: a bar on a terminal, elsewhere a line every 5 seconds."""
-    if sys.stderr.isatty():
-        return tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1)
-    return _LoggedBar(
-        total=total,
-        desc=what,
-        unit=f" {unit}",
-        mininterval=5,
-        file=io.StringIO(),
-        bar_format="{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",
-    )

@@ -60,12 +60,12 @@ def _event_objects(particles: np.ndarray, order: np.ndarray) -> np.ndarray:
     objects = np.zeros((len(order), N_SLOTS, 3), np.float32)
     for i in range(len(order)):
         for slot in range(N_SLOTS):
-            take_object(particles, order[i], slot, objects, i)
+            copy_object(particles, order[i], slot, objects, i)
     return objects
 
 
 @inlined
-def take_object(particles: np.ndarray, event: int, slot: int, objects: np.ndarray, i: int) -> bool:
+def copy_object(particles: np.ndarray, event: int, slot: int, objects: np.ndarray, i: int) -> bool:
     """Copy the object of a slot from an event to place `i` of `objects`, or return that there is none."""
     event_slot = _EVENT_SLOTS[slot]
     if not particles[event, event_slot, PT] > 0:
@@ -80,12 +80,12 @@ def met(objects: np.ndarray) -> np.ndarray:
     """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
     length = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
-        length[event] = met_of(objects, event)
+        length[event] = event_met(objects, event)
     return length
 
 
 @inlined
-def met_of(objects: np.ndarray, event: int) -> float:
+def event_met(objects: np.ndarray, event: int) -> float:
     """MET of one event.
 
     Sine and cosine are of single precision as the angles are, whose rounding moves the sum no less.
@@ -104,12 +104,12 @@ def ht(objects: np.ndarray) -> np.ndarray:
     """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
     total = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
-        total[event] = ht_of(objects, event)
+        total[event] = event_ht(objects, event)
     return total
 
 
 @inlined
-def ht_of(objects: np.ndarray, event: int) -> float:
+def event_ht(objects: np.ndarray, event: int) -> float:
     """HT of one event."""
     pt = 0.0
     for i in range(FIRST_JET, N_SLOTS):

@@ -81,7 +81,7 @@ class Chief:
         trial = self._oracle.running_trial(name)
         case = f"trial {trial}" if trial else name
         self._deaths[case] += 1
-        how = workers.last_words(name)
+        how = workers.last_output(name)
         logger.warning("worker %s died in %s: %s", name, case if trial else "no trial", how)
         if self._deaths[case] >= ATTEMPTS:
             if not trial:

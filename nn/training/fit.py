@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from nn.training.resume import resumable_fit
-from utils.cli import progress
 from utils.runtime.checkpoints import SCRATCH
+from utils.runtime.progress import progress
 from utils.training.batches import Batches
 from utils.training.options import FinalFitOptions
 

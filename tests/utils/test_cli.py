@@ -1,12 +1,8 @@
-"""How scripts fail and show their progress."""
-
-import io
-import logging
+"""Exit codes and error messages of scripts."""
 
 import pytest
 
-from utils import cli
-from utils.cli import progress, script
+from utils.cli import script
 from utils.runtime.errors import UserError
 
 
@@ -56,11 +52,3 @@ class TestScript:
             """Do something."""
 
         assert (main.__name__, main.__doc__) == ("main", "Do something.")
-
-
-def test_progress_is_logged_where_there_is_no_terminal(caplog, monkeypatch):
-    monkeypatch.setattr(cli.sys, "stderr", io.StringIO())
-    with caplog.at_level(logging.INFO), progress(300, "smear W") as bar:
-        bar.update(100)
-        bar.update(200)
-    assert "smear W: 300 of 300 events" in caplog.messages[-1]

@@ -113,7 +113,7 @@ def event_displays(
         Takes features of shape (n_events, n_nodes, n_features), gives for each layer an array of shape (n_events,
         n_heads, n_nodes, n_nodes).
     """
-    rows = data.rows_of(process_id, list(chosen.values()))
+    rows = data.process_rows(process_id, list(chosen.values()))
     for (chosen_as, index), row in zip(chosen.items(), rows, strict=True):
         event = data.rows(row, row + 1)
         real = creator.nodes(event)[0][0]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from utils.cli import progress
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.data_processing import L1Events
 from utils.evaluation.samples import Sample
@@ -14,6 +13,7 @@ from utils.formats.fingerprints import TrainedOn
 from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
 from utils.predictions import Counts, Model, Predictions, count, predict_events
 from utils.runtime.errors import UserError
+from utils.runtime.progress import progress
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from utils.evaluation.options import EvaluationOptions
+from utils.formats.duplicates import refuse_duplicates
 from utils.formats.fingerprints import TrainedOn
 from utils.formats.l1_files import L1Dataset
-from utils.formats.repeated import refuse_repeated
 from utils.runtime.errors import UserError
 from utils.runtime.provenance import sha256
 
@@ -24,7 +24,7 @@ class Sample:
 def read_samples(paths: Sequence[Path], options: EvaluationOptions) -> list[Sample]:
     """Check the files, and find each process of the evaluation in exactly one of them."""
     files = [L1Dataset.check(path) for path in paths]
-    refuse_repeated(files)
+    refuse_duplicates(files)
     names = (*options.signal_names, *options.bg_names)
     files_with = {name: [data for data in files if name in data.process_names.values()] for name in names}
     for name, found in files_with.items():
@@ -38,7 +38,7 @@ def read_samples(paths: Sequence[Path], options: EvaluationOptions) -> list[Samp
     samples = []
     for data in files:
         present = tuple(name for name in names if data in files_with[name])
-        samples.append(Sample(data, dict(zip(present, data.ids_of(present), strict=True))))
+        samples.append(Sample(data, dict(zip(present, data.process_ids(present), strict=True))))
     _refuse_mixed_weights([sample.data for sample in samples if set(options.bg_names) & set(sample.processes)])
     return samples
 

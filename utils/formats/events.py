@@ -21,19 +21,19 @@ from utils.data_processing import (
     PHI,
     PT,
 )
+from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GZIP
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.les_houches import HardEvents
 from utils.formats.physical import (
-    FINE,
     LARGEST_TRUE_PT,
     QUANTITIES,
-    expected_and_found,
-    in_one_turn,
-    wrong_quantity,
+    VALID,
+    describe_invalid,
+    invalid_quantity,
+    wrap_phi,
 )
-from utils.formats.repeated import LOOKED_AT, fingerprint
 from utils.formats.rows import read_rows
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
@@ -125,7 +125,7 @@ class EventsFile:
             first = read_rows(found, 0, min(n_events, LOOKED_AT))[:, :, :CLASS]
             cutflow, hard = (
                 Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS)),
-                HardEvents.of_record(read_text_attribute(file, HARD_EVENTS)),
+                HardEvents.from_record(read_text_attribute(file, HARD_EVENTS)),
             )
             return cls(path, n_events, weighted, cutflow, fingerprint(first), hard)
 
@@ -152,12 +152,12 @@ class EventsFile:
     def _check_rows(self, particles: np.ndarray, weights: np.ndarray, start: int) -> None:
         """Refuse rows that are not physical, naming the first."""
         event, slot, wrong = _tidy(particles, EVENT_CLASSES)
-        if wrong != FINE:
+        if wrong != VALID:
             found = particles[event, slot, wrong]
             quantity, reason = (
                 ("class", f"expected {EVENT_CLASSES[slot]}, found {found:g}")
                 if wrong == CLASS
-                else (QUANTITIES[wrong], expected_and_found(wrong, found, LARGEST_TRUE_PT))
+                else (QUANTITIES[wrong], describe_invalid(wrong, found, LARGEST_TRUE_PT))
             )
             raise UserError(
                 f"{self.path}: dataset 'Particles', event {start + event}, slot {slot}, {quantity}: {reason}"
@@ -173,7 +173,7 @@ class EventsFile:
 
 @compiled
 def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
-    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `VALID`."""
     for event in range(len(particles)):
         for slot in range(particles.shape[1]):
             pt, eta, phi = particles[event, slot, PT], particles[event, slot, ETA], particles[event, slot, PHI]
@@ -181,13 +181,13 @@ def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
                 for feature in (PT, ETA, PHI, CLASS):
                     particles[event, slot, feature] = 0
                 continue
-            wrong = wrong_quantity(pt, eta if slot != EVENT_MET else np.float32(0), phi, LARGEST_TRUE_PT)
-            if wrong != FINE:
+            wrong = invalid_quantity(pt, eta if slot != EVENT_MET else np.float32(0), phi, LARGEST_TRUE_PT)
+            if wrong != VALID:
                 return event, slot, wrong
             if particles[event, slot, CLASS] != classes[slot]:
                 return event, slot, CLASS
-            particles[event, slot, PHI] = in_one_turn(phi)
-    return 0, 0, FINE
+            particles[event, slot, PHI] = wrap_phi(phi)
+    return 0, 0, VALID
 
 
 def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:

@@ -8,7 +8,7 @@ A training keeps the smallest fingerprints of its events, at most `N_KEPT`, in `
 ``data.fingerprints`` (a bottom-k sketch: A. Z. Broder, "On the resemblance and containment of documents", 1997). The
 evaluation uses them like this::
 
-    seen = TrainedOn.of_record(record)  # of training.json; None where nothing is on record
+    seen = TrainedOn.from_record(record)  # of training.json; None where nothing is on record
     for events in chunks:
         seen.count(events)
     seen.n_compared, seen.n_found, seen.share
@@ -79,7 +79,7 @@ class TrainedOn:
         self.n_compared, self.n_found = 0, 0
 
     @classmethod
-    def of_record(cls, record: Any) -> "TrainedOn | None":
+    def from_record(cls, record: Any) -> "TrainedOn | None":
         """Read what is on record in a ``training.json``; None where nothing is, or nothing that can be read."""
         data = record.get("data") if isinstance(record, Mapping) else None
         text = data.get(FINGERPRINTS) if isinstance(data, Mapping) else None

@@ -29,7 +29,7 @@ class _Patient(io.FileIO):
 
     error: OSError | None = None
 
-    @signals.unbroken
+    @signals.uninterrupted
     def write(self, content: Any) -> int:
         """Write all of the content, or nothing any more after an error."""
         content, written = memoryview(content), 0
@@ -42,7 +42,7 @@ class _Patient(io.FileIO):
 
 
 @contextmanager
-@signals.unbroken
+@signals.uninterrupted
 def new_hdf5(path: str | Path, together: OutputGroup | None = None) -> Iterator[h5py.File]:
     """Open an HDF5 file for writing that is there only once it is whole; arguments as for :func:`whole_file`."""
     with whole_file(path, together) as temporary, _Patient(temporary, "w+") as raw:

@@ -13,15 +13,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from utils.cli import is_name
 from utils.cutflow import EVENT_COUNTS, Cutflow
 from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
+from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GzipTable
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
-from utils.formats.physical import FINE, LARGEST_L1_PT, QUANTITIES, expected_and_found, in_one_turn, wrong_quantity
-from utils.formats.repeated import LOOKED_AT, fingerprint
+from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, invalid_quantity, wrap_phi
 from utils.formats.rows import read_rows
+from utils.processes import is_process_name
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
 from utils.runtime.text_files import MAX_TEXT_BYTES
@@ -164,7 +164,7 @@ class L1Dataset:
     cutflow : Cutflow
         What is on record of its events.
     fingerprint : str or None
-        Of the true objects of its first events: see `utils.formats.repeated`.
+        Of the true objects of its first events: see `utils.formats.duplicates`.
     """
 
     path: Path
@@ -210,7 +210,7 @@ class L1Dataset:
         """Which of the data sets that a file may lack it has."""
         return tuple(itertools.compress(OPTIONAL, (self.weighted, self.sampled)))
 
-    def ids_of(self, names: tuple[str, ...]) -> list[int]:
+    def process_ids(self, names: tuple[str, ...]) -> list[int]:
         """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
         known = {name: process_id for process_id, name in self.process_names.items()}
         for name in names:
@@ -229,7 +229,7 @@ class L1Dataset:
         with open_hdf5(self.path) as file:
             return self._rows(file, start, stop, true_objects)
 
-    def rows_of(self, process_id: int, indices: Sequence[int]) -> list[int]:
+    def process_rows(self, process_id: int, indices: Sequence[int]) -> list[int]:
         """Find the rows of some events of a process, given by their place among its events, from 0.
 
         Parameters
@@ -274,8 +274,8 @@ class L1Dataset:
             return values
         if name in OBJECTS:
             event, slot, wrong = _tidy(values)
-            if wrong != FINE:
-                reason = expected_and_found(wrong, values[event, slot, wrong], LARGEST_L1_PT)
+            if wrong != VALID:
+                reason = describe_invalid(wrong, values[event, slot, wrong], LARGEST_L1_PT)
                 raise UserError(
                     f"{self.path}: dataset '{name}', event {start + event}, slot {slot}, {QUANTITIES[wrong]}: {reason}"
                 )
@@ -293,7 +293,7 @@ class L1Dataset:
 
 @compiled
 def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
-    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `FINE`."""
+    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `VALID`."""
     for event in range(len(objects)):
         for slot in range(objects.shape[1]):
             pt, eta, phi = objects[event, slot, PT], objects[event, slot, ETA], objects[event, slot, PHI]
@@ -301,11 +301,11 @@ def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
                 for feature in (PT, ETA, PHI):
                     objects[event, slot, feature] = 0
                 continue
-            wrong = wrong_quantity(pt, eta, phi, LARGEST_L1_PT)
-            if wrong != FINE:
+            wrong = invalid_quantity(pt, eta, phi, LARGEST_L1_PT)
+            if wrong != VALID:
                 return event, slot, wrong
-            objects[event, slot, PHI] = in_one_turn(phi)
-    return 0, 0, FINE
+            objects[event, slot, PHI] = wrap_phi(phi)
+    return 0, 0, VALID
 
 
 def _read_labels(file: h5py.File) -> list[str]:
@@ -333,7 +333,7 @@ def _parse_labels(path: str | Path, labels: Iterable[str]) -> dict[int, str]:
     names: dict[int, str] = {}
     for text in labels:
         name, _, number = text.rpartition("_")
-        if not (is_name(name) and number.isascii() and number.isdigit() and len(number) <= LONGEST_ID):
+        if not (is_process_name(name) and number.isascii() and number.isdigit() and len(number) <= LONGEST_ID):
             raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected NAME_ID such as QCD_1")
         if int(number) > LARGEST_ID:
             raise UserError(f"{path}: dataset 'ids_names' has {text!r}, expected an ID of at most {LARGEST_ID}")

@@ -39,7 +39,7 @@ class HardEvents:
         return json.dumps(asdict(self))
 
     @classmethod
-    def of_record(cls, text: str | None) -> "HardEvents | None":
+    def from_record(cls, text: str | None) -> "HardEvents | None":
         """Read what was written; None where it is something else."""
         try:
             found = cls(**json.loads(text or ""))
@@ -49,7 +49,7 @@ class HardEvents:
         return found if fits else None
 
 
-def refuse_overlaps_of(hard_events: Mapping[Path, HardEvents | None]) -> None:
+def refuse_shared_events(hard_events: Mapping[Path, HardEvents | None]) -> None:
     """Refuse files with the same events of a Les Houches file, which are alike whatever Pythia has made of them."""
     taken = sorted((of.sha256, of.start, of.stop, path) for path, of in hard_events.items() if of)
     for (one, start, stop, path), (other, other_start, other_stop, other_path) in itertools.pairwise(taken):

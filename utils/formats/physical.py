@@ -15,24 +15,24 @@ LARGEST_L1_PT = 30_000.0  # of L1 objects and of sums: room for several objects 
 LARGEST_ETA = 6.0  # beyond all calorimeters
 PI, TURN = np.float32(np.pi), np.float32(2 * np.pi)
 
-FINE = -1
+VALID = -1
 QUANTITIES = {PT: "pT", ETA: "eta", PHI: "phi"}
 
 
 @inlined
-def wrong_quantity(pt: float, eta: float, phi: float, largest_pt: float) -> int:
-    """Return which quantity of an object is out of its range, or `FINE`."""
+def invalid_quantity(pt: float, eta: float, phi: float, largest_pt: float) -> int:
+    """Return which quantity of an object is out of its range, or `VALID`."""
     if not 0 <= pt <= largest_pt:
         return PT
     if not abs(eta) <= LARGEST_ETA:
         return ETA
     if not abs(phi) <= TURN:
         return PHI
-    return FINE
+    return VALID
 
 
 @inlined
-def in_one_turn(phi: np.float32) -> np.float32:
+def wrap_phi(phi: np.float32) -> np.float32:
     """Bring an angle of at most a turn into (-pi, pi]."""
     if phi > PI:
         return np.float32(phi - 2 * np.pi)
@@ -41,7 +41,7 @@ def in_one_turn(phi: np.float32) -> np.float32:
     return phi
 
 
-def expected_and_found(quantity: int, found: float, largest_pt: float) -> str:
+def describe_invalid(quantity: int, found: float, largest_pt: float) -> str:
     """Say what was expected of a quantity, and what was found."""
     expected = {
         PT: f"GeV from 0 to {largest_pt:g}",

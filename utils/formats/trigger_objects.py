@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, PHI, PT
-from utils.formats.physical import FINE, LARGEST_ETA, LARGEST_L1_PT
+from utils.formats.physical import LARGEST_ETA, LARGEST_L1_PT, VALID
 from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
@@ -109,7 +109,7 @@ def fill_slots(
     largest = int(LARGEST_L1_PT / ENERGY_STEP), int(LARGEST_ETA / kind.eta_step), kind.phi_steps
     steps = kind.eta_step, kind.phi_steps
     n_saturated, event, quantity, found = _fill(objects[:, kind.slots], sizes, et, eta, phi, energies, steps, largest)
-    if quantity != FINE:
+    if quantity != VALID:
         lowest = 0 if quantity == PT else -largest[quantity]
         raise OutOfRangeError(event, quantity, f"steps from {lowest} to {largest[quantity]}", found)
     return int(n_saturated)
@@ -158,4 +158,4 @@ def _fill(
             slots[event, slot, ETA] = eta[i] * eta_step
             slots[event, slot, PHI] = ((phi[i] + beyond) % phi_steps - beyond) * (2 * np.pi / phi_steps)
         first += sizes[event]
-    return n_saturated, 0, FINE, 0
+    return n_saturated, 0, VALID, 0

@@ -28,9 +28,9 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from utils.data_processing import N_SLOTS, L1Events, ht, met
+from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
-from utils.formats.repeated import LOOKED_AT, fingerprint, refuse_repeated
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
 from utils.formats.trigger_scales import (
     ENERGY_STEP,
@@ -117,11 +117,11 @@ class ZeroBiasData:
         if n_events == 0:
             raise UserError(f"{folder}: the files hold no events")
         data = cls(folder, n_events, reference, parts)
-        refuse_repeated(_Beginning(part[0].path, data.first_fingerprint(part)) for part in parts)
+        refuse_duplicates(_Beginning(part[0].path, data.first_fingerprint(part)) for part in parts)
         return data
 
     def first_fingerprint(self, part: tuple[Table, ...]) -> str | None:
-        """Return the fingerprint of the first events of paired files, see `utils.formats.repeated`."""
+        """Return the fingerprint of the first events of paired files, see `utils.formats.duplicates`."""
         first = next(self._part_chunks(part, LOOKED_AT), None)
         return None if first is None else fingerprint(first.events.smeared_data)
 

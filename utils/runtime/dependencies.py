@@ -13,7 +13,7 @@ from utils.runtime.provenance import sha256
 
 
 @functools.cache
-def code_of(script: Path) -> str:
+def code_hash(script: Path) -> str:
     """Return a hash of the code of a script and of the modules that it imports, whatever folder they are in."""
     digest = hashlib.sha256()
     for path in (script, *imported_modules(script)):
@@ -21,7 +21,7 @@ def code_of(script: Path) -> str:
     return digest.hexdigest()
 
 
-def content_of(path: Path) -> str:
+def content_hash(path: Path) -> str:
     """Return a hash of the content of a file, or of all files in a folder with their names in it."""
     if not path.is_dir():
         return _content_of_file(path, *_state(path))

@@ -131,7 +131,7 @@ def end_before_the_last_second() -> None:
 def guard_start() -> None:
     """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
     sys.excepthook = _fail_in_one_line
-    for number in signals.heeded():
+    for number in signals.handled():
         signal.signal(number, signals.end_now)
     signals.leave_at_end()
 

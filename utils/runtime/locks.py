@@ -51,7 +51,7 @@ def _warn_of_no_locks(folder: Path, error: str) -> None:
 
 
 @contextmanager
-@signals.unbroken
+@signals.uninterrupted
 def sole_writer(lock: Path, place: Path) -> Iterator[None]:
     """Let one process at a time write to a place: hold the lock of a file, which is gone at the end."""
     with ExitStack() as stack:

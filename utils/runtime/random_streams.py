@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.runtime.compiled import compiled, inlined
 
-STREAMS = {"smearing": 0, "split": 1, "thinning": 2, "flattening": 3, "validation": 4, "subset": 5, "batches": 6}
+STREAMS = {"smearing": 0, "split": 1, "prescale": 2, "flattening": 3, "validation": 4, "subset": 5, "batches": 6}
 
 StreamAndKey = tuple[np.uint64, np.uint64, np.uint64]
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]

@@ -48,11 +48,11 @@ class _State:
     temporary: tuple[Path, ...] = ()
 
 
-_unbroken: set[CodeType] = set()
+_uninterrupted: set[CodeType] = set()
 _repeating = threading.Lock()  # held while a signal is sent again
 
 
-def heeded() -> list[signal.Signals]:
+def handled() -> list[signal.Signals]:
     """Return the signals that end this process; nohup and shells may have it ignore some."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -149,33 +149,33 @@ def deferred() -> Iterator[None]:
         _State.n_deferring -= 1
 
 
-def unbroken(function: Function) -> Function:
+def uninterrupted(function: Function) -> Function:
     """Mark a function that is never broken off: a signal that comes in it, or what it calls, takes effect soon after.
 
     Of a context manager these are its beginning and its end, not the block.
     """
-    _unbroken.add(function.__code__)
+    _uninterrupted.add(function.__code__)
     return function
 
 
-def _within_unbroken(frame: FrameType | None) -> bool:
+def _within_uninterrupted(frame: FrameType | None) -> bool:
     while frame is not None:
         # h5py clears up what it was at as if that had failed, and says so.
-        if frame.f_code in _unbroken or frame.f_globals.get("__name__", "").startswith("h5py."):
+        if frame.f_code in _uninterrupted or frame.f_globals.get("__name__", "").startswith("h5py."):
             return True
         frame = frame.f_back
     return False
 
 
 @contextmanager
-def heeding() -> Iterator[None]:
+def handling() -> Iterator[None]:
     """Raise :class:`Ended` in the main thread at the first signal, and see to it that the process ends."""
     if not _in_main_thread():
         yield
         return
     came, comes = os.pipe()  # a byte for each signal
     os.set_blocking(comes, False)
-    before = {number: signal.signal(number, _raise) for number in heeded()}
+    before = {number: signal.signal(number, _raise) for number in handled()}
     descriptor = signal.set_wakeup_fd(comes, warn_on_full_buffer=False)
     watching = threading.Thread(target=_watch, args=(came, threading.get_ident()), daemon=True)
     watching.start()
@@ -198,7 +198,7 @@ def _forget() -> None:
     if any(signal.getsignal(number) in (_raise, end_now) for number in SIGNALS):
         if (descriptor := signal.set_wakeup_fd(-1)) >= 0:
             os.close(descriptor)
-        for number in heeded():
+        for number in handled():
             signal.signal(number, signal.SIG_DFL)
         _State.temporary = ()
 
@@ -213,7 +213,7 @@ def _in_main_thread() -> bool:
 def _raise(number: int, frame: FrameType | None) -> None:
     """Take the first signal, and break off as soon as that may be."""
     _State.number = _State.number or number
-    if not _State.n_deferring and not _State.raised and not _within_unbroken(frame):
+    if not _State.n_deferring and not _State.raised and not _within_uninterrupted(frame):
         _State.raised = True
         raise Ended(number)
 

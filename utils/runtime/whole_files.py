@@ -117,7 +117,7 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-@signals.unbroken
+@signals.uninterrupted
 def whole_file(path: str | Path, together: OutputGroup | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends without an error.
 
@@ -153,7 +153,7 @@ def replace_folder(path: Path, by: Path) -> None:
 
 
 @contextmanager
-@signals.unbroken
+@signals.uninterrupted
 def whole_folder(path: str | Path, together: OutputGroup | None = None) -> Iterator[Path]:
     """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
 

@@ -51,7 +51,7 @@ class WorkerProcesses:
         """Return whether none is running."""
         return all(process.poll() is not None for process in self._processes.values())
 
-    def last_words(self, name: str) -> str:
+    def last_output(self, name: str) -> str:
         """Return how a process ended and the last line that it wrote."""
         lines = (self._folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
         code = self._processes[name].returncode

@@ -22,7 +22,7 @@ from utils.simulation.pythia_settings import (
     captured_output,
     read_settings,
     reason,
-    value_of,
+    setting_value,
 )
 
 PB_PER_MB = 1e9
@@ -117,7 +117,7 @@ class Generator:
                 raise UserError(f"process {process}: {error}{reason(output)}") from None
             self.hard_events: HardEvents | None = None
             self.les_houches_file: Path | None = None
-            if value_of(self._pythia, FRAME) == LES_HOUCHES:
+            if setting_value(self._pythia, FRAME) == LES_HOUCHES:
                 self.les_houches_file = Path(self._pythia.word("Beams:LHEF"))
                 self.hard_events = self._take_events(hard_events, hard_file)
             matched = self._pythia.flag("JetMatching:merge")

@@ -98,26 +98,26 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
     for setting in (*COMMON_SETTINGS, *(f"{key} = {_text(value)}" for key, value in decided.items())):
         if not pythia.readString(setting):
             raise ValueError(f"Pythia does not accept '{setting}'")
-    before = {key: value_of(pythia, key) for key in (*DECIDED_BY, *WITHOUT_EFFECT, *FRAME_OF)}
+    before = {key: setting_value(pythia, key) for key in (*DECIDED_BY, *WITHOUT_EFFECT, *FRAME_OF)}
     for setting in settings:
         if not pythia.readString(setting):
             raise ValueError(f"Pythia does not accept '{setting}'")
         for key, flag in DECIDED_BY.items():
-            if value_of(pythia, key) != before[key]:
+            if setting_value(pythia, key) != before[key]:
                 raise ValueError(f"'{setting}' would be overridden: {flag} decides {key}, give that instead")
         for key in WITHOUT_EFFECT:
-            if value_of(pythia, key) != before[key]:
+            if setting_value(pythia, key) != before[key]:
                 raise ValueError(f"'{setting}' would have no effect: {key} is not used here")
     if pythia.settings.unfinishedInput():
         raise ValueError(f"the settings {', '.join(map(repr, settings))} open a brace that they do not close")
     named = {_name(setting) for setting in settings}
     for key, frame in FRAME_OF.items():
-        given = key.lower() in named or value_of(pythia, key) != before[key]
-        if given and value_of(pythia, FRAME) != frame:
+        given = key.lower() in named or setting_value(pythia, key) != before[key]
+        if given and setting_value(pythia, FRAME) != frame:
             raise ValueError(
-                f"{key} would have no effect: expected {FRAME} = {frame} with it, found {value_of(pythia, FRAME)}"
+                f"{key} would have no effect: expected {FRAME} = {frame} with it, found {setting_value(pythia, FRAME)}"
             )
-    if value_of(pythia, FRAME) == LES_HOUCHES and value_of(pythia, "Beams:LHEF") == before["Beams:LHEF"]:
+    if setting_value(pythia, FRAME) == LES_HOUCHES and setting_value(pythia, "Beams:LHEF") == before["Beams:LHEF"]:
         raise ValueError(f"expected Beams:LHEF with {FRAME} = {LES_HOUCHES}, which names the file, found none")
 
 
@@ -138,7 +138,7 @@ def refusal(settings: tuple[str, ...]) -> str | None:
     return None
 
 
-def value_of(pythia: "pythia8mc.Pythia", key: str) -> Value:
+def setting_value(pythia: "pythia8mc.Pythia", key: str) -> Value:
     """Return the value of a flag, an integer, a number or a word."""
     kinds = {"Flag": "flag", "Mode": "mode", "Parm": "parm", "Word": "word"}
     kind = next(name for is_kind, name in kinds.items() if getattr(pythia.settings, f"is{is_kind}")(key))

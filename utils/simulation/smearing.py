@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, ht_of, met_of, take_object
+from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, copy_object, event_ht, event_met
 from utils.runtime.compiled import compiled, inlined
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import StreamAndKey, normal_pair
@@ -325,11 +325,11 @@ def _smear_events(
     smeared_ht, true_ht = np.empty(n_events, np.float32), np.empty(n_events, np.float32)
     for i in range(n_events):
         for slot in range(N_SLOTS):
-            if take_object(particles, order[i], slot, true, i):
+            if copy_object(particles, order[i], slot, true, i):
                 normals = normal_pair(numbers[i], slot, *stream)
                 _smear_object(true, i, slot, normals, muons, egammas, jets, smeared)
-        smeared_met[i], smeared_ht[i] = met_of(smeared, i), ht_of(smeared, i)
-        true_met[i], true_ht[i] = met_of(true, i), ht_of(true, i)
+        smeared_met[i], smeared_ht[i] = event_met(smeared, i), event_ht(smeared, i)
+        true_met[i], true_ht[i] = event_met(true, i), event_ht(true, i)
     return smeared, true, smeared_met, smeared_ht, true_met, true_ht
 
 

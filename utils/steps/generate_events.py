@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.cli import process_name
+from utils.processes import parse_process_name
 from utils.runtime.options import Seed, flag
 from utils.simulation.pythia_settings import DEFAULT_ENERGY
 
@@ -16,7 +16,7 @@ class Options(Seed):
     """Flags of the script."""
 
     output: Path = flag(help="events file to write", config=False)
-    process: str = flag(help="name of the process", parse=process_name, config=False)
+    process: str = flag(help="name of the process", parse=parse_process_name, config=False)
     settings: list[str] = flag(
         help="settings for Pythia that define the process; may be repeated",
         metavar="'KEY = VALUE'",

@@ -25,7 +25,7 @@ def record_of(*parts):
 
 
 def counted(record, *parts):
-    seen = TrainedOn.of_record(record)
+    seen = TrainedOn.from_record(record)
     for part in parts:
         seen.count(part)
     return seen
@@ -79,7 +79,7 @@ def test_do_not_depend_on_the_order_or_on_copies(events):
     + [{"data": {"fingerprints": text}} for text in ("", "AAAA", "A" * 10**6)],
 )
 def test_that_are_not_on_record_are_none(record):
-    assert TrainedOn.of_record(record) is None
+    assert TrainedOn.from_record(record) is None
 
 
 def test_share_of_nothing_is_no_number(events):

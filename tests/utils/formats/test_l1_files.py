@@ -106,12 +106,12 @@ class TestFilesFromElsewhere:
 class TestProcesses:
     def test_ids_of_names_are_in_the_order_of_the_names(self, tmp_path):
         data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
-        assert data.ids_of(("h_To_TauTau", "QCD")) == [2, 1]
+        assert data.process_ids(("h_To_TauTau", "QCD")) == [2, 1]
 
     def test_unknown_one_is_named(self, tmp_path):
         data = L1Dataset.check(write(tmp_path / "x.h5", random_l1_events(5)))
         with pytest.raises(UserError, match=r"x\.h5: unknown process 'Z', the file has QCD, h_To_TauTau"):
-            data.ids_of(("QCD", "Z"))
+            data.process_ids(("QCD", "Z"))
 
     @pytest.mark.parametrize(
         "label", [b"QCD", b"QCD_", b"_1", b"QCD_one", b"QCD_-1", b"QCD_1.5", "QCD_²".encode(), b"\xff"]
@@ -228,5 +228,5 @@ def test_rows_of_a_process_are_found_by_their_place_among_its_events(tmp_path, m
     for process_id in (1, 2):
         rows = np.flatnonzero(events.ids == process_id)
         indices = [len(rows) - 1, 0, 3, 3]
-        assert data.rows_of(process_id, indices) == rows[indices].tolist()
-    assert data.rows_of(1, []) == []
+        assert data.process_rows(process_id, indices) == rows[indices].tolist()
+    assert data.process_rows(1, []) == []

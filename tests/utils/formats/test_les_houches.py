@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.toys import write_les_houches
-from utils.formats.les_houches import HardEvents, copy_events, refuse_overlaps_of
+from utils.formats.les_houches import HardEvents, copy_events, refuse_shared_events
 from utils.runtime.errors import UserError
 
 
@@ -79,14 +79,14 @@ class TestHardEvents:
         assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256
         other = write_les_houches(tmp_path / "y.lhe", 3, np.arange(1, 6), seed=2)
         assert copy_events(other, range(1, 3), io.BytesIO()).sha256 != found.sha256
-        assert HardEvents.of_record(found.record()) == found
+        assert HardEvents.from_record(found.record()) == found
 
     @pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "{}", '{"sha256": 1, "start": 0, "stop": 1}'])
     def test_another_record_is_none(self, text):
-        assert HardEvents.of_record(text) is None
+        assert HardEvents.from_record(text) is None
 
     def test_files_with_the_same_are_refused(self):
         taken = {Path("a"): HardEvents("x", 100, 200), Path("b"): HardEvents("x", 0, 100), Path("c"): None}
-        refuse_overlaps_of({**taken, Path("d"): HardEvents("y", 0, 100)})
+        refuse_shared_events({**taken, Path("d"): HardEvents("y", 0, 100)})
         with pytest.raises(UserError, match=r"^d: has the events from 150 to 249 .* and a those from 100 to 199"):
-            refuse_overlaps_of({**taken, Path("d"): HardEvents("x", 150, 250)})
+            refuse_shared_events({**taken, Path("d"): HardEvents("x", 150, 250)})

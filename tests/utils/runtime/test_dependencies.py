@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from utils.runtime.dependencies import code_of, content_of, refuse_inputs_of_outputs
+from utils.runtime.dependencies import code_hash, content_hash, refuse_inputs_of_outputs
 from utils.runtime.errors import UserError
 
 
@@ -17,13 +17,13 @@ class TestCode:
         (code / "utils" / "a.py").write_text("A = 1\n")
         (code / "utils" / "unused.py").write_text("")
         moved = shutil.copytree(code, tmp_path / "b")
-        assert code_of(code / "main.py") == code_of(moved / "main.py")
+        assert code_hash(code / "main.py") == code_hash(moved / "main.py")
         changed = shutil.copytree(code, tmp_path / "c")
         (changed / "utils" / "a.py").write_text("A = 2\n")
-        assert code_of(changed / "main.py") != code_of(code / "main.py")
+        assert code_hash(changed / "main.py") != code_hash(code / "main.py")
         more = shutil.copytree(code, tmp_path / "d")
         (more / "utils" / "unused.py").write_text("B = 2\n")
-        assert code_of(more / "main.py") == code_of(code / "main.py")
+        assert code_hash(more / "main.py") == code_hash(code / "main.py")
 
 
 class TestContent:
@@ -31,17 +31,17 @@ class TestContent:
         (tmp_path / "a").write_text("x")
         (tmp_path / "b").write_text("x")
         os.utime(tmp_path / "b", (1, 1))
-        assert content_of(tmp_path / "a") == content_of(tmp_path / "b")
+        assert content_hash(tmp_path / "a") == content_hash(tmp_path / "b")
         (tmp_path / "a").write_text("y")
-        assert content_of(tmp_path / "a") != content_of(tmp_path / "b")
+        assert content_hash(tmp_path / "a") != content_hash(tmp_path / "b")
 
     def test_of_a_folder_is_that_of_its_files_with_their_names(self, tmp_path):
         for name in ("a", "b", "c"):
             (tmp_path / name / "inner").mkdir(parents=True)
             (tmp_path / name / "inner" / "1").write_text("x")
-        assert content_of(tmp_path / "a") == content_of(tmp_path / "b")
+        assert content_hash(tmp_path / "a") == content_hash(tmp_path / "b")
         (tmp_path / "c" / "inner" / "1").rename(tmp_path / "c" / "inner" / "2")
-        assert content_of(tmp_path / "a") != content_of(tmp_path / "c")
+        assert content_hash(tmp_path / "a") != content_hash(tmp_path / "c")
 
 
 class TestInputsOfOutputs:

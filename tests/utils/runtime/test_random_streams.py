@@ -160,7 +160,7 @@ def test_normal_numbers_have_the_tails_of_normal_ones():
 
 
 def test_uniform_numbers_are_uniform():
-    numbers = uniforms(11, "thinning", "", 0, N)
+    numbers = uniforms(11, "prescale", "", 0, N)
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert abs(numbers.mean() - 0.5) < 5 / np.sqrt(12 * N)

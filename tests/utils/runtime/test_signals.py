@@ -113,7 +113,7 @@ FORKED = """
 import os, signal, sys, warnings
 from utils.runtime import signals
 warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer: the child needs no thread
-with signals.heeding():
+with signals.handling():
     child = os.fork()
     if child == 0:
         signal.raise_signal(signal.SIGXCPU)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.toys import random_l1_events, random_particles, write_l1
+from utils.formats.duplicates import fingerprint, refuse_duplicates
 from utils.formats.l1_files import L1Dataset
-from utils.formats.repeated import fingerprint, refuse_repeated
 from utils.runtime.errors import UserError
 
 
@@ -44,6 +44,6 @@ def test_l1_files_of_the_same_true_events_are_refused(tmp_path):
         )
     ]
     files = [L1Dataset.check(path) for path in paths]
-    refuse_repeated(files[:2])
+    refuse_duplicates(files[:2])
     with pytest.raises(UserError, match=rf"{paths[2]}: has the events of {paths[0]}, expected each event once"):
-        refuse_repeated(files)
+        refuse_duplicates(files)

@@ -39,7 +39,7 @@ def fingerprint(objects: np.ndarray) -> str | None:
     return hashlib.sha256(b"".join(events)).hexdigest() if distinct else None
 
 
-def repeated(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
+def find_duplicates(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
     """Yield files that are one and the same, through whatever link, or that begin with the same events.
 
     Yields
@@ -57,9 +57,9 @@ def repeated(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
         known |= dict.fromkeys(keys, file.path)
 
 
-def refuse_repeated(files: Iterable[EventSource]) -> None:
+def refuse_duplicates(files: Iterable[EventSource]) -> None:
     """Refuse files with the same events."""
-    for path, first in repeated(files):
+    for path, first in find_duplicates(files):
         raise UserError(
             f"{path}: has the events of {first}, expected each event once: it is the same file, a copy of "
             "it, or a shard made with the same seed and number"
