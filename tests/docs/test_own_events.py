@@ -15,7 +15,7 @@ import yaml
 import create_L1regression_data
 from tests.toys import random_l1_events, random_particles, write_events, write_l1
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorials" / "own_events.md").read_text()
 SCRIPTS = "selective_sampling_jets|train_teacher|analyze_results_teacher"
 
