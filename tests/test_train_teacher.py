@@ -159,6 +159,7 @@ class TestOutputs:
         assert model.get_layer("pid_embedding").output_dim == 3
 
 
+@pytest.mark.slow
 class TestLoss:
     def log_huber(self, model, batches):
         """Return the mean Huber loss by numpy, with 5e-6 of the squares of kernels and attention vectors."""
@@ -236,6 +237,7 @@ class TestLoss:
             assert float(best[name]) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 class TestFinished:
     def run(self, output, train_file, tiny_hyperparameters, *flags):
         words = [f"--input={train_file}", f"--output={output}", f"--hyperparameters={tiny_hyperparameters}", *QUICK]
@@ -269,6 +271,7 @@ class TestFinished:
         assert model in run()
 
 
+@pytest.mark.slow
 class TestRepeatability:
     FLAGS = (*MET_FLAGS, "--max_events=300", "--final_epochs=2")
 
@@ -316,6 +319,7 @@ class TestRepeatability:
         assert not np.allclose(*kernels)
 
 
+@pytest.mark.slow
 class TestSearch:
     @pytest.fixture(scope="class")
     @classmethod
@@ -426,6 +430,7 @@ class TestFailingTrials:
         assert error.endswith("MemoryError: no more")
         assert list(folder.parent.iterdir()) == []
 
+    @pytest.mark.slow
     def test_of_two_iterations_are_twice_as_many(self, run, caplog):
         caplog.set_level(logging.INFO)
         run([self.out_of_memory] * 8, 1, "--hyperband_iterations=2")
