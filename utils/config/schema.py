@@ -1,19 +1,17 @@
 """The schema of the configuration, made from the options that the scripts declare.
 
-A section has a key for each flag of its script that is an option of the physics or of the run, and for what the
-workflow alone uses. Snakemake's own ``validate`` is not used: it reads the schema from a file, its message shows the
-whole section and schema instead of the key, and it needs a workflow, which a test of a value does not have.
+The section of a script has keys for its flags, except those of the files of the workflow, and for the keys of its
+`WorkflowKeys`. ``snakemake.utils.validate`` is not used: it reads a schema file, which would repeat the declarations,
+and its message shows the whole section and its schema. :func:`utils.config.checks.check_config` names the key in one
+line.
 """
 
 import importlib
-import importlib.util
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from utils.runtime.options import Option, declared
 from utils.runtime.text_files import json_ready
@@ -32,18 +30,13 @@ STEPS = (
 JSON_TYPES = {int: "integer", float: "number", str: "string", Path: "string"}
 BOUNDS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 PROCESS_NAME = {"type": "string", "pattern": f"^{NAME}$"}
-BY_HAND: dict[str, dict[str, tuple[str, ...]]] = {
-    "neutral": {"train_student": ("use_generator",)},
-}
 
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
     properties = {option.name: property_schema(option) for option in declared(workflow.WorkflowKeys)}
-    by_hand = yaml.safe_load(Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8"))
-    properties |= {step: section_schema(step) if _module(step) else by_hand["properties"][step] for step in STEPS}
+    properties |= {step: section_schema(step) for step in STEPS}
     return {
-        "$defs": by_hand["$defs"],
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of the L1 regression workflow",
         "type": "object",
@@ -71,7 +64,7 @@ def property_schema(option: Option) -> dict[str, Any]:
     no_default = all(value is None for value in (by_variable or {}).values())
     if option.kind is Path or (option.nullable and no_default):
         made["type"] = [made["type"], "null"]
-    made["description"] = f"{flag.help} [{flag.unit}]" if flag.unit else flag.help
+    made["description"] = flag.description()
     if option.default is not MISSING and option.kind is not Path:
         made["default"] = json_ready(by_variable or option.default)
     return made
@@ -115,20 +108,14 @@ def complete(config: Mapping[str, Any]) -> None:
 
 def options(step: str) -> list[Option]:
     """Return the flags of a script that are keys of its section."""
-    module = _module(step)
-    return [option for option in declared(module.Options) if option.flag.config] if module else []
+    module = importlib.import_module(f"utils.steps.{step}")
+    return [option for option in declared(module.Options) if option.flag.config]
 
 
 def workflow_keys(step: str) -> list[Option]:
     """Return the keys of a section that are no flags: the workflow alone uses them."""
-    module = _module(step)
+    module = importlib.import_module(f"utils.steps.{step}")
     return declared(module.WorkflowKeys) if hasattr(module, "WorkflowKeys") else []
-
-
-def _module(step: str) -> Any:
-    """Return the options of a script, None of those that make their parsers by hand."""
-    found = importlib.util.find_spec(f"utils.steps.{step}")
-    return importlib.import_module(f"utils.steps.{step}") if found else None
 
 
 def not_flags(step: str) -> tuple[str, ...]:
@@ -137,8 +124,8 @@ def not_flags(step: str) -> tuple[str, ...]:
 
 
 def neutral(step: str) -> tuple[str, ...]:
-    """Return the keys of a section on which no result depends: nothing runs again where they change."""
-    return tuple(option.name for option in options(step) if option.flag.neutral) or BY_HAND["neutral"].get(step, ())
+    """Return the keys of a section on which no result depends, so that no rule runs again after a change of them."""
+    return tuple(option.name for option in options(step) if option.flag.neutral)
 
 
 def file_defaults(step: str) -> dict[str, Path | None]:
@@ -147,7 +134,7 @@ def file_defaults(step: str) -> dict[str, Path | None]:
 
 
 def process_lists() -> list[tuple[str, str]]:
-    """Return section and key of each list of processes that are read, and not made."""
+    """Return section and key of each list that selects processes."""
     return [
         (step, option.name)
         for step in STEPS

@@ -67,6 +67,11 @@ class Flag:
     by_variable: Mapping[str, Any] | None = None
     schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def description(self) -> str:
+        """Return the help with the unit behind its first clause."""
+        first, semicolon, others = self.help.partition(";")
+        return f"{first} [{self.unit}]{semicolon}{others}" if self.unit else self.help
+
     def bounds(self) -> dict[str, float]:
         """Return the bounds that are given."""
         given = {name: getattr(self, name) for name in ("above", "minimum", "below", "maximum")}
@@ -191,14 +196,14 @@ def parse(options: type[Options], description: str | None, argv: Sequence[str] |
 
 def _help(option: Option) -> str:
     """Describe an option: what it does, then its unit, range and default, and whether results depend on it."""
-    default, unit = option.default_text(), option.flag.unit
+    default = option.default_text()
     notes = (
         "no effect on the results" if option.flag.neutral else "",
         option.range(),
         f"default: {default}" if default else "",
     )
     shown = "; ".join(filter(None, notes))
-    return f"{option.flag.help}{f' [{unit}]' if unit else ''}{f' ({shown})' if shown else ''}"
+    return f"{option.flag.description()} ({shown})" if shown else option.flag.description()
 
 
 def _argument(option: Option) -> dict[str, Any]:

@@ -40,7 +40,9 @@ class Options(EvaluationOptions, Seed):
         config=False,
     )
     output: Path = flag(help="folder for plots and numbers, replaced as a whole", config=False)
-    zero_bias: Path | None = flag(None, help="folder of zero-bias events of CMS, for their rates")
+    zero_bias: Path | None = flag(
+        None, help="folder of zero-bias events of CMS (Zenodo 21787779); none: no rates of data"
+    )
     variable: str | None = flag(
         None,
         help="variable of the training, to check it: true_met, true_ht or original_met",

@@ -43,7 +43,7 @@ class WorkflowKeys:
 
     events_per_shard: int = flag(3000, help="events of a shard: one job, one file, one random seed", minimum=1)
     processes: dict[str, Any] = flag(
-        help="name: number of events and Pythia settings",
+        help="name: number of events and Pythia settings; add your own",
         processes=True,
         schema={
             "additionalProperties": {

@@ -16,5 +16,9 @@ class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShap
     teacher: Path | None = flag(
         None, help="folder of the trained teacher; none: learn from the truth alone", config=False
     )
-    max_ebops: int = flag(150000, help="most effective bit operations of the resulting network", minimum=1)
+    max_ebops: int = flag(
+        150000,
+        help="most effective bit operations of the resulting network; a look-up table does four to five of them",
+        minimum=1,
+    )
     batch_size: int = flag(128, help="events in a step of the optimizer", minimum=1)

@@ -18,7 +18,7 @@ class WorkflowKeys(Seed):
     seed: int = flag(1, help="seed of all random numbers", minimum=0, maximum=2**32 - 1)
     variables: tuple[str, ...] = flag(
         ("true_met",),
-        help="variables that are trained and analysed by `snakemake` without a target",
+        help="variables that `snakemake` trains and analyses without a target; true_met, true_ht, original_met",
         choices=VARIABLES,
         schema={"minItems": 1, "uniqueItems": True},
     )

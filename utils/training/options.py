@@ -32,6 +32,7 @@ class LossOptions:
         None,
         help="share of processes in the loss, up to a common factor; 1 for each process that is not named",
         processes=True,
+        schema={"minProperties": 1},
     )
 
 
@@ -87,7 +88,7 @@ class SearchOptions(Seed):
         metavar="JSON",
         schema={"type": "object", "additionalProperties": {"type": ["array", "object", "null"]}},
     )
-    max_epochs: int = flag(6, help="epochs of the longest trials", minimum=1)
+    max_epochs: int = flag(6, help="epochs of the longest trials; 30 for a thorough search", minimum=1)
     hyperband_factor: int = flag(3, help="ratio of trials, and of epochs, between successive rounds", minimum=2)
     hyperband_iterations: int = flag(1, help="number of times that Hyperband is run", minimum=1)
 

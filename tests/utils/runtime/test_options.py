@@ -26,7 +26,7 @@ class Step(Loss):
 
     input: Path = flag(help="file to read")
     data: list[str] = flag([], help="more files", many=True)
-    threshold: float | None = flag(None, help="threshold", unit="GeV", above=0, below=200)
+    threshold: float | None = flag(None, help="threshold; none: all", unit="GeV", above=0, below=200)
     units: tuple[int, ...] = flag((32, 16), help="widths, 100% of them", minimum=1)
     response: tuple[float, float] = flag((0.5, 2.0), help="within and beyond", above=0)
     target: str = flag("sum", help="what is given", choices=("sum", "factor"))
@@ -105,7 +105,7 @@ def test_help_shows_unit_range_and_default():
     text = " ".join(parser(Step, "What it does.").format_help().split())
     for shown in (
         "What it does.",
-        "threshold [GeV] (above 0, below 200)",
+        "threshold [GeV]; none: all (above 0, below 200)",
         "widths, 100% of them (at least 1; default: 32,16)",
         "what is given (one of sum, factor; default: sum)",
         "threads (no effect on the results; at least 1; default: 1)",
