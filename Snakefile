@@ -28,8 +28,8 @@ from utils.config.files import check_files, user_files, user_sources
 from utils.config.flags import flags, use_this_python
 from utils.config.processes import check_generation, check_names, check_not_left_out, leave_out, n_shards
 from utils.config.schema import file_defaults, neutral, not_flags
-from utils.plotting.captions import NUMBERS, process_of, title_of
 from utils.runtime.dependencies import code_hash, content_hash, refuse_inputs_of_outputs
+from utils.plotting.plot_names import NUMBERS, plot_process, plot_title
 from utils.runtime.errors import UserError
 from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file
@@ -224,7 +224,7 @@ def job_resources(mem_mb, runtime):
 def labels(wildcards):
     """Title of a plot or of a table of numbers in the report."""
     table = wildcards.get("table", "summary")
-    result = title_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else f"{table.replace('_', ' ')} (numbers)"
+    result = plot_title(wildcards.plot, ANALYSED) if wildcards.get("plot") else f"{table.replace('_', ' ')} (numbers)"
     variable = wildcards.get("variable")
     return {"result": result, "variable": variable} if variable else {"result": result}
 
@@ -242,7 +242,7 @@ def chapter(wildcards):
 
 def heading(wildcards):
     """Heading in the report for a result of an analysis."""
-    return process_of(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
+    return plot_process(wildcards.plot, ANALYSED) if wildcards.get("plot") else NUMBERS
 
 
 def finished_results(wildcards):

@@ -9,8 +9,8 @@ from docutils.core import publish_parts
 from jinja2 import Environment
 
 from utils.evaluation.run_conditions import WorkingPoint
-from utils.plotting.captions import process_of, title_of
 from utils.plotting.figures import figures
+from utils.plotting.plot_names import plot_process, plot_title
 
 CAPTIONS = Path(__file__).parents[1] / "docs" / "report"
 RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher", "analyze_results_teacher")
@@ -114,9 +114,9 @@ def test_each_table_has_a_caption(rule, table):
 )
 def test_process_and_title(plot, process, title):
     processes = ["W", "tt_W", "h+", "QCD"]
-    assert process_of(plot, processes) == process
-    assert title_of(plot, processes) == title
+    assert plot_process(plot, processes) == process
+    assert plot_title(plot, processes) == title
 
 
 def test_without_processes_a_plot_is_of_all():
-    assert process_of("roc_W", []) == "all processes"
+    assert plot_process("roc_W", []) == "all processes"

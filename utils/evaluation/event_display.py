@@ -1,4 +1,4 @@
-"""Single events to look at: which ones, and all that a drawing of them needs."""
+"""Single events for display: their choice, objects and attention."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from utils.data_processing import PHI, PT, SLOT_PIDS, GraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.predictions import BASELINE, TRUE, Predictions
 
-LEAST_JETS = 3  # of an event that is shown: with fewer there is little to attend to
+MIN_JETS = 3  # of a displayed event: with fewer there is little attention to show
 LOWERED_MOST = "Event lowered most"
 KEPT = "Event kept, highest true value"
 HIGHEST = "Event of highest corrected value"
@@ -17,23 +17,23 @@ HIGHEST = "Event of highest corrected value"
 
 @dataclass(frozen=True)
 class EventDisplay:
-    """What is drawn of an event.
+    """An event as it is drawn.
 
     Attributes
     ----------
     variable, process : str
     chosen_as : str
-        Why this event, as of `choose_events`.
+        Reason of the choice, from `choose_events`.
     objects : np.ndarray, shape (n_objects, 3), float32
-        pT [GeV], eta and phi at L1 of the objects that the network sees, none of them empty.
+        pT [GeV], eta and phi at L1 of the input objects of the network, without empty slots.
     pids : np.ndarray, shape (n_objects,)
         Kind of each object.
     attention : list of np.ndarray, each of shape (n_heads, n_objects, n_objects), float32
-        Of each layer; element (i, j) is the attention of object i to object j.
+        For each layer; element (i, j) is the attention of object i to object j.
     sums : dict of str to float
-        The value of the variable, in GeV, for each quantity.
+        Value of the variable in GeV, by quantity.
     directions : dict of str to float
-        Azimuth of the baseline and true MET, as far as there is one.
+        Azimuth of the baseline and true MET, where defined.
     """
 
     variable: str
@@ -47,27 +47,27 @@ class EventDisplay:
 
 
 def choose_events(predictions: Predictions, model: str, threshold: float) -> dict[str, int]:
-    """Choose two events of a process that show what the correction is for, the same each time.
+    """Choose two events of a process that show the purpose of the correction; the choice is reproducible.
 
-    Of the events with a prediction and at least three jets at L1 these are the one whose value the correction lowers
-    most, in GeV, and, of those whose corrected value stays above the threshold, the one of the highest true value; if
-    none is above it, the one of the highest corrected value. The first in the file wins where several are equal.
+    Both have a prediction and at least three jets at L1. The first is the event that the correction lowers most, in
+    GeV. The second has the highest true value among the events whose corrected value is above the threshold; if none
+    is, it has the highest corrected value. Of equal events the first in the file is chosen.
 
     Parameters
     ----------
     predictions : Predictions
-        Of one process.
+        Predictions of one process.
     model : str
-        Which of the corrections.
+        Its name.
     threshold : float
-        On the corrected value, in GeV.
+        Threshold on the corrected value, in GeV.
 
     Returns
     -------
     dict of str to int
-        Index of the event among those of the process, by what it was chosen as; less than two if there are none.
+        Index of the event in the process, by the reason of the choice; fewer than two if there are too few events.
     """
-    rows = np.flatnonzero(predictions.predicted & (predictions.jets >= LEAST_JETS))
+    rows = np.flatnonzero(predictions.predicted & (predictions.jets >= MIN_JETS))
     chosen: dict[str, int] = {}
     if len(rows):
         scores = predictions[rows].scores
@@ -85,7 +85,7 @@ def choose_events(predictions: Predictions, model: str, threshold: float) -> dic
 
 
 def met_direction(objects: np.ndarray) -> float:
-    """Azimuth of the missing transverse momentum: opposite to the sum of the objects, shape (n_objects, 3)."""
+    """Return the azimuth of MET: opposite to the vector sum of the objects, shape (n_objects, 3)."""
     pt, phi = objects[:, PT].astype(np.float64), objects[:, PHI].astype(np.float64)
     return float(np.arctan2(-np.sum(pt * np.sin(phi)), -np.sum(pt * np.cos(phi))))
 
@@ -98,19 +98,19 @@ def event_displays(
     creator: GraphCreator,
     attention: Callable[[np.ndarray], list[np.ndarray]],
 ) -> Iterator[EventDisplay]:
-    """Read the chosen events of a process and compute their attention, one by one.
+    """Read the chosen events of a process, and compute their attention.
 
     Parameters
     ----------
     data : L1Dataset
     process_id : int
     chosen : mapping of str to int
-        As of `choose_events`.
+        From `choose_events`.
     predictions : Predictions
-        Of the process, from which the events were chosen.
+        Predictions of the process.
     creator : GraphCreator
     attention : callable
-        Takes features of shape (n_events, n_nodes, n_features), gives for each layer an array of shape (n_events,
+        Takes features of shape (n_events, n_nodes, n_features), returns for each layer an array of shape (n_events,
         n_heads, n_nodes, n_nodes).
     """
     rows = data.process_rows(process_id, list(chosen.values()))

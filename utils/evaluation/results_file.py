@@ -1,9 +1,8 @@
-"""The results of an evaluation as the content of results.json, of which docs/results.schema.json is the schema.
+"""Content of results.json; its schema is docs/results.schema.json.
 
-Every number stands beside its unit, its error or the ends of its interval of one standard deviation, and the number of
-events behind it: `events` where they are counted, `effective_events`, (sum of w)^2 / sum of w^2, where they are
-weighed. Values in bins or at thresholds are lists. Where none or all of the events pass, the error and the interval are
-those of a limit; an error that is not known is null, and none is 0.
+Each number has a unit, an error or an interval of one standard deviation, and its number of events: `events` for
+counts, `effective_events`, (sum of w)^2 / sum of w^2, for weighted events. Values in bins or at thresholds are lists.
+Where none or all of the events pass, error and interval are from the limit. An unknown error is null; none is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,13 +37,13 @@ Number = float | np.ndarray
 
 
 def _estimate(estimate: Estimate, unit: str, **events: Number) -> Tree:
-    """Put a number beside its error, its unit and the events behind it, `events` or `effective_events`."""
+    """Return a number with its error, its unit and its number of events, `events` or `effective_events`."""
     error = np.where(np.greater(estimate.error, 0), estimate.error, np.nan)
     return {"value": estimate.value + 0.0, "error": error, "unit": unit, **events}  # + 0.0: no negative zeros
 
 
 def _limited(estimate: Estimate, unit: str, largest: float, **events: Number) -> Tree:
-    """Put a number between 0 and a largest one beside its error and the ends of its interval, which may be a limit."""
+    """Return a number between 0 and `largest` with its error and the ends of its interval, which may be limits."""
     low, high = (np.clip(estimate.value + sign * estimate.error, 0, largest) for sign in (-1, 1))
     return {**_estimate(estimate, unit), "low": low, "high": high, **events}
 
@@ -54,12 +53,12 @@ def _efficiency(estimate: Estimate, **events: Number) -> Tree:
 
 
 def _interval(result: Any, unit: str, **events: Number) -> Tree:
-    """Put a number beside the ends of its interval."""
+    """Return a number with the ends of its interval."""
     return {"value": result.value, "low": result.low, "high": result.high, "unit": unit, **events}
 
 
 def _effective(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Effective numbers of events, of sums of weights and their errors."""
+    """Return effective numbers of events, from sums of weights and their errors."""
     return np.divide(sums**2, errors**2, out=np.zeros_like(sums), where=errors > 0)
 
 
@@ -169,12 +168,12 @@ def _rates(rates: Rates, weighted: bool) -> Tree:
 
 
 def _passing(rates: Mapping[str, Rates], i: int, weighted: bool) -> Tree:
-    """Say what of the background passes at a working point, for each quantity."""
+    """Return the background that passes a working point, by quantity."""
     passing = {}
-    for quantity, of_quantity in rates.items():
-        events = {"events": of_quantity.n_events[i]}
-        rate = _limited(of_quantity.rate.at(i), KHZ, np.inf, **events) if weighted else None
-        passing[quantity] = {"efficiency": _efficiency(of_quantity.efficiency.at(i), **events), "rate": rate}
+    for quantity, found in rates.items():
+        events = {"events": found.n_events[i]}
+        rate = _limited(found.rate.at(i), KHZ, np.inf, **events) if weighted else None
+        passing[quantity] = {"efficiency": _efficiency(found.efficiency.at(i), **events), "rate": rate}
     return passing
 
 
@@ -204,7 +203,7 @@ def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) 
 
 def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) -> Tree:
     points, behind = signal.gains, {"events": counts.events}
-    gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
+    model_gains = {"gain": points.gain, "ratio": points.ratio, "gap_closed": points.gap_closed, "kept": points.kept}
     events_of = {WITH_JET: counts.events - counts.without_jet, WITHOUT_JET: counts.without_jet}
     parts = dict(zip((WITH_JET, WITHOUT_JET), points.parts, strict=True))
     return {
@@ -234,26 +233,26 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
                     part: {
                         "signal_efficiency": {
                             quantity: _efficiency(efficiency.at(i), events=events_of[part])
-                            for quantity, efficiency in of.efficiency.items()
+                            for quantity, efficiency in gains.efficiency.items()
                         },
                         "models": {
                             model: {
-                                "gain": _estimate(of.gain[model].at(i), ONE, **behind),
-                                "share": _estimate(of.share[model].at(i), ONE, **behind),
+                                "gain": _estimate(gains.gain[model].at(i), ONE, **behind),
+                                "share": _estimate(gains.share[model].at(i), ONE, **behind),
                             }
-                            for model in of.gain
+                            for model in gains.gain
                         },
                     }
-                    for part, of in parts.items()
+                    for part, gains in parts.items()
                 },
                 "models": {
                     model: {
-                        **{name: _estimate(of[model].at(i), ONE, **behind) for name, of in gains.items()},
+                        **{name: _estimate(found[model].at(i), ONE, **behind) for name, found in model_gains.items()},
                         "turn_on": _turn_on_gain(
-                            of_model[i], float(signal.turn_on[model][i].efficiency.n_effective.sum())
+                            turn_on_gains[i], float(signal.turn_on[model][i].efficiency.n_effective.sum())
                         ),
                     }
-                    for model, of_model in signal.turn_on_gain.items()
+                    for model, turn_on_gains in signal.turn_on_gain.items()
                 },
                 "turn_on": {quantity: _turn_on(curves[i]) for quantity, curves in signal.turn_on.items()},
             }
@@ -291,17 +290,17 @@ def _zero_bias(result: ZeroBiasResult) -> Tree:
 
 
 def numbers(results: Results, cutflows: NamedCutflows, trainings: Mapping[str, Tree], made_by: Tree) -> Tree:
-    """Put all numbers into the structure of results.json.
+    """Arrange all numbers as in results.json.
 
     Parameters
     ----------
     results : Results
     cutflows : sequence of (str, Cutflow)
-        What became of the events of the training of each model, and of those of the evaluation.
+        Cutflows of the training of each model and of the evaluation.
     trainings : mapping of str to dict
-        What the training of each model recorded.
+        Record of the training of each model.
     made_by : dict
-        As of `utils.runtime.provenance.provenance`.
+        From `utils.runtime.provenance.provenance`.
     """
     conditions, weighted, slices = (
         results.run_conditions,

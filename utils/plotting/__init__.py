@@ -1,1 +1,1 @@
-"""Drawing of what the evaluation and the data steps compute."""
+"""Plots of the evaluation, the data steps and the trainings."""

@@ -1,4 +1,4 @@
-"""Drawing of what the network looks at in an event: its attention in the plane of eta and phi."""
+"""Plots of the attention of a network in an event, in the plane of eta and phi."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ KINDS = {
     PID_EGAMMA: (r"e/$\gamma$", "s", COLOURS[1]),
     PID_MUON: ("Muon", "^", COLOURS[3]),
 }
-AREA_A_GEV = 6.0  # of a marker, in square points
+AREA_PER_GEV = 6.0  # of a marker, in square points
 PT_IN_LEGEND = 50.0  # GeV
-LEAST_SPAN = 0.05  # of the scale on either side of an equal share, so that rounding does not look like a choice
-WIDTHS = (0.5, 7.0)  # of lines, in points, at the ends of the scale
+MIN_SPAN = 0.05  # of the scale on either side of an equal share, so that rounding stays invisible
+WIDTHS = (0.5, 7.0)  # of lines in points, at the ends of the scale
 OPACITIES = (0.15, 0.9)
-LEAST_ETA_RANGE = 5.0
-TURNS = (-2 * np.pi, 0, 2 * np.pi)  # phi is drawn once more on either side, so that what is at the edge is whole
+MIN_ETA_RANGE = 5.0
+PHI_SHIFTS = (-2 * np.pi, 0, 2 * np.pi)  # copies on either side complete the objects at the edges
 
 
 def half_lines(objects: np.ndarray) -> np.ndarray:
-    """From each object to the middle of the way to each other one, the short way round in phi.
+    """Return lines from each object to half way to each other object, the short way in phi.
 
     Parameters
     ----------
@@ -44,8 +44,7 @@ def half_lines(objects: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray, shape (n, n, 2, 2)
-        Element (i, j) is the line that begins at object i, as two points (eta, phi); phi of the second may be beyond
-        pi.
+        Element (i, j) is the line from object i, as two points (eta, phi); phi of the second may exceed pi.
     """
     places = objects[:, [ETA, PHI]].astype(np.float64)
     steps = places[None, :] - places[:, None]
@@ -60,19 +59,19 @@ def relative_attention(attention: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     attention : np.ndarray, shape (n_heads, n, n)
-        Whose rows sum to 1.
+        Each row sums to 1.
 
     Returns
     -------
     np.ndarray, shape (n, n)
-        1 where an object attends to all objects alike.
+        1 where an object attends equally to all objects.
     """
     return attention.mean(axis=0) * attention.shape[-1]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Range of the relative attention that is drawn from the thinnest and palest line to the thickest and darkest."""
+    """Range of the relative attention, drawn from thin pale lines to thick dark lines."""
 
     low: float
     high: float
@@ -81,25 +80,25 @@ class Scale:
     def of(cls, values: Sequence[np.ndarray]) -> "Scale":
         """Make the scale of all layers of an event."""
         return cls(
-            min(1 - LEAST_SPAN, *(float(layer.min()) for layer in values)),
-            max(1 + LEAST_SPAN, *(float(layer.max()) for layer in values)),
+            min(1 - MIN_SPAN, *(float(layer.min()) for layer in values)),
+            max(1 + MIN_SPAN, *(float(layer.max()) for layer in values)),
         )
 
     def widths(self, values: np.ndarray) -> np.ndarray:
-        """Widths in points."""
+        """Return widths in points."""
         return np.interp(values, (self.low, self.high), WIDTHS)
 
     def colours(self, values: np.ndarray) -> np.ndarray:
-        """Black of the opacities, shape (n, 4)."""
+        """Return black in the opacities, shape (n, 4)."""
         return np.pad(np.interp(values, (self.low, self.high), OPACITIES)[:, None], ((0, 0), (3, 0)))
 
 
 @in_style
 def draw_attention(display: EventDisplay, axes: Sequence[Axes] | None = None) -> tuple[Figure, Sequence[Axes]]:
-    """Draw the attention in an event, a panel for each layer, averaged over the heads of the layer.
+    """Draw the attention in an event in a panel for each layer, averaged over the heads.
 
-    The half of a line next to an object shows how much that object attends to the other one, the ring around it
-    how much it attends to itself, in units of an equal share. The scale is the same in all panels.
+    The half of a line next to an object shows its attention to the other object, the ring around it its attention to
+    itself, in units of an equal share. All panels have the same scale.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ def draw_attention(display: EventDisplay, axes: Sequence[Axes] | None = None) ->
     -------
     Figure
     sequence of Axes
-        Of the layers, in their order.
+        In the order of the layers.
     """
     n_layers = len(display.attention)
     if axes is None:
@@ -123,47 +122,47 @@ def draw_attention(display: EventDisplay, axes: Sequence[Axes] | None = None) ->
         raise ValueError(f"expected axes for {n_layers} layers, received: {len(axes)}")
     attention = [relative_attention(layer) for layer in display.attention]
     scale = Scale.of(attention)
-    for number, (ax, of_layer) in enumerate(zip(axes, attention, strict=True), start=1):
+    for number, (ax, layer) in enumerate(zip(axes, attention, strict=True), start=1):
         start(ax, f"{display.process}, layer {number} of {n_layers}")
-        _draw_layer(ax, display, of_layer, scale)
+        _draw_layer(ax, display, layer, scale)
     axes[0].set_ylabel(r"$\phi$")
     _add_legends(axes[-1], display, scale)
     return cast(Figure, axes[0].get_figure(root=True)), axes
 
 
 def _draw_layer(ax: Axes, display: EventDisplay, attention: np.ndarray, scale: Scale) -> None:
-    """Draw objects, lines of relative attention, shape (n_objects, n_objects), and directions of MET."""
+    """Draw objects, lines of relative attention, shape (n_objects, n_objects), and the directions of MET."""
     objects = display.objects
     lines, others = half_lines(objects), ~np.eye(len(objects), dtype=bool)
     order = np.argsort(attention[others], kind="stable")  # the thickest on top
     segments, shown = lines[others][order], attention[others][order]
-    for turn in TURNS:
+    for shift in PHI_SHIFTS:
         ax.add_collection(
             LineCollection(
-                list(segments + np.array([0, turn])),
+                list(segments + np.array([0, shift])),
                 linewidths=scale.widths(shown),
                 colors=scale.colours(shown),
                 capstyle="butt",
                 zorder=2,
             )
         )
-    diameters = np.sqrt(AREA_A_GEV * objects[:, PT])
+    diameters = np.sqrt(AREA_PER_GEV * objects[:, PT])
     with_rings = diameters + 2 * scale.widths(np.diag(attention))
-    for (kind, (_, marker, colour)), turn in product(KINDS.items(), TURNS):
-        of_kind = display.pids == kind
-        eta, phi = objects[of_kind, ETA], objects[of_kind, PHI] + turn
-        ax.scatter(eta, phi, with_rings[of_kind] ** 2, marker=marker, color="black", linewidths=0, zorder=3)
-        ax.scatter(eta, phi, diameters[of_kind] ** 2, marker=marker, color=colour, edgecolors="white", zorder=4)
+    for (kind, (_, marker, colour)), shift in product(KINDS.items(), PHI_SHIFTS):
+        selected = display.pids == kind
+        eta, phi = objects[selected, ETA], objects[selected, PHI] + shift
+        ax.scatter(eta, phi, with_rings[selected] ** 2, marker=marker, color="black", linewidths=0, zorder=3)
+        ax.scatter(eta, phi, diameters[selected] ** 2, marker=marker, color=colour, edgecolors="white", zorder=4)
     for quantity, direction in display.directions.items():
         ax.axhline(direction, zorder=1, **LOOKS[quantity].curve)
-    eta_range = max(LEAST_ETA_RANGE, 1.1 * np.abs(objects[:, ETA]).max())
+    eta_range = max(MIN_ETA_RANGE, 1.1 * np.abs(objects[:, ETA]).max())
     ax.set(xlabel=r"$\eta$", xlim=(-eta_range, eta_range), ylim=(-np.pi, np.pi))
     ax.set_yticks(np.pi * np.linspace(-1, 1, 5), [r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$"])
     ax.minorticks_off()
 
 
 def _add_legends(ax: Axes, display: EventDisplay, scale: Scale) -> None:
-    """Explain to the right of the last panel what is drawn, and write the sums of the event."""
+    """Add legends to the right of the last panel: sums of the event, kinds of objects, scale of attention."""
     sums = [
         Line2D(
             [],
@@ -173,7 +172,7 @@ def _add_legends(ax: Axes, display: EventDisplay, scale: Scale) -> None:
         )
         for quantity in display.sums
     ]
-    size = np.sqrt(AREA_A_GEV * PT_IN_LEGEND)
+    size = np.sqrt(AREA_PER_GEV * PT_IN_LEGEND)
     kinds = [
         Line2D([], [], linestyle="none", marker=marker, color=colour, mec="black", markersize=size, label=name)
         for kind, (name, marker, colour) in KINDS.items()
@@ -187,7 +186,7 @@ def _add_legends(ax: Axes, display: EventDisplay, scale: Scale) -> None:
     for height, title, handles in (
         (1.0, display.chosen_as, sums),
         (0.7, f"Area by $p_T$, here {PT_IN_LEGEND:g} GeV", kinds),
-        (0.4, "Attention / equal share,\nof the object next to it,\nmean of heads", lines),
+        (0.4, "Attention / equal share,\nof the nearer object,\nmean of heads", lines),
     ):
         legend = Legend(
             ax,

@@ -21,7 +21,7 @@ from utils.training.sampling import LOSS, Flattening, SamplingCounts
 
 @in_style
 def draw_jet_scale(jets: JetResponse, ax: Axes | None = None) -> Drawing:
-    """Draw the mean scale of L1 jets against the true pT, a line for each bin of absolute eta."""
+    """Draw the mean scale of L1 jets against the true pT, with a line for each bin of absolute eta."""
     fig, ax = start(ax, "L1 jets")
     edges, pt = jets.inverse_response.eta_edges, np.geomspace(15, 1000, 200)
     for i, (low, high) in enumerate(pairwise(edges)):
@@ -42,7 +42,7 @@ def draw_jet_scale(jets: JetResponse, ax: Axes | None = None) -> Drawing:
 
 @in_style
 def draw_jet_resolution(jets: JetResponse, ax: Axes | None = None) -> Drawing:
-    """Draw the fits of the jet resolution with their points, and what L1 makes of them."""
+    """Draw the fits of the jet resolution with their points, and the resolution at L1."""
     fig, ax = start(ax, "L1 jets")
     pt = np.geomspace(15, 1000, 200)
     for i, (fit, abs_eta, region) in enumerate(
@@ -73,7 +73,7 @@ def _label_pt_axis(ax: Axes) -> None:
 
 @in_style
 def draw_spectrum(tally: SamplingCounts, flattening: Flattening | None, ax: Axes | None = None) -> Drawing:
-    """Draw the spectrum of the variable before and after the selection, and the probability to keep an event."""
+    """Draw the spectrum of the variable before and after the selection, and the keep probability."""
     fig, ax = start(ax, "Selective sampling")
     for counts, label, colour, line in (
         (tally.before, "All events", COLOURS[4], ":"),
@@ -111,7 +111,7 @@ def draw_spectrum(tally: SamplingCounts, flattening: Flattening | None, ax: Axes
 
 @in_style
 def draw_effective_spectrum(tally: SamplingCounts, ax: Axes | None = None) -> Drawing:
-    """Draw the share of the loss of each process in bins of the variable, without the selection and with it."""
+    """Draw the share of each process in the loss in bins of the variable, with and without the selection."""
     fig, ax = start(ax, "Selective sampling")
     present = np.flatnonzero(tally.physical.counts.sum(1)).tolist()
     for i, process in enumerate(present):
@@ -150,23 +150,23 @@ def draw_history(history: Mapping[str, Sequence[float]], kind: str = "Teacher", 
 
 NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "round", "initial_epoch")
 LOGARITHMIC = ("learning_rate",)
-MOST_TICKS = 5  # of an axis of integers; one of more values has ticks at its ends only
-LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those that show on white
-WORST_COLOUR = 4  # losses farther from the best than this times the median have the last colour
+MAX_TICKS = 5  # of an axis of integers; with more values it has ticks at its ends only
+LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those visible on white
+WORST_COLOUR = 4  # distance from the best loss, over that of the median, at which colours end
 
 
 @dataclass(frozen=True)
 class TrialAxis:
-    """One of the parallel axes: where the trials are on it, from 0 to 1, and what is written at which positions."""
+    """One of the parallel axes: positions of the trials from 0 to 1, and labels by position."""
 
     positions: np.ndarray
     ticks: dict[float, str]
 
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> "TrialAxis":
-        """Make the axis of a hyperparameter of numbers, or of words or truth values, which are put at equal distances.
+        """Make the axis of a hyperparameter; words and truth values have equal distances.
 
-        A single value is in the middle.
+        A single value stands in the middle.
         """
         numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
         if numbers:
@@ -177,14 +177,14 @@ class TrialAxis:
         low, high = min(places), max(places)
         positions = [(place - low) / (high - low) if high > low else 0.5 for place in places]
         ticks = {position: _tick(value) for value, position in zip(values, positions, strict=True)}
-        many = len(ticks) > MOST_TICKS or any(isinstance(value, float) for value in values)
+        many = len(ticks) > MAX_TICKS or any(isinstance(value, float) for value in values)
         if numbers and many and high > low:
             ticks = {end: ticks[end] for end in (0.0, 1.0)}
         return cls(np.array(positions), ticks)
 
 
 def _axis_name(name: str) -> str:
-    """Write the name of a hyperparameter, with a line for each word."""
+    """Write the name of a hyperparameter, one word per line."""
     return name.replace("_", "\n") + (" (log)" if name in LOGARITHMIC else "")
 
 
@@ -195,14 +195,14 @@ def _tick(value: Any) -> str:
 
 @in_style
 def draw_trials(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Drawing:
-    """Draw the trials of a search as lines across parallel axes, one for each hyperparameter and one for the epochs.
+    """Draw the trials of a search as lines across parallel axes, one for each hyperparameter and for the epochs.
 
-    Colours are of the validation loss; the best trial has an outline and markers. Failed trials are only counted.
+    Colours show the validation loss; the best trial has an outline and markers. Failed trials are only counted.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Of each trial "trial", "status", "val_loss", "epochs" and the hyperparameters, as in ``trials.csv``.
+        For each trial "trial", "status", "val_loss", "epochs" and the hyperparameters, as in ``trials.csv``.
     ax : Axes, optional
     """
     trials = [row for row in rows if row["status"] == "COMPLETED" and math.isfinite(row["val_loss"])]
@@ -226,12 +226,12 @@ def draw_trials(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Dr
     if trials:
         _draw_trial_lines(ax, axes, np.array([row["val_loss"] for row in trials]), trials[-1]["trial"])
     else:
-        say(ax, "No trial came to its end")
+        say(ax, "No trial completed")
     return fig, ax
 
 
 def _draw_trial_axis(ax: Axes, x: int, axis: TrialAxis) -> None:
-    """Draw an axis upright at x, with its ticks."""
+    """Draw a vertical axis at x, with its ticks."""
     ax.axvline(x, 0.06 / 1.12, 1.06 / 1.12, color="black", linewidth=1.5, zorder=1)
     for position, label in axis.ticks.items():
         ax.plot([x - 0.03, x + 0.03], [position] * 2, color="black", linewidth=1.5, zorder=1)
@@ -249,7 +249,7 @@ def _draw_trial_axis(ax: Axes, x: int, axis: TrialAxis) -> None:
 
 
 def _draw_trial_lines(ax: Axes, axes: Sequence[TrialAxis], losses: np.ndarray, best: str) -> None:
-    """Draw the lines of trials in falling order of their losses, and the colours of these."""
+    """Draw the lines of trials, given in falling order of their losses, and the colour bar."""
     lowest, highest = losses[-1], losses[0]
     worst = min(highest, lowest + WORST_COLOUR * (np.median(losses) - lowest))
     worst = worst if worst > lowest and len(losses) > 2 else highest

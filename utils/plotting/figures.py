@@ -12,11 +12,11 @@ from utils.evaluation.binning import BINNINGS
 from utils.evaluation.event_display import choose_events, event_displays
 from utils.evaluation.process_result import ProcessResult
 from utils.evaluation.results import Results
-from utils.evaluation.run_conditions import WorkingPoint
 from utils.evaluation.samples import Sample
 from utils.evaluation.signal_result import SignalResult
 from utils.plotting import overview, process, trigger
 from utils.plotting.attention import draw_attention
+from utils.plotting.plot_names import working_point_name
 from utils.plotting.quantities import SYMBOLS
 from utils.predictions import Predictions
 
@@ -70,7 +70,7 @@ def signal_figures(results: Results, name: str, signal: SignalResult) -> Figures
     plots: Figures = {}
     for i, point in enumerate(working_points):
         curves, gains = _at(signal.turn_on, i), _at(signal.turn_on_gain, i)
-        plots[f"turn_on_{_stem(point)}_{name}"] = functools.partial(
+        plots[f"turn_on_{working_point_name(point)}_{name}"] = functools.partial(
             trigger.draw_turn_on_at_equal_rate, curves, gains, point, run_conditions, *labels
         )
     plots[f"roc_{name}"] = functools.partial(
@@ -98,7 +98,7 @@ def overview_figures(results: Results) -> Figures:
     signal_turn_ons = {name: signal.turn_on for name, signal in results.signals.items()}
     for i, point in enumerate(results.background.working_points):
         luminosity = trigger.luminosity_label(point, results.run_conditions)
-        turn_ons(_stem(point), f"{point.label} of {background}", signal_turn_ons, i, luminosity)
+        turn_ons(working_point_name(point), f"{point.label} of {background}", signal_turn_ons, i, luminosity)
     rocs = {name: signal.roc for name, signal in results.signals.items()}
     plots["roc_all"] = functools.partial(overview.draw_all_rocs, rocs, model, variable, background)
     return plots
@@ -129,10 +129,3 @@ def attention_figures(
 def _at(results: Mapping[str, Sequence[Any]], i: int) -> dict[str, Any]:
     """Return one of the results of each quantity."""
     return {quantity: found[i] for quantity, found in results.items()}
-
-
-def _stem(point: WorkingPoint) -> str:
-    """Return the part of a file name that names a working point."""
-    if point.rate is None:
-        return f"at_{100 * point.background_efficiency:g}_percent"
-    return f"at_{point.rate:g}_kHz"

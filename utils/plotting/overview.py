@@ -1,7 +1,6 @@
-"""Drawing of all processes together, each with the baseline and one model.
+"""Plots of all processes together, each with the baseline and one model.
 
-A process has a colour and a marker. The model is drawn with full markers and lines, the baseline with open markers and
-broken lines.
+A process has a colour and a marker. The model has full markers and lines, the baseline open markers and broken lines.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,12 +27,12 @@ from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting.trigger import set_roc_axes
 from utils.predictions import BASELINE
 
-WIDEST_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others and say little
+MAX_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
 
 
 def process_looks(names: Iterable[str], quantity: str) -> dict[str, Look]:
-    """Look of each process, for the baseline or for a model."""
+    """Return the look of each process, for the baseline or for a model."""
     line, fill = ("--", "none") if quantity == BASELINE else ("-", "full")
     return {
         name: Look(COLOURS[i % len(COLOURS)], line, MARKERS[i % len(MARKERS)], fill) for i, name in enumerate(names)
@@ -41,7 +40,7 @@ def process_looks(names: Iterable[str], quantity: str) -> dict[str, Look]:
 
 
 def _add_legend(ax: Axes, names: Iterable[str], model: str, variable: str, title: str | None, loc: str) -> None:
-    """Name the processes by their colours and markers, the quantities by their lines and filling."""
+    """Add a legend of processes, by colour and marker, and of quantities, by line and filling."""
     for name, look in process_looks(names, model).items():
         ax.plot([], [], label=name, linestyle="none", **look.marks)
     for quantity in (model, BASELINE):
@@ -54,15 +53,15 @@ def _add_legend(ax: Axes, names: Iterable[str], model: str, variable: str, title
 
 
 def _draw_in_bins(
-    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, of: str, variable: str, ax: Axes | None
+    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, attribute: str, variable: str, ax: Axes | None
 ) -> Drawing:
-    """Draw one of the values of each process in bins of the true variable."""
+    """Draw an attribute of the response of each process in bins of the true variable."""
     fig, ax = start(ax, "")
     for quantity in (BASELINE, model):
         for name, look in process_looks(results, quantity).items():
             result = results[name][quantity]
-            draw_points(ax, result.edges, getattr(result, of), look, None)
-    values = [getattr(result, of).value for of_process in results.values() for result in of_process.values()]
+            draw_points(ax, result.edges, getattr(result, attribute), look, None)
+    values = [getattr(result, attribute).value for by_quantity in results.values() for result in by_quantity.values()]
     say_if_unknown(ax, *values)
     ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(result.edges, *values))
     _add_legend(ax, results, model, variable, None, "best")
@@ -73,7 +72,7 @@ def _draw_in_bins(
 def draw_all_resolutions(
     results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw the relative resolution of each process against the true variable; `results` are by process, quantity."""
+    """Draw the relative resolution of each process against the true variable; `results` by process and quantity."""
     fig, ax = _draw_in_bins(results, model, "resolution", variable, ax)
     ax.set(ylabel=r"Resolution, half of central 68% / median", ylim=(0, 1.4 * ax.get_ylim()[1]))
     return fig, ax
@@ -83,7 +82,7 @@ def draw_all_resolutions(
 def draw_all_median_responses(
     results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw the median response of each process against the true variable; `results` are by process, quantity."""
+    """Draw the median response of each process against the true variable; `results` by process and quantity."""
     fig, ax = _draw_in_bins(results, model, "median", variable, ax)
     ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
     ax.set(ylabel=f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", ylim=(0, 1.4 * ax.get_ylim()[1]))
@@ -99,15 +98,15 @@ def draw_all_turn_ons(
     luminosity: str = "",
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the turn-on curves of each process, as points and fits that describe them; `curves` by process and quantity.
+    """Draw the turn-on curves of each process, with fits that describe them; `curves` by process and quantity.
 
-    Left out are points with an interval wider than ``WIDEST_INTERVAL`` and curves with a threshold beyond the sample.
+    Points with an interval wider than ``MAX_INTERVAL`` and curves with a threshold beyond the sample are left out.
     """
     fig, ax = start(ax, luminosity)
     for quantity in (BASELINE, model):
         for name, look in process_looks(curves, quantity).items():
             curve = curves[name][quantity]
-            too_wide = curve.efficiency.high - curve.efficiency.low > WIDEST_INTERVAL
+            too_wide = curve.efficiency.high - curve.efficiency.low > MAX_INTERVAL
             known = replace(curve.efficiency, value=np.where(too_wide, np.nan, curve.efficiency.value))
             draw_turn_on_curve(ax, replace(curve, efficiency=known), look, None)
     say_if_no_curve(ax, (curves[name][quantity] for name in curves for quantity in (BASELINE, model)))
@@ -123,7 +122,7 @@ def draw_all_turn_ons(
 def draw_all_rocs(
     rocs: Mapping[str, Mapping[str, Roc]], model: str, variable: str, background: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw the ROC curves of each signal; `rocs` are by process and quantity."""
+    """Draw the ROC curves of each signal; `rocs` by process and quantity."""
     fig, ax = start(ax, f"against {background}")
     for quantity in (BASELINE, model):
         for name, look in process_looks(rocs, quantity).items():

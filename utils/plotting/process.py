@@ -1,4 +1,4 @@
-"""Drawing of what the corrections do to a process: numbers in, and an optional `ax`; ``fig, ax`` out."""
+"""Plots of the corrections for one process."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,16 +21,16 @@ from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say
 from utils.predictions import TRUE
 
 BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
-HEIGHT_OF_LINE = 0.06  # of a legend in small letters, over that of the axes
+LINE_HEIGHT = 0.06  # of a legend in small letters, over the height of the axes
 
 
 def _share(values: np.ndarray, total: float) -> np.ndarray:
-    """Values over their total; a histogram without events stays empty."""
+    """Return values over their total; an empty histogram stays empty."""
     return values / total if total > 0 else np.zeros_like(values)
 
 
 def _say_if_empty(ax: Axes, *contents: Histogram | Histogram2D) -> None:
-    """Say so where histograms have nothing to show."""
+    """Write a note where all histograms are empty."""
     if not any((content.values > 0).any() for content in contents):
         say(ax, NO_EVENTS)
 
@@ -39,7 +39,7 @@ def _say_if_empty(ax: Axes, *contents: Histogram | Histogram2D) -> None:
 def draw_target_prediction(
     target: Histogram, prediction: Mapping[str, Histogram], variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw the distributions of the regression target and of its prediction by each model."""
+    """Draw the distributions of the regression target and of the prediction of each model."""
     fig, ax = start(ax, process)
     labels = {TRUE: "Target", **{model: f"Prediction, {model}" for model in prediction}}
     look = looks(labels)
@@ -118,9 +118,9 @@ def draw_spectra(
 def draw_response(
     response: Mapping[str, Response], above: float, variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw the distributions of the measured over the true value, each with the Gaussian through its core.
+    """Draw the response, trigger quantity over true value, with a Gaussian through its core.
 
-    A Gaussian that does not describe the core is not drawn, and the legend says so.
+    The legend notes a Gaussian that does not describe the core; it is not drawn.
 
     Parameters
     ----------
@@ -148,13 +148,13 @@ def draw_response(
         xlim=content.edges[[0, -1]],
         ylim=(0, 1.7 * highest or 1),
     )
-    _say_if_empty(ax, *(of.histogram for of in response.values()))
+    _say_if_empty(ax, *(found.histogram for found in response.values()))
     ax.legend(title=f"{TRUE_SYMBOLS[variable]} > {above:g} GeV", alignment="left")
     return fig, ax
 
 
 def _core_text(core: CoreFit) -> str:
-    """Write mean and width of a fit for a legend, or that there is none."""
+    """Write mean and width of a fit for a legend, or that the fit is rejected."""
     if not np.isfinite(core.sigma.value):
         return ""
     if not core.described:
@@ -166,13 +166,13 @@ def _core_text(core: CoreFit) -> str:
 def draw_response_slices(
     slices: Mapping[str, Sequence[Histogram]], edges: np.ndarray, variable: str, process: str
 ) -> tuple[Figure, Sequence[Axes]]:
-    """Draw the distributions of the measured over the true value in slices of the true value, a panel for each.
+    """Draw the response, trigger quantity over true value, in a panel for each slice of the true value.
 
     Parameters
     ----------
     slices : mapping of str to sequence of Histogram
     edges : np.ndarray, shape (n_slices + 1,)
-        Between which true values the slices are, in GeV.
+        Edges of the slices, in GeV.
     variable, process : str
     """
     n_columns = 2
@@ -190,7 +190,7 @@ def draw_response_slices(
             errors = _share(content.errors, content.values.sum())
             ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
         ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
-        _say_if_empty(ax, *(of_quantity[i] for of_quantity in slices.values()))
+        _say_if_empty(ax, *(contents[i] for contents in slices.values()))
         ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
         ax.tick_params(labelsize="x-small")
         ax.legend(
@@ -199,7 +199,7 @@ def draw_response_slices(
             fontsize="xx-small",
             title_fontsize="xx-small",
             loc="upper right",
-            frameon=True,  # so that no line runs through it
+            frameon=True,  # hides lines behind the text
             framealpha=1,
             edgecolor="none",
         )
@@ -234,19 +234,19 @@ def draw_median_response(
 
 
 def draw_points(ax: Axes, edges: np.ndarray, estimate: Estimate[np.ndarray], look: Look, label: str | None) -> None:
-    """Draw values in bins, with errors and the width of the bins."""
+    """Draw values in bins, with errors and bin widths."""
     centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
     ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **look.points)
 
 
 def say_if_unknown(ax: Axes, *values: np.ndarray) -> None:
-    """Say so where there are too few events for any value."""
+    """Write a note where no value is known."""
     if not np.isfinite(values).any():
         say(ax, FEW_EVENTS)
 
 
 def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
-    """Range of the bins up to the last one in which one of several values is known."""
+    """Return the range of the bins up to the last one with a known value."""
     known = np.flatnonzero(np.isfinite(values).any(axis=0))
     return edges[0], edges[known[-1] + 1] if len(known) else edges[-1]
 
@@ -266,14 +266,14 @@ def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.
 def draw_correction(
     corrections: Mapping[str, BinnedResponse], against: str, variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
-    """Draw median and central 68% of the target and of the corrections in bins of something that L1 has.
+    """Draw median and central 68% of the target and of the corrections, in bins of an L1 quantity.
 
     Parameters
     ----------
     corrections : mapping of str to BinnedResponse
-        The target by the name of the true quantity, and the corrections of the models.
+        Target, under the name of the true quantity, and corrections of the models.
     against : str
-        Label of what the bins are of.
+        Label of the L1 quantity.
     variable, process : str
     ax : Axes, optional
     """
@@ -293,7 +293,7 @@ def draw_correction(
         xlim=known_range(result.edges, *(result.median.value for result in corrections.values())),
         ylim=(0, 1.4 * ax.get_ylim()[1]),
     )
-    if (np.diff(result.edges) == 1).all():  # a number of something
+    if (np.diff(result.edges) == 1).all():  # a multiplicity
         ax.xaxis.set_major_locator(MultipleLocator(1))
         ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
@@ -302,7 +302,7 @@ def draw_correction(
 
 @in_style
 def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None) -> Drawing:
-    """Draw the turn-on curves of one threshold with their fits, and the step that the true quantity would make."""
+    """Draw the turn-on curves of one threshold with their fits, and the step of the true quantity."""
     fig, ax = start(ax, process)
     for quantity, look in looks(curves).items():
         draw_turn_on_curve(ax, curves[quantity], look, quantity_label(quantity, variable))
@@ -315,7 +315,7 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
 
 
 def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
-    """Say so where no turn-on curve has a point, for want of events or of thresholds."""
+    """Write a note where no turn-on curve has a point, without events or thresholds."""
     known = [curve for curve in curves if not np.isnan(curve.threshold)]
     if not known:
         say(ax, "All thresholds are beyond the sample")
@@ -324,7 +324,7 @@ def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
 
 
 def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -> None:
-    """Draw the points of a turn-on curve, named in the legend where there is a label, and a fit that describes them."""
+    """Draw the points of a turn-on curve and a fit that describes them; a label adds a legend entry."""
     value, fit = curve.efficiency.value, curve.fit
     errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
     if label is not None:
@@ -336,7 +336,7 @@ def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -
 
 
 def _quality_text(curve: TurnOn) -> str:
-    """Write for a legend the plateau of the fit and how well it describes a turn-on, or that it does not."""
+    """Write plateau and quality of a turn-on fit for a legend, or that the fit is rejected."""
     fit = curve.fit
     if not (np.isfinite(fit.chi2) and fit.n_degrees > 0):
         return ""
@@ -353,7 +353,7 @@ def draw_step(ax: Axes, threshold: float, edges: np.ndarray, label: str) -> None
 
 
 def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
-    """Label the axes of turn-on curves, with room for a legend above them."""
+    """Label the axes of turn-on curves, and leave room for a legend above."""
     ax.set(
         xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]",
         ylabel="Efficiency",
@@ -364,7 +364,7 @@ def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
 
 
 def add_legend_above(ax: Axes, title: str) -> None:
-    """Add a legend to turn-on curves, and make the room above an efficiency of 1 as large as it is."""
+    """Add a legend to turn-on curves, and fit the room above an efficiency of 1 to it."""
     legend = ax.legend(title=title, alignment="left", loc="upper left", fontsize="x-small", title_fontsize="small")
     n_lines = 1 + sum(1 + text.get_text().count("\n") for text in legend.get_texts())
-    ax.set_ylim(0, 1 / (0.95 - HEIGHT_OF_LINE * n_lines))
+    ax.set_ylim(0, 1 / (0.95 - LINE_HEIGHT * n_lines))

@@ -1,7 +1,7 @@
-"""How each quantity looks in all plots of the evaluation, and what it is called.
+"""Look and name of each quantity in the plots of the evaluation.
 
-Each quantity has a colour that the colour-blind tell from the others (Petroff, arXiv:2107.02270), and a line style and
-marker of its own for black and white.
+Each quantity has its own colour, for colour-blind readers too (Petroff, arXiv:2107.02270), and its own line style and
+marker for black-and-white prints.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_h
 
 @dataclass(frozen=True)
 class Look:
-    """How something is drawn everywhere."""
+    """Colour, line style and marker."""
 
     colour: str
     line: str | tuple[int, tuple[int, ...]]
@@ -58,15 +58,15 @@ MODEL_LOOKS = (
 
 
 def looks(quantities: Iterable[str]) -> dict[str, Look]:
-    """Look of each quantity; the models have theirs by their order, and after four of them the first look again."""
+    """Return the look of each quantity; looks of models follow their order, and repeat after four."""
     quantities = list(quantities)
     models = [quantity for quantity in quantities if quantity not in LOOKS]
-    of_models = {model: MODEL_LOOKS[i % len(MODEL_LOOKS)] for i, model in enumerate(models)}
-    return {quantity: LOOKS.get(quantity) or of_models[quantity] for quantity in quantities}
+    model_looks = {model: MODEL_LOOKS[i % len(MODEL_LOOKS)] for i, model in enumerate(models)}
+    return {quantity: LOOKS.get(quantity) or model_looks[quantity] for quantity in quantities}
 
 
 def quantity_label(quantity: str, variable: str) -> str:
-    """Name of a quantity in a legend."""
+    """Return the name of a quantity for legends."""
     names = {
         BASELINE: f"L1 {SYMBOLS[variable]}",
         TRUE: TRUE_SYMBOLS[variable],
@@ -76,17 +76,17 @@ def quantity_label(quantity: str, variable: str) -> str:
 
 
 def name_in_legend(ax: Axes, look: Look, label: str) -> None:
-    """Name what is drawn as points and as a curve."""
+    """Add a legend entry with marker and line."""
     ax.plot([], [], label=label, **{**look.marks, **look.curve})
 
 
 def draw_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: Look) -> None:
-    """Draw the band of an interval that is above 0 on a logarithmic axis, even where its lower end is not."""
+    """Draw the band of an interval on a logarithmic axis, also where its lower end is not above 0."""
     ax.fill_between(x, np.maximum(low, high * 1e-3), high, color=look.colour, alpha=0.25, linewidth=0)
 
 
 def with_error(estimate: Estimate[float]) -> str:
-    """Write a number with its error to the first digits of the error that matter; without one that is not known."""
+    """Write a number with its error to two digits of the error; the number alone if the error is unknown."""
     if not estimate.error > 0:
         return f"{estimate.value + 0.0:.3f}"
     digits = int(np.clip(1 - np.floor(np.log10(estimate.error)), 0, 8))
@@ -94,7 +94,7 @@ def with_error(estimate: Estimate[float]) -> str:
 
 
 def bars(estimate: Estimate[np.ndarray], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
-    """Lengths of error bars down and up that stay within a range, shape (2, n); 0 where an error is not known."""
+    """Return lengths of error bars within a range, shape (2, n), down and up; 0 for unknown errors."""
     error = np.nan_to_num(estimate.error)
     ends = np.clip(estimate.value - error, low, None), np.clip(estimate.value + error, None, high)
     return np.maximum([estimate.value - ends[0], ends[1] - estimate.value], 0)

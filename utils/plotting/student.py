@@ -1,4 +1,4 @@
-"""Drawing of students: size against loss, and against what they are worth to a trigger."""
+"""Plots of students: size against loss, and gain against size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def draw_front(
     max_ebops: int,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the validation loss of a student against its size: each epoch, the networks kept, and the best of them."""
+    """Draw the validation loss of a student against its size: each epoch, the Pareto front, and the result."""
     fig, ax = start(ax, "Student")
     kept = {name: np.array([point[name] for point in front]) for name in ("ebops", "val_loss", "best")}
     ax.plot(history["ebops"], history["val_truth"], ".", color="0.6", label="After each epoch")
@@ -41,7 +41,7 @@ MARKERS = {"truth": ("o", "none", COLOURS[1]), "distilled": ("s", "full", COLOUR
 
 @in_style
 def draw_gap_against_lut(networks: pd.DataFrame, signal: str, ax: Axes | None = None) -> Drawing:
-    """Draw the gap between L1 and true sum that students close at 5% background against their look-up tables.
+    """Draw the gap closed by students at 5% background against their look-up tables.
 
     Parameters
     ----------

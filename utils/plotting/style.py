@@ -1,4 +1,4 @@
-"""What all plots share: the style of CMS in mplhep, the label, colours, and files that are whole or absent."""
+"""Style of all plots: the CMS style of mplhep, labels, colours and files."""
 
 import functools
 from collections.abc import Callable
@@ -26,16 +26,16 @@ TRUE_SYMBOLS = {
     "true_ht": r"True $H_T$",
 }
 
-# Fixed margins: fitting them to each figure would take half of the time of drawing.
+# Fixed margins: a fit to each figure would take half of the drawing time.
 MARGINS = {"left": 0.15, "right": 0.95, "bottom": 0.12, "top": 0.93}
 
-# Colours that the colour-blind tell apart: M. A. Petroff, arXiv:2107.02270
+# Colours for colour-blind readers: M. A. Petroff, arXiv:2107.02270
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
 def in_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
-    """Draw in the style of CMS, whatever style is set outside."""
+    """Draw in the CMS style, whatever style is set outside."""
 
     @functools.wraps(draw)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
@@ -46,26 +46,26 @@ def in_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 
 
 def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
-    """Return a figure and axes with the labels that every plot has: that it is simulation, or data, and of what."""
+    """Return a figure and axes with labels: simulation or data on the left, the sample on the right."""
     if ax is None:
         fig, ax = plt.subplots()
         fig.subplots_adjust(**MARGINS)
-    ax.set_axis_off()  # mplhep draws the figure to place its labels, which takes a quarter of the time with axes
+    ax.set_axis_off()  # mplhep draws the figure to place its labels, which is four times as fast without axes
     mplhep.cms.label(exp="", llabel=left, rlabel=right, ax=ax)
     ax.set_axis_on()
     return cast(Figure, ax.get_figure(root=True)), ax
 
 
 def say(ax: Axes, text: str) -> None:
-    """Write across axes why there is nothing in them."""
+    """Write across empty axes why they are empty."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize="small", zorder=5)
 
 
 def save(fig: Figure, stem: str | Path) -> None:
-    """Write a figure as STEM.pdf and STEM.png, each whole or not at all and the same each time, and close it."""
+    """Write a figure as STEM.pdf and STEM.png, atomically and reproducibly, and close it."""
     try:
         for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", None)):
-            # Fonts are looked up when a figure is written.
+            # Matplotlib looks fonts up when it writes a figure.
             with whole_file(f"{stem}{suffix}") as temporary, plt.style.context(mplhep.style.CMS):
                 fig.savefig(temporary, metadata=metadata)
     finally:

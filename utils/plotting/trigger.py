@@ -1,4 +1,4 @@
-"""Drawing of what the corrections do to a trigger: turn-on curves at equal rate, rates and ROC curves."""
+"""Plots of the corrections in a trigger: turn-on curves at equal rate, rates and ROC curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, sta
 from utils.predictions import BASELINE, TRUE
 
 RATIO_RANGE = (1e-3, 20)
-LOWEST_SHARE_OF_RATE = 1e-6  # of the rate of all events, that is drawn
+LOWEST_RATE = 1e-6  # that is drawn, over the rate of all events
 
 
 def luminosity_text(run_conditions: RunConditions) -> str:
@@ -53,10 +53,10 @@ def draw_turn_on_at_equal_rate(
     background: str,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the turn-on curves of the thresholds, one for each quantity, that let the same background pass.
+    """Draw the turn-on curves of all quantities at thresholds with the same background.
 
-    The legend says by how much the true value moves at which the efficiency reaches 50%. A curve whose threshold is
-    beyond the sample is not drawn, and the legend says so.
+    The legend gives the shift of the true value at which the efficiency reaches 50%. It notes curves with a threshold
+    beyond the sample, which are not drawn.
     """
     fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_label(working_point, run_conditions)))))
     for quantity, look in looks(curves).items():
@@ -76,7 +76,7 @@ def draw_turn_on_at_equal_rate(
 
 
 def _gain_text(gain: TurnOnGain | None) -> str:
-    """Write for a legend how far the true value of an efficiency of 50% is from that of the baseline."""
+    """Write for a legend the shift of the true value of 50% efficiency from the baseline."""
     if gain is None or not np.isfinite(gain.midpoint.value):
         return ""
     return f",\n50% point moved by {with_error(gain.midpoint)} GeV"
@@ -90,16 +90,16 @@ def draw_rates(
     background: str,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the rate of the background against the threshold, and below the ratios to that of the baseline.
+    """Draw the rate of the background against the threshold, and below it the ratios to the baseline.
 
     Parameters
     ----------
     result : BackgroundResult
     run_conditions : RunConditions or None
-        None where the weights are not cross sections, for the fraction of the events in place of kHz.
+        None where the weights are not cross sections: fractions of events replace rates.
     variable, background : str
     ax : Axes, optional
-        Of which the lower part becomes the panel of the ratios.
+        Their lower part becomes the panel of the ratios.
     """
     fig, ax = start(ax, background if run_conditions is None else f"{background}, {luminosity_text(run_conditions)}")
     highest = 0.0
@@ -115,7 +115,7 @@ def draw_rates(
         ylabel="Fraction of background" if run_conditions is None else "Rate [kHz]",
         xlim=rates.thresholds[[0, -1]],
         yscale="log",
-        ylim=(highest * LOWEST_SHARE_OF_RATE, 3 * highest) if highest > 0 else (LOWEST_SHARE_OF_RATE, 1),
+        ylim=(highest * LOWEST_RATE, 3 * highest) if highest > 0 else (LOWEST_RATE, 1),
     )
     if not highest > 0:
         say(ax, NO_EVENTS)
@@ -126,22 +126,22 @@ def draw_rates(
 
 @in_style
 def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None = None) -> Drawing:
-    """Draw the rates of zero-bias events against the threshold, and below their ratios to that of the baseline.
+    """Draw the rates of zero-bias events against the threshold, and below them the ratios to the baseline.
 
     Parameters
     ----------
     result : ZeroBiasResult
     variable : str
     ax : Axes, optional
-        Of which the lower part becomes the panel of the ratios.
+        Their lower part becomes the panel of the ratios.
     """
     fig, ax = start(ax, f"{result.colliding_bunches} colliding bunches", "CMS zero-bias data")
-    of_objects = f"{SYMBOLS[variable]} of L1 objects"
+    l1_label = f"{SYMBOLS[variable]} of L1 objects"
     for quantity, look in looks(result.rates).items():
         rates = result.rates[quantity]
         shown = rates.n_events > 0
         x = rates.thresholds[shown]
-        label = of_objects if quantity == BASELINE else quantity_label(quantity, variable)
+        label = l1_label if quantity == BASELINE else quantity_label(quantity, variable)
         ax.plot(x, rates.value[shown], label=label, **look.curve)
         draw_band(ax, x, rates.low[shown], rates.high[shown], look)
     ax.set(ylabel="Rate [kHz]", xlim=rates.thresholds[[0, -1]], yscale="log")
@@ -155,7 +155,7 @@ def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None 
 def _add_ratios(
     ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], variable: str, label: str
 ) -> None:
-    """Draw ratios in a panel below axes, which share its horizontal axis."""
+    """Draw ratios in a panel below axes, with a common horizontal axis."""
     ax.tick_params(labelbottom=False)
     panel = make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax)
     for quantity, look in looks(ratios).items():
@@ -178,10 +178,10 @@ def draw_roc(
     background: str,
     ax: Axes | None = None,
 ) -> Drawing:
-    """Draw the signal efficiency against the background efficiency, with the working points, their errors and names.
+    """Draw the signal efficiency against the background efficiency, with working points and their errors.
 
-    A triangle that points down is the limit where no signal event passes. A working point that is beyond the sample for
-    a quantity has no mark of it, and the legend says so.
+    A triangle pointing down is the limit where no signal event passes. The legend notes working points beyond the
+    sample, which have no marker.
     """
     fig, ax = start(ax, f"{signal} against {background}")
     for quantity, look in looks(roc).items():
@@ -209,7 +209,7 @@ def draw_roc(
 
 
 def set_roc_axes(ax: Axes, title: str | None = None) -> None:
-    """Label the axes of ROC curves and draw what no separation would be."""
+    """Label the axes of ROC curves and draw the diagonal of no separation."""
     diagonal = np.geomspace(LOWEST_BACKGROUND, 1)
     ax.plot(diagonal, diagonal, color=COLOURS[4], linestyle="-.", linewidth=1.5, label="No separation")
     ax.set(

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
 from utils.evaluation.event_display import EventDisplay
-from utils.plotting.attention import AREA_A_GEV, KINDS, WIDTHS, Scale, draw_attention, half_lines, relative_attention
+from utils.plotting.attention import AREA_PER_GEV, KINDS, WIDTHS, Scale, draw_attention, half_lines, relative_attention
 from utils.predictions import BASELINE, TRUE
 
 
@@ -101,7 +101,7 @@ def test_objects_have_the_shape_of_their_kind_and_the_area_of_their_momentum():
     assert len(points) == 2 * 3 * 3  # rings and objects of three kinds, drawn once more on either side
     rings, jets = points[2:4]
     assert jets.get_offsets().data.tolist() == rings.get_offsets().data.tolist() == display.objects[2:, 1:].tolist()
-    assert jets.get_sizes() == pytest.approx(AREA_A_GEV * display.objects[2:, 0])
+    assert jets.get_sizes() == pytest.approx(AREA_PER_GEV * display.objects[2:, 0])
     relative = [relative_attention(layer) for layer in display.attention]
     widths = (np.sqrt(rings.get_sizes()) - np.sqrt(jets.get_sizes())) / 2
     assert widths == pytest.approx(Scale.of(relative).widths(np.diag(relative[0])[2:]))

@@ -86,7 +86,7 @@ def test_if_no_trial_came_to_an_end_they_are_only_counted():
     fig, ax = draw_trials([trial(0, None, "FAILED")])
     fig.canvas.draw()
     assert not ax.lines
-    assert {"0 trials, 1 failed", "No trial came to its end"} <= {text.get_text() for text in ax.texts}
+    assert {"0 trials, 1 failed", "No trial completed"} <= {text.get_text() for text in ax.texts}
 
 
 def test_a_selection_of_no_events_says_so():

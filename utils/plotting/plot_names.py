@@ -1,7 +1,9 @@
-"""What the report of the workflow says of a result by its file name: the process that it shows, and what of it."""
+"""File names of plots, and the titles that the report of the workflow makes of them."""
 
 import re
 from collections.abc import Iterable
+
+from utils.evaluation.run_conditions import WorkingPoint
 
 TITLES = {
     r"turn_on_at_(.+)_percent": r"turn-on at \1% of the background",
@@ -19,8 +21,15 @@ TITLES = {
 ALL, NUMBERS = "all processes", "numbers"
 
 
+def working_point_name(point: WorkingPoint) -> str:
+    """Return the part of a file name that names a working point."""
+    if point.rate is None:
+        return f"at_{100 * point.background_efficiency:g}_percent"
+    return f"at_{point.rate:g}_kHz"
+
+
 def _split(plot: str, processes: Iterable[str]) -> tuple[str, str | None]:
-    """Divide the name of a plot into its kind and the process; a kind may have a number after the process."""
+    """Split the name of a plot into kind and process; a number may follow the process."""
     names = "|".join(re.escape(name) for name in sorted(processes, key=len, reverse=True))
     found = re.search(rf"_(?P<process>{names})(?=(_\d+)?$)", plot) if names else None
     if found:
@@ -28,13 +37,13 @@ def _split(plot: str, processes: Iterable[str]) -> tuple[str, str | None]:
     return plot.removesuffix("_all"), None
 
 
-def process_of(plot: str, processes: Iterable[str]) -> str:
-    """Return the process that a plot shows, or that it shows all."""
+def plot_process(plot: str, processes: Iterable[str]) -> str:
+    """Return the process of a plot, or `ALL`."""
     return _split(plot, processes)[1] or ALL
 
 
-def title_of(plot: str, processes: Iterable[str] = ()) -> str:
-    """Say what a plot shows, without the process; the name itself, in words, if it is of no kind known here."""
+def plot_title(plot: str, processes: Iterable[str] = ()) -> str:
+    """Return the title of a plot without its process; the name in words for an unknown kind."""
     kind, _ = _split(plot, processes)
     for pattern, title in TITLES.items():
         found = re.fullmatch(pattern, kind)
