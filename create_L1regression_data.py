@@ -90,7 +90,7 @@ def split(seed: int, process: str, start: int, stop: int, test_fraction: float) 
 
 def draw_response(response: L1Response, folder: Path) -> None:
     """Draw the jet response; the only place that needs matplotlib, whose import takes a second."""
-    from utils.plotting.data import draw_jet_resolution, draw_jet_scale
+    from utils.plotting.l1_response import draw_jet_resolution, draw_jet_scale
     from utils.plotting.style import save
 
     save(draw_jet_scale(response.jets)[0], folder / "jet_scale")

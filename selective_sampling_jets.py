@@ -209,7 +209,7 @@ def write_selected(
 
 def draw(counts: SamplingCounts, flattening: Flattening | None, folder: Path) -> None:
     """Draw the spectra; the only place that needs matplotlib, whose import takes a second."""
-    from utils.plotting.data import draw_effective_spectrum, draw_spectrum
+    from utils.plotting.selective_sampling import draw_effective_spectrum, draw_spectrum
     from utils.plotting.style import save
 
     save(draw_spectrum(counts, flattening)[0], folder / "spectrum")

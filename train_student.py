@@ -27,9 +27,9 @@ from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
-from utils.plotting.data import draw_history
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
+from utils.plotting.training import draw_history
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules

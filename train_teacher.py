@@ -25,8 +25,8 @@ import pandas as pd
 from utils.cli import script
 from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import L1Dataset
-from utils.plotting.data import draw_history, draw_trials
 from utils.plotting.style import save
+from utils.plotting.training import draw_history, draw_trials
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules

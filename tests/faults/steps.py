@@ -21,7 +21,7 @@ SCRIPTS = ("generate_events", "create_L1regression_data", "selective_sampling_je
 
 # Processes are forked from one that has imported the scripts and nothing of TensorFlow.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([*SCRIPTS, "utils.plotting.data", "tests.faults.steps"])
+processes.set_forkserver_preload([*SCRIPTS, "utils.plotting.selective_sampling", "tests.faults.steps"])
 
 
 def preload(*modules: str) -> None:

@@ -14,7 +14,7 @@ from utils.evaluation.process_result import ProcessResult
 from utils.evaluation.results import Results
 from utils.evaluation.samples import Sample
 from utils.evaluation.signal_result import SignalResult
-from utils.plotting import overview, process, trigger
+from utils.plotting import overview, process, trigger, turn_ons
 from utils.plotting.attention import draw_attention
 from utils.plotting.plot_names import working_point_name
 from utils.plotting.quantities import SYMBOLS
@@ -59,7 +59,7 @@ def process_figures(results: Results, name: str, result: ProcessResult) -> Figur
     plot("resolution", process.draw_resolution, result.resolution, *labels)
     plot("median_response", process.draw_median_response, result.resolution, *labels)
     for i, first in enumerate(next(iter(result.turn_on.values()))):
-        plot(f"turn_on_{first.threshold:g}", process.draw_turn_on, _at(result.turn_on, i), *labels)
+        plot(f"turn_on_{first.threshold:g}", turn_ons.draw_turn_on, _at(result.turn_on, i), *labels)
     return plots
 
 
@@ -71,7 +71,7 @@ def signal_figures(results: Results, name: str, signal: SignalResult) -> Figures
     for i, point in enumerate(working_points):
         curves, gains = _at(signal.turn_on, i), _at(signal.turn_on_gain, i)
         plots[f"turn_on_{working_point_name(point)}_{name}"] = functools.partial(
-            trigger.draw_turn_on_at_equal_rate, curves, gains, point, run_conditions, *labels
+            turn_ons.draw_turn_on_at_equal_rate, curves, gains, point, run_conditions, *labels
         )
     plots[f"roc_{name}"] = functools.partial(
         trigger.draw_roc, signal.roc, signal.gains, working_points, run_conditions, *labels
@@ -87,18 +87,18 @@ def overview_figures(results: Results) -> Figures:
     plots["resolution_all"] = functools.partial(overview.draw_all_resolutions, resolutions, model, variable)
     plots["median_response_all"] = functools.partial(overview.draw_all_median_responses, resolutions, model, variable)
 
-    def turn_ons(stem: str, title: str, turn_on: dict[str, Any], i: int, luminosity: str = "") -> None:
+    def add_turn_ons(stem: str, title: str, turn_on: dict[str, Any], i: int, luminosity: str = "") -> None:
         curves = {name: _at(quantities, i) for name, quantities in turn_on.items()}
         draw = functools.partial(overview.draw_all_turn_ons, curves, model, title, variable, luminosity)
         plots[f"turn_on_{stem}_all"] = draw
 
     process_turn_ons = {name: result.turn_on for name, result in results.processes.items()}
     for i, curve in enumerate(next(iter(process_turn_ons.values()))[model]):
-        turn_ons(f"{curve.threshold:g}", f"Threshold {curve.threshold:g} GeV", process_turn_ons, i)
+        add_turn_ons(f"{curve.threshold:g}", f"Threshold {curve.threshold:g} GeV", process_turn_ons, i)
     signal_turn_ons = {name: signal.turn_on for name, signal in results.signals.items()}
     for i, point in enumerate(results.background.working_points):
-        luminosity = trigger.luminosity_label(point, results.run_conditions)
-        turn_ons(working_point_name(point), f"{point.label} of {background}", signal_turn_ons, i, luminosity)
+        luminosity = turn_ons.luminosity_label(point, results.run_conditions)
+        add_turn_ons(working_point_name(point), f"{point.label} of {background}", signal_turn_ons, i, luminosity)
     rocs = {name: signal.roc for name, signal in results.signals.items()}
     plots["roc_all"] = functools.partial(overview.draw_all_rocs, rocs, model, variable, background)
     return plots

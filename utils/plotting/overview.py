@@ -13,18 +13,11 @@ from matplotlib.axes import Axes
 from utils.evaluation.response import BinnedResponse
 from utils.evaluation.roc import Roc
 from utils.evaluation.turn_on import TurnOn
-from utils.plotting.process import (
-    BEYOND,
-    draw_points,
-    draw_turn_on_curve,
-    known_range,
-    say_if_no_curve,
-    say_if_unknown,
-    set_turn_on_axes,
-)
+from utils.plotting.binned import draw_points, known_range, say_if_unknown
 from utils.plotting.quantities import SYMBOLS, Look, quantity_label
 from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting.trigger import set_roc_axes
+from utils.plotting.turn_ons import BEYOND, draw_turn_on_curve, say_if_no_curve, set_turn_on_axes
 from utils.predictions import BASELINE
 
 MAX_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others

@@ -1,6 +1,6 @@
 """Plots of the corrections for one process."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import mplhep
@@ -14,14 +14,10 @@ from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.histograms import Histogram, Histogram2D
 from utils.evaluation.process_result import Response
 from utils.evaluation.response import BinnedResponse, CoreFit, gaussian
-from utils.evaluation.turn_on import TurnOn
-from utils.evaluation.turn_on_fit import error_function
-from utils.plotting.quantities import LOOKS, SYMBOLS, Look, looks, name_in_legend, quantity_label, with_error
+from utils.plotting.binned import draw_points, known_range, say_if_unknown
+from utils.plotting.quantities import SYMBOLS, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 from utils.predictions import TRUE
-
-BEYOND, FEW_EVENTS = ": beyond the sample", "Too few events"
-LINE_HEIGHT = 0.06  # of a legend in small letters, over the height of the axes
 
 
 def _share(values: np.ndarray, total: float) -> np.ndarray:
@@ -233,24 +229,6 @@ def draw_median_response(
     return fig, ax
 
 
-def draw_points(ax: Axes, edges: np.ndarray, estimate: Estimate[np.ndarray], look: Look, label: str | None) -> None:
-    """Draw values in bins, with errors and bin widths."""
-    centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
-    ax.errorbar(centres, estimate.value, estimate.error, half, label=label, **look.points)
-
-
-def say_if_unknown(ax: Axes, *values: np.ndarray) -> None:
-    """Write a note where no value is known."""
-    if not np.isfinite(values).any():
-        say(ax, FEW_EVENTS)
-
-
-def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
-    """Return the range of the bins up to the last one with a known value."""
-    known = np.flatnonzero(np.isfinite(values).any(axis=0))
-    return edges[0], edges[known[-1] + 1] if len(known) else edges[-1]
-
-
 def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.ndarray]]], variable: str) -> None:
     """Draw values in bins of the true variable."""
     for quantity, look in looks(results).items():
@@ -298,73 +276,3 @@ def draw_correction(
         ax.xaxis.set_minor_locator(NullLocator())
     ax.legend()
     return fig, ax
-
-
-@in_style
-def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None) -> Drawing:
-    """Draw the turn-on curves of one threshold with their fits, and the step of the true quantity."""
-    fig, ax = start(ax, process)
-    for quantity, look in looks(curves).items():
-        draw_turn_on_curve(ax, curves[quantity], look, quantity_label(quantity, variable))
-    say_if_no_curve(ax, curves.values())
-    first = next(iter(curves.values()))
-    draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
-    set_turn_on_axes(ax, first.edges, variable)
-    add_legend_above(ax, f"Threshold {first.threshold:g} GeV")
-    return fig, ax
-
-
-def say_if_no_curve(ax: Axes, curves: Iterable[TurnOn]) -> None:
-    """Write a note where no turn-on curve has a point, without events or thresholds."""
-    known = [curve for curve in curves if not np.isnan(curve.threshold)]
-    if not known:
-        say(ax, "All thresholds are beyond the sample")
-    elif not any(np.isfinite(curve.efficiency.value).any() for curve in known):
-        say(ax, NO_EVENTS)
-
-
-def draw_turn_on_curve(ax: Axes, curve: TurnOn, look: Look, label: str | None) -> None:
-    """Draw the points of a turn-on curve and a fit that describes them; a label adds a legend entry."""
-    value, fit = curve.efficiency.value, curve.fit
-    errors = np.clip([value - curve.efficiency.low, curve.efficiency.high - value], 0, None)
-    if label is not None:
-        name_in_legend(ax, look, label + _quality_text(curve))
-    draw_points(ax, curve.edges, Estimate(value, errors), look, None)
-    if curve.described:
-        x = np.linspace(*known_range(curve.edges, value), 400)
-        ax.plot(x, error_function(x, fit.plateau.value, fit.midpoint.value, fit.width.value), **look.curve)
-
-
-def _quality_text(curve: TurnOn) -> str:
-    """Write plateau and quality of a turn-on fit for a legend, or that the fit is rejected."""
-    fit = curve.fit
-    if not (np.isfinite(fit.chi2) and fit.n_degrees > 0):
-        return ""
-    quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
-    return f", fit: plateau {fit.plateau.value:.2f}, {quality}" if curve.described else f", no fit ({quality})"
-
-
-def draw_step(ax: Axes, threshold: float, edges: np.ndarray, label: str) -> None:
-    """Draw the turn-on of the true quantity."""
-    if np.isnan(threshold):
-        return
-    step = [edges[0], np.clip(threshold, edges[0], edges[-1]), edges[-1]]
-    ax.stairs([0, 1], step, baseline=None, label=label, **LOOKS[TRUE].curve)
-
-
-def set_turn_on_axes(ax: Axes, edges: np.ndarray, variable: str) -> None:
-    """Label the axes of turn-on curves, and leave room for a legend above."""
-    ax.set(
-        xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]",
-        ylabel="Efficiency",
-        xlim=edges[[0, -1]],
-        ylim=(0, 1.6),
-        yticks=np.linspace(0, 1, 6),
-    )
-
-
-def add_legend_above(ax: Axes, title: str) -> None:
-    """Add a legend to turn-on curves, and fit the room above an efficiency of 1 to it."""
-    legend = ax.legend(title=title, alignment="left", loc="upper left", fontsize="x-small", title_fontsize="small")
-    n_lines = 1 + sum(1 + text.get_text().count("\n") for text in legend.get_texts())
-    ax.set_ylim(0, 1 / (0.95 - LINE_HEIGHT * n_lines))

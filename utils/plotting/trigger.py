@@ -1,4 +1,4 @@
-"""Plots of the corrections in a trigger: turn-on curves at equal rate, rates and ROC curves."""
+"""Plots of the corrections in a trigger: rates and ROC curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,73 +13,23 @@ from utils.evaluation.efficiency_gains import EfficiencyGains
 from utils.evaluation.roc import Roc
 from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 from utils.evaluation.signal_result import LOWEST_BACKGROUND
-from utils.evaluation.turn_on import TurnOn, TurnOnGain
 from utils.evaluation.zero_bias_result import ZeroBiasResult
-from utils.plotting.process import (
-    BEYOND,
-    add_legend_above,
-    draw_step,
-    draw_turn_on_curve,
-    say_if_no_curve,
-    set_turn_on_axes,
+from utils.plotting.quantities import (
+    LOOKS,
+    SYMBOLS,
+    bars,
+    draw_band,
+    looks,
+    name_in_legend,
+    quantity_label,
+    with_error,
 )
-from utils.plotting.quantities import LOOKS, SYMBOLS, bars, draw_band, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
-from utils.predictions import BASELINE, TRUE
+from utils.plotting.turn_ons import BEYOND, luminosity_label, luminosity_text
+from utils.predictions import BASELINE
 
 RATIO_RANGE = (1e-3, 20)
 LOWEST_RATE = 1e-6  # that is drawn, over the rate of all events
-
-
-def luminosity_text(run_conditions: RunConditions) -> str:
-    """Write the luminosity for a label."""
-    mantissa, exponent = f"{run_conditions.luminosity:.3e}".split("e")
-    return rf"{float(mantissa):g}$\times$10$^{{{int(exponent)}}}$ cm$^{{-2}}$ s$^{{-1}}$"
-
-
-def luminosity_label(working_point: WorkingPoint, run_conditions: RunConditions | None) -> str:
-    """Write the luminosity for the label of a plot at a fixed rate; empty for other plots."""
-    return "" if run_conditions is None or working_point.rate is None else luminosity_text(run_conditions)
-
-
-@in_style
-def draw_turn_on_at_equal_rate(
-    curves: Mapping[str, TurnOn],
-    gains: Mapping[str, TurnOnGain],
-    working_point: WorkingPoint,
-    run_conditions: RunConditions | None,
-    variable: str,
-    process: str,
-    background: str,
-    ax: Axes | None = None,
-) -> Drawing:
-    """Draw the turn-on curves of all quantities at thresholds with the same background.
-
-    The legend gives the shift of the true value at which the efficiency reaches 50%. It notes curves with a threshold
-    beyond the sample, which are not drawn.
-    """
-    fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_label(working_point, run_conditions)))))
-    for quantity, look in looks(curves).items():
-        curve = curves[quantity]
-        threshold = f" > {curve.threshold:.0f} GeV" if np.isfinite(curve.threshold) else ": all pass"
-        label = quantity_label(quantity, variable) + (BEYOND if np.isnan(curve.threshold) else threshold)
-        if np.isnan(curve.threshold):
-            name_in_legend(ax, look, label)
-        elif quantity == TRUE:
-            draw_step(ax, curve.threshold, curve.edges, label)
-        else:
-            draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
-    say_if_no_curve(ax, curves.values())
-    set_turn_on_axes(ax, curve.edges, variable)
-    add_legend_above(ax, f"{working_point.label} of {background}")
-    return fig, ax
-
-
-def _gain_text(gain: TurnOnGain | None) -> str:
-    """Write for a legend the shift of the true value of 50% efficiency from the baseline."""
-    if gain is None or not np.isfinite(gain.midpoint.value):
-        return ""
-    return f",\n50% point moved by {with_error(gain.midpoint)} GeV"
 
 
 @in_style

@@ -2,7 +2,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils.plotting.data import TrialAxis, draw_effective_spectrum, draw_spectrum, draw_trials
+from utils.plotting.selective_sampling import draw_effective_spectrum, draw_spectrum
+from utils.plotting.training import TrialAxis, draw_trials
 from utils.training.sampling import SamplingCounts
 
 

@@ -21,6 +21,7 @@ from utils.evaluation.zero_bias_result import evaluate_zero_bias
 from utils.plotting import overview as plotting_overview
 from utils.plotting import process as plotting_process
 from utils.plotting import trigger as plotting_trigger
+from utils.plotting import turn_ons as plotting_turn_ons
 from utils.plotting.quantities import LOOKS, looks, quantity_label
 from utils.predictions import BASELINE, TRUE, Predictions
 
@@ -67,7 +68,7 @@ def process_result(n_events=4000):
 def test_given_axes_are_used_and_the_style_stays_inside():
     before = dict(plt.rcParams)
     own, axes = plt.subplots(1, 2)
-    fig, ax = plotting_process.draw_turn_on(turn_on(process_result()), "true_met", "W", axes[1])
+    fig, ax = plotting_turn_ons.draw_turn_on(turn_on(process_result()), "true_met", "W", axes[1])
     assert fig is own
     assert ax is axes[1]
     assert not axes[0].lines
@@ -75,7 +76,7 @@ def test_given_axes_are_used_and_the_style_stays_inside():
 
 
 def test_every_plot_says_simulation_and_the_process():
-    _, ax = plotting_process.draw_turn_on(turn_on(process_result()), "true_met", "W")
+    _, ax = plotting_turn_ons.draw_turn_on(turn_on(process_result()), "true_met", "W")
     texts = [text.get_text() for text in ax.texts]
     assert "Simulation" in texts
     assert "W" in texts
@@ -87,7 +88,7 @@ def turn_on(result):
 
 def test_turn_on_shows_efficiencies_fits_and_the_ideal_step():
     curves = turn_on(process_result())
-    _, ax = plotting_process.draw_turn_on(curves, "true_met", "W")
+    _, ax = plotting_turn_ons.draw_turn_on(curves, "true_met", "W")
     for i, curve in enumerate(curves.values()):
         x, y = points_of(ax, i)
         assert x == pytest.approx((curve.edges[1:] + curve.edges[:-1]) / 2)
@@ -114,7 +115,7 @@ def test_the_legend_of_a_turn_on_is_above_the_plateau(n_models):
     models = {f"model {i}": curves["teacher"] for i in range(n_models)}
     quantities = {BASELINE: curves[BASELINE], **models, TRUE: curves[BASELINE]}
     gains = dict.fromkeys(models, TurnOnGain(*[known] * 3))
-    fig, ax = plotting_trigger.draw_turn_on_at_equal_rate(
+    fig, ax = plotting_turn_ons.draw_turn_on_at_equal_rate(
         quantities, gains, WorkingPoint(0.01), None, "true_met", "W", "QCD"
     )
     fig.canvas.draw()
@@ -272,7 +273,7 @@ def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(working_poi
     curves = turn_on(process_result())
     known, unknown = Estimate(-12.3, 1.04), Estimate(np.nan, np.nan)
     gains = {"teacher": TurnOnGain(known, known, known), "student": TurnOnGain(*[unknown] * 3)}
-    _, ax = plotting_trigger.draw_turn_on_at_equal_rate(
+    _, ax = plotting_turn_ons.draw_turn_on_at_equal_rate(
         curves, gains, working_point, RUN_CONDITIONS, "true_met", "W", "QCD"
     )
     assert ax.get_legend().get_title().get_text() == title
@@ -345,10 +346,10 @@ def test_a_threshold_beyond_the_sample_is_said_to_be_so():
     curves = turn_on(process_result(300))
     unknown = replace(curves["teacher"], threshold=np.nan)
     of = ({}, WorkingPoint(1e-9, 0.001), RUN_CONDITIONS, "true_met", "W", "QCD")
-    _, ax = plotting_trigger.draw_turn_on_at_equal_rate({**curves, "teacher": unknown}, *of)
+    _, ax = plotting_turn_ons.draw_turn_on_at_equal_rate({**curves, "teacher": unknown}, *of)
     assert legend(ax)[1] == "Teacher $p_T^{miss}$: beyond the sample"
     assert len(ax.containers) == 2  # points of the others
-    _, ax = plotting_trigger.draw_turn_on_at_equal_rate(dict.fromkeys(curves, unknown), *of)
+    _, ax = plotting_turn_ons.draw_turn_on_at_equal_rate(dict.fromkeys(curves, unknown), *of)
     assert "All thresholds are beyond the sample" in [text.get_text() for text in ax.texts]
     of_processes = {"W": {BASELINE: unknown, "teacher": curves["teacher"]}}
     _, ax = plotting_overview.draw_all_turn_ons(of_processes, "teacher", "0.001 kHz of QCD", "true_met")
@@ -394,7 +395,7 @@ def test_a_plot_with_nothing_to_show_says_so():
         (plotting_process.draw_resolution(result.resolution, *of), "Too few events"),
         (plotting_process.draw_median_response(result.resolution, *of), "Too few events"),
         (plotting_overview.draw_all_resolutions(resolutions, "teacher", "true_ht"), "Too few events"),
-        (plotting_process.draw_turn_on({BASELINE: unknown}, *of), "No events"),
+        (plotting_turn_ons.draw_turn_on({BASELINE: unknown}, *of), "No events"),
     ):
         fig.canvas.draw()
         assert text in [found.get_text() for found in ax.texts]

@@ -1,9 +1,8 @@
-"""Plots of the L1 response, of the selective sampling and of the training."""
+"""Plots of a training and of the search of its hyperparameters."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,123 +13,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from utils.plotting.style import COLOURS, LINES, NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
-from utils.simulation.smearing import CENTRAL_ETA, JetResponse
-from utils.training.sampling import LOSS, Flattening, SamplingCounts
+from utils.plotting.style import COLOURS, LINES, Drawing, in_style, say, start
 
-
-@in_style
-def draw_jet_scale(jets: JetResponse, ax: Axes | None = None) -> Drawing:
-    """Draw the mean scale of L1 jets against the true pT, with a line for each bin of absolute eta."""
-    fig, ax = start(ax, "L1 jets")
-    edges, pt = jets.inverse_response.eta_edges, np.geomspace(15, 1000, 200)
-    for i, (low, high) in enumerate(pairwise(edges)):
-        scale = jets.scale_mean * jets.inverse_response(pt, np.full_like(pt, (low + high) / 2))
-        ax.plot(
-            pt,
-            scale,
-            label=rf"{low:g} < $|\eta|$ < {high:g}",
-            linewidth=2.5,
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=LINES[i % len(LINES)],
-        )
-    ax.set(xscale="log", xlabel=r"True jet $p_T$ [GeV]", ylabel=r"Mean L1 $p_T$ / true $p_T$", xlim=(15, 1000))
-    _label_pt_axis(ax)
-    ax.legend(title=f"Width: {jets.scale_width / jets.scale_mean:.1%}", title_fontsize="x-small", fontsize="x-small")
-    return fig, ax
-
-
-@in_style
-def draw_jet_resolution(jets: JetResponse, ax: Axes | None = None) -> Drawing:
-    """Draw the fits of the jet resolution with their points, and the resolution at L1."""
-    fig, ax = start(ax, "L1 jets")
-    pt = np.geomspace(15, 1000, 200)
-    for i, (fit, abs_eta, region) in enumerate(
-        ((jets.central, 0.0, rf"$|\eta|$ < {CENTRAL_ETA}"), (jets.forward, CENTRAL_ETA, rf"$|\eta|$ > {CENTRAL_ETA}"))
-    ):
-        ax.plot(*fit.points.T, "os"[i], color=COLOURS[i], markersize=9, label=f"Table, {region}")
-        ax.plot(pt, fit(pt), "--", color=COLOURS[i], linewidth=2.5, label="Fit")
-        at_l1 = jets.resolution(pt, np.full_like(pt, abs_eta))
-        ax.plot(pt, at_l1, "-", color=COLOURS[i], linewidth=2.5, label=rf"L1: {jets.resolution_factor:g} $\times$ fit")
-    ax.set(
-        xscale="log",
-        xlabel=r"True jet $p_T$ [GeV]",
-        ylabel=r"Relative $p_T$ resolution",
-        xlim=(14, 1000),
-        ylim=(0, None),
-    )
-    _label_pt_axis(ax)
-    ax.legend(fontsize="x-small")
-    return fig, ax
-
-
-def _label_pt_axis(ax: Axes) -> None:
-    """Label a logarithmic axis of less than two decades by numbers in GeV."""
-    ticks = (20, 50, 100, 200, 500, 1000)
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.set_xticks([], minor=True)
-
-
-@in_style
-def draw_spectrum(tally: SamplingCounts, flattening: Flattening | None, ax: Axes | None = None) -> Drawing:
-    """Draw the spectrum of the variable before and after the selection, and the keep probability."""
-    fig, ax = start(ax, "Selective sampling")
-    for counts, label, colour, line in (
-        (tally.before, "All events", COLOURS[4], ":"),
-        (tally.prescaled, "Processes, jet count", COLOURS[2], "--"),
-        (tally.after, "Flattened" if flattening else "Kept", COLOURS[0], "-"),
-    ):
-        ax.stairs(counts, tally.edges, color=colour, linestyle=line, linewidth=2.5, label=label)
-    if not tally.before.any():
-        say(ax, NO_EVENTS)
-    ax.set(
-        yscale="log" if tally.before.any() else "linear",
-        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
-        ylabel=f"Events / {tally.edges[1]:g} GeV",
-        xlim=(0, tally.edges[-1]),
-    )
-    ax.set_ylim(top=30 * ax.get_ylim()[1])
-    handles, labels = ax.get_legend_handles_labels()
-    if flattening is not None:
-        ax.axvline(flattening.threshold, color="black", linestyle=":", linewidth=1.5)
-        right = ax.twinx()
-        keep = right.stairs(
-            np.append(flattening.probability, 1.0),
-            np.append(flattening.edges, tally.edges[-1]),
-            baseline=None,
-            color=COLOURS[1],
-            linestyle="-.",
-            linewidth=1.5,
-        )
-        right.set(ylabel="Keep probability of the flattening", ylim=(0, 1.8))
-        fig.subplots_adjust(right=0.86)
-        handles, labels = [*handles, keep], [*labels, "Keep probability"]
-    ax.legend(handles, labels, fontsize="x-small")
-    return fig, ax
-
-
-@in_style
-def draw_effective_spectrum(tally: SamplingCounts, ax: Axes | None = None) -> Drawing:
-    """Draw the share of each process in the loss in bins of the variable, with and without the selection."""
-    fig, ax = start(ax, "Selective sampling")
-    present = np.flatnonzero(tally.physical.counts.sum(1)).tolist()
-    for i, process in enumerate(present):
-        for spectrum, label, line in ((tally.physical, "", "--"), (tally.sampled, ", sampled", "-")):
-            shares = np.maximum(spectrum.share_of_loss(LOSS)[process, :-1], 0)
-            label = f"{spectrum.names[process]}{label}"
-            ax.stairs(shares, tally.edges, color=COLOURS[i % len(COLOURS)], linestyle=line, linewidth=2.5, label=label)
-    ax.set(
-        yscale="log",
-        xlabel=f"{TRUE_SYMBOLS[tally.variable]} [GeV]",
-        ylabel=f"Share of the loss / {tally.edges[1]:g} GeV",
-        xlim=(0, tally.edges[-1]),
-        ylim=(1e-7, 30),
-    )
-    if present:
-        ax.legend(fontsize="x-small")
-    else:
-        say(ax, "No events to train on")
-    return fig, ax
+NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "round", "initial_epoch")
+LOGARITHMIC = ("learning_rate",)
+MAX_TICKS = 5  # of an axis of integers; with more values it has ticks at its ends only
+LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those visible on white
+WORST_COLOUR = 4  # distance from the best loss, over that of the median, at which colours end
 
 
 @in_style
@@ -146,13 +35,6 @@ def draw_history(history: Mapping[str, Sequence[float]], kind: str = "Teacher", 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend()
     return fig, ax
-
-
-NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "round", "initial_epoch")
-LOGARITHMIC = ("learning_rate",)
-MAX_TICKS = 5  # of an axis of integers; with more values it has ticks at its ends only
-LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those visible on white
-WORST_COLOUR = 4  # distance from the best loss, over that of the median, at which colours end
 
 
 @dataclass(frozen=True)
