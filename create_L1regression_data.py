@@ -24,11 +24,12 @@ import numpy as np
 
 from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
-from utils.data_processing import EVENT_MET, PT, L1Events
+from utils.event_layout import EVENT_MET, PT
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import EventsFile, check_events_files, refuse_mixture
 from utils.formats.l1_files import new_l1_file
 from utils.formats.les_houches import refuse_shared_events
+from utils.l1_events import L1Events
 from utils.processes import is_process_name
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse

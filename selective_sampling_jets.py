@@ -23,8 +23,8 @@ import numpy as np
 
 from utils.cli import script
 from utils.cutflow import LEFT_OUT, READ, StepCounter
-from utils.data_processing import L1Events, jet_count
 from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
+from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_overlaps

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import cost, project_script, report
-from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT, GraphCreator, graph_creator
+from utils.data_processing import GraphCreator, graph_creator
 from utils.evaluation.background_result import evaluate_background
 from utils.evaluation.binning import BINNINGS, Binning
 from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.response import binned_response
 from utils.evaluation.signal_result import evaluate_signal
+from utils.event_layout import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT
 from utils.formats.l1_files import L1Dataset
 from utils.predictions import Model, Predictions, predict_events
 from utils.runtime.options import flag, parse

@@ -14,8 +14,9 @@ import numpy as np
 from benchmarks import vectorised_smearing
 from benchmarks.common import as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_events
-from utils.data_processing import N_SLOTS, event_objects, ht
+from utils.event_layout import N_SLOTS, event_objects
 from utils.formats.events import EventsFile, check_events_files
+from utils.l1_events import ht
 from utils.runtime.arguments import comma_separated, number
 from utils.simulation.response_options import ResponseOptions, l1_response
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.common import benchmark_parser, report
-from utils.data_processing import N_SLOTS, METGraphCreator
+from utils.data_processing import METGraphCreator
+from utils.event_layout import N_SLOTS
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import comma_separated, number
 from utils.training.batches import BATCHES_A_STEP, GraphBatches

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data_processing import PT, L1Events
+from utils.event_layout import PT
 from utils.formats.events import EventsFile, new_events_file
 from utils.formats.l1_files import OBJECTS, SUMS, L1Dataset, new_l1_file
+from utils.l1_events import L1Events
 
 CHUNK_SIZE = 16384
 WIDTH = 0.03

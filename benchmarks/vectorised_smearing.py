@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import vector
 
-from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, PHI, PT
+from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
 from utils.simulation.smearing import CENTRAL_ETA, RESOLUTION, SCALE, InverseResponse, L1Response, LeptonResponse
 
 

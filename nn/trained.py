@@ -14,7 +14,8 @@ import numpy as np
 from nn.attention import attention_of
 from nn.prediction import predict
 from nn.teacher import load_teacher
-from utils.data_processing import N_SLOTS, GraphCreator
+from utils.data_processing import GraphCreator
+from utils.event_layout import N_SLOTS
 from utils.formats.first_look import first_look, memory_limited
 from utils.formats.model_file import check_model_file
 from utils.predictions import Model

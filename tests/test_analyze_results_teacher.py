@@ -18,13 +18,15 @@ from analyze_results_teacher import load, main
 from nn.trained import Loaded
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_l1_events, write_l1
-from utils.data_processing import ETA, JETS, PT, L1Events, graph_creator
+from utils.data_processing import graph_creator
 from utils.evaluation import sample_predictions
 from utils.evaluation.bootstrap import ONE_SIGMA
 from utils.evaluation.options import EvaluationOptions
 from utils.evaluation.samples import Sample, read_samples, training_notes
+from utils.event_layout import ETA, JETS, PT
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerprints
 from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.l1_events import L1Events
 from utils.plotting import figures as plots_of_the_analysis
 from utils.predictions import Model
 from utils.runtime.errors import UserError

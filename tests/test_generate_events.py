@@ -9,7 +9,7 @@ import pytest
 from generate_events import FAILED, main, parse_args
 from tests.commands import error_of, usage_error_of
 from tests.toys import write_les_houches
-from utils.data_processing import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
+from utils.event_layout import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.formats.events import EventsFile
 
 QCD = (

@@ -10,7 +10,15 @@ ROOT = Path(__file__).parents[1]
 # Each file and folder imports from its own level and from those above it in this list.
 LEVELS = (
     ("utils.compat", "utils.runtime"),
-    ("utils.variables", "utils.data_processing", "utils.cutflow", "utils.cli"),
+    (
+        "utils.variables",
+        "utils.processes",
+        "utils.event_layout",
+        "utils.l1_events",
+        "utils.data_processing",
+        "utils.cutflow",
+        "utils.cli",
+    ),
     ("utils.formats",),
     ("utils.simulation", "utils.hardware"),
     ("utils.training",),

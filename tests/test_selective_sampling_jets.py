@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from selective_sampling_jets import main
 from tests.commands import error_of, usage_error_of
 from tests.toys import l1_events, random_l1_events, read_hdf5, write_l1
-from utils.data_processing import L1Events
 from utils.formats.l1_files import L1Dataset
+from utils.l1_events import L1Events
 
 N = 30000
 MEAN_MET = 25.0  # the true MET falls as exp(-MET / 25 GeV)

@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
-from utils.data_processing import L1Events
 from utils.formats.trigger_objects import KINDS
+from utils.l1_events import L1Events
 
 # First slot, number of slots, class, mean number of objects, least pT, mean pT above it, largest |eta|.
 KINDS_OF_OBJECTS = ((1, 4, 2, 0.4, 5, 20, 2.5), (5, 4, 3, 0.4, 3, 20, 2.4), (9, 10, 4, 2.5, 15, 30, 4.5))

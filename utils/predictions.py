@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.data_processing import L1Events, jet_count
+from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.variables import reconstructed
 

@@ -12,7 +12,7 @@ from nn.compat.keras import PACKAGE
 from nn.layers import Correction
 from nn.losses import find_loss
 from nn.trained import Loaded, with_event_features
-from utils.data_processing import L1Events, jet_count
+from utils.l1_events import L1Events, jet_count
 from utils.training.batches import Batches
 
 STEPS_WORTH_COMPILING = 2000  # XLA makes a step two to four times as fast, after up to a minute

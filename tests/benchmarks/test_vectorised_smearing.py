@@ -5,7 +5,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import vectorised_smearing
 from tests.toys import random_particles
-from utils.data_processing import event_objects, met
+from utils.event_layout import event_objects
+from utils.l1_events import met
 from utils.simulation.response_options import ResponseOptions, l1_response
 
 

@@ -14,10 +14,12 @@ import analyze_results_teacher
 import create_L1regression_data
 import selective_sampling_jets
 from tests.toys import random_particles, write_events
-from utils.data_processing import ETA, PHI, PT, L1Events, graph_creator, jet_count
+from utils.data_processing import graph_creator
+from utils.event_layout import ETA, PHI, PT
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
+from utils.l1_events import L1Events, jet_count
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.records import read_training

@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import l1_events, random_l1_events, random_particles
-from utils.data_processing import (
-    Graphs,
-    HTGraphCreator,
-    L1Events,
-    METGraphCreator,
-    event_objects,
-    graph_creator,
-    ht,
-    jet_count,
-    met,
-    normalised_adjacency,
-)
+from utils.data_processing import Graphs, HTGraphCreator, METGraphCreator, graph_creator, normalised_adjacency
+from utils.event_layout import event_objects
+from utils.l1_events import L1Events, ht, jet_count, met
 from utils.variables import full_variable, reconstructed
 
 REFERENCE = Path(__file__).parents[1] / "nn" / "reference" / "keras_dgl_vectors.npz"

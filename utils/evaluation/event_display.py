@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import PHI, PT, SLOT_PIDS, GraphCreator
+from utils.data_processing import GraphCreator
+from utils.event_layout import PHI, PT, SLOT_PIDS
 from utils.formats.l1_files import L1Dataset
 from utils.predictions import BASELINE, TRUE, Predictions
 

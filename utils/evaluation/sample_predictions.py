@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from utils.cutflow import READ, Cutflow, StepCounter
-from utils.data_processing import L1Events
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
 from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
+from utils.l1_events import L1Events
 from utils.predictions import Counts, Model, Predictions, count, predict_events
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from utils.data_processing import PT
+from utils.event_layout import PT
 from utils.runtime.errors import UserError
 
 LOOKED_AT = 256  # events at the beginning of a file, of which the first ones with an object are taken

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from utils.cutflow import EVENT_COUNTS, Cutflow
-from utils.data_processing import (
+from utils.event_layout import (
     CLASS,
     ETA,
     EVENT_CLASS_NAMES,

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.data_processing import L1Events
+from utils.l1_events import L1Events
 
 N_KEPT = 4096  # 44 kB of training.json
 FINGERPRINTS = "fingerprints"

@@ -14,13 +14,14 @@ import h5py
 import numpy as np
 
 from utils.cutflow import EVENT_COUNTS, Cutflow
-from utils.data_processing import ETA, N_SLOTS, PHI, PT, SLOT_NAMES, L1Events
+from utils.event_layout import ETA, N_SLOTS, PHI, PT, SLOT_NAMES
 from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GzipTable
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
 from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, invalid_quantity, wrap_phi
 from utils.formats.rows import read_rows
+from utils.l1_events import L1Events
 from utils.processes import is_process_name
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError

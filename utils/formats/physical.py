@@ -6,7 +6,7 @@ it becomes 0. The phi of an object is brought into (-pi, pi].
 
 import numpy as np
 
-from utils.data_processing import ETA, PHI, PT
+from utils.event_layout import ETA, PHI, PT
 from utils.runtime.compiled import inlined
 
 # No beam of the LHC has more energy than 7 TeV, so that no object has. A jet of 7 GeV has more if it is in MeV.

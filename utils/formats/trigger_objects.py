@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import EGAMMAS, ETA, JETS, MUONS, PHI, PT
+from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
 from utils.formats.physical import LARGEST_ETA, LARGEST_L1_PT, VALID
 from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,

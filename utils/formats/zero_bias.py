@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from utils.data_processing import N_SLOTS, L1Events, ht, met
+from utils.event_layout import N_SLOTS
 from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
@@ -36,6 +36,7 @@ from utils.formats.trigger_scales import (
     ENERGY_STEP,
 )
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
+from utils.l1_events import L1Events, ht, met
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
 

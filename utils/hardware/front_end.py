@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
+from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON
 from utils.hardware.integers import HardwareScales
 
 # Look-up of a function of an integer, its values rounded to multiples of 2^-bits.

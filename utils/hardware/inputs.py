@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from utils.data_processing import PID_JET, PT, SLOT_PIDS, GraphCreator, L1Events
+from utils.data_processing import GraphCreator
+from utils.event_layout import PID_JET, PT, SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
 from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
+from utils.l1_events import L1Events
 
 OBJECT_FEATURES = {
     "true_met": ("pt", "along", "across", "abs_eta", "muon", "egamma", "jet"),

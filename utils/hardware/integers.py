@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import ETA, PHI, PT, L1Events
+from utils.event_layout import ETA, PHI, PT
 from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.l1_events import L1Events
 from utils.runtime.options import declared, flag
 
 LARGEST_ETA = 5.5

@@ -12,7 +12,7 @@ import numpy as np
 from alkaid.trace import FVArray, HWConfig, trace
 from alkaid.types import CombLogic
 
-from utils.data_processing import SLOT_PIDS
+from utils.event_layout import SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import Port

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON, SLOT_PIDS
+from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON, SLOT_PIDS
 from utils.hardware.front_end import numpy_lookup
 from utils.hardware.inputs import StudentInputs
 

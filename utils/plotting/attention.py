@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from utils.data_processing import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT
 from utils.evaluation.event_display import EventDisplay
+from utils.event_layout import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT
 from utils.plotting.quantities import LOOKS, quantity_label
 from utils.plotting.style import COLOURS, in_style, start
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.data_processing import (
+from utils.event_layout import (
     CLASS,
     ETA,
     EVENT_CLASSES,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data_processing import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, copy_object, event_ht, event_met
+from utils.event_layout import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, copy_object
+from utils.l1_events import event_ht, event_met
 from utils.runtime.compiled import compiled, inlined
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import StreamAndKey, normal_pair

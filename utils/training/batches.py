@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from utils.data_processing import ETA, PHI
+from utils.event_layout import ETA, PHI
 from utils.runtime.random_streams import generator
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import L1Events
+from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.training.options import LossOptions
 

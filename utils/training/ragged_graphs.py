@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from utils.data_processing import PT, L1Events
+from utils.event_layout import PT
+from utils.l1_events import L1Events
 
 
 class EventCreator(Protocol):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.data_processing import JETS, L1Events, jet_count
+from utils.event_layout import JETS
+from utils.l1_events import L1Events, jet_count
 from utils.runtime.options import flag
 from utils.training.loss_weights import LossSpectrum, LossWeights
 from utils.variables import VARIABLES, reconstructed

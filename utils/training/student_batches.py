@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from utils.data_processing import PT, GraphCreator, L1Events
+from utils.data_processing import GraphCreator
+from utils.event_layout import PT
 from utils.hardware.inputs import StudentInputs
+from utils.l1_events import L1Events
 from utils.training.batches import Batch, TrainingBatches
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.cutflow import READ, StepCounter
-from utils.data_processing import L1Events, jet_count
 from utils.formats.fingerprints import SmallestFingerprints, fingerprints
 from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
+from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress
 from utils.runtime.random_streams import generator, uniforms

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.toys import random_l1_events
-from utils.data_processing import L1Events
 from utils.formats import fingerprints
 from utils.formats.fingerprints import SmallestFingerprints, TrainedOn
+from utils.l1_events import L1Events
 
 
 @pytest.fixture(scope="module")

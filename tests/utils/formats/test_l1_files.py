@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.toys import random_l1_events, write_l1
-from utils.data_processing import L1Events
 from utils.formats import l1_files as l1_dataset
 from utils.formats.l1_files import L1Dataset, new_l1_file
+from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 
 NAMES = {1: "QCD", 2: "h_To_TauTau"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toys import random_zero_bias, zero_bias_column
-from utils.data_processing import EGAMMAS, JETS, MUONS, PT
+from utils.event_layout import EGAMMAS, JETS, MUONS, PT
 from utils.formats import parquet
 from utils.formats.trigger_objects import KINDS, fill_slots
 from utils.formats.zero_bias import ZeroBiasData

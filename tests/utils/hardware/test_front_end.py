@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import l1_events
-from utils.data_processing import N_SLOTS, SLOT_PIDS
+from utils.event_layout import N_SLOTS, SLOT_PIDS
 from utils.hardware.front_end import front_end, numpy_lookup, output_bounds
 from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
 

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import l1_events, random_l1_events
-from utils.data_processing import JETS, N_SLOTS, SLOT_PIDS, HTGraphCreator, METGraphCreator
+from utils.data_processing import HTGraphCreator, METGraphCreator
+from utils.event_layout import JETS, N_SLOTS, SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales, hardware_events
 

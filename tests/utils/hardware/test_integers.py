@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.toys import l1_events, random_l1_events
-from utils.data_processing import JETS, N_SLOTS
+from utils.event_layout import JETS, N_SLOTS
 from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
 
 SCALES = HardwareScales()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from utils.data_processing import SLOT_PIDS, HTGraphCreator, METGraphCreator
+from utils.data_processing import HTGraphCreator, METGraphCreator
+from utils.event_layout import SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import input_ports, random_words, word_events

@@ -5,8 +5,8 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.legend import Legend
 from numpy.testing import assert_allclose
 
-from utils.data_processing import PID_EGAMMA, PID_JET, PID_MUON
 from utils.evaluation.event_display import EventDisplay
+from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON
 from utils.plotting.attention import AREA_PER_GEV, KINDS, WIDTHS, Scale, draw_attention, half_lines, relative_attention
 from utils.predictions import BASELINE, TRUE
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.data_processing import CLASS, ETA, EVENT_CLASSES, EVENT_EGAMMAS, EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
+from utils.event_layout import CLASS, ETA, EVENT_CLASSES, EVENT_EGAMMAS, EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.simulation.detector import Detector
 from utils.simulation.measurement import detector_kind, lognormal_factors, measure
 from utils.simulation.particles import EGAMMA, HADRON, INVISIBLE, MUON, Detected, Particles, ranges

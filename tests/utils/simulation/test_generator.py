@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toys import write_les_houches
-from utils.data_processing import EVENT_JETS, PT
+from utils.event_layout import EVENT_JETS, PT
 from utils.runtime.errors import UserError
 from utils.simulation.detector import CalorimeterResolution, Detector, Efficiency, TrackResolution
 from utils.simulation.generator import PB_PER_MB, Generator, _EventWeights, pythia_seed, seed_sequences

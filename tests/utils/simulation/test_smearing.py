@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import random_particles
-from utils.data_processing import event_objects, ht, met
+from utils.event_layout import event_objects
+from utils.l1_events import ht, met
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import normal_pairs, stream_and_key
 from utils.simulation.response_options import ResponseOptions, l1_response

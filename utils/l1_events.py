@@ -1,0 +1,111 @@
+"""Events at Level 1 and their energy sums. Momenta are in GeV, angles in radians."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from utils.event_layout import FIRST_JET, JETS, N_SLOTS, PHI, PT
+from utils.runtime.compiled import compiled, inlined
+
+
+@compiled
+def met(objects: np.ndarray) -> np.ndarray:
+    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
+    length = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        length[event] = event_met(objects, event)
+    return length
+
+
+@inlined
+def event_met(objects: np.ndarray, event: int) -> float:
+    """MET of one event.
+
+    Sine and cosine are of single precision as the angles are, whose rounding moves the sum no less.
+    """
+    px, py = 0.0, 0.0
+    for i in range(objects.shape[1]):
+        pt, phi = np.float64(objects[event, i, PT]), objects[event, i, PHI]
+        if pt > 0:
+            px += pt * np.cos(phi)
+            py += pt * np.sin(phi)
+    return np.sqrt(px**2 + py**2)
+
+
+@compiled
+def ht(objects: np.ndarray) -> np.ndarray:
+    """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
+    total = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        total[event] = event_ht(objects, event)
+    return total
+
+
+@inlined
+def event_ht(objects: np.ndarray, event: int) -> float:
+    """HT of one event."""
+    pt = 0.0
+    for i in range(FIRST_JET, N_SLOTS):
+        pt += np.float64(objects[event, i, PT])
+    return pt
+
+
+def jet_count(objects: np.ndarray) -> np.ndarray:
+    """Count the jets of each event."""
+    return np.count_nonzero(objects[..., JETS, PT] > 0, axis=-1)
+
+
+@dataclass(frozen=True)
+class L1Events:
+    """Events of an L1 regression file, or some of its rows.
+
+    Attributes
+    ----------
+    smeared_data, true_data : np.ndarray, shape (n_events, 18, 3), float32
+        Objects at L1 and at offline resolution: pT [GeV], eta, phi; muons, e/g, jets; zero where empty. ``true_data``
+        is None where it was not read.
+    smeared_met, smeared_ht, true_met, true_ht, original_met : np.ndarray, shape (n_events,), float32
+        Energy sums in GeV.
+    ids : np.ndarray, shape (n_events,), int32
+        Process of each event.
+    weights : np.ndarray, shape (n_events,), float32
+        Cross-section weight in pb, 1 in files that have none. In a sample that was selected it is divided by the keep
+        probability, so that weighted spectra are those before the selection.
+    keep_probability : np.ndarray, shape (n_events,), float32, or None
+        With which the selective sampling kept the event; None where nothing was selected.
+    """
+
+    smeared_data: np.ndarray
+    true_data: np.ndarray | None
+    smeared_met: np.ndarray
+    smeared_ht: np.ndarray
+    true_met: np.ndarray
+    true_ht: np.ndarray
+    original_met: np.ndarray
+    ids: np.ndarray
+    weights: np.ndarray
+    keep_probability: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
+        """Return some of the events: a slice, a mask or indices."""
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            rows = np.flatnonzero(rows)  # which numpy gathers five times faster
+        columns: dict[str, Any] = {
+            name: None if column is None else column[rows] for name, column in vars(self).items()
+        }
+        return L1Events(**columns)
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":
+        """Join parts in their order."""
+        columns: dict[str, Any] = {
+            name: None if column is None else np.concatenate([getattr(part, name) for part in parts])
+            for name, column in vars(parts[0]).items()
+        }
+        return cls(**columns)
