@@ -99,7 +99,7 @@ def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, tmp
 
 
 def test_a_mismatch_of_the_simulation_is_an_error_with_the_number_of_the_event(arguments, data, monkeypatch, tmp_path):
-    """Events 0, 149 and 299 are simulated, of which the second is wrong by one bit."""
+    """Events 0, 149 and 299 are simulated, and the second is wrong by one bit."""
 
     @contextlib.contextmanager
     def simulation(design, folder):

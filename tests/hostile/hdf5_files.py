@@ -302,7 +302,7 @@ def _long_strings(file: h5py.File, name: str, values: Any) -> None:
 
 
 def _compressed_text(file: h5py.File, name: str, values: Any) -> None:
-    """Write names of 100 MiB each, of which 100 kB are left when they are compressed."""
+    """Write names of 100 MiB each, which compress to 100 kB."""
     size = 100 << 20
     data = file.create_dataset(name, (8,), f"S{size}", chunks=(1,), compression="gzip")
     for i in range(8):

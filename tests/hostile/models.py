@@ -144,7 +144,7 @@ def bad_model(content: bytes, rng: Rng) -> bytes:
 
 
 def bad_folder(folder: Path, good: dict[str, bytes], rng: Rng) -> None:
-    """Write the folder of a model, of which one file is changed."""
+    """Write the folder of a model with one file changed."""
     folder.mkdir()
     of_record = rng.random() < 0.2
     for name, content in good.items():

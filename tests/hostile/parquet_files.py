@@ -124,7 +124,7 @@ def write(path: Path, columns: Content, rng: Rng) -> None:
 
 
 def bad_folder(folder: Path, rng: Rng) -> None:
-    """Write a folder of two files, or one of a file for each kind of object, of which one is bad."""
+    """Write a folder of two files, or of a file for each kind of object; one is bad."""
     columns = content(rng)
     of_structure = rng.random() < 0.55
     changed = dict(columns)

@@ -137,7 +137,7 @@ class _Process:
         os.close(write)
 
     def read(self) -> None:
-        """Take the results that are there; at the end of the process say what became of its last case."""
+        """Take the results so far; at the end of the process say how its last case ended."""
         content = os.read(self._pipe, 1 << 16)
         self._since, self._cpu_since = time.monotonic(), self._cpu()
         if content:

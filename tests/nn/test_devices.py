@@ -1,4 +1,4 @@
-"""Training on several devices: as on one, for batches of any size, and gone on with after a kill."""
+"""Training on several devices: the same as on one, for batches of any size, and resumed after a kill."""
 
 import json
 import os

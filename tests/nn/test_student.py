@@ -60,7 +60,7 @@ def extreme_events():
 
 
 def widened(network, bits, names):
-    """Return a network of the same weights of which the activations of some layers have more integer bits."""
+    """Return a network of the same weights with more integer bits in the activations of some layers."""
     wide = student()
     wide.set_weights(network.get_weights())
     for name in names:

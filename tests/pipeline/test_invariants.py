@@ -85,26 +85,21 @@ def weights():
     return {"QCD": 1000 * found["QCD"] / found["QCD"].sum(), "W": 500 * found["W"] / found["W"].sum()}
 
 
-@pytest.fixture(scope="module")
-def write_all():
-    """Return a function that writes an events file for each process and gives (process, path) of each."""
-
-    def write(folder, particles, weights):
-        return [(name, write_events(folder / f"{name}.h5", particles[name], weights[name])) for name in particles]
-
-    return write
+def write_all(folder, particles, weights):
+    """Write an events file for each process, and return (process, path) of each."""
+    return [(name, write_events(folder / f"{name}.h5", particles[name], weights[name])) for name in particles]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, particles, weights, write_all):
+def made(tmp_path_factory, particles, weights):
     folder = tmp_path_factory.mktemp("made")
     return smear(folder, write_all(folder, particles, weights))
 
 
 @pytest.fixture(scope="module")
-def turned(tmp_path_factory, particles, weights, write_all):
-    """The same, but each event is turned around the beams by an angle of its own, and half of them mirrored in eta."""
-    folder, rng = tmp_path_factory.mktemp("turned"), np.random.default_rng(4)
+def rotated(tmp_path_factory, particles, weights):
+    """Like `made`, with each event rotated around the beams by its own angle, and half of them reflected in eta."""
+    folder, rng = tmp_path_factory.mktemp("rotated"), np.random.default_rng(4)
     changed = {name: rows.copy() for name, rows in particles.items()}
     for rows in changed.values():
         phi = rows[..., PHI] + rng.uniform(-np.pi, np.pi, (len(rows), 1))
@@ -153,32 +148,32 @@ def permute(columns):
     return {name: column[order] for name, column in columns.items()}
 
 
-class TestTurnedAndMirrored:
-    def test_sums_and_labels_stay(self, made, turned):
+class TestRotatedAndReflected:
+    def test_sums_and_labels_stay(self, made, rotated):
         for name in ("train", "test"):
-            found, expected = read(turned[name]), read(made[name])
+            found, expected = read(rotated[name]), read(made[name])
             directed = ("smeared_data", "true_data", "smeared_met", "true_met")
             check_equal(found, expected, *directed)
             for objects in ("smeared_data", "true_data"):
                 assert_array_equal(found[objects][..., PT], expected[objects][..., PT])
                 assert_array_equal(abs(found[objects][..., ETA]), abs(expected[objects][..., ETA]))
-                # An angle of single precision is off by half a spacing of pi at the most, and was turned once.
+                # An angle of single precision is off by half a spacing of pi at the most, and was rotated once.
                 sum_of_pt = expected[objects][..., PT].sum(1)
                 difference = found[objects.replace("data", "met")] - expected[objects.replace("data", "met")]
                 assert (abs(difference) <= 8 * SPACING * sum_of_pt).all()
             assert (found["smeared_met"] == 0).tolist() == (expected["smeared_met"] == 0).tolist()
 
-    def test_the_selection_is_the_same(self, made, turned, tmp_path):
+    def test_the_selection_is_the_same(self, made, rotated, tmp_path):
         kept = []
-        for files in (made, turned):
+        for files in (made, rotated):
             words = [f"--input={files['train']}", f"--output={tmp_path / 'kept.h5'}"]
             run(selective_sampling_jets.main, *words, *SELECTION)
             kept.append(read(tmp_path / "kept.h5"))
         check_equal(*kept, "smeared_data", "true_data", "smeared_met", "true_met")
 
-    def test_the_correction_of_a_teacher_stays(self, made, turned, met_teacher):
+    def test_the_correction_of_a_teacher_stays(self, made, rotated, met_teacher):
         assert json.loads((met_teacher / "best_hyperparameters.json").read_text())["relative"] is True
-        before, after = corrected(made["test"]), corrected(turned["test"])
+        before, after = corrected(made["test"]), corrected(rotated["test"])
         # Where the sum of momenta nearly vanishes, its direction is what rounding makes of it.
         directed = before.smeared_met > 1e-2 * before.smeared_data[..., PT].sum(1)
         assert directed.mean() > 0.8
@@ -187,10 +182,10 @@ class TestTurnedAndMirrored:
         assert_allclose(found, expected, rtol=2e-3)
         assert np.median(abs(found / expected - 1)) < 1e-5
 
-    def test_what_a_student_sees_stays_within_the_steps_of_its_integers(self, made, turned):
+    def test_inputs_of_a_student_stay_within_the_steps_of_their_integers(self, made, rotated):
         scales = HardwareScales()
         inputs = StudentInputs(graph_creator("met"), scales)
-        before, after = (inputs.features(L1Events(**read(files["test"]))) for files in (made, turned))
+        before, after = (inputs.features(L1Events(**read(files["test"]))) for files in (made, rotated))
         columns = {name: i for i, name in enumerate(inputs.feature_names)}
         for name in ("pt", "abs_eta", "muon", "egamma", "jet", "ht"):
             assert_array_equal(after[..., columns[name]], before[..., columns[name]], err_msg=name)
@@ -201,7 +196,7 @@ class TestTurnedAndMirrored:
         for name in ("along", "across"):
             assert (abs(after[..., columns[name]] - before[..., columns[name]]) <= allowed + 1e-6).all()
 
-    def test_what_a_student_sees_is_the_same_when_turned_by_whole_steps(self, made):
+    def test_inputs_of_a_student_are_the_same_when_rotated_by_whole_steps(self, made):
         scales = HardwareScales()
         inputs = StudentInputs(graph_creator("met"), scales)
         events = read(made["test"])
@@ -216,7 +211,7 @@ class TestTurnedAndMirrored:
 
 
 class TestOrder:
-    def test_of_the_processes_has_no_part(self, made, particles, weights, write_all, tmp_path):
+    def test_of_the_processes_has_no_part(self, made, particles, weights, tmp_path):
         found = smear(tmp_path, write_all(tmp_path, particles, weights)[::-1], "--chunk_size=37", "--workers=2")
         for name in ("train", "test"):
             check_equal(read(found[name]), read(made[name]))
@@ -287,7 +282,7 @@ class TestOrder:
 class TestScaledWeights:
     """By a power of two, which single precision does without rounding."""
 
-    def test_scale_the_files(self, made, particles, weights, write_all, tmp_path):
+    def test_scale_the_files(self, made, particles, weights, tmp_path):
         scaled = smear(tmp_path, write_all(tmp_path, particles, {name: 4 * of for name, of in weights.items()}))
         for name in ("train", "test"):
             found, expected = read(scaled[name]), read(made[name])

@@ -33,7 +33,7 @@ SELECT = StepCounts(
     "training",
     {"QCD": 7, "W": 3},
     {"kept": {"QCD": 4, "W": 0}},
-    {"other process": {"QCD": 0, "W": 3}, "thinned": {"QCD": 3, "W": 0}},
+    {"other process": {"QCD": 0, "W": 3}, "prescaled": {"QCD": 3, "W": 0}},
 )
 KEPT = Cutflow((GENERATE, SPLIT, SELECT), "kept")
 
@@ -83,11 +83,11 @@ def test_a_file_of_another_program_has_no_cutflow(tmp_path):
 
 class TestStepCounter:
     def counter(self):
-        counter = StepCounter({1: "QCD", 7: "W"}, ["kept", "spare"], ["thinned"])
+        counter = StepCounter({1: "QCD", 7: "W"}, ["kept", "spare"], ["prescaled"])
         counter.add(READ, np.array([1, 7, 7], np.int32))
         counter.add(READ, np.array([1]))
         counter.add("kept", np.array([7, 1]))
-        counter.add("thinned", np.array([1]))
+        counter.add("prescaled", np.array([1]))
         return counter
 
     def test_counts_by_process_after_what_was_before(self, caplog):
@@ -100,10 +100,10 @@ class TestStepCounter:
             "somewhere",
             {"QCD": 2, "W": 2},
             {"kept": {"QCD": 1, "W": 1}, "spare": {"QCD": 0, "W": 1}},
-            {"thinned": {"QCD": 1, "W": 0}},
+            {"prescaled": {"QCD": 1, "W": 0}},
         )
         assert cutflow == Cutflow((expected,), "kept")
-        assert "select: 4 events read; kept: 2; spare: 1; left out, thinned: 1" in caplog.text
+        assert "select: 4 events read; kept: 2; spare: 1; left out, prescaled: 1" in caplog.text
 
     def test_a_lost_event_stops_the_step(self):
         with pytest.raises(UserError, match=r"events got lost.* select: W: 2 read, 1 accounted for"):
@@ -171,7 +171,7 @@ class TestTable:
             "in: training 7 3 10",
             "out: kept 4 0 4",
             "left out: other process 0 3 3",
-            "left out: thinned 3 0 3",
+            "left out: prescaled 3 0 3",
             "",
             "train (teacher)",
             "in: kept 4 0 4",
