@@ -1,10 +1,11 @@
-"""The teacher as it is commonly written, to compare with: dense arrays of all slots and a loop over heads.
+"""A plain implementation of the teacher, for comparison: dense arrays of all slots and a loop over heads.
 
 It follows the keras_dgl library (keras-deep-graph-learning, MIT licence): each event comes as arrays of all its slots,
 with the adjacency that tells who attends to whom and the filter of the graph convolution, both (n_nodes, n_nodes).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
 from nn.teacher import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparameters
 from utils.data_processing import normalised_adjacency
 from utils.event_layout import PT
+from nn.tensors import Shape, Tensor
 
 # Hyperparameters of the teacher that is the same network as the plain one.
 SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=(), target="factor")
@@ -30,7 +32,16 @@ class PlainGraphAttention(keras.layers.Layer):
         Passed to keras.layers.Layer.
     """
 
-    def __init__(self, units, num_heads, combine, activation, attention_dropout, kernel_regularizer, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        num_heads: int,
+        combine: str,
+        activation: str,
+        attention_dropout: float,
+        kernel_regularizer: keras.Regularizer,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.units = units
         self.num_heads = num_heads
@@ -39,7 +50,7 @@ class PlainGraphAttention(keras.layers.Layer):
         self.kernel_regularizer = kernel_regularizer
         self._dropout = keras.layers.Dropout(attention_dropout)
 
-    def build(self, x_shape, adjacency_shape, filters_shape):
+    def build(self, x_shape: Shape, adjacency_shape: Shape, filters_shape: Shape) -> None:
         """Create a kernel and an attention kernel, first half for the node itself, for each head."""
         self.kernels, self.attention_kernels = (
             [self._add_kernel(shape, f"head{head}_{name}") for head in range(self.num_heads)]
@@ -49,12 +60,12 @@ class PlainGraphAttention(keras.layers.Layer):
             )
         )
 
-    def _add_kernel(self, shape, name):
+    def _add_kernel(self, shape: Shape, name: str) -> keras.Variable:
         return self.add_weight(
             name=name, shape=shape, initializer="glorot_uniform", regularizer=self.kernel_regularizer
         )
 
-    def call(self, x, adjacency, filters, training=None):
+    def call(self, x: Tensor, adjacency: Tensor, filters: Tensor, training: bool | None = None) -> Tensor:
         """Apply the layer.
 
         Parameters

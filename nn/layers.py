@@ -1,16 +1,19 @@
 """Graph layers for events with a varying number of objects.
 
-Everywhere `mask` is boolean of shape (batch, nodes) and True means a real object. What padded nodes hold, NaN
-included, never reaches an output, and the rows of padded nodes in an output are zero.
+Every `mask` is boolean of shape (batch, nodes), and True means a real object. The features of padded nodes, NaN
+included, never reach an output, and the rows of padded nodes in an output are zero.
 """
 
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from nn.compat.keras import PACKAGE
+from nn.tensors import Config, Shape, Tensor
 
 # Scores are values of an ELU, hence not below -1: exp(MASKED_SCORE - score) is exactly 0 in every float type,
 # and the number itself still fits into float16.
@@ -20,17 +23,16 @@ MASKED_SCORE = -3.0e4
 PT_SCALE = 40.0  # GeV, a typical jet, so that momenta are of order 1
 
 
-def complete_graph_convolution(x, mask, axis=1):
+def complete_graph_convolution(x: Tensor, mask: Tensor, axis: int = 1) -> Tensor:
     """Multiply by the normalised adjacency of the complete graph over the real nodes, in O(nodes).
 
-    With A complete over the n real nodes, self-connections included, D^-1/2 (A + I) D^-1/2 (Kipf & Welling
-    2017, arXiv:1609.02907) is 2 / (n + 1) on the diagonal and 1 / (n + 1) elsewhere, so that the product with
-    it needs a sum only.
+    With A complete over the n real nodes, self-connections included, D^-1/2 (A + I) D^-1/2 (Kipf & Welling 2017,
+    arXiv:1609.02907) is 2 / (n + 1) on the diagonal and 1 / (n + 1) elsewhere. The product with it needs only a sum.
 
     Parameters
     ----------
     x : tensor, shape (batch, ..., nodes, ...), float
-        What belongs to the nodes, zero where padded.
+        Values of the nodes, zero where padded.
     mask : tensor, shape (batch, nodes), bool
         True for real nodes.
     axis : int
@@ -39,14 +41,14 @@ def complete_graph_convolution(x, mask, axis=1):
     Returns
     -------
     tensor, of the shape of `x`, float
-        (sum of x + x_i) / (n + 1) for node i. What it holds for padded nodes has no meaning.
+        (sum of x + x_i) / (n + 1) for node i; without meaning for padded nodes.
     """
     n_real = ops.sum(ops.cast(mask, x.dtype), axis=1)
     n_real = ops.reshape(n_real, (-1,) + (1,) * (len(x.shape) - 1))
     return (ops.sum(x, axis=axis, keepdims=True) + x) / (n_real + 1)
 
 
-def masked_softmax(scores, mask):
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis among the entries where `mask` is True.
 
     Parameters
@@ -62,31 +64,31 @@ def masked_softmax(scores, mask):
         Zero where `mask` is False; a row without any True entry is zero, not NaN.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are using a softmax over axis -1")  # of 1 where an event has one object
+        warnings.filterwarnings("ignore", "You are using a softmax over axis -1")  # an event may have one object
         weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
     return ops.where(mask, weights, 0)
 
 
-def _glorot_uniform(fan_in, fan_out):
+def _glorot_uniform(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
     """Glorot's uniform initializer with explicit fans; keras would take a 3-d kernel for a convolution's."""
     limit = math.sqrt(6 / (fan_in + fan_out))
     return keras.initializers.RandomUniform(-limit, limit)
 
 
-def _product(x, matrix):
+def _product(x: Tensor, matrix: Tensor) -> Tensor:
     """Multiply each node of x, shape (batch, nodes, features), by a matrix, in one product for all nodes."""
     features, width = matrix.shape
     return ops.reshape(ops.matmul(ops.reshape(x, (-1, features)), matrix), (-1, ops.shape(x)[1], width))
 
 
-def _without_padding(x, mask):
-    """Set padded nodes of x, shape (batch, nodes, features), to zero; without a mask all are real, as in that made."""
+def _without_padding(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Set padded nodes of x, shape (batch, nodes, features), to zero, and return the mask; without one all are real."""
     if mask is None:
         mask = ops.ones(ops.shape(x)[:2], dtype="bool")
     return ops.where(mask[:, :, None], x, 0), mask
 
 
-def _check_positive_integer(name, value):
+def _check_positive_integer(name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"expected a positive integer, received: {name}={value!r}")
 
@@ -116,7 +118,7 @@ class GraphAttention(keras.layers.Layer):
     combine : {"concat", "average"}
         How the heads are joined.
     graph_convolution : bool
-        Whether x is multiplied by A_hat first; otherwise the graph only tells which nodes attend to which.
+        Whether x is multiplied by A_hat first; otherwise the graph only defines the neighbours.
     use_bias : bool
         Whether h and the scores have a bias.
     activation : str, callable or None
@@ -138,15 +140,15 @@ class GraphAttention(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        num_heads,
-        combine="concat",
-        graph_convolution=True,
-        use_bias=False,
-        activation=None,
-        attention_dropout=0.0,
-        kernel_regularizer=None,
-        **kwargs,
+        units: int,
+        num_heads: int,
+        combine: str = "concat",
+        graph_convolution: bool = True,
+        use_bias: bool = False,
+        activation: str | Callable[[Tensor], Tensor] | None = None,
+        attention_dropout: float = 0.0,
+        kernel_regularizer: keras.Regularizer | str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check_positive_integer("units", units)
@@ -166,7 +168,7 @@ class GraphAttention(keras.layers.Layer):
         self.supports_masking = True
         self._dropout = keras.layers.Dropout(attention_dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Create the weights for nodes of `input_shape[-1]` features."""
         if len(input_shape) != 3 or input_shape[-1] is None:
             raise ValueError(f"expected x of shape (batch, nodes, features), received: x.shape={input_shape}")
@@ -192,7 +194,9 @@ class GraphAttention(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=head_shape, initializer="zeros")
             self.attention_bias = self.add_weight(name="attention_bias", shape=(self.num_heads,), initializer="zeros")
 
-    def call(self, x, mask=None, adjacency=None, training=None):
+    def call(
+        self, x: Tensor, mask: Tensor | None = None, adjacency: Tensor | None = None, training: bool | None = None
+    ) -> Tensor:
         """Apply the layer.
 
         Parameters
@@ -224,7 +228,7 @@ class GraphAttention(keras.layers.Layer):
             y = y + ops.reshape(bias, ops.shape(y))
         return self.activation(y) * ops.cast(mask, y.dtype)[:, :, None]
 
-    def attention(self, x, mask=None, adjacency=None):
+    def attention(self, x: Tensor, mask: Tensor | None = None, adjacency: Tensor | None = None) -> Tensor:
         """Compute the attention weights by which the layer sums over the neighbours, without dropout.
 
         Parameters
@@ -242,7 +246,7 @@ class GraphAttention(keras.layers.Layer):
         weights = ops.transpose(self._attention_weights(self._project(x)[1], mask, adjacency), (0, 2, 1, 3))
         return ops.where(mask[:, None, :, None], weights, 0)
 
-    def _project(self, x):
+    def _project(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
         """Multiply x by W, shape (batch, nodes, num_heads * units), and by W a, shape (batch, nodes, 2 * num_heads).
 
         The first is None if x is so narrow that it is summed over the neighbours before it is projected.
@@ -255,10 +259,14 @@ class GraphAttention(keras.layers.Layer):
         product = _product(x, ops.concatenate([kernel, attention], axis=1))
         return ops.split(product, [self.num_heads * self.units], axis=-1)
 
-    def _is_narrow(self):
+    @property
+    def _width(self) -> int:
+        return self.num_heads * self.units if self.combine == "concat" else self.units
+
+    def _is_narrow(self) -> bool:
         return self.kernel.shape[0] < self.units
 
-    def _attention_weights(self, scores, mask, adjacency):
+    def _attention_weights(self, scores: Tensor, mask: Tensor, adjacency: Tensor | None) -> Tensor:
         """Attention of node i to node j, shape (batch, i, num_heads, j), zero where j is not a neighbour of i.
 
         `scores`, shape (batch, nodes, 2 * num_heads), are a . h_i and b . h_j before A_hat and the bias.
@@ -275,14 +283,14 @@ class GraphAttention(keras.layers.Layer):
             neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0)[:, :, None, :])
         return masked_softmax(scores, neighbours)
 
-    def _weighted_sum(self, weights, x, projected):
+    def _weighted_sum(self, weights: Tensor, x: Tensor, projected: Tensor | None) -> Tensor:
         """Sum the projected neighbours of each node and join the heads, shape (batch, nodes, output features).
 
-        Where heads are concatenated, each takes its own part of a product by a matrix that is block-diagonal in the
-        heads: more products of small numbers, but nothing large has to be transposed.
+        Concatenated heads come from one product by a matrix that is block-diagonal in the heads. This takes more
+        multiplications, but no transposition of a large array.
         """
         n_nodes, heads, units = ops.shape(x)[1], self.num_heads, self.units
-        width = self.compute_output_shape(x.shape)[-1]
+        width = self._width
         one_head = ops.eye(heads, dtype=x.dtype)
         if projected is None:
             summed = ops.matmul(ops.reshape(weights, (-1, n_nodes * heads, n_nodes)), x)
@@ -298,7 +306,7 @@ class GraphAttention(keras.layers.Layer):
         y = ops.matmul(weights, ops.reshape(projected, (-1, n_nodes * heads, units)))
         return ops.reshape(y, (-1, n_nodes, width))
 
-    def _convolve(self, x, mask, adjacency, axis):
+    def _convolve(self, x: Tensor, mask: Tensor, adjacency: Tensor | None, axis: int) -> Tensor:
         """Multiply x by A_hat, if there is a graph convolution, along axis 1, or from the right along axis 3."""
         if not self.graph_convolution:
             return x
@@ -306,12 +314,11 @@ class GraphAttention(keras.layers.Layer):
             return complete_graph_convolution(x, mask, axis)
         return ops.matmul(adjacency, x) if axis == 1 else ops.matmul(x, adjacency[:, None])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for x of shape `input_shape`."""
-        width = self.num_heads * self.units if self.combine == "concat" else self.units
-        return (*input_shape[:-1], width)
+        return (*input_shape[:-1], self._width)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Arguments that make an equal layer."""
         return {
             **super().get_config(),
@@ -330,39 +337,39 @@ class GraphAttention(keras.layers.Layer):
 class SumRealNodes(keras.layers.Layer):
     """Sum over the real nodes: an output that depends neither on their order nor on the padding."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Sum x, shape (batch, nodes, features), where `mask` is True, to shape (batch, features)."""
         if mask is not None:
             x = ops.where(mask[:, :, None], x, 0)
         return ops.sum(x, axis=1)
 
-    def compute_mask(self, inputs, previous_mask):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> None:
         """Give no mask, None: the nodes are summed away."""
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for x of shape `input_shape`."""
         return (input_shape[0], input_shape[2])
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RealNodes(keras.layers.Layer):
-    """Which nodes are real objects: those whose first feature, pT or log(1 + pT), is positive."""
+    """Mask of the real objects: their first feature, pT or log(1 + pT), is positive."""
 
-    def call(self, features):
-        """Mask of shape (batch, nodes), bool, of `features`, shape (batch, nodes, n_features)."""
+    def call(self, features: Tensor) -> Tensor:
+        """Return the mask, shape (batch, nodes), bool, of `features`, shape (batch, nodes, n_features)."""
         return ops.greater(features[:, :, 0], 0)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RelativeKinematics(keras.layers.Layer):
-    """Momenta relative to the vector sum of the transverse momenta of an event, which for MET is its direction.
+    """Momenta relative to the vector sum of the transverse momenta of an event, whose direction is that of MET.
 
-    What it gives does not change when the event is turned around the beams or mirrored in eta, and only the sign of
-    what is across the sum changes when it is mirrored in phi.
+    The output does not change if the event is rotated around the beams or reflected in eta. If it is reflected in phi,
+    only the sine and the momentum across the sum change their sign.
 
     Parameters
     ----------
@@ -372,17 +379,17 @@ class RelativeKinematics(keras.layers.Layer):
 
     N_FEATURES = 6
 
-    def __init__(self, log_pt: bool, **kwargs):
+    def __init__(self, log_pt: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.log_pt = log_pt
 
-    def call(self, features, mask):
+    def call(self, features: Tensor, mask: Tensor) -> Tensor:
         """Compute the relative momenta.
 
         Parameters
         ----------
         features : tensor, shape (batch, nodes, n_features), float
-            pT in GeV or log(pT + 1), eta, phi, and others that are not used.
+            pT in GeV or log(pT + 1), eta, phi, and others without effect.
         mask : tensor, shape (batch, nodes), bool
             True for real nodes.
 
@@ -396,7 +403,7 @@ class RelativeKinematics(keras.layers.Layer):
         pt = ops.expm1(features[:, :, 0]) if self.log_pt else features[:, :, 0]
         px, py = pt * ops.cos(features[:, :, 2]), pt * ops.sin(features[:, :, 2])
         x, y = ops.sum(px, axis=1, keepdims=True), ops.sum(py, axis=1, keepdims=True)
-        length = ops.sqrt(x**2 + y**2 + keras.config.epsilon())  # whose gradient exists where the sum is 0
+        length = ops.sqrt(x**2 + y**2 + keras.config.epsilon())  # with a gradient where the sum is 0
         along, across = (px * x + py * y) / length, (py * x - px * y) / length
         relative = (
             ops.abs(features[:, :, 1]),
@@ -408,21 +415,21 @@ class RelativeKinematics(keras.layers.Layer):
         )
         return ops.stack(relative, axis=-1) * ops.cast(mask, features.dtype)[:, :, None]
 
-    def compute_output_shape(self, features_shape, mask_shape=None):
+    def compute_output_shape(self, features_shape: Shape, mask_shape: Shape | None = None) -> Shape:
         """Shape of the output for features of shape `features_shape`."""
         return (*features_shape[:-1], self.N_FEATURES)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "log_pt": self.log_pt}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class WithoutAngles(keras.layers.Layer):
-    """Leave out the second and third feature, eta and phi."""
+    """Remove the second and third feature, eta and phi."""
 
-    def call(self, features):
-        """Take features of shape (batch, nodes, n_features) to (batch, nodes, n_features - 2)."""
+    def call(self, features: Tensor) -> Tensor:
+        """Reduce features of shape (batch, nodes, n_features) to (batch, nodes, n_features - 2)."""
         return ops.concatenate([features[:, :, :1], features[:, :, 3:]], axis=-1)
 
 
@@ -430,7 +437,7 @@ class WithoutAngles(keras.layers.Layer):
 class SplitPid(keras.layers.Layer):
     """Separate the particle id, the last feature, from the other features."""
 
-    def call(self, features):
+    def call(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Split `features`, shape (batch, nodes, n_features).
 
         Returns
@@ -445,28 +452,28 @@ class SplitPid(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class EventSum(keras.layers.Layer):
-    """The sum of L1 that each real node of an event has among its features, MET or HT.
+    """MET or HT at L1, which each real node of an event has among its features.
 
     Parameters
     ----------
     feature : int
-        Which feature it is.
+        Index of the feature.
     log : bool
-        Whether that is log(sum + 1).
+        Whether the feature is log(sum + 1).
     unit : float
-        In which the sum is given [GeV].
+        Unit of the output [GeV].
     """
 
-    def __init__(self, feature: int, log: bool, unit: float, **kwargs):
+    def __init__(self, feature: int, log: bool, unit: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.feature, self.log, self.unit = feature, log, unit
 
-    def call(self, features):
-        """Take features, shape (batch, nodes, n_features), to the sum, shape (batch, 1); 0 without a real node."""
+    def call(self, features: Tensor) -> Tensor:
+        """Return the sum, shape (batch, 1), of features, shape (batch, nodes, n_features); 0 without a real node."""
         value = ops.max(features[:, :, self.feature : self.feature + 1], axis=1)
         return (ops.expm1(value) if self.log else value) / self.unit
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "feature": self.feature, "log": self.log, "unit": self.unit}
 
@@ -478,18 +485,18 @@ class Correction(keras.layers.Layer):
     Parameters
     ----------
     least : float
-        What a smaller sum of L1 counts as, in the unit of the inputs.
+        Smallest divisor, in the unit of the inputs; smaller sums of L1 count as this.
     """
 
-    def __init__(self, least: float, **kwargs):
+    def __init__(self, least: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.least = least
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """Divide corrected, shape (batch, 1), by the first column of sums, shape (batch, n_sums)."""
         corrected, sums = inputs
         return corrected / ops.maximum(sums[:, :1], self.least)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "least": self.least}

@@ -6,16 +6,16 @@ import keras
 from keras import ops
 
 from nn.compat.keras import PACKAGE
+from nn.tensors import Config, Tensor
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class MseThesholdMetric(keras.metrics.Metric):
     """Mean squared error of the events whose true variable is above a threshold.
 
-    Labels have shape (batch, 2): the target of the regression, and the true variable in GeV, which is
-    compared with the threshold. Predictions have shape (batch, 1). The sum of squares and the sum of weights
-    are kept, so that batches of unequal sizes, and of unequal numbers of events above the threshold, give the
-    mean over all those events. Without any event above the threshold there is no mean: the result is NaN.
+    Labels have shape (batch, 2): the target of the regression, and the true variable in GeV, which is compared with the
+    threshold. Predictions have shape (batch, 1). The metric keeps the sum of squares and the sum of weights, so the
+    result is the mean over all those events, whatever the batches. It is NaN without an event above the threshold.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class MseThesholdMetric(keras.metrics.Metric):
         self.sum_of_squares = self.add_variable(shape=(), initializer="zeros", name="sum_of_squares")
         self.sum_of_weights = self.add_variable(shape=(), initializer="zeros", name="sum_of_weights")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         """Add a batch of labels (batch, 2), predictions (batch, 1) and, if given, weights (batch,)."""
         y_true = ops.cast(y_true, self.dtype)
         y_pred = ops.cast(y_pred, self.dtype)
@@ -47,11 +47,11 @@ class MseThesholdMetric(keras.metrics.Metric):
         self.sum_of_squares.assign_add(ops.sum(ops.where(above, squares, 0)))
         self.sum_of_weights.assign_add(ops.sum(ops.where(above, weights, 0)))
 
-    def result(self):
+    def result(self) -> Tensor:
         """Mean squared error, float; NaN if no event was above the threshold."""
         return self.sum_of_squares / self.sum_of_weights
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Arguments that make an equal metric."""
         return {**super().get_config(), "threshold": self.threshold}
 
