@@ -13,9 +13,9 @@ from keras import ops
 
 from nn.layers import GraphAttention, RealNodes, SplitPid, SumRealNodes
 from nn.teacher import L2, PID_CODES, SOFTPLUS_INVERSE_OF_ONE, TeacherHyperparameters
+from nn.tensors import Shape, Tensor
 from utils.data_processing import normalised_adjacency
 from utils.event_layout import PT
-from nn.tensors import Shape, Tensor
 
 # Hyperparameters of the teacher that is the same network as the plain one.
 SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=(), target="factor")
