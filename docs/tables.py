@@ -3,67 +3,28 @@
 All of it is made from the code, so that the documentation cannot be out of date.
 """
 
-import argparse
 import ast
 import importlib
-import importlib.util
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import yaml
 
-from utils.config.schema import config_schema
+from utils.config.schema import STEPS, config_schema
 from utils.runtime.options import Option, declared
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 PACKAGES = ("utils", "nn")
-SCRIPTS = (
-    "generate_events",
-    "create_L1regression_data",
-    "selective_sampling_jets",
-    "train_teacher",
-    "train_student",
-    "analyze_results_teacher",
-    "export_firmware",
-)
-
-
-class _ParserReadyError(Exception):
-    """Leaves ``parse_args`` of a script with its parser."""
-
-
-def parser_of(script: str) -> argparse.ArgumentParser:
-    """Return the argument parser of a script, which is made but not run."""
-
-    def leave(parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        raise _ParserReadyError(parser)
-
-    module = importlib.import_module(script)
-    with mock.patch.object(argparse.ArgumentParser, "parse_args", leave):
-        try:
-            module.parse_args([])
-        except _ParserReadyError as made:
-            return made.args[0]
-    raise ValueError(f"{script}.parse_args makes no parser")
-
-
-def flags_of(script: str) -> dict[str, argparse.Action]:
-    """Return the flags of a script by name, without ``--help``."""
-    actions = parser_of(script)._actions
-    return {action.dest: action for action in actions if not isinstance(action, argparse._HelpAction)}
 
 
 def text_of(value: str) -> str:
     """Escape plain text for a cell of a Markdown table; parts between backticks stay code."""
     parts = value.replace("|", r"\|").split("`")
-    if len(parts) % 2 == 0:
-        return re.sub(r"([\\`*_<>\[\]$])", r"\\\1", value).replace("|", r"\|")
     return "`".join(re.sub(r"([*_<>\[\]$])", r"\\\1", part) if i % 2 == 0 else part for i, part in enumerate(parts))
 
 
@@ -77,32 +38,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def help_of(action: argparse.Action) -> str:
-    """Return the help of a flag as argparse shows it, without the default."""
-    values = {**vars(action), "prog": ""}
-    return ((action.help or "") % values).removesuffix(f" (default: {action.default})")
-
-
-def default_of(action: argparse.Action) -> str:
-    """Return the default of a flag as it is given on the command line."""
-    default = action.default
-    if action.required:
-        return "required"
-    if default is None or default in ((), [], {}, "", argparse.SUPPRESS) or default is False:
-        return ""
-    if isinstance(default, Mapping):
-        return code(",".join(f"{name}={value}" for name, value in default.items()))
-    if isinstance(default, list | tuple):
-        return code(",".join(str(value) for value in default))
-    return code(default)
-
-
-def options_of(script: str) -> list[Option]:
-    """Return the options that a script declares; none where it makes its parser by hand."""
-    name = f"utils.steps.{script}"
-    return declared(importlib.import_module(name).Options) if importlib.util.find_spec(name) else []
 
 
 KINDS = {int: "integer", float: "number", str: "text", Path: "path", bool: ""}
@@ -124,13 +59,10 @@ def value_of(option: Option) -> str:
 
 def flag_rows(script: str) -> Iterator[list[str]]:
     """Yield the row of each flag of a script: name, default, value and meaning."""
-    for option in options_of(script):
+    for option in declared(importlib.import_module(f"utils.steps.{script}").Options):
         default = "required" if option.default is MISSING else code(option.default_text())
         neutral = ". Results do not depend on it." if option.flag.neutral else ""
         yield [code(f"--{option.name}"), default, value_of(option), text_of(option.flag.help) + neutral]
-    for action in () if options_of(script) else flags_of(script).values():
-        choices = ", ".join(code(choice) for choice in action.choices or ())
-        yield [code(action.option_strings[0]), default_of(action), choices, text_of(help_of(action))]
 
 
 def resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,42 +109,21 @@ def kind_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     return " or ".join(parts) + (f", {' and '.join(limits)}" if limits else "")
 
 
-def helps_of(script: str) -> dict[str, str]:
-    """Return what each flag of a script means."""
-    options = {option.name: option.flag.help for option in options_of(script)}
-    return options or {name: help_of(action) for name, action in flags_of(script).items()}
-
-
 def flow_style(value: Any) -> str:
     """Return a value as it is written in one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
-
-
-def comments_of(section: str) -> dict[str, str]:
-    """Return the comments behind the keys of a section of ``config.yaml``."""
-    inside, found = not section, {}
-    for line in (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines():
-        if re.match(r"\w", line) and section:
-            inside = line.startswith(f"{section}:")
-        if inside and (match := re.match(r"( *)(\w+):.*?\s# (.*)$", line)) and len(match[1]) == (2 if section else 0):
-            found[match[2]] = match[3]
-    return found
+    return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).removesuffix("\n...\n").strip()
 
 
 def configuration_rows(section: str) -> Iterator[list[str]]:
     """Yield the row of each key of a section, or of the keys above all sections where the name is empty."""
     schema = config_schema()
-    values = CONFIG[section] if section else {key: value for key, value in CONFIG.items() if key not in SCRIPTS}
+    values = CONFIG[section] if section else {key: value for key, value in CONFIG.items() if key not in STEPS}
     allowed = (schema["properties"][section] if section else schema)["properties"]
-    helps = helps_of(section) if section else {}
-    comments = comments_of(section)
-    for key, value in values.items():
-        meaning = helps.get(key) or comments.get(key, "")
+    for key in [*values, *sorted(allowed.keys() - values.keys() - {*STEPS})]:
+        value = values.get(key, allowed[key].get("default"))
         default = ", ".join(code(name) for name in value) if key == "processes" else code(flow_style(value))
-        yield [code(key), default, text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
-    for key in sorted(allowed.keys() - values.keys()) if section else ():
-        meaning = helps.get(key) or allowed[key].get("description", "")
-        yield [code(key), "", text_of(kind_of(allowed[key], schema["$defs"])), text_of(meaning)]
+        kind = text_of(kind_of(allowed[key], schema.get("$defs", {})))
+        yield [code(key), default, kind, text_of(allowed[key]["description"])]
 
 
 def schema_rows(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -20,7 +20,7 @@ def test_the_row_of_a_flag_has_its_name_default_value_and_meaning():
     assert rows["`--input`"][0] == "required"
 
 
-@pytest.mark.parametrize("script", tables.SCRIPTS)
+@pytest.mark.parametrize("script", tables.STEPS)
 def test_each_script_has_a_page_section_with_its_flags_and_each_section_its_keys(script):
     pages = ROOT / "docs" / "reference"
     assert f"## {script}.py\n" in (pages / "command_lines.md").read_text()
@@ -29,11 +29,11 @@ def test_each_script_has_a_page_section_with_its_flags_and_each_section_its_keys
     assert all(meaning for *_, meaning in tables.flag_rows(script))
 
 
-@pytest.mark.parametrize("section", ["", *tables.SCRIPTS])
+@pytest.mark.parametrize("section", ["", *tables.STEPS])
 def test_each_key_of_the_configuration_has_a_row_with_its_default_and_meaning(section):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     rows = {row[0].strip("`"): row[1:] for row in tables.configuration_rows(section)}
-    wanted = config[section] if section else {key for key in config if key not in tables.SCRIPTS}
+    wanted = config[section] if section else {key for key in config if key not in tables.STEPS}
     assert set(wanted) <= set(rows)
     assert all(meaning for *_, meaning in rows.values())
 

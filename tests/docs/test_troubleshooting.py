@@ -24,7 +24,7 @@ def messages():
                     yield message
 
 
-@pytest.mark.parametrize("message", messages())
+@pytest.mark.parametrize("message", list(messages()))
 def test_a_message_is_in_the_code(message):
     parts = [part.strip() for part in re.split(r"\.\.\.|'X'|\b[NM]\b", message)]
     for part in parts:
