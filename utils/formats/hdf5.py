@@ -17,21 +17,21 @@ from utils.runtime.paths import missing_error, unreadable_error
 from utils.runtime.text_files import MAX_TEXT_BYTES
 from utils.runtime.whole_files import OutputGroup, whole_file
 
-# What h5py raises, depending on where a file is damaged.
+# Errors of h5py, depending on where a file is damaged.
 HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
 MAX_CHUNK_BYTES = 1 << 28
 
 
-class _Patient(io.FileIO):
-    """A file that takes all that is written and keeps the first error, since HDF5 cannot close what it cannot write."""
+class _DeferredErrors(io.FileIO):
+    """A file that accepts all writes and stores the first error: HDF5 cannot close a file after a failed write."""
 
     error: OSError | None = None
 
     @signals.uninterrupted
     def write(self, content: Any) -> int:
-        """Write all of the content, or nothing any more after an error."""
+        """Write all of the content, or nothing after an error."""
         content, written = memoryview(content), 0
         try:
             while written < len(content) and self.error is None:
@@ -43,13 +43,13 @@ class _Patient(io.FileIO):
 
 @contextmanager
 @signals.uninterrupted
-def new_hdf5(path: str | Path, together: OutputGroup | None = None) -> Iterator[h5py.File]:
-    """Open an HDF5 file for writing that is there only once it is whole; arguments as for :func:`whole_file`."""
-    with whole_file(path, together) as temporary, _Patient(temporary, "w+") as raw:
+def new_hdf5(path: str | Path, group: OutputGroup | None = None) -> Iterator[h5py.File]:
+    """Open a new HDF5 file, which appears at `path` when the block ends; arguments as for `whole_file`."""
+    with whole_file(path, group) as temporary, _DeferredErrors(temporary, "w+") as raw:
         try:
             with h5py.File(raw, "w") as file:
                 yield file
-            os.fsync(raw.fileno())  # some file systems say only now that there is no room
+            os.fsync(raw.fileno())  # some file systems report a full disk only now
         finally:
             if raw.error is not None:
                 raise raw.error
@@ -66,7 +66,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
 
 
 def _opened(path: Path, locking: bool | None = None) -> h5py.File:
-    """Open an HDF5 file, with a lock where there are any."""
+    """Open an HDF5 file, with a lock if the file system has locks."""
     try:
         return h5py.File(path, "r", locking=locking)
     except BlockingIOError:
@@ -82,7 +82,7 @@ def _opened(path: Path, locking: bool | None = None) -> h5py.File:
 
 
 def unreadable_reason(error: BaseException, otherwise: str = "the file is damaged") -> str:
-    """Say why the HDF5 library cannot read, by the words that it uses."""
+    """Explain why the HDF5 library cannot read, from its message."""
     text = " ".join(str(error).split())
     if "version" in text:
         return f"it is written by another version of HDF5 than {h5py.version.hdf5_version}, or damaged ({text})"
@@ -90,7 +90,7 @@ def unreadable_reason(error: BaseException, otherwise: str = "the file is damage
 
 
 def has_entry(file: h5py.File, name: str) -> bool:
-    """Return whether an open file has an entry of a name, without following it where it is a link."""
+    """Return whether an open file has an entry of a name, without following links."""
     try:
         return file.id.links.exists(name.encode())
     except HDF5_ERRORS as error:
@@ -100,16 +100,16 @@ def has_entry(file: h5py.File, name: str) -> bool:
 def checked_dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str = "f") -> h5py.Dataset:
     """Return a dataset of an open file after checking it.
 
-    Its data have to be in the file itself, all that its shape declares, in chunks that fit into memory.
+    All data that its shape declares must be in the file itself, in chunks that fit into memory.
 
     Parameters
     ----------
     file : h5py.File
     name : str
     shape : sequence of int or None
-        What is expected; None stands for any length.
+        Expected shape; None stands for any length.
     kinds : str
-        NumPy kind letters that are accepted, for example ``"f"`` or ``"iu"``; ``"O"`` stands for text of any length.
+        Accepted kind letters of NumPy, for example ``"f"`` or ``"iu"``; ``"O"`` stands for text of any length.
     """
     try:
         return _checked_dataset(file, name, shape, kinds)
@@ -132,7 +132,7 @@ def _checked_dataset(file: h5py.File, name: str, shape: Sequence[int | None], ki
     if found.dtype.kind not in kinds or (found.dtype.kind == "O" and not h5py.check_string_dtype(found.dtype)):
         raise UserError(f"{where} has type {found.dtype}, expected one of kind {kinds}")
     fits = found.shape is not None and len(found.shape) == len(shape)
-    if not fits or any(length not in (None, of_it) for length, of_it in zip(shape, found.shape, strict=True)):
+    if not fits or any(length not in (None, given) for length, given in zip(shape, found.shape, strict=True)):
         raise UserError(f"{where} has shape {found.shape}, expected {wanted}")
     if found.is_virtual or found.external:
         raise UserError(f"{where} takes its data from other files, expected the data themselves")
@@ -142,18 +142,18 @@ def _checked_dataset(file: h5py.File, name: str, shape: Sequence[int | None], ki
 
 
 def _check_filters(found: h5py.Dataset, where: str) -> None:
-    """Refuse a dataset that is compressed with what the HDF5 library here does not have."""
+    """Refuse a dataset that is compressed with a filter that this HDF5 library lacks."""
     properties = found.id.get_create_plist()
     for number, _, _, name in map(properties.get_filter, range(properties.get_nfilters())):
         if not h5py.h5z.filter_avail(number):
             raise UserError(
                 f"{where} is compressed with filter {number} ({name.decode(errors='replace') or 'without a name'}), "
-                "which is not here: rewrite it, as with h5repack -f GZIP=4"
+                "which is not installed: rewrite it, for example with h5repack -f GZIP=4"
             )
 
 
 def _check_storage(found: h5py.Dataset, where: str) -> None:
-    """Refuse a dataset that is not written to its end, or whose chunks are too large."""
+    """Refuse a dataset that is incomplete or has too large chunks."""
     n_bytes = math.prod(found.shape) * found.dtype.itemsize
     if found.chunks is None:
         whole = found.id.get_storage_size() >= n_bytes
@@ -162,7 +162,7 @@ def _check_storage(found: h5py.Dataset, where: str) -> None:
         if chunk_bytes > MAX_CHUNK_BYTES:
             raise UserError(
                 f"{where} has chunks of {chunk_bytes >> 20} MiB, expected at most {MAX_CHUNK_BYTES >> 20}: "
-                "rewrite it, as with h5repack -l"
+                "rewrite it, for example with h5repack -l"
             )
         n_chunks = math.prod(-(-length // rows) for length, rows in zip(found.shape, found.chunks, strict=True))
         whole = found.id.get_num_chunks() >= n_chunks
@@ -171,7 +171,7 @@ def _check_storage(found: h5py.Dataset, where: str) -> None:
 
 
 def read_text_attribute(file: h5py.File, name: str) -> str | None:
-    """Return the text of an attribute; None where there is none, or something else."""
+    """Return the text of an attribute; None if there is no text."""
     try:
         attribute = file.attrs.get_id(name)
         fits = attribute.shape == () and attribute.dtype.kind in "SO" and attribute.dtype.itemsize <= MAX_TEXT_BYTES

@@ -113,7 +113,7 @@ def new_l1_file(
     made_by: dict[str, Any],
     workers: Executor | None = None,
     optional: Sequence[str] = ("weights",),
-    together: OutputGroup | None = None,
+    group: OutputGroup | None = None,
 ) -> Iterator[L1Writer]:
     """Open an L1 regression file for writing that is there only once it is whole.
 
@@ -129,11 +129,11 @@ def new_l1_file(
         Where chunks are compressed; without it, in a thread of its own.
     optional : sequence of str
         Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
-    together : Together, optional
-        Of the outputs with which it takes its name, see `utils.runtime.whole_files.replaced_together`.
+    group : OutputGroup, optional
+        Outputs that take their names together, see `utils.runtime.whole_files.replaced_together`.
     """
     with (
-        new_hdf5(path, together) as file,
+        new_hdf5(path, group) as file,
         nullcontext(workers) if workers else worker_threads(1) as executor,
     ):
         writer = L1Writer(file, process_names, executor, optional)

@@ -15,16 +15,17 @@ from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a file system without locks
+# Errors of a file system without locks.
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def lock_file(path: Path, place: str | Path) -> IO[str]:
-    """Open a file, and hold its lock until it is closed or the process ends, in whatever way.
+    """Open a file and hold its lock until the file is closed or the process ends.
 
     Raises
     ------
     UserError
-        If another process holds it, or it cannot be made; the message names the `place` that it stands for.
+        If another process holds the lock, or the file cannot be made. The message names the `place` that it protects.
     """
     while True:
         try:
@@ -39,7 +40,7 @@ def lock_file(path: Path, place: str | Path) -> IO[str]:
             raise UserError(f"{place}: another process is at work here; wait for it, or end it") from None
         except OSError as error:
             _warn_of_no_locks(path.parent, str(error))
-        # The process that held the lock may have finished and removed the file in the meantime.
+        # The process that held the lock may have removed the file in the meantime.
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return file
         file.close()
@@ -47,13 +48,13 @@ def lock_file(path: Path, place: str | Path) -> IO[str]:
 
 @functools.cache
 def _warn_of_no_locks(folder: Path, error: str) -> None:
-    logger.warning("%s: this file system has no locks (%s): take care to start one process only", folder, error)
+    logger.warning("%s: this file system has no locks (%s): start one process at a time", folder, error)
 
 
 @contextmanager
 @signals.uninterrupted
 def sole_writer(lock: Path, place: Path) -> Iterator[None]:
-    """Let one process at a time write to a place: hold the lock of a file, which is gone at the end."""
+    """Hold the lock of a file, so that one process at a time writes to a place; remove the file at the end."""
     with ExitStack() as stack:
         stack.enter_context(lock_file(lock, place))
         stack.enter_context(signals.temporary(lock))

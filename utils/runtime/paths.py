@@ -7,16 +7,16 @@ from pathlib import Path
 
 from utils.runtime.errors import UserError
 
-MOST_LINKS = 40  # on the way to a file, as the system has it
+MOST_LINKS = 40  # in a path, the limit of Linux
 
 
 def resolved(path: str | Path) -> Path:
-    """Return an absolute path without links; `Path.resolve` raises an error of its own where links go in a circle."""
+    """Return an absolute path without links; unlike `Path.resolve`, links in a circle are no error."""
     return Path(os.path.realpath(path))
 
 
 def missing_error(path: str | Path, what: str = "file") -> UserError:
-    """Return the error of an input that does not exist, or is something else; a link that leads nowhere is named."""
+    """Return the error of an input that does not exist or is of another kind; a dangling link is named."""
     path = Path(path)
     if path.exists():
         return UserError(f"{path}: is a {file_kind(path)}, expected a {what}")
@@ -26,7 +26,7 @@ def missing_error(path: str | Path, what: str = "file") -> UserError:
 
 
 def file_kind(path: Path) -> str:
-    """Say what a path is that is no regular file."""
+    """Return the kind of a path that is not a regular file."""
     kinds = {
         "folder": Path.is_dir,
         "pipe": Path.is_fifo,
@@ -37,13 +37,13 @@ def file_kind(path: Path) -> str:
 
 
 def find_files(source: str, start: Path = Path()) -> list[Path]:
-    """Find the file of a name or the files of a glob; a part of it that exists by that name is no glob.
+    """Find the files of a glob; a part of the path that exists literally is not a pattern.
 
     Parameters
     ----------
     source : str
     start : Path, optional
-        The folder that it is relative to; else the working directory.
+        Base of a relative path; by default the working directory.
     """
     found = [start]
     for part in Path(source).parts:
@@ -60,14 +60,14 @@ def find_files(source: str, start: Path = Path()) -> list[Path]:
 
 
 def unreadable_error(path: str | Path, error: BaseException, otherwise: str) -> UserError:
-    """Return the error of an input: why the system does not let it be read, or otherwise what is wrong with it."""
+    """Return the error of an unreadable input: the reason of the system, or otherwise the given one."""
     if isinstance(error, OSError) and error.errno is not None:
         return UserError(f"{path}: cannot be read: {os.strerror(error.errno)}")
     return UserError(f"{path}: {otherwise}")
 
 
 def refuse_dangling(path: str | Path) -> None:
-    """Refuse an output with a link in its path that leads nowhere: what it should lead to may not be mounted."""
+    """Refuse an output with a dangling link in its path: the target may not be mounted."""
     for part in (*reversed(Path(path).parents), Path(path)):
         if part.is_symlink() and not part.exists():
             raise missing_error(part)
@@ -76,7 +76,7 @@ def refuse_dangling(path: str | Path) -> None:
 def refuse_special(path: str | Path) -> None:
     """Refuse an output that is a device, a pipe or a socket, or a descriptor of this process such as /dev/stdout.
 
-    A file that takes the place of a device would be the end of it.
+    The finished file would replace the device.
     """
     part = Path(path)
     for _ in range(MOST_LINKS):
@@ -91,9 +91,9 @@ def refuse_special(path: str | Path) -> None:
 
 
 def prepare_output(path: str | Path) -> Path:
-    """Return the absolute path of an output without links, and make its parent."""
+    """Make the parent of an output, and return its absolute path without links."""
     refuse_dangling(path)
-    path = resolved(path)  # what a link leads to is replaced, not the link
+    path = resolved(path)  # the target of a link is replaced, not the link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -102,12 +102,12 @@ def prepare_output(path: str | Path) -> Path:
 
 
 def refuse_overlaps(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]) -> None:
-    """Refuse an output that is an input or another output, by a link too, or a folder with one of these in it.
+    """Refuse an output that is an input or another output, directly or by a link, or a folder that contains one.
 
     Parameters
     ----------
     outputs : mapping of str to Path or None
-        By their flags; None where one is not given.
+        By flag; None if not given.
     inputs : iterable of Path or None
     """
     given = [(flag, path) for flag, path in outputs.items() if path is not None]
@@ -121,12 +121,12 @@ def refuse_overlaps(outputs: Mapping[str, Path | None], inputs: Iterable[Path | 
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to the same file, by links of either kind as well."""
+    """Return whether two paths lead to the same file, also by symbolic or hard links."""
     return resolved(one) == resolved(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def refuse_inputs_in(output: Path, *inputs: Path) -> None:
-    """Refuse an output folder whose replacement as a whole would remove an input."""
+    """Refuse an output folder whose replacement would remove an input."""
     for path in inputs:
         if resolved(output) in (resolved(path), *resolved(path).parents):
             raise UserError(f"--output {output}: is replaced as a whole, but {path} is in it")

@@ -39,7 +39,7 @@ def provenance(options: Any) -> dict[str, Any]:
 
 
 def sha256(*paths: str | Path) -> str:
-    """Return the SHA-256 of the contents of files, one after the other."""
+    """Return the SHA-256 of the concatenated contents of files."""
     digest = hashlib.sha256()
     for path in paths:
         with Path(path).open("rb") as file:

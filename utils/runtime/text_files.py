@@ -11,17 +11,17 @@ from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
 from utils.runtime.whole_files import whole_file
 
-MAX_TEXT_BYTES = 1 << 24  # of a text file, of all entries of a dataset of text, or of an attribute
+MAX_TEXT_BYTES = 1 << 24  # of a text file, a text attribute, or all entries of a text dataset
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as indented JSON; numbers that are not finite are written as null."""
+    """Write `content` as indented JSON; NaN and infinities become null."""
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(json_ready(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def json_ready(content: Any) -> Any:
-    """Return `content` in the types of JSON: arrays become lists, paths text, what is not finite None."""
+    """Convert `content` to types of JSON: arrays to lists, paths to text, NaN and infinities to None."""
     if isinstance(content, Mapping):
         return {str(key): json_ready(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -36,14 +36,14 @@ def json_ready(content: Any) -> Any:
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
-    """Read a text file of at most `MAX_TEXT_BYTES`; devices and pipes, which may have no end, are refused.
+    """Read a text file of at most `MAX_TEXT_BYTES`; devices and pipes, which may be endless, are refused.
 
     Raises
     ------
     UserError
-        If it is not there, is no file, or is larger.
+        If it does not exist, is no file, or is larger.
     ValueError
-        If it is no text.
+        If it is not text.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,7 +56,7 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file, or say which file is missing or not JSON."""
+    """Read a JSON file; the error names a file that is missing or not JSON."""
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:

@@ -12,8 +12,7 @@ from utils.runtime.errors import UserError
 from utils.runtime.locks import sole_writer
 from utils.runtime.paths import prepare_output, refuse_special
 
-# Errors of a file system without room for an output, of a quota, of a limit on the size of a file, and of one that
-# cannot be written at all.
+# Errors of a full disk, a quota, a limit on the size of a file, and a file system that cannot be written.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -22,7 +21,7 @@ FOLDER_MARK = ".l1_regression"
 
 @contextmanager
 def name_output_in_errors(path: Path) -> Iterator[None]:
-    """Name the output that a disk does not take; libraries say what the system says in errors of their own."""
+    """Name the output in the error of a full disk, which libraries wrap in errors of their own."""
     try:
         yield
     except Exception as error:
@@ -34,53 +33,53 @@ def name_output_in_errors(path: Path) -> Iterator[None]:
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it came from."""
+    """Yield an error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 class OutputGroup:
-    """Outputs that belong together, of :func:`replaced_together`."""
+    """Outputs that take their names together, see :func:`replaced_together`."""
 
     def __init__(self) -> None:
-        self.whole: list[tuple[Path, Path]] = []  # each with the temporary path of what is to take its place
-        self.stack = ExitStack()  # releases their locks and removes what is temporary
+        self.whole: list[tuple[Path, Path]] = []  # path and temporary path of each output
+        self.stack = ExitStack()  # releases the locks and removes the temporary files
 
 
 @contextmanager
 def replaced_together() -> Iterator[OutputGroup]:
-    """Let outputs take their names together when the block ends without an error; after one all stay as they were.
+    """Replace several outputs together when the block ends without an error, or none of them after an error.
 
-    The outputs are those of :func:`whole_file` and its like that are given what this yields. Killed in the moment in
-    which they take their names, some may be missing, but new ones never stand beside former ones.
+    An output joins the group if `whole_file`, `whole_folder` or `new_hdf5` gets the yielded object. If the process is
+    killed during the replacement, outputs may be missing, but new ones never stand beside previous ones.
     """
-    together = OutputGroup()
-    with together.stack:
-        yield together
-        if together.whole:
-            with name_output_in_errors(together.whole[0][0]):
-                _put_in_place(together.whole)
+    group = OutputGroup()
+    with group.stack:
+        yield group
+        if group.whole:
+            with name_output_in_errors(group.whole[0][0]):
+                _put_in_place(group.whole)
 
 
 @contextmanager
-def _output(path: Path, together: OutputGroup | None) -> Iterator[Path]:
-    """Give a temporary path beside an output that takes its name, at the end of the block or together with others."""
+def _output(path: Path, group: OutputGroup | None) -> Iterator[Path]:
+    """Yield a temporary path beside an output, which takes the name of the output at the end of the block or group."""
     with ExitStack() as own, name_output_in_errors(path):
-        stack = together.stack if together else own
+        stack = group.stack if group else own
         stack.enter_context(sole_writer(path.with_name(f".lock.{path.name}"), path))
         temporary = stack.enter_context(signals.temporary(path.with_name(f".part.{path.name}")))
         yield temporary
-        if together:
-            together.whole.append((path, temporary))
+        if group:
+            group.whole.append((path, temporary))
         else:
             _put_in_place([(path, temporary)])
 
 
 def _put_in_place(whole: Sequence[tuple[Path, Path]]) -> None:
-    """Give what is whole the names of outputs. All former outputs are moved away first, and back after an error.
+    """Give finished outputs their names. All previous outputs are moved away first, and back after an error.
 
-    A former folder is moved in one step, since one that is half removed would be mistaken for one of others.
+    A previous folder is moved in one step, because a folder that is half removed would look like a foreign one.
     """
     if len(whole) == 1 and not whole[0][1].is_dir():
         whole[0][1].replace(whole[0][0])
@@ -109,7 +108,7 @@ def _put_in_place(whole: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -118,24 +117,27 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 @signals.uninterrupted
-def whole_file(path: str | Path, together: OutputGroup | None = None) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its name when the block ends without an error.
+def whole_file(path: str | Path, group: OutputGroup | None = None) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes its name when the block ends without an error.
 
-    After an error neither file is left; a temporary file that a killed run left is overwritten. While another process
-    writes the file it is refused. Of an output of :func:`replaced_together` the whole of that is the block.
+    After an error no new file is left. A temporary file of a killed run is overwritten. A second process that writes
+    the same file is refused. The output of a group takes its name at the end of :func:`replaced_together`.
     """
     refuse_special(path)
     if Path(path).is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a file")
     path = prepare_output(path)
-    with _output(path, together) as temporary:
+    with _output(path, group) as temporary:
         yield temporary
 
 
 def replaceable_folder(path: str | Path) -> Path:
-    """Return the absolute path of a folder that may be written or replaced, without links, and make its parent.
+    """Check that a folder may be written or replaced, make its parent, and return its absolute path without links.
 
-    A folder with content that was not made here is never replaced: a :class:`UserError` says so.
+    Raises
+    ------
+    UserError
+        If the folder holds files that this project did not make.
     """
     refuse_special(path)
     if Path(path).exists() and not Path(path).is_dir():
@@ -147,20 +149,20 @@ def replaceable_folder(path: str | Path) -> Path:
 
 
 def replace_folder(path: Path, by: Path) -> None:
-    """Put a folder that is whole in the place of another or of none; killed at any moment, both or one are whole."""
+    """Replace a folder, or none, by a finished one; after a kill at any moment, at least one of them is whole."""
     (by / FOLDER_MARK).touch()
     _put_in_place([(path, by)])
 
 
 @contextmanager
 @signals.uninterrupted
-def whole_folder(path: str | Path, together: OutputGroup | None = None) -> Iterator[Path]:
-    """Like :func:`whole_file` for a folder: what stood at `path` is replaced at the end, or stays as it was.
+def whole_folder(path: str | Path, group: OutputGroup | None = None) -> Iterator[Path]:
+    """Yield a temporary folder, which replaces `path` when the block ends without an error.
 
-    The folder has to be one that :func:`replaceable_folder` accepts.
+    The folder must be one that :func:`replaceable_folder` accepts. See :func:`whole_file` for the rest.
     """
     path = replaceable_folder(path)
-    with _output(path, together) as temporary:
+    with _output(path, group) as temporary:
         _remove(temporary)
         temporary.mkdir()
         yield temporary
