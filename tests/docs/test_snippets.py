@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     path
     for path in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
-    if path.parent.name not in ("api", "_build") and path.name != "README.md"
+    if path.parent.name not in ("api", "_build")
 ]
 FENCE = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
@@ -104,7 +104,14 @@ def prepare_zero_bias(folder):
     (folder / "data" / "zero_bias" / "events.parquet").touch()
 
 
+def prepare_own_events(folder):
+    """Write the events of two processes."""
+    for seed, name in enumerate(("qcd", "w")):
+        write_events(folder / "data" / f"{name}.h5", random_particles(10, seed))
+
+
 PREPARED = {
+    "README": prepare_own_events,
     "docs/tutorials/own_events": prepare,
     "docs/tutorials/met_teacher": prepare_results,
     "docs/tutorials/reading_results": prepare_evaluation,
