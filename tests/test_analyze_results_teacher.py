@@ -460,17 +460,7 @@ def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path
     use(monkeypatch, perfect)
 
     def add_pairs(file):
-        for name in (
-            "smeared_data",
-            "true_data",
-            "smeared_met",
-            "smeared_ht",
-            "true_met",
-            "true_ht",
-            "original_met",
-            "ids",
-            "weights",
-        ):
+        for name in [name for name in file if name != "ids_names"]:
             values = file.pop(name)[:]
             file[name] = np.concatenate([values, values, -values if name == "weights" else values])
 

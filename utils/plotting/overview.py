@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from utils.evaluation.response import BinnedResponse
 from utils.evaluation.roc import Roc
 from utils.evaluation.turn_on import TurnOn
-from utils.plotting.binned import draw_points, known_range, say_if_unknown
-from utils.plotting.quantities import SYMBOLS, Look, quantity_label
-from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
+from utils.plotting.binned import draw_binned_response
+from utils.plotting.quantities import Look, quantity_label
+from utils.plotting.style import COLOURS, Drawing, in_style, start
 from utils.plotting.trigger import set_roc_axes
 from utils.plotting.turn_ons import BEYOND, draw_turn_on_curve, say_if_no_curve, set_turn_on_axes
 from utils.predictions import BASELINE
@@ -50,13 +50,13 @@ def _draw_in_bins(
 ) -> Drawing:
     """Draw an attribute of the response of each process in bins of the true variable."""
     fig, ax = start(ax, "")
-    for quantity in (BASELINE, model):
-        for name, look in process_looks(results, quantity).items():
-            result = results[name][quantity]
-            draw_points(ax, result.edges, getattr(result, attribute), look, None)
-    values = [getattr(result, attribute).value for by_quantity in results.values() for result in by_quantity.values()]
-    say_if_unknown(ax, *values)
-    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(result.edges, *values))
+    entries = [
+        (results[name][quantity], look, None)
+        for quantity in (BASELINE, model)
+        for name, look in process_looks(results, quantity).items()
+    ]
+    draw_binned_response(ax, entries, attribute, variable)
+    ax.set_ylim(0, 1.4 * ax.get_ylim()[1])
     _add_legend(ax, results, model, variable, None, "best")
     return fig, ax
 
@@ -66,9 +66,7 @@ def draw_all_resolutions(
     results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the relative resolution of each process against the true variable; `results` by process and quantity."""
-    fig, ax = _draw_in_bins(results, model, "resolution", variable, ax)
-    ax.set(ylabel=r"Resolution, half of central 68% / median", ylim=(0, 1.4 * ax.get_ylim()[1]))
-    return fig, ax
+    return _draw_in_bins(results, model, "resolution", variable, ax)
 
 
 @in_style
@@ -76,10 +74,7 @@ def draw_all_median_responses(
     results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the median response of each process against the true variable; `results` by process and quantity."""
-    fig, ax = _draw_in_bins(results, model, "median", variable, ax)
-    ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
-    ax.set(ylabel=f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", ylim=(0, 1.4 * ax.get_ylim()[1]))
-    return fig, ax
+    return _draw_in_bins(results, model, "median", variable, ax)
 
 
 @in_style

@@ -10,11 +10,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator
 
-from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.histograms import Histogram, Histogram2D
 from utils.evaluation.process_result import Response
 from utils.evaluation.response import BinnedResponse, CoreFit, gaussian
-from utils.plotting.binned import draw_points, known_range, say_if_unknown
+from utils.plotting.binned import draw_binned_response, draw_points, known_range, say_if_unknown
 from utils.plotting.quantities import SYMBOLS, looks, name_in_legend, quantity_label, with_error
 from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
 from utils.predictions import TRUE
@@ -211,9 +210,8 @@ def draw_resolution(
     resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the relative resolution against the true variable."""
-    fig, ax = start(ax, process)
-    _draw_in_bins(ax, {name: (result.edges, result.resolution) for name, result in resolution.items()}, variable)
-    ax.set(ylabel=r"Resolution, half of central 68% / median", ylim=(0, None))
+    fig, ax = _draw_in_bins(resolution, "resolution", variable, process, ax)
+    ax.set_ylim(bottom=0)
     return fig, ax
 
 
@@ -222,22 +220,18 @@ def draw_median_response(
     resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
 ) -> Drawing:
     """Draw the median response against the true variable."""
+    return _draw_in_bins(resolution, "median", variable, process, ax)
+
+
+def _draw_in_bins(
+    results: Mapping[str, BinnedResponse], attribute: str, variable: str, process: str, ax: Axes | None
+) -> Drawing:
+    """Draw an attribute of the response in bins of the true variable."""
     fig, ax = start(ax, process)
-    _draw_in_bins(ax, {name: (result.edges, result.median) for name, result in resolution.items()}, variable)
-    ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
-    ax.set(ylabel=f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}")
-    return fig, ax
-
-
-def _draw_in_bins(ax: Axes, results: Mapping[str, tuple[np.ndarray, Estimate[np.ndarray]]], variable: str) -> None:
-    """Draw values in bins of the true variable."""
-    for quantity, look in looks(results).items():
-        edges, estimate = results[quantity]
-        draw_points(ax, edges, estimate, look, quantity_label(quantity, variable))
-    say_if_unknown(ax, *(estimate.value for _, estimate in results.values()))
-    shown = known_range(edges, *(estimate.value for _, estimate in results.values()))
-    ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=shown)
+    entries = [(results[name], look, quantity_label(name, variable)) for name, look in looks(results).items()]
+    draw_binned_response(ax, entries, attribute, variable)
     ax.legend()
+    return fig, ax
 
 
 @in_style

@@ -2,15 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils.plotting.selective_sampling import draw_effective_spectrum, draw_spectrum
 from utils.plotting.training import TrialAxis, draw_trials
-from utils.training.sampling import SamplingCounts
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    plt.close("all")
 
 
 def trial(number, val_loss, status="COMPLETED", **values):
@@ -88,16 +80,6 @@ def test_if_no_trial_came_to_an_end_they_are_only_counted():
     fig.canvas.draw()
     assert not ax.lines
     assert {"0 trials, 1 failed", "No trial completed"} <= {text.get_text() for text in ax.texts}
-
-
-def test_a_selection_of_no_events_says_so():
-    counts = SamplingCounts.empty("true_met", 100, {1: "QCD"})
-    for (fig, ax), text in (
-        (draw_spectrum(counts, None), "No events"),
-        (draw_effective_spectrum(counts), "No events to train on"),
-    ):
-        fig.canvas.draw()
-        assert text in [found.get_text() for found in ax.texts]
 
 
 def test_given_axes_are_used_and_the_style_stays_inside():
