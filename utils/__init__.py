@@ -1,3 +1,3 @@
-"""Data and physics of the L1 regression: arrays in, arrays out, with the files at the edges."""
+"""Data, physics and evaluation of the L1 regression, without Keras."""
 
 from utils.runtime import environment as environment  # before all others

@@ -19,8 +19,8 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
     """Turn the body of a script into ``main(argv=None) -> int``.
 
     Progress is logged to stderr. A :class:`~utils.runtime.errors.UserError` or an error of the operating system becomes
-    one line ``error: ...`` on stderr and exit code 1, a signal that ends the process one line and 128 + its number;
-    wrong usage leaves through argparse with code 2.
+    one line ``error: ...`` on stderr and exit code 1. A signal that ends the process becomes one line and exit code 128
+    plus its number. Wrong usage exits with code 2.
     """
 
     @functools.wraps(main)
@@ -28,14 +28,14 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         whole_process = argv is None
         if whole_process:
-            sys.excepthook = sys.__excepthook__  # what is not expected from here on is a bug
+            sys.excepthook = sys.__excepthook__  # an unexpected error from here on is a bug
         try:
             with signals.handling():
                 code = _exit_code(main, argv)
                 if whole_process:
                     signals.leave_with(code)
         except signals.Ended as ended:  # after the work, or before it
-            code = signals.say(*ended.args)
+            code = signals.report(*ended.args)
         except SystemExit as left:
             if whole_process and isinstance(left.code, int):
                 signals.leave_with(left.code)
@@ -46,14 +46,14 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
 
 
 def _exit_code(main: Callable[..., None], argv: Sequence[str] | None) -> int:
-    """Run the body of a script and say in one line why it failed, if it did."""
+    """Run the body of a script, and report a failure in one line."""
     try:
         main(argv)
     except BaseException as error:
         if (number := signals.received()) is not None:
-            return signals.say(number)
+            return signals.report(number)
         if isinstance(error, KeyboardInterrupt):
-            return signals.say(signal.SIGINT)
+            return signals.report(signal.SIGINT)
         if isinstance(error, MemoryError):
             return _fail(f"not enough memory: {error}")
         if isinstance(error, UserError | OSError | ImportError):
@@ -63,13 +63,13 @@ def _exit_code(main: Callable[..., None], argv: Sequence[str] | None) -> int:
 
 
 def _fail(message: str) -> int:
-    """Say why a script fails, if there is anybody to hear it."""
+    """Report why a script fails, if stderr is open."""
     with suppress(OSError):
         print(f"error: {message}", file=sys.stderr, flush=True)
     return EXIT_FAILED
 
 
 def _one_line(error: Exception) -> str:
-    """Return the message of an error as one line, without the middle if that is longer than a page."""
+    """Return the message of an error as one line, shortened in the middle if it is very long."""
     text = " ".join(str(error).split())
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE // 2]} [...] {text[-LONGEST_LINE // 4 :]}"

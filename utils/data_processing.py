@@ -24,7 +24,7 @@ class Graphs:
     process_ids : np.ndarray, shape (n_graphs,), int32
     weights : np.ndarray, shape (n_graphs,), float32
     kept : np.ndarray, shape (n_events,), bool
-        Which of the events given became a graph: those with at least one jet at L1.
+        Which of the given events became a graph: those with at least one L1 jet.
     """
 
     features: np.ndarray
@@ -37,8 +37,9 @@ class Graphs:
     def adjacency(self) -> np.ndarray:
         """Normalised adjacency D^-1/2 (A+I) D^-1/2, shape (n_graphs, n_nodes, n_nodes), float32.
 
-        See :func:`normalised_adjacency`. The networks here do not need it: for a complete graph the layers use its
-        closed form. It is computed when asked for, and takes n_nodes / n_features times the memory of the features.
+        See :func:`normalised_adjacency`. The networks of this project do not need it, because their layers use the
+        closed form for a complete graph. It is computed at the first access, and takes n_nodes / n_features times the
+        memory of the features.
         """
         return normalised_adjacency(self.features[:, :, PT] > 0)
 
@@ -53,8 +54,8 @@ def normalised_adjacency(real: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray, shape (n_graphs, n_nodes, n_nodes), float32
-        D^-1/2 (A+I) D^-1/2; A joins each real node with every real node, itself among them, so that a node's own
-        entry is counted twice and the degree is n + 1. An empty node is joined only with itself.
+        D^-1/2 (A+I) D^-1/2. A joins each real node with all real nodes including itself, so the entry of a node itself
+        counts twice and the degree is n + 1. An empty node is joined with itself only.
     """
     joined = real[:, :, None] & real[:, None, :]
     with_self = joined.astype(np.float32) + np.eye(real.shape[1], dtype=np.float32)
@@ -63,14 +64,14 @@ def normalised_adjacency(real: np.ndarray) -> np.ndarray:
 
 
 class GraphCreator:
-    """Turn events into graphs; :class:`METGraphCreator` and :class:`HTGraphCreator` say of what.
+    """Converter of events to graphs; its subclasses are :class:`METGraphCreator` and :class:`HTGraphCreator`.
 
     Parameters
     ----------
     log_features : sequence of str
-        Features that are replaced by log(x + 1), of those that are not negative: pt, met, ht.
+        Features that are replaced by log(x + 1), among pt, met and ht.
     variable : str
-        The true variable that is regressed.
+        True variable of the regression.
     """
 
     feature_names: tuple[str, ...]
@@ -88,7 +89,7 @@ class GraphCreator:
                 raise ValueError(f"unknown log feature '{name}', expected some of {', '.join(allowed)}")
 
     def __call__(self, events: L1Events) -> Graphs:
-        """Make a graph of each event with at least one jet.
+        """Convert each event with at least one jet to a graph.
 
         Parameters
         ----------
@@ -103,30 +104,30 @@ class GraphCreator:
         return Graphs(self.features(events), self.labels(events), events.ids, events.weights, kept)
 
     def features(self, events: L1Events) -> np.ndarray:
-        """Node features of all events given, shape (n_events, n_nodes, n_features), float32, zero where empty."""
+        """Return the node features of all events, shape (n_events, n_nodes, n_features), float32, zero if empty."""
         real, nodes = self.nodes(events)
         features = np.zeros((*real.shape, len(self.feature_names)), np.float32)
         features[real] = nodes
         return features
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
-        """Make the real nodes of all events given.
+        """Return the real nodes of all events.
 
         Returns
         -------
         real : np.ndarray, shape (n_events, n_nodes), bool
             Which nodes are real.
         nodes : np.ndarray, shape (n_real_nodes, n_features), float32
-            Features of the real nodes, one event after the other.
+            Features of the real nodes, event after event.
         """
         objects = events.smeared_data[:, self.slots]
         real = objects[:, :, PT] > 0
         event, slot = np.divmod(np.flatnonzero(real), real.shape[1])
-        of_node = objects[event, slot]
+        node_objects = objects[event, slot]
         columns = {
-            "pt": of_node[:, PT],
-            "eta": of_node[:, ETA],
-            "phi": of_node[:, PHI],
+            "pt": node_objects[:, PT],
+            "eta": node_objects[:, ETA],
+            "phi": node_objects[:, PHI],
             "met": events.smeared_met[event],
             "ht": events.smeared_ht[event],
             "pid": SLOT_PIDS[self.slots][slot],
@@ -137,7 +138,7 @@ class GraphCreator:
         return real, nodes
 
     def labels(self, events: L1Events) -> np.ndarray:
-        """Correction and true variable [GeV] of all events given, shape (n_events, 2), float32."""
+        """Return the correction and the true variable [GeV] of all events, shape (n_events, 2), float32."""
         true, smeared = getattr(events, self.variable), getattr(events, reconstructed(self.variable))
         correction = np.full(len(events), np.nan, np.float32)
         np.divide(true, smeared, out=correction, where=smeared > 0)
@@ -145,7 +146,7 @@ class GraphCreator:
 
 
 class METGraphCreator(GraphCreator):
-    """Graphs of all 18 objects, for the correction MET_true/MET_reco (or original_met/MET_reco)."""
+    """Creator of graphs of all 18 objects, for the correction MET_true/MET_reco or original_met/MET_reco."""
 
     feature_names = ("pt", "eta", "phi", "met", "ht", "pid")
     slots = slice(0, N_SLOTS)
@@ -153,7 +154,7 @@ class METGraphCreator(GraphCreator):
 
 
 class HTGraphCreator(GraphCreator):
-    """Graphs of the 10 jets, for the correction HT_true/HT_reco."""
+    """Creator of graphs of the 10 jets, for the correction HT_true/HT_reco."""
 
     feature_names = ("pt", "eta", "phi", "ht")
     slots = JETS
@@ -161,7 +162,7 @@ class HTGraphCreator(GraphCreator):
 
 
 def graph_creator(variable: str, log_features: Sequence[str] = ()) -> GraphCreator:
-    """Return the creator of graphs for a regression variable."""
+    """Return the graph creator of a regression variable."""
     full = full_variable(variable)
     creator = HTGraphCreator if full in HTGraphCreator.variables else METGraphCreator
     return creator(log_features, full)

@@ -34,12 +34,12 @@ def event_objects(particles: np.ndarray, order: np.ndarray | None = None) -> np.
     ----------
     particles : np.ndarray, shape (n_events, 19, 4)
     order : np.ndarray, shape (n_events,), optional
-        In which order the events come; without it, as they are.
+        Order of the events in the result; by default their own.
 
     Returns
     -------
     np.ndarray, shape (n_events, 18, 3), float32
-        pT, eta, phi; what an empty slot held of eta and phi is set to zero.
+        pT, eta, phi; all zero in empty slots.
     """
     return _event_objects(particles, np.arange(len(particles)) if order is None else order)
 
@@ -58,7 +58,7 @@ def _event_objects(particles: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 @inlined
 def copy_object(particles: np.ndarray, event: int, slot: int, objects: np.ndarray, i: int) -> bool:
-    """Copy the object of a slot from an event to place `i` of `objects`, or return that there is none."""
+    """Copy the object of a slot of an event to row `i` of `objects`; return whether there is one."""
     event_slot = _EVENT_SLOTS[slot]
     if not particles[event, event_slot, PT] > 0:
         return False

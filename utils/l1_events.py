@@ -12,7 +12,7 @@ from utils.runtime.compiled import compiled, inlined
 
 @compiled
 def met(objects: np.ndarray) -> np.ndarray:
-    """Length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
+    """Return the length of the vector sum of the transverse momenta of all objects, in GeV, float32."""
     length = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
         length[event] = event_met(objects, event)
@@ -21,9 +21,9 @@ def met(objects: np.ndarray) -> np.ndarray:
 
 @inlined
 def event_met(objects: np.ndarray, event: int) -> float:
-    """MET of one event.
+    """Return the MET of one event.
 
-    Sine and cosine are of single precision as the angles are, whose rounding moves the sum no less.
+    Sine and cosine have single precision. The rounding of the angles moves the sum by as much.
     """
     px, py = 0.0, 0.0
     for i in range(objects.shape[1]):
@@ -36,7 +36,7 @@ def event_met(objects: np.ndarray, event: int) -> float:
 
 @compiled
 def ht(objects: np.ndarray) -> np.ndarray:
-    """Scalar sum of the transverse momenta of the jets, in GeV, float32."""
+    """Return the scalar sum of the transverse momenta of the jets, in GeV, float32."""
     total = np.empty(len(objects), np.float32)
     for event in range(len(objects)):
         total[event] = event_ht(objects, event)
@@ -45,7 +45,7 @@ def ht(objects: np.ndarray) -> np.ndarray:
 
 @inlined
 def event_ht(objects: np.ndarray, event: int) -> float:
-    """HT of one event."""
+    """Return the HT of one event."""
     pt = 0.0
     for i in range(FIRST_JET, N_SLOTS):
         pt += np.float64(objects[event, i, PT])
@@ -64,17 +64,17 @@ class L1Events:
     Attributes
     ----------
     smeared_data, true_data : np.ndarray, shape (n_events, 18, 3), float32
-        Objects at L1 and at offline resolution: pT [GeV], eta, phi; muons, e/g, jets; zero where empty. ``true_data``
-        is None where it was not read.
+        Objects at L1 and at offline resolution: pT [GeV], eta, phi of muons, e/g and jets; zero in empty slots.
+        ``true_data`` is None if it was not read.
     smeared_met, smeared_ht, true_met, true_ht, original_met : np.ndarray, shape (n_events,), float32
         Energy sums in GeV.
     ids : np.ndarray, shape (n_events,), int32
         Process of each event.
     weights : np.ndarray, shape (n_events,), float32
-        Cross-section weight in pb, 1 in files that have none. In a sample that was selected it is divided by the keep
-        probability, so that weighted spectra are those before the selection.
+        Cross-section weight in pb, 1 in files without weights. After the selective sampling it is divided by the keep
+        probability, so that weighted spectra are those before the sampling.
     keep_probability : np.ndarray, shape (n_events,), float32, or None
-        With which the selective sampling kept the event; None where nothing was selected.
+        Keep probability of the selective sampling; None without sampling.
     """
 
     smeared_data: np.ndarray
@@ -95,7 +95,7 @@ class L1Events:
     def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
         """Return some of the events: a slice, a mask or indices."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
-            rows = np.flatnonzero(rows)  # which numpy gathers five times faster
+            rows = np.flatnonzero(rows)  # NumPy gathers indices five times faster
         columns: dict[str, Any] = {
             name: None if column is None else column[rows] for name, column in vars(self).items()
         }

@@ -1,4 +1,4 @@
-"""What is regressed: names of the variables, and of the L1 quantities that they correct."""
+"""Regression variables, and the L1 quantities that they correct."""
 
 VARIABLES = ("true_met", "true_ht", "original_met")
 _SHORT_VARIABLES = {"met": "true_met", "ht": "true_ht"}
@@ -15,5 +15,5 @@ def full_variable(name: str) -> str:
 
 
 def reconstructed(variable: str) -> str:
-    """Return the L1 quantity that the correction of a regression variable multiplies."""
+    """Return the L1 quantity that is multiplied by the correction."""
     return _RECONSTRUCTED[full_variable(variable)]

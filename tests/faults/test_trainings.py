@@ -110,7 +110,7 @@ def test_asked_to_end_a_training_keeps_what_it_has_done_and_goes_on(name, argvs,
     assert not (tmp_path / "out").exists()
     step = Step(name, argvs[name](tmp_path), log)
     assert step.end() == 0, log.read_text()
-    assert "goes on with what an earlier run has done" in log.read_text()
+    assert "resumes the work of an earlier run" in log.read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"out", "log"}
 
 

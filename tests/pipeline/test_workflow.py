@@ -268,7 +268,7 @@ class TestRun:
 
     def test_goes_on_with_a_training_that_was_killed(self, finished):
         log = (finished / "output" / "logs" / "train_teacher" / "true_ht.log").read_text()
-        assert "goes on with what an earlier run has done" in log
+        assert "resumes the work of an earlier run" in log
         assert re.search(r"final fit, epoch \d", log).group() == "final fit, epoch 2"
         assert not (finished / "output" / "teacher_true_ht.partial").exists()
 

@@ -1,7 +1,7 @@
-"""Work that goes on where it stood when its process was killed: a folder beside the output keeps what is done.
+"""Work that a killed process can resume: a folder beside the output keeps the finished part.
 
-The folder has the name of the output with `.partial` at its end, and takes the output's name when the work is whole.
-What is of use only until then is kept in its subfolder `SCRATCH`.
+The folder is named after the output, with `.partial` at its end, and takes the name of the output when the work is
+complete. Its subfolder `SCRATCH` holds files that are needed only until then.
 """
 
 import io
@@ -32,13 +32,13 @@ MADE_FOR = "made_for.json"
 
 
 def partial_path(output: str | Path) -> Path:
-    """Return where the unfinished content of an output folder is kept."""
+    """Return the folder of the unfinished content of an output."""
     path = resolved(output)
     return path.with_name(f"{path.name}.partial")
 
 
 def finished_for(output: str | Path) -> dict[str, Any]:
-    """Return what a finished output was made for, see :func:`unfinished_folder`; nothing where that is not known."""
+    """Return the settings of a finished output, see :func:`unfinished_folder`; empty if they are unknown."""
     try:
         record = read_json(Path(output) / FOLDER_MARK)
     except UserError:
@@ -50,19 +50,19 @@ def finished_for(output: str | Path) -> dict[str, Any]:
 def unfinished_folder(
     output: str | Path, made_for: Mapping[str, Any], whole_for: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
-    """Give a folder that outlives the process and takes the name of the output when the block ends without an error.
+    """Yield a folder that outlives the process, and takes the name of the output when the block ends without an error.
 
-    One process at a time may use it. After an error, or a kill, it stays with all that is in it, and the next call for
-    the same output goes on with it; one without any content is removed.
+    One process at a time may use it. After an error or a kill it stays with its content, and the next call for the same
+    output resumes it. An empty folder is removed.
 
     Parameters
     ----------
     output : str or Path
         As for `utils.runtime.whole_files.whole_folder`.
     made_for : mapping
-        All that the work depends on, as JSON. What was begun for something else is removed, and the log says so.
+        All settings on which the work depends, as JSON. Work begun with other settings is removed, and logged.
     whole_for : mapping, optional
-        What the output as a whole depends on, kept in it for :func:`finished_for`; `made_for` where it is not given.
+        Settings on which the complete output depends, stored in it for :func:`finished_for`. By default `made_for`.
 
     Yields
     ------
@@ -71,13 +71,13 @@ def unfinished_folder(
     Raises
     ------
     UserError
-        If another process uses the folder, or the output is not from here.
+        If another process uses the folder, or this project did not make the output.
     """
     output = replaceable_folder(output)
     partial = partial_path(output)
     with name_output_in_errors(output), sole_writer(partial / SCRATCH / LOCK, partial):
         try:
-            _start_or_go_on(partial, json.loads(json.dumps(made_for)))
+            _resume_or_clear(partial, json.loads(json.dumps(made_for)))
             yield partial
             write_json(partial / FOLDER_MARK, made_for if whole_for is None else whole_for)
             replace_folder(output, by=partial)
@@ -88,30 +88,30 @@ def unfinished_folder(
 
 
 def _content(partial: Path) -> list[Path]:
-    """List what the folder holds but its lock and what it was made for; folders without files do not count."""
+    """List the content of the folder except its lock, its settings and folders without files."""
     found = [path for path in partial.iterdir() if path.name != SCRATCH]
     found += [path for path in (partial / SCRATCH).iterdir() if path.name not in (LOCK, MADE_FOR)]
     return [path for path in found if path.is_file() or any(inner.is_file() for inner in path.rglob("*"))]
 
 
-def _start_or_go_on(partial: Path, made_for: dict[str, Any]) -> None:
-    """Keep what was begun for the same, or remove it."""
+def _resume_or_clear(partial: Path, made_for: dict[str, Any]) -> None:
+    """Keep work begun with the same settings, or remove it."""
     path = partial / SCRATCH / MADE_FOR
     before = read_json(path) if path.exists() else {}
     content = _content(partial)
     if before == made_for and content:
-        logger.info("%s: goes on with what an earlier run has done", partial)
+        logger.info("%s: resumes the work of an earlier run", partial)
         return
     if content:
         changed = sorted(key for key in {*before, *made_for} if before.get(key) != made_for.get(key))
-        logger.info("%s: was begun with another %s; all starts anew", partial, ", ".join(changed))
+        logger.info("%s: was begun with another %s; starts again", partial, ", ".join(changed))
     for found in content:
         shutil.rmtree(found) if found.is_dir() else found.unlink()
     write_json(path, made_for)
 
 
 def write_state(path: Path, record: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:
-    """Write a JSON record and arrays in one file that is whole, old or new, whenever the process is killed."""
+    """Write a JSON record and arrays to one file; a kill leaves the old or the new file, never a part."""
     content = io.BytesIO()
     np.savez(content, np.array(json.dumps(record)), *arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def write_state(path: Path, record: Mapping[str, Any], arrays: Sequence[np.ndarr
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]] | None:
-    """Read what :func:`write_state` wrote; None where there is nothing."""
+    """Read a file of :func:`write_state`; None if there is none."""
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as content:
@@ -133,7 +133,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]] | None:
 
 
 def wait_for_file(path: Path, seconds: float) -> bool:
-    """Wait until a file is there; False if it does not come."""
+    """Wait until a file exists; return False if it does not appear in time."""
     end = time.monotonic() + seconds
     while not path.exists():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""What a step of the workflow depends on, told by content: its code and the files of the user, wherever they are."""
+"""Dependencies of a workflow step by content: hashes of its code and of the files of the user."""
 
 import functools
 import hashlib
@@ -14,7 +14,7 @@ from utils.runtime.provenance import sha256
 
 @functools.cache
 def code_hash(script: Path) -> str:
-    """Return a hash of the code of a script and of the modules that it imports, whatever folder they are in."""
+    """Return a hash of a script and the modules that it imports, independent of the folder of the project."""
     digest = hashlib.sha256()
     for path in (script, *imported_modules(script)):
         digest.update(f"{path.relative_to(script.parent)} {sha256(path)}\n".encode())
@@ -22,13 +22,13 @@ def code_hash(script: Path) -> str:
 
 
 def content_hash(path: Path) -> str:
-    """Return a hash of the content of a file, or of all files in a folder with their names in it."""
+    """Return a hash of the content of a file, or of the names and contents of all files in a folder."""
     if not path.is_dir():
-        return _content_of_file(path, *_state(path))
+        return _file_hash(path, *_state(path))
     digest = hashlib.sha256()
     for inner in sorted(path.rglob("*")):
         if inner.is_file():
-            digest.update(f"{inner.relative_to(path)} {_content_of_file(inner, *_state(inner))}\n".encode())
+            digest.update(f"{inner.relative_to(path)} {_file_hash(inner, *_state(inner))}\n".encode())
     return digest.hexdigest()
 
 
@@ -38,13 +38,13 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 @functools.cache
-def _content_of_file(path: Path, size: int, time: int) -> str:
-    """Read a file once as long as its size and time are the same."""
+def _file_hash(path: Path, size: int, time: int) -> str:
+    """Hash a file once, as long as its size and modification time stay the same."""
     return sha256(path)
 
 
 def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, names: Iterable[str]) -> None:
-    """Refuse an input that is in an output of the workflow, which is replaced as a whole when it is made again.
+    """Refuse an input inside an output of the workflow, which is replaced when it is made again.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, n
     output : Path
         Folder of all results.
     names : iterable of str
-        Outputs in that folder, those that are not there yet as well.
+        Outputs in that folder, including those that do not exist yet.
     """
     given = list(inputs)
     outputs = {place for name in names for place in _places(output / name)} if given else set()
@@ -66,13 +66,13 @@ def refuse_inputs_of_outputs(inputs: Iterable[tuple[str, Path]], output: Path, n
 
 
 def _ways(path: Path) -> Iterator[Path]:
-    """Yield the absolute path by its name and by where its links lead."""
+    """Yield the absolute path as given, and with its links resolved."""
     yield Path(os.path.normpath(path.absolute()))
     yield resolved(path)
 
 
 def _places(output: Path) -> Iterator[Path]:
-    """Yield where an output and what is kept of it while it is made are, by name and by where links lead."""
+    """Yield the paths of an output and of its temporary forms, as given and with links resolved."""
     for path in _ways(output):
         yield path
         for name in (f"{path.name}.partial", f".part.{path.name}", f".former.{path.name}"):

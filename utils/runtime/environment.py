@@ -1,6 +1,6 @@
-"""The environment of a process, put in order before any library is imported: what others need is not for us.
+"""Environment of a process, cleaned before any library is imported, so that settings of other programs have no effect.
 
-The package imports this module before any other. Until the work of a script begins, whatever fails is one line too.
+The package imports this module before all others. Until the work of a script begins, every failure is one line.
 """
 
 from utils.runtime import library_path
@@ -16,7 +16,7 @@ from types import TracebackType
 
 from utils.runtime import signals
 
-# Settings of libraries on which results depend, or that name what need not be there.
+# Settings of libraries that change results, or name files that need not exist.
 LEFT_OUT = (
     "KERAS_",
     "KERASTUNER_",
@@ -30,25 +30,25 @@ LEFT_OUT = (
     "TQDM_",
     "XLA_FLAGS",
 )
-# Where machine code is kept and for which processor it is made are matters of the machine.
+# The folder of the machine code and its processor are properties of the machine.
 KEPT = ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 SET = {
     "KERAS_BACKEND": "tensorflow",
-    "KERAS_HOME": f"{os.devnull}/keras",  # neither read nor made: keras.json may say anything
+    "KERAS_HOME": f"{os.devnull}/keras",  # no keras.json is read or made
 }
-IN_NO_NOTEBOOK = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": "agg"}  # where the user's own figures are shown
+IN_NO_NOTEBOOK = {"MATPLOTLIBRC": os.devnull, "MPLBACKEND": "agg"}  # a notebook shows the figures of its user
 DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 100_000
-SECONDS_TO_CLEAR_UP = 2  # of CPU time
+SECONDS_TO_CLEAN_UP = 2  # of CPU time
 DATA_STEPS = ("generate_events", "create_L1regression_data", "selective_sampling_jets")
-# Of address space and of data, for the data steps, for those with networks, and for each core besides: measured with
-# two cores, where they end with 800, 2900, 400 and 1000 MiB, and rounded up.
+# Limits on address space and on data: option of ulimit, need of the data steps, need of the steps with networks, and
+# need of each core. On two cores they were measured as 800 and 2900 MiB, and 400 and 1000 MiB, and rounded up.
 MIB_NEEDED = {resource.RLIMIT_AS: ("-v", 768, 2816, 128), resource.RLIMIT_DATA: ("-d", 352, 896, 64)}
 
 
 def set_variables() -> None:
-    """Leave out, set and check environment variables."""
+    """Remove, set and check environment variables."""
     notebook = "ipykernel" in sys.modules
     for name in list(os.environ):
         if name.startswith(LEFT_OUT) and name not in KEPT and not (notebook and name in IN_NO_NOTEBOOK):
@@ -60,26 +60,26 @@ def set_variables() -> None:
         if not (value.isascii() and value.isdigit() and len(value) <= len(str(MOST_THREADS)) and int(value) > 0):
             del os.environ[name]
             print(f"{name}: expected a whole number above 0, found {value!r}, which is left out", file=sys.stderr)
-    # Locks of files are taken where there are any, unless they are switched off.
+    # By default HDF5 locks files if the file system has locks.
     if os.environ.get("HDF5_USE_FILE_LOCKING") not in ("FALSE", "0"):
         os.environ.pop("HDF5_USE_FILE_LOCKING", None)
     try:
         Path.home()
-    except RuntimeError:  # a user without a name, in a container: libraries look for a home to write to
+    except RuntimeError:  # a user without a name, in a container; libraries look for a home folder
         os.environ["HOME"] = f"{os.devnull}/home"
 
 
 def ignore_warnings_of_libraries() -> None:
-    """Make no errors of warnings, as PYTHONWARNINGS and -W do: those of libraries would end a script."""
+    """Reset PYTHONWARNINGS and -W: a warning of a library that becomes an error would end a script."""
     warnings.resetwarnings()
     for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", category)
 
 
 def open_standard_streams() -> None:
-    """Give descriptors that are closed to nothing, since a file that is opened later would get them.
+    """Connect closed standard streams to the null device, because a file opened later would get their descriptors.
 
-    What the encoding of a terminal lacks is written as its number.
+    A character that the encoding of the terminal lacks is written as its number.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -92,24 +92,24 @@ def open_standard_streams() -> None:
 
 
 def _fail_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say what is wrong with the libraries, or with what they need of the machine."""
+    """Report a failed import of the libraries in one line."""
     text = " ".join(f"{kind.__name__}: {error}".split())
     print(f"error: the libraries cannot be loaded, are they those of requirements.txt? {text[:600]}", file=sys.stderr)
 
 
 def is_script() -> bool:
-    """Return whether the process runs one of the scripts, and not the workflow or the tests."""
+    """Return whether the process runs one of the scripts, not the workflow or the tests."""
     main = getattr(sys.modules["__main__"], "__file__", None)
     return main is not None and Path(main).resolve().parent == Path(library_path.ROOT)
 
 
 def check_limits() -> None:
-    """Refuse limits on memory in which the libraries cannot start: OpenBLAS then tries for ever, others abort."""
+    """Refuse memory limits that are too low for the libraries: OpenBLAS would retry for ever, others abort."""
     script = Path(sys.argv[0]).stem
-    for what, (option, of_data_steps, of_networks, of_a_core) in MIB_NEEDED.items():
-        needed = of_data_steps if script in DATA_STEPS else of_networks
-        needed += of_a_core * len(os.sched_getaffinity(0))
-        limit = resource.getrlimit(what)[0] >> 20
+    for kind, (option, data_steps, networks, per_core) in MIB_NEEDED.items():
+        needed = data_steps if script in DATA_STEPS else networks
+        needed += per_core * len(os.sched_getaffinity(0))
+        limit = resource.getrlimit(kind)[0] >> 20
         if 0 <= limit < needed:
             print(
                 f"error: memory is limited to {limit} MiB (ulimit {option}), {script}.py needs {needed}",
@@ -119,17 +119,17 @@ def check_limits() -> None:
 
 
 def end_before_the_last_second() -> None:
-    """Have a limit on CPU time come as a signal first, while there is time left to clear up.
+    """Lower the soft limit on CPU time, so that a signal comes while there is time to clean up.
 
-    `ulimit -t` sets both limits to the same, so that the system kills at once.
+    `ulimit -t` sets both limits to the same value, and the system would kill at once.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)  # -1: none
-    if hard > SECONDS_TO_CLEAR_UP:
-        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard - SECONDS_TO_CLEAR_UP), hard))
+    if hard > SECONDS_TO_CLEAN_UP:
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard - SECONDS_TO_CLEAN_UP), hard))
 
 
 def guard_start() -> None:
-    """Make one line of whatever happens until :func:`utils.cli.script` takes over."""
+    """Report failures and signals in one line until :func:`utils.cli.script` takes over."""
     sys.excepthook = _fail_in_one_line
     for number in signals.handled():
         signal.signal(number, signals.end_now)

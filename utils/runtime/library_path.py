@@ -1,21 +1,21 @@
-"""The folders in which libraries are found: those of this Python, and not those that PYTHONPATH adds.
+"""Folders of libraries: those of this Python, without the additions of PYTHONPATH.
 
-Software stacks of the experiments name libraries of another Python there, which would come first. They may even be of
-the names of Python's own, so that only modules that are loaded anyway are imported here.
+Software stacks of the experiments add libraries of another Python there, which would come first. They may even hide
+modules of the standard library, so only modules that Python has already loaded are imported here.
 """
 
 import os
 import site
 import sys
 
-ROOT = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100 see above
+ROOT = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100 pathlib is not loaded
 
 
 def without_additions(path: list[str], additions: str) -> list[str]:
-    """Return the folders of a path without those that a list like PYTHONPATH has and Python itself has not."""
-    standard = os.path.dirname(os.__file__)  # noqa: PTH120 see above
+    """Return a search path without the folders that only a list such as PYTHONPATH has."""
+    standard = os.path.dirname(os.__file__)  # noqa: PTH120 pathlib is not loaded
     own = (ROOT, standard, f"{standard}/lib-dynload", *site.getsitepackages())
-    added = {os.path.abspath(folder) for folder in additions.split(os.pathsep)}  # noqa: PTH100 see above
+    added = {os.path.abspath(folder) for folder in additions.split(os.pathsep)}  # noqa: PTH100 pathlib is not loaded
     return [folder for folder in path if folder in own or folder not in added]
 
 

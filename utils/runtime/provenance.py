@@ -1,4 +1,4 @@
-"""Where an output comes from: arguments, versions of libraries, hashes of inputs."""
+"""Provenance of an output: options, versions of libraries, hashes of inputs."""
 
 import hashlib
 import importlib.metadata
@@ -28,7 +28,7 @@ TRACKED_LIBRARIES = (
 
 
 def provenance(options: Any) -> dict[str, Any]:
-    """Where an output comes from: the script's options and the versions of the libraries it has imported."""
+    """Return the options of a script and the versions of the libraries that it has imported."""
     versions = {
         name: getattr(sys.modules[name], "__version__", None) or importlib.metadata.version(name)
         for name in TRACKED_LIBRARIES

@@ -1,8 +1,8 @@
-"""Random numbers that depend on the seed, the process and the event, and on nothing else.
+"""Random numbers that depend on the seed, the process and the event only.
 
 They come from the counter-based generator Philox 4x32-10 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2,
-3", SC11), whose key is made of the seed and the process and whose counter of the event: chunks of any size, read in any
-order by any number of workers, get the same numbers, and what is not needed is not drawn.
+3", SC11). Its key is the seed and the process, its counter the event. Chunks of any size, read in any order by any
+number of workers, therefore get the same numbers, and unneeded numbers are not drawn.
 """
 
 import zlib
@@ -18,7 +18,7 @@ Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 
 def normal_pairs(seed: int, stream: str, name: str, events: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Draw two standard normal numbers for each object that is wanted.
+    """Draw two standard normal numbers for each wanted object.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ def normal_pairs(seed: int, stream: str, name: str, events: np.ndarray, wanted: 
 
 
 def uniforms(seed: int, stream: str, name: str, start: int, stop: int) -> np.ndarray:
-    """Uniform numbers in [0, 1) of the events [start, stop), shape (stop - start,), float64."""
+    """Return uniform numbers in [0, 1) of the events [start, stop), shape (stop - start,), float64."""
     return _uniforms(np.arange(start, stop, dtype=np.uint64), *stream_and_key(seed, stream, name))
 
 
 def generator(seed: int, stream: str, *numbers: int) -> np.random.Generator:
-    """Make a generator of random numbers that do not belong to single events, one for each tuple of numbers."""
+    """Return a generator for numbers that do not belong to single events, one for each tuple of integers."""
     return np.random.default_rng([*numbers, seed, 1 + STREAMS[stream]])
 
 
 def stream_and_key(seed: int, stream: str, name: str) -> StreamAndKey:
-    """Return the last word of the counter and the two of the key."""
+    """Return the last word of the counter and the two words of the key."""
     return np.uint64(STREAMS[stream]), np.uint64(seed), np.uint64(zlib.crc32(name.encode()))
 
 
@@ -70,7 +70,7 @@ def normal_pair(
     event: np.uint64, place: int, stream: np.uint64, key_0: np.uint64, key_1: np.uint64
 ) -> tuple[np.float32, np.float32]:
     """Transform two uniform numbers of an object after Box and Muller (Ann. Math. Statist. 29 (1958) 610)."""
-    word_0, word_1, _, _ = _of_event(event, np.uint64(place), stream, key_0, key_1)
+    word_0, word_1, _, _ = _event_words(event, np.uint64(place), stream, key_0, key_1)
     above_0 = np.float32((word_0 + ONE) * 2.0**-32)
     radius = np.sqrt(np.float32(-2) * np.log(above_0))
     angle = np.float32(word_1 * (2 * np.pi * 2.0**-32))
@@ -79,16 +79,16 @@ def normal_pair(
 
 @compiled
 def _uniforms(events: np.ndarray, stream: np.uint64, key_0: np.uint64, key_1: np.uint64) -> np.ndarray:
-    """Make a number of 53 bits of two words."""
+    """Combine two words into a number of 53 bits."""
     numbers = np.empty(len(events))
     for i in range(len(events)):
-        word_0, word_1, _, _ = _of_event(events[i], ZERO, stream, key_0, key_1)
+        word_0, word_1, _, _ = _event_words(events[i], ZERO, stream, key_0, key_1)
         numbers[i] = (((word_0 << WORD) | word_1) >> np.uint64(11)) * 2.0**-53
     return numbers
 
 
 @inlined
-def _of_event(event: np.uint64, place: np.uint64, stream: np.uint64, key_0: np.uint64, key_1: np.uint64) -> Words:
+def _event_words(event: np.uint64, place: np.uint64, stream: np.uint64, key_0: np.uint64, key_1: np.uint64) -> Words:
     """Return four random words of a place in an event."""
     return philox(event & LOW_WORD, event >> WORD, place, stream, key_0, key_1)
 

@@ -1,7 +1,7 @@
-"""How a script ends when a batch system, a closed terminal or Ctrl-C ends it: in one line, and nothing of it is left.
+"""Signals of a batch system, a closed terminal or Ctrl-C: the script ends with one line and leaves no temporary files.
 
-At the first signal the main thread unwinds, as after an error. At the second one, or where it does not come to its end
-in time, as within a library's own code, the process ends at once. Temporary files are removed in either case.
+At the first signal the main thread unwinds, as after an error. At the second signal, or if the unwinding takes too long
+in the code of a library, the process ends at once. Temporary files are removed in both cases.
 """
 
 import atexit
@@ -33,11 +33,11 @@ SECONDS_TO_UNWIND = 5
 
 
 class Ended(BaseException):
-    """A signal, of the number that is given, ends this process."""
+    """A signal ends this process; the argument is its number."""
 
 
 class _State:
-    """What a process has to know when a signal comes."""
+    """State of the process for its signal handlers."""
 
     number: int | None = None  # of the first signal
     raised = False
@@ -49,44 +49,44 @@ class _State:
 
 
 _uninterrupted: set[CodeType] = set()
-_repeating = threading.Lock()  # held while a signal is sent again
+_resending = threading.Lock()  # held while a signal is sent again
 
 
 def handled() -> list[signal.Signals]:
-    """Return the signals that end this process; nohup and shells may have it ignore some."""
+    """Return the signals that end this process; nohup and shells may make it ignore some."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def received() -> int | None:
-    """Return the number of the signal that ends this process, if one does."""
+    """Return the number of the signal that ends this process, or None."""
     return _State.number
 
 
-def say(number: int) -> int:
-    """Say once that a signal ends this process, and return its exit code."""
+def report(number: int) -> int:
+    """Report once that a signal ends this process, and return its exit code."""
     if not _State.said:
         _State.said = True
         reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-        with suppress(OSError, AttributeError):  # a terminal that is closed
+        with suppress(OSError, AttributeError):  # the terminal is closed
             sys.stderr.write(f"error: {reason}\n")
             sys.stderr.flush()
     return 128 + number
 
 
 def end(number: int) -> None:
-    """End this process at once, whatever its threads do."""
-    for _ in range(3):  # a thread may be about to write another file into a folder
+    """End this process at once, without waiting for its threads."""
+    for _ in range(3):  # a thread may still write a file into a folder
         remove_temporary()
-    os._exit(say(number))
+    os._exit(report(number))
 
 
 def end_now(number: int, frame: FrameType | None) -> None:
-    """End this process at a signal, where there is nothing to break off."""
+    """Signal handler that ends this process at once."""
     end(number)
 
 
 def leave() -> None:
-    """Leave the process without the end of the interpreter, at which threads of TensorFlow may crash."""
+    """Leave the process without finalising the interpreter, during which threads of TensorFlow may crash."""
     if _State.exit_code is not None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, AttributeError, ValueError):
@@ -95,23 +95,23 @@ def leave() -> None:
 
 
 def leave_at_end() -> None:
-    """Have this process, which is of a script alone, end by :func:`leave`; called before any library is loaded.
+    """Let this process of a script end by :func:`leave`; called before any library is loaded.
 
-    What is registered first is called last.
+    The function that is registered first is called last.
     """
     _State.leaves = True
     atexit.register(leave)
 
 
 def leave_with(exit_code: int) -> None:
-    """Set the exit code with which :func:`leave` leaves."""
+    """Set the exit code of :func:`leave`."""
     if _State.leaves:
         _State.exit_code = exit_code
 
 
 @contextmanager
 def temporary(path: Path) -> Iterator[Path]:
-    """Remove a file or folder when the block ends, or the process by a signal."""
+    """Remove a file or folder when the block ends, or when a signal ends the process."""
     with deferred():
         _State.temporary = (*_State.temporary, path)
     try:
@@ -123,7 +123,7 @@ def temporary(path: Path) -> Iterator[Path]:
 
 
 def remove_temporary() -> None:
-    """Remove all that :func:`temporary` would."""
+    """Remove all files and folders of :func:`temporary`."""
     for path in reversed(_State.temporary):
         with suppress(OSError):
             _remove(path)
@@ -138,7 +138,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Do not break off within a block: a signal that comes in it takes effect soon after."""
+    """Defer signals during a block; they take effect soon after."""
     if not _in_main_thread():
         yield
         return
@@ -150,9 +150,9 @@ def deferred() -> Iterator[None]:
 
 
 def uninterrupted(function: Function) -> Function:
-    """Mark a function that is never broken off: a signal that comes in it, or what it calls, takes effect soon after.
+    """Mark a function that signals do not interrupt; they take effect soon after it returns.
 
-    Of a context manager these are its beginning and its end, not the block.
+    For a context manager this holds for its entry and exit, not for the block.
     """
     _uninterrupted.add(function.__code__)
     return function
@@ -160,7 +160,7 @@ def uninterrupted(function: Function) -> Function:
 
 def _within_uninterrupted(frame: FrameType | None) -> bool:
     while frame is not None:
-        # h5py clears up what it was at as if that had failed, and says so.
+        # h5py would report an interrupted clean-up as a failure.
         if frame.f_code in _uninterrupted or frame.f_globals.get("__name__", "").startswith("h5py."):
             return True
         frame = frame.f_back
@@ -169,32 +169,32 @@ def _within_uninterrupted(frame: FrameType | None) -> bool:
 
 @contextmanager
 def handling() -> Iterator[None]:
-    """Raise :class:`Ended` in the main thread at the first signal, and see to it that the process ends."""
+    """Raise :class:`Ended` in the main thread at the first signal, and make sure that the process ends."""
     if not _in_main_thread():
         yield
         return
-    came, comes = os.pipe()  # a byte for each signal
-    os.set_blocking(comes, False)
+    reading, writing = os.pipe()  # a byte for each signal
+    os.set_blocking(writing, False)
     before = {number: signal.signal(number, _raise) for number in handled()}
-    descriptor = signal.set_wakeup_fd(comes, warn_on_full_buffer=False)
-    watching = threading.Thread(target=_watch, args=(came, threading.get_ident()), daemon=True)
+    descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watching = threading.Thread(target=_watch, args=(reading, threading.get_ident()), daemon=True)
     watching.start()
     try:
         yield
     finally:
-        with _repeating:
-            _State.raised = True  # nothing is to be broken off any more
+        with _resending:
+            _State.raised = True  # nothing is interrupted from here on
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
-        if _State.number is None or _State.exit_code is None:  # else the process has yet to end
-            os.close(comes)
+        if _State.number is None or _State.exit_code is None:  # otherwise the process still has to end
+            os.close(writing)
             watching.join(timeout=1)
             _State.number, _State.raised, _State.said = None, False, False
 
 
 def _forget() -> None:
-    """Leave signals to their default action in a child process, and what is temporary to its parent."""
+    """Restore the default actions of signals in a child process, and leave temporary files to its parent."""
     if any(signal.getsignal(number) in (_raise, end_now) for number in SIGNALS):
         if (descriptor := signal.set_wakeup_fd(-1)) >= 0:
             os.close(descriptor)
@@ -211,27 +211,27 @@ def _in_main_thread() -> bool:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """Take the first signal, and break off as soon as that may be."""
+    """Note the first signal, and interrupt the main thread as soon as that is allowed."""
     _State.number = _State.number or number
     if not _State.n_deferring and not _State.raised and not _within_uninterrupted(frame):
         _State.raised = True
         raise Ended(number)
 
 
-def _watch(came: int, main_thread: int) -> None:
-    """Wait for a signal and then for the end of the main thread, and end the process if that does not come.
+def _watch(reading: int, main_thread: int) -> None:
+    """Wait for a signal, then for the end of the main thread, and end the process if the main thread does not end.
 
-    From the descriptor come a byte for each signal, and its end when there is no more to watch.
+    The descriptor delivers a byte for each signal, and is closed when the watch is over.
     """
-    with os.fdopen(came, "rb", buffering=0) as pipe:
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
         while (byte := pipe.read(1)) and byte[0] not in SIGNALS:
             pass
         if not byte:
             return
         number, end_by, n_came, n_repeated = byte[0], time.monotonic() + SECONDS_TO_UNWIND, 1, 0
         while time.monotonic() < end_by and n_came <= 1 + n_repeated:
-            with _repeating:
-                if not _State.raised:  # it came where nothing may be broken off
+            with _resending:
+                if not _State.raised:  # it came in an uninterrupted function
                     n_repeated += 1
                     signal.pthread_kill(main_thread, number)
             if select.select([pipe], [], [], 0.1)[0]:

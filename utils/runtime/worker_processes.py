@@ -1,4 +1,4 @@
-"""Processes that work for this one: they are started again when they die, and end when this one does."""
+"""Worker processes: they can be started again when they die, and end with their parent."""
 
 import logging
 import os
@@ -11,20 +11,20 @@ from utils.runtime.errors import EXIT_FAILED
 
 logger = logging.getLogger(__name__)
 
-STARTED_BY_PARENT = "L1_REGRESSION_WORKER"  # environment variable: the end of stdin is that of the parent
+STARTED_BY_PARENT = "L1_REGRESSION_WORKER"  # environment variable: the end of stdin means that the parent has ended
 
 
 class WorkerProcesses:
-    """Processes with a name each, whose output is appended to a file each.
+    """Named processes, each with a file that its output is appended to.
 
     Parameters
     ----------
     commands : mapping of str to sequence of str
-        Command of each name.
+        Command of each process by name.
     folder : Path
-        For the files ``NAME.log``.
+        Folder of the files ``NAME.log``.
     environment : mapping of str to str
-        Variables besides those of this process.
+        Variables in addition to those of this process.
     """
 
     def __init__(self, commands: Mapping[str, Sequence[str]], folder: Path, environment: Mapping[str, str]):
@@ -36,7 +36,7 @@ class WorkerProcesses:
             self.start(name)
 
     def start(self, name: str) -> None:
-        """Start a process, for the first time or again. The end of its input tells it that this one is gone."""
+        """Start a process, for the first time or again; the end of its input tells it that the parent has ended."""
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 self._commands[name], stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._environment
@@ -44,21 +44,21 @@ class WorkerProcesses:
         logger.info("worker %s: process %d", name, self._processes[name].pid)
 
     def died(self) -> list[str]:
-        """Return the names of those that ended with an error or a signal."""
+        """Return the names of the processes that ended with an error or a signal."""
         return [name for name, process in self._processes.items() if process.poll()]
 
     def all_ended(self) -> bool:
-        """Return whether none is running."""
+        """Return whether no process is running."""
         return all(process.poll() is not None for process in self._processes.values())
 
     def last_output(self, name: str) -> str:
-        """Return how a process ended and the last line that it wrote."""
+        """Describe how a process ended, with the last line of its output."""
         lines = (self._folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
         code = self._processes[name].returncode
         return f"{f'signal {-code}' if code < 0 else f'exit code {code}'}, {lines[-1][:200] if lines else 'no output'}"
 
     def stop(self) -> None:
-        """End all."""
+        """End all processes."""
         for process in self._processes.values():
             process.kill()
         for process in self._processes.values():
@@ -66,7 +66,7 @@ class WorkerProcesses:
 
 
 def end_with_parent() -> None:
-    """End this process as soon as that which has started it as one of `WorkerProcesses` is gone; else do nothing."""
+    """End this process when its parent ends, if it is one of `WorkerProcesses`; otherwise do nothing."""
 
     def watch() -> None:
         while os.read(0, 1):

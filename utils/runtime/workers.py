@@ -1,6 +1,6 @@
-"""Work in threads whose results come in order, so that the output does not depend on how many there are.
+"""Work in threads with results in order, so that the output does not depend on the number of threads.
 
-Threads serve where what costs time leaves Python's lock: compiled loops, random numbers and compression.
+Threads are faster only where the work releases Python's lock: compiled loops, random numbers and compression.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def worker_threads(n_workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Start threads; work that waits is dropped when the block ends with an error."""
+    """Start threads; pending work is dropped when the block ends with an error."""
     compile_in_threads()
     workers = ThreadPoolExecutor(n_workers)
     try:
@@ -31,7 +31,7 @@ def worker_threads(n_workers: int) -> Iterator[ThreadPoolExecutor]:
 def in_order(
     workers: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Apply a function to items in threads and give the results in the order of the items.
+    """Apply a function to items in threads, and yield the results in the order of the items.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def in_order(
     function : callable
     items : iterable
     ahead : int
-        Results that may wait, which bounds the memory.
+        Largest number of waiting results, which bounds the memory.
     """
     waiting: deque[Future[Result]] = deque()
     for item in items:

@@ -53,14 +53,14 @@ class TestFolder:
         assert [path.name for path in tmp_path.iterdir()] == ["out.partial"]
         with unfinished_folder(tmp_path / "out", {"a": (1, 2), "b": 0.1}) as folder:
             assert (folder / "file").read_text() == "begun"
-        assert "goes on with what an earlier run has done" in caplog.text
+        assert "resumes the work of an earlier run" in caplog.text
 
     def test_that_was_begun_for_something_else_starts_anew_and_says_so(self, tmp_path, caplog):
         caplog.set_level(logging.INFO)
         begin(tmp_path / "out", {"--seed": 1, "--loss": "mse"}, "file")
         with unfinished_folder(tmp_path / "out", {"--seed": 2, "--loss": "mse"}) as folder:
             assert not (folder / "file").exists()
-        assert f"{tmp_path / 'out.partial'}: was begun with another --seed; all starts anew" in caplog.text
+        assert f"{tmp_path / 'out.partial'}: was begun with another --seed; starts again" in caplog.text
 
     def test_when_whole_knows_what_it_was_made_for(self, tmp_path):
         assert finished_for(tmp_path / "out") == {}
