@@ -25,8 +25,10 @@ for number in set(signals.SIGNALS) - set(signals.handled()):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, so that all processes end at about the same time."""
-    items.sort(key=lambda item: item.path.parent.name != "pipeline")
+    """Begin with the workflow and other files with long tests, so that all processes end at about the same time."""
+    marks = ("slow", "faults", "farm")
+    long_files = {item.path for item in items if any(item.get_closest_marker(mark) for mark in marks)}
+    items.sort(key=lambda item: (item.path.parent.name != "pipeline", item.path not in long_files))
 
 
 @pytest.fixture(scope="session")
