@@ -216,6 +216,7 @@ def test_figures_of_a_notebook_are_shown_as_before(notebook, expected, monkeypat
     assert os.environ["MPLBACKEND"] == expected
 
 
+@pytest.mark.slow
 def test_settings_for_other_programs_change_nothing(settings_for_others):
     folder, variables = settings_for_others
     create = ["create_L1regression_data.py", "--input=A=events.h5", "--train_output=train.h5", "--test_output=test.h5"]

@@ -29,6 +29,7 @@ def arguments(student_dir, data, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_whole_output(arguments, tmp_path):
     assert main(arguments("--rtl_events", "120", "--clock_period", "4", "--chunk_size", "128", "--hls", "1")) == 0
     folder = tmp_path / "firmware"

@@ -14,6 +14,8 @@ from nn.devices import strategy_of
 from nn.prediction import predict
 from nn.teacher import load_teacher
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 # Each batch is summed in two parts, and 21 steps of Adam go on with numbers that are off by some 40 roundings of 1e-7.
 RTOL = 1e-4

@@ -25,6 +25,8 @@ from utils.training.options import EventSplit
 from utils.training.records import read_training
 from utils.training.training_graphs import read_training_graphs
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = {"QCD": np.arange(1, 501), "W": np.arange(1001, 1301)}
 NOT_RANDOM = [f"--{name}=0" for name in ("jet_scale_width", "jet_resolution_factor", "muon_resolution")]
 NOT_RANDOM += ["--egamma_resolution=0"]

@@ -201,6 +201,7 @@ class TestKeys:
         assert counts(finished, CONFIG) == {}
 
     @pytest.mark.parametrize(("key", "value", "expected"), CHANGES, ids=[f"{key}={value}" for key, value, _ in CHANGES])
+    @pytest.mark.slow
     def test_a_changed_value_runs_just_what_depends_on_it(self, key, value, expected, finished):
         assert counts(finished, changed(key, value)) == expected
         shutil.rmtree(finished / "other", ignore_errors=True)
