@@ -104,3 +104,15 @@ def test_no_folders_import_each_other_in_a_circle():
 )
 def test_a_package_does_without_a_library(package, library):
     assert importers(package, library) == []
+
+
+def test_tests_mirror_the_tree():
+    tests = ROOT / "tests"
+    places = {path.with_suffix("") for folder in ("utils", "nn") for path in (ROOT / folder).rglob("*")}
+    alone = [
+        str(path)
+        for folder in ("utils", "nn")
+        for path in (tests / folder).rglob("test_*.py")
+        if ROOT / path.relative_to(tests).parent / path.stem.removeprefix("test_") not in places
+    ]
+    assert alone == []

@@ -6,6 +6,7 @@ Scripts stand for interpreters, so that nothing is installed.
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,24 @@ def test_a_wrong_number_of_processors_is_named(checkout, cores):
 def test_nothing_but_an_environment_of_the_project_is_made_anew(checkout, venv):
     checkout.add_python("python3", "3.11.7")
     assert f"VENV={venv}: expected a name in this folder that begins with .venv" in checkout.error(f"VENV={venv}")
+
+
+class TestTargets:
+    @staticmethod
+    def command(checkout, *arguments, target):
+        """Return the last command that make would run."""
+        return checkout.make("--dry-run", *arguments, target=target).stdout.splitlines()[-1]
+
+    def test_quick_tests_are_those_without_a_marker(self, checkout):
+        markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+        names = " or ".join(marker.partition(":")[0] for marker in markers)
+        for target in ("test-quick", "numerics"):
+            assert f'-m "not ({names})"' in self.command(checkout, target=target)
+
+    def test_quick_tests_are_all_or_some(self, checkout):
+        assert self.command(checkout, target="test-quick").endswith(" tests")
+        assert self.command(checkout, "TESTS=tests/nn", target="test-quick").endswith(" tests/nn")
+
+    def test_all_tests_have_two_processes_more_than_cores(self, checkout):
+        assert " --numprocesses $((4 + 2)) " in self.command(checkout, "CORES=4", target="test")
+        assert " -m " not in self.command(checkout, target="test").partition(" pytest ")[2]
