@@ -24,7 +24,7 @@ LEVELS = (
     ("utils.training",),
     ("utils.predictions", "utils.evaluation"),
     ("nn.compat",),
-    ("nn.layers", "nn.losses", "nn.metrics", "nn.devices", "nn.ranges", "nn.attention"),
+    ("nn.tensors", "nn.layers", "nn.losses", "nn.metrics", "nn.devices", "nn.ranges", "nn.attention"),
     ("nn.teacher", "nn.student"),
     ("nn.prediction", "nn.trained"),
     ("nn.training",),
