@@ -38,7 +38,7 @@ class TestModules:
     def test_of_the_training_are_with_the_network_that_it_imports_late(self):
         found = imported_modules(ROOT / "train_teacher.py")
         assert {ROOT / "nn" / name for name in ("layers.py", "losses.py", "teacher.py")} <= {*found}
-        assert ROOT / "utils" / "simulation" / "smearing.py" in found  # through the plots
+        assert ROOT / "utils" / "event_layout.py" in found  # through the graphs
         assert ROOT / "utils" / "simulation" / "detector.py" not in found
 
     @pytest.mark.parametrize("script", ["train_teacher", "train_student"])
