@@ -12,7 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 
 import utils.runtime.environment  # noqa: F401
 
 # isort: split
-import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -33,9 +32,9 @@ from utils.plotting.training import draw_history
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules
-from utils.runtime.options import neutral, parse, part
+from utils.runtime.options import parse, part
 from utils.runtime.paths import refuse_inputs_in
-from utils.runtime.provenance import provenance, sha256
+from utils.runtime.provenance import sha256
 from utils.runtime.text_files import write_json
 from utils.steps.train_student import Options
 from utils.training.records import (
@@ -47,6 +46,7 @@ from utils.training.records import (
     read_graphs,
     read_training,
     say_finished,
+    training_inputs,
     training_record,
     warn_of_few_events,
 )
@@ -61,24 +61,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_student")
 
+LIBRARIES = ("hgq", "keras", "numpy", "tensorflow")
+
 
 def parse_args(argv: Sequence[str] | None = None) -> Options:
     """Read the command line."""
     return parse(Options, __doc__, argv)
 
 
-def dependencies(options: Options) -> dict[str, Any]:
-    """Return all that a training depends on: one that was begun for something else is not resumed."""
-    made_by = provenance(options)
-    flags = {name: value for name, value in made_by["arguments"].items() if name not in neutral(Options)}
+def student_training_inputs(options: Options) -> dict[str, Any]:
+    """Return all that the training of a student depends on."""
     script_file = Path(__file__)
-    return {
-        **{f"--{name}": value for name, value in flags.items()},
-        "--input": sha256(options.input),
-        "--teacher": sha256(options.teacher / MODEL_FILE) if options.teacher else None,
-        "code": sha256(script_file, *numeric_modules(script_file)),
-        "versions": {name: made_by["versions"][name] for name in ("hgq", "keras", "numpy", "tensorflow")},
-    }
+    code = [script_file, *numeric_modules(script_file)]
+    contents = {"--teacher": sha256(options.teacher / MODEL_FILE) if options.teacher else None}
+    return training_inputs(options, code, LIBRARIES, contents)
 
 
 def load_teacher(folder: Path, variable: str) -> "Loaded":
@@ -180,7 +176,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
     creator, scales = graph_creator(options.variable), part(options, HardwareScales)
     inputs, shape = StudentInputs(creator, scales), hyperparameters(options, scales)
     targets = distillation_targets(teacher, n_features) if teacher else None
-    configuration = json.loads(json.dumps(dependencies(options)))
+    configuration = student_training_inputs(options)
     if is_finished(options.output, configuration) and not options.force:
         say_finished(options.output)
         return

@@ -11,7 +11,6 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 
 import utils.runtime.environment  # noqa: F401
 
 # isort: split
-import json
 import logging
 import shutil
 import time
@@ -30,9 +29,8 @@ from utils.plotting.training import draw_history, draw_trials
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules
-from utils.runtime.options import declared, neutral, parse
+from utils.runtime.options import declared, parse
 from utils.runtime.paths import refuse_inputs_in
-from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.whole_files import whole_file
 from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
@@ -45,6 +43,7 @@ from utils.training.records import (
     is_finished,
     read_graphs,
     say_finished,
+    training_inputs,
     training_record,
     warn_of_few_events,
 )
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("train_teacher")
 
+LIBRARIES = ("keras", "keras_tuner", "numpy", "tensorflow")
 # Flags on which the final fit depends, but neither the search nor its trials.
 FINAL_FIT = tuple(option.name for option in declared(FinalFitOptions))
 
@@ -112,20 +112,9 @@ def build_hypermodel(options: Options, creator: GraphCreator, graphs: TrainingGr
 
 
 def search_inputs(options: Options, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
-    """Return all that a search depends on: only a search that was begun for the same is continued.
-
-    The code is that of the modules which compute numbers. This script only calls them.
-    """
-    made_by, left_out = provenance(options), (*neutral(Options), *FINAL_FIT)
-    flags = {name: value for name, value in made_by["arguments"].items() if name not in left_out}
-    inputs = {
-        **{f"--{name}": value for name, value in flags.items()},
-        "--hyperparameters": asdict(fixed) if fixed else None,
-        "--input": sha256(options.input),
-        "code": sha256(*numeric_modules(SCRIPT)),
-        "versions": {name: made_by["versions"][name] for name in ("keras", "keras_tuner", "numpy", "tensorflow")},
-    }
-    return json.loads(json.dumps(inputs))
+    """Return all that a search depends on; the code is that of the modules which compute numbers."""
+    contents = {"--hyperparameters": asdict(fixed) if fixed else None}
+    return training_inputs(options, numeric_modules(SCRIPT), LIBRARIES, contents, FINAL_FIT)
 
 
 def search(

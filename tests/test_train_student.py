@@ -109,7 +109,7 @@ def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, capl
     assert (student / "training.json").stat() == before
     for word in ("--force", "--alpha=0.4"):
         args = train_student.parse_args([*words, word])
-        assert is_finished(student, json.loads(json.dumps(train_student.dependencies(args)))) == (word == "--force")
+        assert is_finished(student, train_student.student_training_inputs(args)) == (word == "--force")
 
 
 def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_file, tmp_path):

@@ -1,8 +1,8 @@
 """What a training leaves in its folder, and what others have to know of it."""
 
-import argparse
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from utils.formats.fingerprints import FINGERPRINTS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareScales
-from utils.runtime.arguments import named_numbers, number
 from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
-from utils.runtime.provenance import provenance
+from utils.runtime.options import neutral
+from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json
 from utils.training.loss_weights import LossWeights
 from utils.training.options import TrainingOptions
@@ -53,27 +53,43 @@ class Training:
     target: str
 
 
-def add_loss_weights(args: argparse.ArgumentParser) -> None:
-    """Add the flags that say what an event counts in the loss of a training."""
-    args.add_argument(
-        "--weight_power",
-        type=number(float, 0),
-        default=1.0,
-        help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all of a process the same",
-    )
-    args.add_argument(
-        "--sampled_spectrum",
-        type=int,
-        choices=(0, 1),
-        default=1,
-        help="1: train on the spectrum that the selective sampling made, with the weights that events had before it; "
-        "0: on the physical one, with weights over the keep probability",
-    )
-    args.add_argument(
-        "--process_shares",
-        type=named_numbers,
-        help="share of processes in the loss, up to a common factor, such as QCD=4; 1 of those that are not named",
-    )
+def training_inputs(
+    options: TrainingOptions,
+    code: Sequence[Path],
+    libraries: Sequence[str],
+    contents: Mapping[str, Any],
+    left_out: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return all that a training depends on: only a training that was begun for the same is continued.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+        The value of each flag counts, unless no number of the results depends on it.
+    code : sequence of Path
+        Modules.
+    libraries : sequence of str
+        Their versions count.
+    contents : mapping of str to object
+        Flags that name a file of which the content counts, and this content or its hash.
+    left_out : collection of str
+        More flags that do not count.
+
+    Returns
+    -------
+    dict
+        Of the types of JSON.
+    """
+    made_by, without = provenance(options), {*neutral(type(options)), *left_out}
+    flags = {f"--{name}": value for name, value in made_by["arguments"].items() if name not in without}
+    inputs = {
+        **flags,
+        "--input": sha256(options.input),
+        **contents,
+        "code": sha256(*code),
+        "versions": {name: made_by["versions"][name] for name in libraries},
+    }
+    return json.loads(json.dumps(inputs))
 
 
 def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
