@@ -257,3 +257,17 @@ def test_links_to_other_sites_are_well_formed(page):
     )
     for link in ("".join(pair) for pair in links):
         assert re.fullmatch(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w.,~%#?=&:+/-]*)?", link), link
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
+def test_files_of_the_project_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:utils|nn|tests|docs|benchmarks|envs|profiles)/[\w./-]+)`", page.read_text())
+    assert [name for name in named if "SCRIPT" not in name and not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
+def test_modules_of_the_project_that_a_page_names_exist(page):
+    for name in re.findall(r"`((?:utils|nn|benchmarks)(?:\.\w+)+)`", page.read_text()):
+        place = ROOT.joinpath(*name.split("."))
+        if not (place.is_dir() or place.with_suffix(".py").exists()):
+            assert re.search(rf"\b{place.name}\b", place.parent.with_suffix(".py").read_text()), name
