@@ -14,7 +14,7 @@ import utils.runtime.environment  # noqa: F401
 # isort: split
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from utils.cutflow import READ, Cutflow, StepCounter
 from utils.event_layout import EVENT_MET, PT
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import EventsFile, check_events_files, refuse_mixture
-from utils.formats.l1_files import new_l1_file
+from utils.formats.l1_files import L1Writer, new_l1_file
 from utils.formats.les_houches import refuse_shared_events
 from utils.l1_events import L1Events
 from utils.processes import is_process_name
@@ -55,7 +55,7 @@ def parse_args(argv: Sequence[str] | None = None) -> Options:
 
 
 def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
-    """Find and check the files of each process, in the order of the processes given and of the file names."""
+    """Find and check the files of each process, in the order of the flags and of the file names."""
     paths: dict[str, list[str]] = {}
     for text in inputs:
         name, equals, pattern = text.partition("=")
@@ -65,15 +65,15 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         if not found:
             raise missing_error(pattern) if Path(pattern).is_symlink() else UserError(f"--input {text}: no such file")
         paths.setdefault(name, []).extend(found)
-    for name, of_process in paths.items():
-        twice = [path for path in of_process if of_process.count(path) > 1]
-        if twice:
-            raise UserError(f"--input: {twice[0]} is given twice for process {name}")
-    files = {name: check_events_files(of_process) for name, of_process in paths.items()}
-    refuse_mixture({f"process {name} ({of_process[0].path})": of_process[0] for name, of_process in files.items()})
+    for name, found in paths.items():
+        repeated = [path for path in found if found.count(path) > 1]
+        if repeated:
+            raise UserError(f"--input: {repeated[0]} is given twice for process {name}")
+    files = {name: check_events_files(found) for name, found in paths.items()}
+    refuse_mixture({f"process {name} ({found[0].path})": found[0] for name, found in files.items()})
     for process_files in files.values():
         refuse_duplicates(process_files)
-    all_files = [file for of_process in files.values() for file in of_process]
+    all_files = [file for process_files in files.values() for file in process_files]
     for again, first in find_duplicates(all_files):
         logger.warning(
             "%s: has the events of %s, which is of another process: training events are test events too",
@@ -85,12 +85,12 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
 
 
 def split(seed: int, process: str, start: int, stop: int, test_fraction: float) -> np.ndarray:
-    """Say which of the events [start, stop) of a process are test events."""
+    """Return which of the events [start, stop) of a process are test events, bool."""
     return uniforms(seed, "split", process, start, stop) < test_fraction
 
 
 def draw_response(response: L1Response, folder: Path) -> None:
-    """Draw the jet response; the only place that needs matplotlib, whose import takes a second."""
+    """Draw the jet response; matplotlib is imported here only, which takes a second."""
     from utils.plotting.l1_response import draw_jet_resolution, draw_jet_scale
     from utils.plotting.style import save
 
@@ -100,7 +100,7 @@ def draw_response(response: L1Response, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some events of a file: its rows [start, stop), of which the first is event `number` of its process."""
+    """Rows [start, stop) of a file; the first of them is event `number` of its process."""
 
     file: EventsFile
     start: int
@@ -109,7 +109,7 @@ class Piece:
 
 
 def pieces(files: Sequence[EventsFile], chunk_size: int) -> Iterator[Piece]:
-    """Divide the files of a process."""
+    """Divide the files of a process into pieces."""
     first = 0
     for file in files:
         for start in range(0, file.n_events, chunk_size):
@@ -119,7 +119,7 @@ def pieces(files: Sequence[EventsFile], chunk_size: int) -> Iterator[Piece]:
 
 @dataclass(frozen=True)
 class Process:
-    """A process and how its events are divided: `n_train` and `n_test` of them."""
+    """A process with `n_train` training events and `n_test` test events."""
 
     name: str
     process_id: int
@@ -155,7 +155,7 @@ class Process:
         return cls(name, process_id, files, n_events - n_test, n_test)
 
     def refuse_no_cross_section(self, sums: np.ndarray) -> None:
-        """Refuse a process whose training or test events have weights that sum to 0 or less, so that it has no rate."""
+        """Refuse a process without a rate: its training or test weights sum to 0 or less."""
         for sample, n_events, total in zip(("training", "test"), (self.n_train, self.n_test), sums, strict=True):
             if n_events and not total > 0:
                 raise UserError(
@@ -169,8 +169,8 @@ def smear(
 ) -> tuple[L1Events, L1Events]:
     """Smear events and divide them into training and test events.
 
-    Each file's weights sum to the cross section, so that a file of n of the N events of its process counts n/N; and
-    so do the weights of the training and of the test events, each of which stand for all.
+    The weights of each file sum to the cross section, so a file with n of the N events of its process counts n/N. The
+    weights of the training events sum to the cross section as well, and so do those of the test events.
     """
     particles, weights = piece.file.rows(piece.start, piece.stop)
     in_test = split(seed, process.name, piece.number, piece.number + len(particles), test_fraction)
@@ -197,13 +197,39 @@ def smear(
     return events[:n_train], events[n_train:]
 
 
+def smear_process(
+    process: Process,
+    response: L1Response,
+    options: Options,
+    workers: Executor,
+    outputs: Mapping[str, L1Writer | None],
+    counter: StepCounter,
+) -> None:
+    """Smear the events of a process, write them to the outputs of both samples, and count them."""
+    smear_piece = functools.partial(
+        smear, process=process, response=response, seed=options.seed, test_fraction=options.test_fraction
+    )
+    sums = np.zeros(2)
+    with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
+        smeared = in_order(workers, smear_piece, pieces(process.files, options.chunk_size), 2 * options.workers)
+        for samples in smeared:
+            for (name, output), events in zip(outputs.items(), samples, strict=True):
+                if output is not None:
+                    output.append(events)
+                counter.add(name, events.ids)
+            sums += [events.weights.sum(dtype=np.float64) for events in samples]
+            bar.update(sum(map(len, samples)))
+    process.refuse_no_cross_section(sums)
+    counter.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
+
+
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Smear, split and write."""
     options = parse_args(argv)
     response = l1_response(options)
     inputs = find_inputs(options.input)
-    files = [file for of_process in inputs.values() for file in of_process]
+    files = [file for process_files in inputs.values() for file in process_files]
     tables = (
         getattr(options, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward")
     )
@@ -228,22 +254,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             counter = StepCounter(names, ["training", "test"])
             for process in processes:
-                one = functools.partial(
-                    smear, process=process, response=response, seed=options.seed, test_fraction=options.test_fraction
-                )
-                sums = np.zeros(2)
-                with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
-                    smeared = in_order(workers, one, pieces(process.files, options.chunk_size), 2 * options.workers)
-                    for train_events, test_events in smeared:
-                        if train is not None:
-                            train.append(train_events)
-                        test.append(test_events)
-                        counter.add("training", train_events.ids)
-                        counter.add("test", test_events.ids)
-                        sums += [part.weights.sum(dtype=np.float64) for part in (train_events, test_events)]
-                        bar.update(len(train_events) + len(test_events))
-                process.refuse_no_cross_section(sums)
-                counter.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
+                smear_process(process, response, options, workers, {"training": train, "test": test}, counter)
             before = Cutflow.merged({name: [file.cutflow for file in files] for name, files in inputs.items()})
             cutflow = counter.append_to(before, "create_L1regression_data")
             if train is not None:
