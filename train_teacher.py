@@ -1,7 +1,7 @@
 """Train the teacher: search the hyperparameters of the graph attention network, then fit the best ones.
 
-Reads an L1 regression file. With --hyperparameters the search is left out and the network is trained with fixed values.
-Killed at any moment, the same command goes on where it stood; when all is done, it does nothing.
+Reads an L1 regression file. With --hyperparameters there is no search: the network is trained with fixed values. The
+same command continues after a kill at any moment. If everything is done, it does nothing.
 """
 
 import os
@@ -61,7 +61,7 @@ LIBRARIES = ("keras", "keras_tuner", "numpy", "tensorflow")
 # Flags on which the final fit depends, but neither the search nor its trials.
 FINAL_FIT = tuple(option.name for option in declared(FinalFitOptions))
 
-# What a search leaves. The table comes last: its presence tells that the search is over.
+# Results of a search. The table comes last: its presence means that the search is over.
 SEARCH_RESULTS = ("trials", "tensorboard/search", "trials.png", "trials.pdf", "trials.csv")
 
 SCRIPT = Path(__file__)
@@ -271,14 +271,14 @@ def train_and_record(options: Options, command: Sequence[str], creator: GraphCre
 
     fixed = read_hyperparameters(options.hyperparameters) if options.hyperparameters else None
     keras.utils.set_random_seed(options.seed)
-    made_for = search_inputs(options, fixed)
-    whole = {**made_for, **{f"--{name}": getattr(options, name) for name in FINAL_FIT}}
+    dependencies = search_inputs(options, fixed)
+    whole = {**dependencies, **{f"--{name}": getattr(options, name) for name in FINAL_FIT}}
     finished = is_finished(options.output, whole)
     if finished and not options.force:
         say_finished(options.output)
         return
-    with unfinished_folder(options.output, made_for, whole) as folder:
-        if not finished and not (folder / "trials.csv").exists() and has_search(options.output, made_for):
+    with unfinished_folder(options.output, dependencies, whole) as folder:
+        if not finished and not (folder / "trials.csv").exists() and has_search(options.output, dependencies):
             copy_search(options.output, folder)
         scratch = folder / SCRATCH if options.use_generator else None
         graphs = read_graphs(options, data, creator, scratch)
@@ -288,7 +288,7 @@ def train_and_record(options: Options, command: Sequence[str], creator: GraphCre
             model, history = train(options, command, hypermodel, fixed, graphs, folder)
         except (RuntimeError, keras_tuner.errors.FatalError) as error:
             raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
-        record = training_record(options, TEACHER, creator, graphs, events, made_for) | {
+        record = training_record(options, TEACHER, creator, graphs, events, dependencies) | {
             "metric_thresholds": options.metric_thresholds,
             "mean": hypermodel.mean,
             "variance": hypermodel.variance,
@@ -306,7 +306,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     refuse_inputs_in(options.output, options.input, *fixed)
     data = L1Dataset.check(options.input)
 
-    from nn.devices import strategy_of
+    from nn.devices import distribution_strategy
     from nn.losses import get_loss
     from nn.search.tuner import ProcessUsedUp
 
@@ -319,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ValueError as error:
         raise UserError(f"--loss_function: {error}") from None
     try:
-        strategy_of(options.devices)
+        distribution_strategy(options.devices)
     except ValueError as error:
         raise UserError(f"--devices: {error}") from None
     command = [sys.executable, str(Path(__file__).resolve()), *(sys.argv[1:] if argv is None else argv)]

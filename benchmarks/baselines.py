@@ -201,7 +201,7 @@ def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "kera
     import keras
 
     from nn.layers import SumRealNodes
-    from nn.teacher import TeacherHyperparameters, correction_of, node_inputs
+    from nn.teacher import TeacherHyperparameters, correction_output, node_inputs
 
     hyperparameters = TeacherHyperparameters()
     names, log_features = hypermodel.feature_names, hypermodel.log_features
@@ -209,7 +209,7 @@ def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "kera
     for _ in range(layers):
         x = keras.layers.Dense(units, hyperparameters.activation)(x)
     event = SumRealNodes()(x, mask=real)
-    return keras.Model(features, correction_of(event, features, hyperparameters, names, log_features))
+    return keras.Model(features, correction_output(event, features, hyperparameters, names, log_features))
 
 
 BASELINES: dict[str, Callable[[Training], Baseline]] = {

@@ -1,4 +1,4 @@
-"""What a trained network looks at: the weights of its attention."""
+"""Attention weights of a trained network."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from nn.layers import GraphAttention
 
 
-def attention_of(model: keras.Model, features: np.ndarray) -> list[np.ndarray]:
+def attention_weights(model: keras.Model, features: np.ndarray) -> list[np.ndarray]:
     """Compute the attention of each graph attention layer, as in a prediction.
 
     Parameters
@@ -19,8 +19,8 @@ def attention_of(model: keras.Model, features: np.ndarray) -> list[np.ndarray]:
     Returns
     -------
     list of np.ndarray, each of shape (n_events, n_heads, n_nodes, n_nodes), float32
-        One for each layer, from the first to the last. Element (i, j) is the attention of node i to node j: rows of
-        real nodes sum to 1, rows and columns of empty ones are zero.
+        One for each layer, from the first to the last. Element (i, j) is the attention of node i to node j. Rows of
+        real nodes sum to 1; rows and columns of empty nodes are zero.
 
     Raises
     ------

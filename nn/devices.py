@@ -14,7 +14,7 @@ from nn.compat.keras import PACKAGE, BuiltModel
 
 
 def devices_for_training(n_devices: int) -> list[str]:
-    """Name the devices to train on: GPUs, or logical CPU devices where there is no GPU.
+    """Return the names of the devices to train on: GPUs, or logical CPU devices without a GPU.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def devices_for_training(n_devices: int) -> list[str]:
 
 
 @functools.cache  # two strategies in one process would mix up their exchanges
-def strategy_of(n_devices: int) -> tf.distribute.Strategy:
+def distribution_strategy(n_devices: int) -> tf.distribute.Strategy:
     """Return the strategy in whose scope a model for so many devices is built; TensorFlow's default for one device.
 
     Raises

@@ -9,7 +9,7 @@ import keras
 import keras_tuner
 
 from nn.compat.keras import DividedAdam
-from nn.devices import DividedModel, strategy_of
+from nn.devices import DividedModel, distribution_strategy
 from nn.layers import (
     Correction,
     EventSum,
@@ -31,12 +31,12 @@ from utils.training.search_space import DEFAULT_SEARCH_SPACE, SearchSpace
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
 
-# Bias of the output at which softplus is 1: training starts from no correction, or from the typical sum.
+# Softplus of this bias is 1: training starts from no correction, or from a typical sum.
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
 
-# GeV, typical of events with a jet at L1. The first of these features that the nodes have is the sum that is corrected.
+# GeV, typical of events with a jet at L1. The first of these that is a feature of the nodes is the sum to correct.
 SUM_UNITS = {"met": 16.0, "ht": 64.0}
-LEAST_SUM = 0.5  # GeV, a step of the trigger's hardware: what a smaller sum of L1 counts as in a factor
+LEAST_SUM = 0.5  # GeV, a step of the hardware: smaller sums of L1 count as this in a factor
 
 
 def sample_hyperparameters(
@@ -95,7 +95,7 @@ def node_inputs(
     variance: Sequence[float],
     log_features: Sequence[str],
 ) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
-    """Begin a network: its input, which nodes are real, and what it knows of each node. Arguments: `build_teacher`."""
+    """Begin a network: its input, the mask of real nodes, the features of the nodes. Arguments: `build_teacher`."""
     _check_features(feature_names, mean, variance)
     if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
         raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
@@ -117,14 +117,14 @@ def node_inputs(
     return features, real, x
 
 
-def correction_of(
+def correction_output(
     x: keras.KerasTensor,
     features: keras.KerasTensor,
     hyperparameters: TeacherHyperparameters,
     feature_names: Sequence[str],
     log_features: Sequence[str],
 ) -> keras.KerasTensor:
-    """End a network: from what it knows of the event, shape (batch, width), to the correction, shape (batch, 1)."""
+    """End a network: from features of the event, shape (batch, width), to the correction, shape (batch, 1)."""
     regularizer = keras.regularizers.L2(L2)
     for number, units in enumerate(hyperparameters.readout, start=1):
         x = keras.layers.Dense(
@@ -164,7 +164,7 @@ def build_teacher(
     feature_names : sequence of str
         Names of the input features in their order: "pt" first, "pid", if present, last.
     mean, variance : sequence of float
-        Of each feature but "pid" over real objects, after whatever transformation the input has undergone.
+        Of each feature but "pid" over real objects, after the logarithm of log features.
     log_features : sequence of str
         Features that are log(x + 1).
 
@@ -193,12 +193,12 @@ def build_teacher(
         x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
 
     x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
-    correction = correction_of(x, features, hyperparameters, feature_names, log_features)
+    correction = correction_output(x, features, hyperparameters, feature_names, log_features)
     return keras.Model(features, correction, name="teacher")
 
 
 class TeacherHyperModel(keras_tuner.HyperModel):
-    """Compiled teachers, of the hyperparameters of a tuner's trial or of fixed ones.
+    """Compiled teachers, with the hyperparameters of a trial or with fixed ones.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
         self.search_space = search_space
-        self._strategy = strategy_of(devices)
+        self._strategy = distribution_strategy(devices)
 
     @classmethod
     def from_moments(
@@ -287,9 +287,9 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             optimizer=adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
-            jit_compile=False,  # XLA compiles anew for each number of nodes, which takes longer than most trainings
+            jit_compile=False,  # XLA would compile for each number of nodes, which takes longer than most trainings
         )
-        # A trial that the search goes on with finds the state of its optimizer only in one that is built.
+        # Only an optimizer that is built can take the state of an earlier trial.
         model.optimizer.build(model.trainable_variables)
 
 

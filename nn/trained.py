@@ -1,4 +1,4 @@
-"""Trained models, of either kind, as the evaluation uses them."""
+"""Trained teachers and students, as the evaluation uses them."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from nn.attention import attention_of
+from nn.attention import attention_weights
 from nn.prediction import predict
 from nn.teacher import load_teacher
 from utils.data_processing import GraphCreator
@@ -23,8 +23,8 @@ from utils.runtime.paths import missing_error, unreadable_error
 from utils.training.records import MODEL_FILE, STUDENT, Training
 
 MOST_METADATA = 10_000  # bytes
-LOADING_BYTES = 1 << 30  # that Keras may take for a model, whatever numbers of units its configuration names
-LARGEST_OUTPUT = 1 << 17  # of a layer, numbers an event
+LOADING_BYTES = 1 << 30  # limit of the memory to load a model, whatever its configuration
+LARGEST_OUTPUT = 1 << 17  # numbers per event, of a layer
 
 Attention = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -36,11 +36,11 @@ class Loaded:
     Attributes
     ----------
     network : keras.Model
-        As it was trained.
+        The network itself.
     model : Model
-        What gives its corrections.
+        Its predictions.
     attention : callable or None
-        Of a teacher, what gives for each layer the attention.
+        Attention weights of each layer from features; None for a student.
     """
 
     network: keras.Model
@@ -59,19 +59,19 @@ def load_trained(training: Training) -> Loaded:
             network = _load_student(path) if training.kind == STUDENT else _load_teacher(path, training.creator)
             _refuse_large_outputs(network)
     except Exception as error:  # a damaged file fails in many ways
-        raise unreadable_error(path, error, _what_is_wrong(path, error)) from None
+        raise unreadable_error(path, error, _loading_problem(path, error)) from None
     if training.student_inputs is None:
         model = Model(training.creator.features, functools.partial(predict, network))
-        return Loaded(network, model, functools.partial(attention_of, network))
+        return Loaded(network, model, functools.partial(attention_weights, network))
     from nn.student import student_model
 
     return Loaded(network, student_model(network, training.student_inputs), None)
 
 
-def _what_is_wrong(path: Path, error: Exception) -> str:
-    """Say why a model cannot be loaded: the version of Keras that wrote it, if that is another, or the error."""
+def _loading_problem(path: Path, error: Exception) -> str:
+    """Return why a model cannot be loaded: another version of Keras that wrote it, or the error."""
     text = " ".join(str(error).split())[:300]
-    written_by = _keras_of(path)
+    written_by = _keras_version(path)
     if written_by in (None, keras.__version__):
         return f"not a readable model ({text})"
     return (
@@ -80,18 +80,18 @@ def _what_is_wrong(path: Path, error: Exception) -> str:
     )
 
 
-def _keras_of(path: Path) -> str | None:
-    """Return the version of Keras that wrote a model, if the file says so."""
+def _keras_version(path: Path) -> str | None:
+    """Return the version of Keras that wrote a model; None if the file has none."""
     try:
         with zipfile.ZipFile(path) as file, file.open("metadata.json") as metadata:
             version = json.loads(metadata.read(MOST_METADATA))["keras_version"]
-    except Exception:  # whatever bytes may be there
+    except Exception:  # the file may hold any bytes
         return None
     return version[:40] if isinstance(version, str) and version.isprintable() else None
 
 
 def _refuse_large_outputs(network: keras.Model) -> None:
-    """Refuse a network that makes more of an event than memory has room for in a batch."""
+    """Refuse a network with an output of a layer that would not fit into memory for a batch."""
     for layer in network.layers:
         for output in keras.tree.flatten(layer.output):
             size = math.prod(length or N_SLOTS for length in output.shape[1:])
@@ -102,7 +102,7 @@ def _refuse_large_outputs(network: keras.Model) -> None:
 
 
 def _event_features(network: keras.Model) -> keras.KerasTensor:
-    """Return what a teacher knows of an event before its last dense layer."""
+    """Return the input of the last dense layer of a teacher."""
     return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)][-1].input
 
 
@@ -112,21 +112,21 @@ def n_event_features(network: keras.Model) -> int:
 
 
 def with_event_features(teacher: Loaded) -> Model:
-    """Return what gives corrections and the features of events, shape (n_events, 1 + n_features), of a teacher."""
+    """Return a model of corrections and event features, shape (n_events, 1 + n_features), of a teacher."""
     network = teacher.network
     output = keras.layers.Concatenate()([network.output, _event_features(network)])
     return Model(teacher.model.inputs, functools.partial(predict, keras.Model(network.input, output)))
 
 
 def _load_student(path: Path) -> keras.Model:
-    """Load a student, whose libraries take seconds to import and are not needed for teachers."""
+    """Load a student. Its libraries take seconds to import, and teachers do not need them."""
     from nn.student import load_student
 
     return load_student(path)
 
 
 def _load_teacher(path: Path, creator: GraphCreator) -> keras.Model:
-    """Load a teacher and check that it is one for the graphs of a creator."""
+    """Load a teacher, and check that its input and output fit the graphs of a creator."""
     network = load_teacher(path)
     expected = (None, None, len(creator.feature_names)), (None, 1)
     if (network.input_shape, network.output_shape) != expected:

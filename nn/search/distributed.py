@@ -20,13 +20,13 @@ from utils.runtime.worker_processes import WorkerProcesses
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # of a trial whose worker dies, and of a worker that dies without a trial
+ATTEMPTS = 3  # for a trial whose worker dies, and for a worker that dies without a trial
 SECONDS_OF_SILENCE = 120  # after which a chief or a worker is given up for lost
 SECONDS_OF_A_BEAT = 2
 
 
 def chief_file(folder: Path) -> Path:
-    """Return the file in which the chief of a search says how to reach it."""
+    """Return the file with the address of the chief of a search."""
     return folder / SCRATCH / "chief.json"
 
 
@@ -58,7 +58,7 @@ class Chief:
         logger.info("search: chief at %s:%d", host, self._server.port)
 
     def wait(self, workers: WorkerProcesses) -> None:
-        """Wait for the end of the search, and start workers that died again."""
+        """Wait for the end of the search, and restart workers that died."""
         try:
             end = math.inf
             while time.monotonic() < end:
@@ -66,18 +66,18 @@ class Chief:
                 if self._oracle.failure:
                     raise self._oracle.failure
                 for name in workers.died():
-                    self._again(name, workers)
+                    self._restart(name, workers)
                 self._forget_silent_workers()
                 if self._server.has_no_more_trials and not self._oracle.busy_workers() and workers.all_ended():
                     if not self._oracle.tuner_ids:
                         break
-                    end = min(end, time.monotonic() + 5)  # others that wait for a trial ask within this time
+                    end = min(end, time.monotonic() + 5)  # other workers that wait for a trial ask within this time
         finally:
             chief_file(self._folder).unlink(missing_ok=True)
             self._server.stop()
 
-    def _again(self, name: str, workers: WorkerProcesses) -> None:
-        """Start a worker again; its trial goes on, unless it is the trial that kills workers."""
+    def _restart(self, name: str, workers: WorkerProcesses) -> None:
+        """Restart a worker. Its trial is resumed, unless that trial kills workers."""
         trial = self._oracle.running_trial(name)
         case = f"trial {trial}" if trial else name
         self._deaths[case] += 1
@@ -90,7 +90,7 @@ class Chief:
         workers.start(name)
 
     def _forget_silent_workers(self) -> None:
-        """Give away the trials of workers whose files have not changed for a while."""
+        """Free the trials of workers whose files have not changed for a while."""
         now = time.monotonic()
         for name in self._oracle.busy_workers():
             path = _beat_file(self._folder, name)
@@ -104,7 +104,7 @@ class Chief:
 
 
 def join(name: str, folder: Path) -> str:
-    """Become a worker: let KerasTuner find the chief, give signs of life, and end when the chief is another one.
+    """Become a worker: let KerasTuner find the chief, show that the process is alive, and end with the chief.
 
     Returns
     -------

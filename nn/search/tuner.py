@@ -1,4 +1,4 @@
-"""The trials of a search: each is a fit with its own seed, which a kill does not undo."""
+"""The trials of a search: fits with their own seeds that resume after a kill."""
 
 import gc
 import hashlib
@@ -25,7 +25,7 @@ from utils.training.options import SearchOptions
 
 logger = logging.getLogger(__name__)
 
-# TensorFlow keeps some 10 MB of each trial for good, whatever is cleared: a process hands over to a new one in time.
+# TensorFlow never frees some 10 MB of each trial, whatever is cleared: after so many trials a new process takes over.
 TRIALS_A_PROCESS = 20
 
 PATIENCE = 3  # epochs of a trial without a lower validation loss
@@ -34,7 +34,7 @@ PATIENCE = 3  # epochs of a trial without a lower validation loss
 def trial_seed(seed: int, values: dict[str, Any]) -> int:
     """Make the seed of a trial from that of the search and the trial's hyperparameters.
 
-    The number of a trial depends on the order in which others end; what it is does not.
+    The number of a trial would not do: it depends on the order in which other trials end.
     """
     names = sorted(name for name in values if not name.startswith("tuner/"))
     key = [seed, values.get("tuner/initial_epoch", 0), [[name, values[name]] for name in names]]
@@ -42,11 +42,11 @@ def trial_seed(seed: int, values: dict[str, Any]) -> int:
 
 
 class ProcessUsedUp(Exception):  # noqa: N818 no error
-    """The process has run as many trials as it may: a new one with the same command has to go on."""
+    """The process has run its share of trials: a new process with the same command continues."""
 
 
 class Tuner(StatelessTuner):
-    """Runs trials, each with a seed of its own, and goes on with a trial that was killed.
+    """Runs trials, each with its own seed, and resumes a trial that was killed.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class Tuner(StatelessTuner):
                 self._state(trial.trial_id),
                 initial_epoch=values["tuner/initial_epoch"],
             )
-        except OSError as error:  # a full disk is not the fault of the trial
+        except OSError as error:  # such as a full disk, which is not the fault of the trial
             raise keras_tuner.errors.FatalError(str(error)) from error
         losses = [*history.history["loss"], *history.history[OBJECTIVE]]
         if not all(math.isfinite(loss) for loss in losses):
@@ -169,7 +169,7 @@ def search_results(
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    """Describe a trial in one row of a table."""
+    """Return a trial as a row of a table."""
     values = trial.hyperparameters.values
     return {
         "trial": trial.trial_id,

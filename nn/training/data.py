@@ -11,7 +11,7 @@ from utils.training.batches import Batches
 
 
 def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> tf.data.Dataset:
-    """Make a data set for a model, whose number of nodes may differ from batch to batch.
+    """Make a data set for a model; the number of nodes may differ from batch to batch.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> t
     model : keras.Model
         Of one or several inputs.
     epochs : iterator of int
-        Numbers of the epochs, of which each pass over the data set takes the next.
+        Numbers of the epochs; each pass over the data set takes the next.
     """
     inputs, labels, weights = (
         tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
@@ -33,7 +33,7 @@ def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> t
 def fit(
     model: keras.Model, training: Batches, validation: Batches, initial_epoch: int = 0, **kwargs: Any
 ) -> keras.callbacks.History:
-    """Fit a compiled model; what else keras' ``fit`` takes is passed on."""
+    """Fit a compiled model; other arguments of keras' ``fit`` are passed on."""
     return model.fit(
         as_dataset(training, model, itertools.count(initial_epoch)),
         validation_data=as_dataset(validation, model, itertools.repeat(0)),

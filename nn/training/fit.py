@@ -19,14 +19,14 @@ OBJECTIVE = "val_loss"
 
 
 class ProgressLog(keras.callbacks.Callback):
-    """Show how far an epoch is and, at its end, the losses."""
+    """Show the progress of an epoch and, at its end, the losses."""
 
     def __init__(self, name: str, n_batches: int):
         super().__init__()
         self.name, self.n_batches = name, n_batches
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start to count batches."""
+        """Show no batch yet."""
         self._bar = progress(self.n_batches, f"{self.name}, epoch {epoch + 1}", "batches")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -41,7 +41,7 @@ class ProgressLog(keras.callbacks.Callback):
 
 
 def stopping_callbacks(patience: int) -> list[keras.callbacks.Callback]:
-    """Reduce the learning rate when the validation loss does not fall, and stop when that does not help."""
+    """Reduce the learning rate if the validation loss does not fall, and stop if that does not help."""
     return [
         keras.callbacks.ReduceLROnPlateau(OBJECTIVE, factor=0.3, patience=max(1, patience // 2), min_lr=1e-6),
         keras.callbacks.EarlyStopping(OBJECTIVE, patience=patience, restore_best_weights=True),

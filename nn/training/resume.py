@@ -1,4 +1,4 @@
-"""Fits that go on after the process was killed, as if nothing had happened."""
+"""Fits that resume after a kill, with the same result as without it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ from utils.training.batches import Batches
 class BestWeights(keras.callbacks.Callback):
     """Save the weights, and the optimizer's state, of the epoch of the lowest value of a quantity.
 
-    Keras' own file of weights is HDF5, which on a full disk cannot be closed.
+    Keras writes weights as HDF5, and cannot close such a file on a full disk.
 
     Parameters
     ----------
     path : Path
-        File to write, for :func:`load_best_weights`; it is whole at any moment.
+        File for :func:`load_best_weights`; it is whole at any moment.
     monitor : str
         Name of the quantity.
     """
@@ -32,29 +32,29 @@ class BestWeights(keras.callbacks.Callback):
         self.best = float("inf")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Save what is better than all before."""
+        """Save the weights if the quantity is lower than in all epochs before."""
         value = float((logs or {})[self._monitor])
         if value < self.best:
             self.best = value
-            write_state(self._path, {}, [np.asarray(variable) for variable in _trained(self.model)])
+            write_state(self._path, {}, [np.asarray(variable) for variable in _trained_variables(self.model)])
 
 
-def _trained(model: keras.Model) -> list[Any]:
-    """Return what a training changes, but for the states of random numbers."""
+def _trained_variables(model: keras.Model) -> list[Any]:
+    """Return the variables that a training changes, except the states of random numbers."""
     return [*model.weights, *model.optimizer.variables]
 
 
 def load_best_weights(model: keras.Model, path: Path) -> None:
-    """Give a compiled model what :class:`BestWeights` has saved of one made in the same way."""
+    """Give a compiled model the weights that :class:`BestWeights` saved of a model made in the same way."""
     kept = read_state(path)
     if kept is None:
         raise missing_error(path)
-    for variable, value in zip(_trained(model), kept[1], strict=True):
+    for variable, value in zip(_trained_variables(model), kept[1], strict=True):
         variable.assign(value)
 
 
-# What a callback has to remember from epoch to epoch: names of numbers and names of lists of weights. Keras' own
-# BackupAndRestore keeps the weights and the epoch only, so that patience and the best epoch would start anew.
+# State of callbacks between epochs: names of numbers and names of lists of weights. Keras' BackupAndRestore keeps only
+# weights and epoch, so patience and the best epoch would be lost.
 REMEMBERED: dict[type[keras.callbacks.Callback], tuple[tuple[str, ...], tuple[str, ...]]] = {
     keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ("best_weights",)),
     keras.callbacks.ReduceLROnPlateau: (("wait", "best", "cooldown_counter"), ()),
@@ -64,15 +64,15 @@ REMEMBERED: dict[type[keras.callbacks.Callback], tuple[tuple[str, ...], tuple[st
 
 
 class KeepState(keras.callbacks.Callback):
-    """Keep on disk, after each epoch, all that the rest of the fit depends on.
+    """Keep on disk, after each epoch, everything that the rest of the fit depends on.
 
-    These are the weights, the states of optimizer and random numbers, and what callbacks remember. It has to be the
-    last of the callbacks.
+    These are the weights, the states of the optimizer, of random numbers and of callbacks. It has to be the last of the
+    callbacks.
 
     Parameters
     ----------
     path : Path
-        File to keep it in.
+        File of the state.
     callbacks : sequence of keras.callbacks.Callback
         All others.
     """
@@ -89,7 +89,7 @@ class KeepState(keras.callbacks.Callback):
         return [*model.variables, *model.optimizer.variables]
 
     def restore(self, model: keras.Model, epochs: int) -> int | None:
-        """Give a model the state that was kept, and return the epoch with which to go on; None if nothing was kept."""
+        """Give a model the state that was kept, and return the epoch to resume with; None if nothing was kept."""
         kept = read_state(self._path)
         if kept is None:
             return None
@@ -101,7 +101,7 @@ class KeepState(keras.callbacks.Callback):
         return epochs if self._kept["stopped"] else self._kept["epochs_done"]
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Give the callbacks what they remembered, which they have just forgotten."""
+        """Give the callbacks their state, which Keras has just reset."""
         if self._kept is None:
             return
         arrays = iter(self._kept_arrays)
@@ -129,7 +129,7 @@ class KeepState(keras.callbacks.Callback):
 
 
 def _as_json(value: Any) -> Any:
-    """Return what a callback remembers in the types of JSON, which keeps all digits of a float."""
+    """Return the state of a callback in the types of JSON, which keeps all digits of a float."""
     if isinstance(value, dict):
         return {name: _as_json(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -146,7 +146,7 @@ def resumable_fit(
     state: Path,
     initial_epoch: int = 0,
 ) -> keras.callbacks.History:
-    """Fit a compiled model, going on with the epoch in which an earlier call for the same was killed.
+    """Fit a compiled model; resume with the epoch in which an earlier call with the same arguments was killed.
 
     Parameters
     ----------
@@ -156,14 +156,14 @@ def resumable_fit(
     epochs, initial_epoch : int
         As for keras' ``fit``.
     callbacks : sequence of keras.callbacks.Callback
-        Those that remember something have to be of a class in `REMEMBERED`, each at most once.
+        Those with a state have to be of a class in `REMEMBERED`, each at most once.
     state : Path
-        File that keeps the state. It stays, so that a call after the end of the fit does nothing but return.
+        File of the state. It stays after the fit, so a later call only returns the result.
 
     Returns
     -------
     keras.callbacks.History
-        Of all epochs, those before a kill included.
+        Of all epochs, including those before a kill.
     """
     history = keras.callbacks.History()
     keeper = KeepState(state, [*callbacks, history])

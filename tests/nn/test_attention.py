@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nn.attention import attention_of
+from nn.attention import attention_weights
 from nn.layers import GraphAttention
 from nn.teacher import TeacherHyperparameters, build_teacher
 from tests.rounding import EPSILON, assert_equal_but_for_rounding
@@ -60,7 +60,7 @@ def softmax_of_elu(layer, x):
 def test_rows_of_real_nodes_sum_to_1_and_padded_nodes_are_zero(teacher):
     features = random_features()
     real = features[:, :, 0] > 0
-    attention = attention_of(teacher, features)
+    attention = attention_weights(teacher, features)
     assert len(attention) == HYPERPARAMETERS.graph_layers
     for layer in attention:
         assert layer.shape == (5, HYPERPARAMETERS.heads, 7, 7)
@@ -74,7 +74,7 @@ def test_agrees_with_the_formula_in_each_layer(teacher):
     """The input of a layer comes from a model that ends there, as keras computes it."""
     event = random_features()[-1:]
     layers = [layer for layer in teacher.layers if isinstance(layer, GraphAttention)]
-    for layer, attention in zip(layers, attention_of(teacher, event), strict=True):
+    for layer, attention in zip(layers, attention_weights(teacher, event), strict=True):
         x = keras.Model(teacher.input, layer.input[0]).predict_on_batch(event)[0]
         expected = softmax_of_elu(layer, x)
         assert np.ptp(expected) > 1e-3
@@ -87,7 +87,7 @@ def test_agrees_with_the_formula_in_each_layer(teacher):
 def test_permutation_equivariant_and_independent_of_padding(teacher, order, n_padded):
     features = random_features()
     padded = np.pad(features[:, order], ((0, 0), (0, n_padded), (0, 0)))
-    for layer, other in zip(attention_of(teacher, features), attention_of(teacher, padded), strict=True):
+    for layer, other in zip(attention_weights(teacher, features), attention_weights(teacher, padded), strict=True):
         expected = layer[:, :, order][:, :, :, order]
         n_terms = HYPERPARAMETERS.graph_layers * IN_LAYER
         assert_equal_but_for_rounding(other[:, :, :7, :7], expected, n_terms)
@@ -98,20 +98,21 @@ def test_permutation_equivariant_and_independent_of_padding(teacher, order, n_pa
 def test_a_teacher_of_one_layer():
     plain = {"relative": False, "residual": False, "readout": (), "target": "factor"}
     small = TeacherHyperparameters(graph_layers=1, units=4, heads=1, **plain)
-    attention = attention_of(build_teacher(small, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[:, :, :3])
+    attention = attention_weights(build_teacher(small, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[:, :, :3])
     assert [layer.shape for layer in attention] == [(5, 1, 7, 7)]
 
 
 def test_dropout_does_not_act():
     dropping = TeacherHyperparameters(graph_layers=1, units=4, heads=1, attention_dropout=0.5, target="factor")
-    attention = attention_of(build_teacher(dropping, NAMES[:3], [40, 0, 0], [400, 4, 3]), random_features()[-1:, :, :3])
+    model = build_teacher(dropping, NAMES[:3], [40, 0, 0], [400, 4, 3])
+    attention = attention_weights(model, random_features()[-1:, :, :3])
     assert_equal_but_for_rounding(attention[0].sum(axis=-1), 1, n_terms=3 * N_NODES)
 
 
 def test_a_model_without_attention_is_named():
     inputs = keras.Input((None, 3))
     with pytest.raises(ValueError, match="model=plain"):
-        attention_of(keras.Model(inputs, keras.layers.Dense(1)(inputs), name="plain"), random_features()[:, :, :3])
+        attention_weights(keras.Model(inputs, keras.layers.Dense(1)(inputs), name="plain"), random_features()[:, :, :3])
 
 
 def test_attention_of_a_layer_is_what_it_sums_with():

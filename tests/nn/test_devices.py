@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nn.devices import strategy_of
+from nn.devices import distribution_strategy
 from nn.prediction import predict
 from nn.teacher import load_teacher
 
@@ -62,4 +62,4 @@ def test_a_model_trained_on_two_devices_is_loaded_on_one(folder):
 
 def test_more_devices_than_there_are():
     with pytest.raises(ValueError, match="expected 99 GPUs, found "):
-        strategy_of(99)
+        distribution_strategy(99)

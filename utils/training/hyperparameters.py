@@ -1,4 +1,4 @@
-"""Hyperparameters of the teacher and what is allowed for each; without Keras, so that a plan can check them."""
+"""Hyperparameters of the teacher and their valid values; without Keras, so that a plan can check them."""
 
 import dataclasses
 import math
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 ACTIVATIONS = ("relu", "elu")
-TARGETS = ("sum", "factor")  # what a network may give: the corrected sum, of which a factor is made, or the factor
+TARGETS = ("sum", "factor")  # output of a network: the corrected sum, from which a factor is computed, or the factor
 
 
-# What a file may ask for, so that a slip of the pen does not take all memory.
+# Largest values in a file, so that a typing error does not take all memory.
 MOST = {"graph_layers": 32, "units": 4096, "heads": 64, "embedding": 1024}
 
 
 @dataclasses.dataclass(frozen=True)
 class TeacherHyperparameters:
-    """Hyperparameters of the teacher, by the names they have in `SEARCH_SPACE` and in files.
+    """Hyperparameters of the teacher, with the names of search spaces and files.
 
     Attributes
     ----------
@@ -28,20 +28,20 @@ class TeacherHyperparameters:
     activation : {"relu", "elu"}
         Activation of the graph attention layers.
     embedding : int
-        Dimension of the embedding of the particle id; without effect where there is no particle id.
+        Dimension of the embedding of the particle id; no effect without a particle id.
     attention_dropout, dropout : float
         Fraction dropped, in [0, 1), of the attention weights and of the outputs of each attention layer.
     learning_rate : float
         Learning rate of Adam.
     relative : bool
-        Whether the network sees momenta relative to the vector sum of the event instead of eta and phi.
+        Whether momenta relative to the vector sum of the event replace the inputs eta and phi.
     residual : bool
         Whether a linear map of its input is added to the output of each graph attention layer.
     readout : sequence of int
         Units of the dense layers after the sum over the objects.
     target : {"sum", "factor"}
-        What the last dense layer gives: the corrected MET or HT, or the factor on that of L1. The model gives the
-        factor in either case.
+        Output of the last dense layer: the corrected MET or HT, or its ratio to that of L1. The output of the model is
+        the ratio in both cases.
     """
 
     graph_layers: int = 2
@@ -88,7 +88,7 @@ class TeacherHyperparameters:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TeacherHyperparameters":
-        """Make hyperparameters of a mapping of names to values; names left out keep their default.
+        """Make hyperparameters from a mapping of names to values; names left out keep their default.
 
         Raises
         ------

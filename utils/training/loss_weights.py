@@ -1,4 +1,4 @@
-"""What events count in the loss of a training: the weight of each event, and the share of each process."""
+"""Weights in the loss of a training: of each event, and the share of each process."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,20 @@ from utils.training.options import LossOptions
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Rule for what an event counts in the loss.
+    """Rule for the weight of an event in the loss.
 
-    An event of weight w counts sign(w) |w|^power. These numbers are scaled so that each process has its share of the
-    sum over the events trained on, and so that their mean is 1: the loss does not depend on how many events of a
-    process there are.
+    An event of weight w counts as sign(w) |w|^power. These numbers are scaled so that each process has its share of the
+    sum over the training events, and so that their mean is 1. The loss therefore does not depend on the number of
+    events of a process.
 
     Attributes
     ----------
     power : float
     sampled_spectrum : bool
-        Whether w is the cross-section weight times the probability with which the selective sampling kept the event,
-        so that the training sees the spectrum that was sampled. Otherwise w is the cross-section weight, with which
-        the spectrum is the physical one.
+        Whether w is the cross-section weight times the keep probability of the selective sampling, which gives the
+        sampled spectrum. Otherwise w is the cross-section weight, which gives the physical spectrum.
     process_shares : mapping of str to float or None
-        Share of each process, up to a common factor, 1 of those that are not named; None: all processes have the same.
+        Share of each process, up to a common factor; 1 for each process that is not named.
     """
 
     power: float = 1.0
@@ -36,7 +35,7 @@ class LossWeights:
 
     @classmethod
     def from_options(cls, options: LossOptions) -> "LossWeights":
-        """Return the rule that options ask for."""
+        """Return the rule of the options of a training."""
         return cls(options.weight_power, bool(options.sampled_spectrum), options.process_shares or None)
 
     def event_weights(self, events: L1Events) -> np.ndarray:
@@ -48,11 +47,11 @@ class LossWeights:
     def powers(self, weights: np.ndarray) -> np.ndarray:
         """Return sign(w) |w|^power, float64."""
         wide = weights.astype(np.float64)
-        with np.errstate(over="ignore"):  # a sum that is not finite is refused
+        with np.errstate(over="ignore"):  # an infinite sum is refused later
             return np.sign(wide) * np.abs(wide) ** self.power
 
     def shares(self, names: Sequence[str], counts: np.ndarray) -> np.ndarray:
-        """Return the share of each process; one without events has none, and all add up to 1.
+        """Return the share of each process. A process without events has none; all add up to 1.
 
         Parameters
         ----------
@@ -71,16 +70,16 @@ class LossWeights:
 
 @dataclass
 class LossSpectrum:
-    """Sums of what events count in the loss, by process and bin of a variable.
+    """Sums of the weights in the loss, by process and bin of a variable.
 
     Attributes
     ----------
     names : sequence of str
-        Of the processes.
+        Names of the processes.
     edges : np.ndarray, shape (n_bins,)
         Lower edges of the bins in GeV; the last bin has no upper edge.
     counts, sums : np.ndarray, shape (n_processes, n_bins)
-        Events, and the sums of what they count.
+        Events, and the sums of their weights.
     """
 
     names: Sequence[str]
@@ -90,25 +89,25 @@ class LossSpectrum:
 
     @classmethod
     def empty(cls, names: Sequence[str], edges: Sequence[float] | np.ndarray) -> "LossSpectrum":
-        """Start to add up."""
+        """Return an empty spectrum."""
         shape = len(names), len(edges)
         return cls(names, np.asarray(edges, float), np.zeros(shape, np.int64), np.zeros(shape))
 
     def add(self, processes: np.ndarray, values: np.ndarray, weights: np.ndarray) -> None:
-        """Add events, by the place of their process in `names`, their variable in GeV and what they count."""
+        """Add events: the index of their process in `names`, their variable in GeV, their weight."""
         bins = np.clip(np.searchsorted(self.edges, values, side="right") - 1, 0, None)
         places, size = processes.astype(np.int64) * len(self.edges) + bins, self.sums.size
         self.counts += np.bincount(places, minlength=size).reshape(self.sums.shape)
         self.sums += np.bincount(places, weights, size).reshape(self.sums.shape)
 
     def merged(self, n_bins: int) -> "LossSpectrum":
-        """Return the spectrum in bins of so many of these each; the last one is joined to none."""
+        """Return the spectrum with `n_bins` bins joined into one, except the last bin."""
         starts = [*range(0, len(self.edges) - 1, n_bins), len(self.edges) - 1]
         counts, sums = (np.add.reduceat(part, starts, axis=1) for part in (self.counts, self.sums))
         return LossSpectrum(self.names, self.edges[starts], counts, sums)
 
     def share_of_loss(self, rule: LossWeights) -> np.ndarray:
-        """Return the share of the loss of each process and bin, shape (n_processes, n_bins); all add up to 1."""
+        """Return the share of each process and bin in the loss, shape (n_processes, n_bins); all add up to 1."""
         counts, sums = self.counts.sum(1), self.sums.sum(1)
         per_sum = np.divide(rule.shares(self.names, counts), sums, out=np.zeros_like(sums), where=sums > 0)
         return self.sums * per_sum[:, None]
@@ -120,7 +119,7 @@ class LossSpectrum:
         return {name: float(share) for name, share, n in zip(self.names, shares, counts, strict=True) if n}
 
     def refuse_sums_below_0(self, source: str) -> None:
-        """Refuse a process with events whose weights do not add up to more than 0, naming the source."""
+        """Refuse a process whose weights do not add up to more than 0, naming the source."""
         for name, count, total in zip(self.names, self.counts.sum(1), self.sums.sum(1), strict=True):
             if count and not 0 < total < math.inf:
                 raise UserError(
@@ -129,7 +128,7 @@ class LossSpectrum:
                 )
 
     def factors(self, rule: LossWeights) -> np.ndarray:
-        """Return by what the numbers of each process are scaled, so that its sum is its share of all events."""
+        """Return the scale of each process that makes its sum its share of all events."""
         totals = self.sums.sum(1)
         shares = rule.shares(self.names, self.counts.sum(1)) * self.counts.sum()
         return np.divide(shares, totals, out=np.zeros_like(totals), where=totals > 0)

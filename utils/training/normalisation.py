@@ -1,4 +1,4 @@
-"""Mean and variance of the features that a network normalises."""
+"""Mean and variance of features, for the normalisation in a network."""
 
 import numpy as np
 

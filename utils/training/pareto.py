@@ -1,20 +1,20 @@
-"""Which of several networks nobody would take another for: no other is both smaller and better."""
+"""Pareto front of cost and loss: no other network is both smaller and better."""
 
 import numpy as np
 
 
 def pareto_front(cost: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Find what no other is at least as good as in both, and better in one.
+    """Find the points that no other point dominates: at least as good in both, and better in one.
 
     Parameters
     ----------
     cost, loss : np.ndarray, shape (n,)
-        Less is better. What has a loss that is not finite is never on the front.
+        Less is better. A point without a finite loss is never on the front.
 
     Returns
     -------
     np.ndarray of int
-        Indices in the order of increasing cost and decreasing loss; of equals the first.
+        Indices in the order of increasing cost and decreasing loss; of equal points the first.
     """
     order = np.lexsort((np.arange(len(cost)), loss, cost))
     order = order[np.isfinite(loss[order])]

@@ -15,15 +15,15 @@ from utils.l1_events import L1Events
 
 
 class EventCreator(Protocol):
-    """What makes nodes and labels of events: a GraphCreator, or StudentInputs."""
+    """Maker of nodes and labels from events, such as a GraphCreator."""
 
     variable: str
 
     def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
-        """Return which nodes are real, (n_events, n_nodes), and their features, (n_real, n_features), float32."""
+        """Return the mask of real nodes, (n_events, n_nodes), and their features, (n_real, n_features), float32."""
 
     def labels(self, events: L1Events) -> np.ndarray:
-        """Return the correction, the true variable [GeV] and perhaps more, shape (n_events, n_labels), float32."""
+        """Return the correction, the true variable [GeV] and further labels, shape (n_events, n_labels), float32."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class RaggedGraphs:
     sizes : np.ndarray, shape (n_graphs,), int16
         Number of real nodes of each graph.
     labels : np.ndarray, shape (n_graphs, n_labels), float32
-        The correction and the true variable; more where a teacher gives them.
+        The correction, the true variable, and further labels from a teacher.
     weights : np.ndarray, shape (n_graphs,), float32
-        What each graph counts in the loss.
+        Weight of each graph in the loss.
     processes : np.ndarray, shape (n_graphs,), int16
-        Place of the process of each among those of the file, in the order of their ids.
+        Index of the process of each graph among those of the file, in the order of their ids.
     """
 
     nodes: np.ndarray
@@ -52,9 +52,9 @@ class RaggedGraphs:
 
     @classmethod
     def from_padded(cls, features: np.ndarray, labels: np.ndarray | None = None) -> "RaggedGraphs":
-        """Strip the padding, any node with pT = 0, of node features, shape (n_graphs, n_nodes, n_features).
+        """Remove the padding, all nodes with pT = 0, from node features, shape (n_graphs, n_nodes, n_features).
 
-        Labels are zero where none are given; weights are 1, and all are of the first process.
+        Labels are zero if none are given; weights are 1, and the process is the first.
         """
         real, n = features[:, :, PT] > 0, len(features)
         labels = np.zeros((n, 2), np.float32) if labels is None else labels
@@ -65,7 +65,7 @@ class RaggedGraphs:
     def from_events(
         cls, creator: EventCreator, events: L1Events, labels: np.ndarray, weights: np.ndarray, processes: np.ndarray
     ) -> "RaggedGraphs":
-        """Make graphs with the features of `creator`, without the padding that it would fill in."""
+        """Make graphs with the features of `creator`, without padding."""
         real, nodes = creator.nodes(events)
         return cls(nodes, real.sum(1, dtype=np.int16), labels, weights, processes)
 
@@ -93,7 +93,7 @@ class RaggedGraphs:
     def padded(self, n_nodes: int | None = None) -> np.ndarray:
         """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
 
-        The number of nodes, where it is not given, is that of the largest graph, at least 1.
+        By default the number of nodes is that of the largest graph, at least 1.
         """
         real = np.arange(n_nodes or self.sizes.max(initial=1)) < self.sizes[:, None]
         features = np.zeros((*real.shape, self.nodes.shape[1]), np.float32)
@@ -102,14 +102,14 @@ class RaggedGraphs:
 
 
 class GraphFile:
-    """Graphs in a file without a name, of which nothing stays when the program ends, in whatever way.
+    """Graphs in a file without a name, which vanishes when the process ends, also after a kill.
 
-    Parts are appended and got back by their number, as with a list; threads may read at the same time.
+    Parts are appended, and read by their number like the items of a list. Threads may read at the same time.
 
     Parameters
     ----------
     folder : Path
-        Where there is space for it.
+        Folder on a file system with enough space.
     """
 
     def __init__(self, folder: Path):
@@ -128,7 +128,7 @@ class GraphFile:
         start, nodes, labels = self._places[number]
         n = labels[0]
         shapes = ((nodes, np.float32), (n, np.int16), (labels, np.float32), (n, np.float32), (n, np.int16))
-        arrays = [np.empty(*of_array) for of_array in shapes]
+        arrays = [np.empty(*shape_and_type) for shape_and_type in shapes]
         n_read = os.preadv(self._file.fileno(), [array.data for array in arrays], start)
         if n_read != sum(array.nbytes for array in arrays):
             raise OSError("the temporary file of the graphs cannot be read")

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder, and what others have to know of it."""
+"""Record of a training: files in its folder, and their content for later steps."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ TEACHER, STUDENT = "teacher", "student"
 
 @dataclass(frozen=True)
 class Training:
-    """What others have to know of a training.
+    """A finished training, as later steps use it.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Training:
     creator : GraphCreator
     loss_function : str
     student_inputs : StudentInputs or None
-        Of a student.
+        None for a teacher.
     target : str
-        What a student gives, "sum" or "factor".
+        Output of a student, "sum" or "factor".
     """
 
     folder: Path
@@ -60,7 +60,7 @@ def training_inputs(
     contents: Mapping[str, Any],
     left_out: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return all that a training depends on: only a training that was begun for the same is continued.
+    """Return everything that a training depends on: a training that was begun for something else is not resumed.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def training_inputs(
     libraries : sequence of str
         Their versions count.
     contents : mapping of str to object
-        Flags that name a file of which the content counts, and this content or its hash.
+        Flags that name a file, with the content of the file or its hash.
     left_out : collection of str
         More flags that do not count.
 
@@ -93,13 +93,13 @@ def training_inputs(
 
 
 def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
-    """Return whether a training is finished that was made for all that is expected."""
+    """Return whether a finished training has the expected dependencies."""
     whole = all((output / name).exists() for name in (MODEL_FILE, TRAINING_FILE))
     return whole and finished_for(output) == expected
 
 
 def say_finished(output: Path) -> None:
-    """Say why there is nothing to train."""
+    """Log why there is nothing to train."""
     logger.info("%s: is finished, for the same flags, data, code and versions; --force trains anew", output)
 
 
@@ -119,7 +119,7 @@ def read_graphs(
 
 
 def warn_of_few_events(graphs: TrainingGraphs, n_parameters: int) -> None:
-    """Warn where a network has more parameters than there are events to train it on."""
+    """Warn if a network has more parameters than there are training events."""
     if graphs.n_training < n_parameters:
         logger.warning("%d events to train a network of %d parameters on", graphs.n_training, n_parameters)
 
@@ -130,7 +130,7 @@ def training_record(
     creator: GraphCreator,
     graphs: TrainingGraphs,
     events: Cutflow,
-    made_for: Mapping[str, Any],
+    dependencies: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the part of the record that both trainings have: the variable, the events, and their origin.
 
@@ -141,11 +141,10 @@ def training_record(
     creator : GraphCreator
     graphs : TrainingGraphs
     events : Cutflow
-        Of the training's events, this step last.
-    made_for : mapping
-        What the training depends on, with the hashes of the input and of the code. Beside the hash of the input
-        are the fingerprints of its events (`utils.formats.fingerprints`), by which an evaluation tells that it is of
-        them.
+        Of the events of the training; the training is the last step.
+    dependencies : mapping
+        Everything that the training depends on, with the hashes of the input and of the code. The record also has
+        fingerprints of the events (`utils.formats.fingerprints`): an evaluation recognises training events by them.
     """
     return {
         "kind": kind,
@@ -162,16 +161,16 @@ def training_record(
         EVENT_COUNTS: events.record(),
         "data": {
             "events": sum(events.steps[-1].read.values()),
-            "sha256": made_for["--input"],
+            "sha256": dependencies["--input"],
             FINGERPRINTS: graphs.fingerprints.record(),
         },
-        "code": {"sha256": made_for["code"]},
+        "code": {"sha256": dependencies["code"]},
         "made_by": provenance(options),
     }
 
 
 def read_training(folder: Path) -> Training:
-    """Read what a training recorded; a :class:`UserError` says what is missing."""
+    """Read the record of a training; a :class:`UserError` names the missing part."""
     path = folder / TRAINING_FILE
     record = read_json(path)
     kind = record.get("kind", TEACHER) if isinstance(record, dict) else TEACHER
@@ -180,9 +179,9 @@ def read_training(folder: Path) -> Training:
         expected |= {"hardware": dict, "target": str}
     elif kind != TEACHER:
         raise UserError(f"{path}: 'kind' is {kind!r}, expected '{TEACHER}' or '{STUDENT}'")
-    for name, of_type in expected.items():
-        if not isinstance(record, dict) or not isinstance(record.get(name), of_type):
-            raise UserError(f"{path}: '{name}' is missing or no {of_type.__name__}")
+    for name, kind_of_value in expected.items():
+        if not isinstance(record, dict) or not isinstance(record.get(name), kind_of_value):
+            raise UserError(f"{path}: '{name}' is missing or no {kind_of_value.__name__}")
     try:
         creator = graph_creator(record["variable"], record["log_features"])
         inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None
