@@ -89,7 +89,7 @@ def read_hyperparameters(path: Path) -> "TeacherHyperparameters":
 
 
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as CSV; the columns are those of all rows, in the order in which they appear."""
+    """Write rows as CSV, with the columns of all rows in the order in which they appear."""
     with whole_file(path) as temporary:
         pd.DataFrame(rows, dtype=object).to_csv(temporary, index=False)
 
@@ -112,7 +112,7 @@ def build_hypermodel(options: Options, creator: GraphCreator, graphs: TrainingGr
 
 
 def search_inputs(options: Options, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
-    """Return all that a search depends on; the code is that of the modules which compute numbers."""
+    """Return everything that a search depends on; of the code, the modules that compute numbers."""
     contents = {"--hyperparameters": asdict(fixed) if fixed else None}
     return training_inputs(options, numeric_modules(SCRIPT), LIBRARIES, contents, FINAL_FIT)
 

@@ -88,7 +88,7 @@ def uncorrected(training: Training) -> Baseline:
 
 
 def event_sum(features: np.ndarray, creator: GraphCreator) -> np.ndarray:
-    """Return what is corrected, MET or HT at L1 [GeV], of plain features, shape (n_graphs,)."""
+    """Return MET or HT at L1 [GeV] of plain features, shape (n_graphs,)."""
     return features[:, :, creator.feature_names.index("ht" if creator.variable == "true_ht" else "met")].max(1)
 
 
@@ -261,14 +261,14 @@ def figures(
 
 @dataclass(frozen=True, kw_only=True)
 class Options(LossOptions):
-    """Flags of the benchmark; where the shares of the processes are left out, they are those of config.yaml."""
+    """Flags of the benchmark; the default shares of the processes are those of config.yaml."""
 
     input: list[str] = flag(help="events of a process; may be repeated", metavar="NAME=FILES")
     output: Path = flag(help="JSON file of the numbers and the machine")
     variable: str = flag("true_met", help="met or ht", parse=full_variable)
     processes: tuple[str, ...] = flag(("QCD", "W"), help="processes of the training")
     flat: float | None = flag(None, help="flatten the spectrum below this; none: leave it", unit="GeV", above=0)
-    baselines: tuple[str, ...] = flag(tuple(BASELINES), help="which of the baselines", choices=tuple(BASELINES))
+    baselines: tuple[str, ...] = flag(tuple(BASELINES), help="baselines to train", choices=tuple(BASELINES))
     seeds: int = flag(3, help="number of seeds", minimum=1)
 
 
@@ -300,9 +300,9 @@ def compare(options: Options, seed: int, folder: Path) -> dict[str, Figures]:
 def table_rows(seeds: Sequence[dict[str, Figures]]) -> list[dict[str, Any]]:
     """Average over the seeds.
 
-    The error is that of one test sample, which the seeds mostly share; the spread is the standard deviation of the
-    seeds, from the division and the smearing of the events and from the training. What the teacher has more is the
-    difference on the same events with the same seed; its error is the spread of that over the root of the seeds.
+    The error is the statistical error of one test sample, which the seeds mostly share. The spread is the standard
+    deviation over the seeds, from the division and smearing of the events and from the training. The excess of the
+    teacher is the difference on the same events with the same seed; its error is the spread over the root of the seeds.
     """
     first = next(iter(seeds[0].values()))
     rows = []

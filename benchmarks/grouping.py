@@ -1,8 +1,7 @@
-"""Does it cost physics to make batches of events of similar multiplicity? Compare with batches drawn at random.
+"""Compare batches of events of similar multiplicity with batches drawn at random.
 
-Both trainings have the same events, number of epochs, events a step of the optimizer and initial weights; the random
-batches are padded to the largest event of the batch too. What is compared is the mean over the validation events, which
-does not know of batches.
+Both trainings have the same events, number of epochs, events in a step of the optimizer and initial weights. Random
+batches are padded to their largest event too. The figures are means over the validation events, independent of batches.
 """
 
 import math
@@ -30,18 +29,18 @@ PATIENCE = 6
 
 
 def random_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Divide graphs into batches whatever their size; takes the place of `similar_size_batches`."""
+    """Divide graphs into batches at random; replaces `similar_size_batches`."""
     return np.split(rng.permutation(len(sizes)), range(batch_size, len(sizes), batch_size))
 
 
 def figures(correction: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """How good corrections are, over all events.
+    """Return figures of merit of corrections, over all events.
 
     Parameters
     ----------
     correction : np.ndarray, shape (n_events,)
     labels : np.ndarray, shape (n_events, 2)
-        The correction that would be right, and the true variable in GeV.
+        The true correction, and the true variable in GeV.
 
     Returns
     -------

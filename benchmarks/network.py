@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.add_argument("--batch_sizes", type=sizes, default="512,2048", help="events a step of the training")
     args.add_argument("--prediction_batch_size", type=number(int, 1), default=2048, help="events a predicted batch")
     args.add_argument("--epochs", type=number(int, 1), default=5, help="epochs of each measurement")
-    args.add_argument("--rounds", type=number(int, 1), default=2, help="measurements, of which the median is given")
+    args.add_argument("--rounds", type=number(int, 1), default=2, help="measurements; the result is their median")
     return args.parse_args(argv)
 
 
@@ -100,7 +100,7 @@ def epoch_seconds(fit: Callable[..., Any], epochs: int) -> float:
 
 
 def interleaved(actions: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Take the median of what several actions measure that take turns, after a first run of each that compiles them."""
+    """Return the median result of several actions that take turns, after a first run of each that compiles them."""
     for action in actions.values():
         action()
     times = [[action() for action in actions.values()] for _ in range(rounds)]
@@ -128,15 +128,15 @@ def all_slots(graphs: RaggedGraphs) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Task:
-    """What both implementations do.
+    """A task of both implementations.
 
     Attributes
     ----------
     name : str
     actions : dict
-        For each implementation what measures the seconds it takes for all events; one of them is "plain".
+        For each implementation a function that measures its seconds for all events; one of them is "plain".
     operations : int
-        Useful operations in units of those of a prediction.
+        Useful operations, in units of the operations of a prediction.
     """
 
     name: str

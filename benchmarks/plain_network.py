@@ -151,7 +151,7 @@ def build_plain_teacher(
 
 
 def plain_inputs(features: np.ndarray) -> list[np.ndarray]:
-    """Return what the plain teacher takes for node features, shape (n_graphs, n_nodes, n_features).
+    """Return the inputs of the plain teacher for node features, shape (n_graphs, n_nodes, n_features).
 
     Without bias or attention across components an empty node, joined only with itself, does not reach a real one.
     """

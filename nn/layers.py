@@ -104,8 +104,8 @@ class GraphAttention(keras.layers.Layer):
         y_i = sum_j softmax_j(e_ij) h_j,   j over the neighbours of i and i itself,
 
     where A_hat = D^-1/2 (A + I) D^-1/2 is the normalised adjacency of Kipf & Welling 2017 (arXiv:1609.02907)
-    and the attention is that of Velickovic et al. 2018 (arXiv:1710.10903) with ELU in the place of LeakyReLU.
-    The numbers are those of `MultiGraphAttentionCNN` of the keras_dgl library on real nodes.
+    and the attention follows Velickovic et al. 2018 (arXiv:1710.10903), with ELU in the place of LeakyReLU.
+    On real nodes the output equals that of `MultiGraphAttentionCNN` of the keras_dgl library.
 
     Without an explicit adjacency the graph is complete over the real nodes, and no adjacency array is made.
 
@@ -366,7 +366,7 @@ class RealNodes(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class RelativeKinematics(keras.layers.Layer):
-    """Momenta relative to the vector sum of the transverse momenta of an event, whose direction is that of MET.
+    """Momenta relative to the vector sum of the transverse momenta of an event, the axis of MET.
 
     The output does not change if the event is rotated around the beams or reflected in eta. If it is reflected in phi,
     only the sine and the momentum across the sum change their sign.

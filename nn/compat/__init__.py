@@ -1,1 +1,1 @@
-"""What the networks need of the private interfaces of libraries, one module a library."""
+"""Private interfaces of libraries that the networks use, one module per library."""

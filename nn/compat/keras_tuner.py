@@ -2,7 +2,7 @@
 
 Upstream:
 
-- A search does not go on with the trial in which it was interrupted:
+- A search does not resume the trial in which it was interrupted:
   https://github.com/keras-team/keras-tuner/issues/439 (open).
 - The state of an oracle is not written atomically, and the server and the client of a distributed search cannot be
   used apart from `Tuner.search`. No issue about either is known.
@@ -29,7 +29,7 @@ require_version("keras-tuner", "1.4.8", "1.5")
 
 
 class ResumableOracle(keras_tuner.oracles.HyperbandOracle):
-    """Hyperband's choice of trials; after a restart it goes on with the trials that were running."""
+    """Hyperband's choice of trials; after a restart it resumes the trials that were running."""
 
     trials: dict[str, Trial]
 
@@ -163,7 +163,7 @@ def become_worker(name: str, host: str, port: str, timeout: float) -> None:
     Parameters
     ----------
     name : str
-        Of this worker, different from those of all others.
+        Name of this worker, different from all others.
     host, port : str
         Address of the chief.
     timeout : float

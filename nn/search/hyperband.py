@@ -53,7 +53,7 @@ class Oracle(ResumableOracle):
             if isinstance(value, float):
                 response["values"][name] = float(np.float32(value))
         bracket = self.bracket_number(trial_id)
-        if bracket is not None:  # with several workers the current bracket need not be that of the trial
+        if bracket is not None:  # with several workers the current bracket may be another one
             response["values"]["tuner/bracket"] = bracket
         return response
 

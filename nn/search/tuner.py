@@ -32,7 +32,7 @@ PATIENCE = 3  # epochs of a trial without a lower validation loss
 
 
 def trial_seed(seed: int, values: dict[str, Any]) -> int:
-    """Make the seed of a trial from that of the search and the trial's hyperparameters.
+    """Make the seed of a trial from the seed of the search and the hyperparameters of the trial.
 
     The number of a trial would not do: it depends on the order in which other trials end.
     """

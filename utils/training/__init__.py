@@ -1,1 +1,1 @@
-"""What trainings are made of, without Keras: samples, batches, weights and records."""
+"""Parts of a training without Keras: options, graphs, batches, weights and records."""

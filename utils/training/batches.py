@@ -45,8 +45,8 @@ class Batches(Protocol):
 def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Divide graphs into batches of similar size; graphs of equal size are divided at random.
 
-    The order of the batches is random, except that of `BATCHES_A_STEP` successive batches each is from another quantile
-    of the sizes.
+    The order of the batches is random, but `BATCHES_A_STEP` successive batches are from different quantiles of the
+    sizes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Options of the trainings: what teacher and student share, the search and the final fit of the teacher."""
+"""Options of the trainings: shared by teacher and student, of the search, of the final fit of the teacher."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ class TrainingOptions(LossOptions, EventSplit):
     output: Path = flag(help="folder for the model and the record of its training", config=False, neutral=True)
     variable: str = flag(
         "true_met",
-        help="what is regressed: met, ht or original_met",
+        help="variable to regress: met, ht or original_met",
         parse=full_variable,
         config=False,
     )

@@ -22,7 +22,7 @@ class SearchSpace(Mapping[str, Any]):
     Attributes
     ----------
     domains : mapping of str to list or mapping
-        In the order of `TeacherHyperparameters`, which is that of the draws.
+        In the order of `TeacherHyperparameters`, in which they are drawn.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class SearchSpace(Mapping[str, Any]):
 
 
 def _checked_domain(name: str, domain: Any) -> list[Any] | dict[str, Any]:
-    """Return a domain with values of the type of its hyperparameter; a ValueError says what is wrong with it."""
+    """Return a domain with values of the type of its hyperparameter; a ValueError names what is wrong."""
     if isinstance(domain, list | tuple):
         values = [_checked_value(name, value) for value in domain]
         if not values or len(set(values)) < len(values):

@@ -30,7 +30,7 @@ class GraphPart:
     Attributes
     ----------
     chunks : list of RaggedGraphs, or GraphFile
-        The weights are those of the events.
+        Graphs with the weights of their events.
     n_graphs : int
     loss_weights : LossWeights or None
         None: all graphs count the same.
