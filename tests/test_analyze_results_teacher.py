@@ -162,7 +162,7 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_what_became_of_the_events_is_said_and_where_it_does_not_add_up(model_dir, data, monkeypatch):
+def test_the_cutflow_is_written_and_numbers_that_do_not_add_up_are_named(model_dir, data, monkeypatch):
     use(monkeypatch, perfect)
     assert main(arguments(model_dir, data)) == 0
     lines = [" ".join(line.split()) for line in (model_dir.parent / "plots" / "events.txt").read_text().splitlines()]
@@ -282,7 +282,7 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
     assert shares.startswith("Share of uncorrected events (without a jet at L1) in the gain of teacher: ")
     start = lines.index("", start)
     for i, (point, allowed) in enumerate(zip(points, ("2%", "90"), strict=True)):
-        of_model, parts = point["models"]["teacher"], point["parts"]
+        gains, parts = point["models"]["teacher"], point["parts"]
         share = parts["without_jet"]["models"]["teacher"]["share"]
         assert f" {100 * share['value']:.0f} +- {100 * share['error']:.0f}% at {allowed}" in shares
         kinds = [point["signal_efficiency"], *(parts[part]["signal_efficiency"] for part in parts)]
@@ -290,9 +290,9 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
             assert words(line)[:3] == [allowed, *written(efficiencies["baseline"])]
         row = words(lines[start + 10 + i])
         contributions = [written(parts[part]["models"]["teacher"]["gain"]) for part in parts]
-        assert row[:8] == [allowed, "teacher", *written(of_model["gain"]), *contributions[0], *contributions[1]]
+        assert row[:8] == [allowed, "teacher", *written(gains["gain"]), *contributions[0], *contributions[1]]
         assert sum(parts[part]["models"]["teacher"]["gain"]["value"] for part in parts) == pytest.approx(
-            of_model["gain"]["value"]
+            gains["gain"]["value"]
         )
     turn_on = points[0]["turn_on"]["baseline"]
     row = words(lines[start + 14])
@@ -436,7 +436,7 @@ def test_where_all_working_points_are_beyond_the_sample_no_gain_is_said_to_be_kn
     "correct", [perfect, lambda features: np.ones(len(features)), lambda features: np.zeros(len(features))]
 )
 def test_no_error_is_0_or_below_whatever_the_model_does(model_dir, data, monkeypatch, correct):
-    """Down to a working point beyond the sample, at which nothing is known."""
+    """Also at a working point beyond the sample, where all results are unknown."""
     use(monkeypatch, correct)
     assert main(arguments(model_dir, data, "--background_efficiencies", "1,0.1,1e-6", "--fixed_rates", "0.001")) == 0
     results = results_of(model_dir)
@@ -483,8 +483,8 @@ def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path
 @pytest.mark.parametrize("factor", [0, -1])
 def test_a_process_whose_weights_do_not_sum_to_more_than_0_is_refused(model_dir, data, tmp_path, monkeypatch, factor):
     def change(file):
-        weights, of_w = file["weights"][:], file["ids"][:] == 2
-        file["weights"][:] = np.where(of_w, factor * weights, weights)
+        weights, is_w = file["weights"][:], file["ids"][:] == 2
+        file["weights"][:] = np.where(is_w, factor * weights, weights)
 
     use(monkeypatch, perfect)
     error = error_of(main, arguments(model_dir, changed(data, tmp_path / "negative.h5", change)))
@@ -554,16 +554,16 @@ def test_an_evaluation_of_events_that_were_trained_on_says_so(model_dir, data, m
     assert message in results_of(model_dir)["notes"][0]
 
 
-def test_what_is_on_record_of_a_training_tells_whether_its_events_are_evaluated(data):
+def test_notes_name_events_that_a_model_was_or_may_have_been_trained_on(data):
     sample = Sample(L1Dataset.check(data), {"W": 2})
-    of_file = {"data": {"sha256": sha256(data)}}
-    assert "is the file that teacher was trained on" in training_notes(sample, "teacher", of_file, None)[0]
+    same_file = {"data": {"sha256": sha256(data)}}
+    assert "is the file that teacher was trained on" in training_notes(sample, "teacher", same_file, None)[0]
     for record in ({}, {"data": None}, {"data": {"sha256": "0"}}):
         assert "teacher has no record of its events" in training_notes(sample, "teacher", record, None)[0]
     others = TrainedOn(np.arange(5, dtype=np.uint64))
     others.count(sample.data.rows(0, 100))
     assert others.n_compared == 100
-    assert training_notes(sample, "teacher", of_file, others) == []
+    assert training_notes(sample, "teacher", same_file, others) == []
 
 
 @pytest.mark.usefixtures("no_plots")

@@ -44,9 +44,9 @@ def plots_of_the_analysis():
     process = MagicMock(turn_on=curves, target_prediction=dict.fromkeys(models))
     signal = MagicMock(turn_on=curves, turn_on_gain={})
     background = MagicMock(working_points=[WorkingPoint(0.005), WorkingPoint(0.01, 100.0)])
-    of_name = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
+    named = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
     return list(
-        figures(MagicMock(variable="true_met", models=models, background=background, run_conditions=None, **of_name))
+        figures(MagicMock(variable="true_met", models=models, background=background, run_conditions=None, **named))
     )
 
 

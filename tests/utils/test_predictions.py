@@ -51,7 +51,7 @@ def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
 
 @pytest.mark.parametrize("size", [1, 77, 300])
 def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, size):
-    """Nor do those of a network that sees which graphs are in its company."""
+    """Not even those of a network whose output depends on the batch."""
     monkeypatch.setattr(prediction_module, "EVENTS_PER_BLOCK", 50)
 
     def predictor(features):
@@ -60,13 +60,13 @@ def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, s
 
     events = replace(random_l1_events(300), true_data=None)
     n_graphs: list[int] = []
-    of_all = predict([events], [1, 2], predictor)
+    at_once = predict([events], [1, 2], predictor)
     assert set(n_graphs[:-1]) == {50}
-    assert sum(n_graphs) == of_all.predicted.sum()
+    assert sum(n_graphs) == at_once.predicted.sum()
     chunks = [events[start : start + size] for start in range(0, 300, size)]
-    of_chunks = predict(chunks, [1, 2], predictor)
-    assert repr(of_all) == repr(of_chunks)
-    assert np.array_equal(of_all.corrections["teacher"], of_chunks.corrections["teacher"])
+    in_chunks = predict(chunks, [1, 2], predictor)
+    assert repr(at_once) == repr(in_chunks)
+    assert np.array_equal(at_once.corrections["teacher"], in_chunks.corrections["teacher"])
 
 
 def test_events_that_need_no_prediction_do_not_reach_the_network():

@@ -130,9 +130,9 @@ class EfficiencyGains:
     thresholds, efficiency : dict of str to Estimate, shape (n_points,)
         By quantity.
     gain : dict of str to Estimate
-        Efficiency of each model less that of the baseline.
+        Efficiency of each model less the baseline efficiency.
     ratio : dict of str to Estimate
-        Efficiency of each model over that of the baseline.
+        Efficiency of each model over the baseline efficiency.
     gap_closed : dict of str to Estimate
         Gain over the gain of the ideal.
     kept : dict of str to Estimate

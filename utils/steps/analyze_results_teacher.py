@@ -57,7 +57,7 @@ class Options(EvaluationOptions, Seed):
 
     @property
     def models(self) -> list[tuple[str, Path]]:
-        """Names and folders of the models, that of --model_dir first."""
+        """Names and folders of the models, --model_dir first."""
         return [("teacher", self.model_dir), *self.model] if self.model_dir else self.model
 
     def check(self) -> None:

@@ -16,7 +16,7 @@ def pull(estimate: Estimate, truth: float) -> float:
 
 
 def is_one_sigma(covered, n_experiments):
-    """Whether the coverage of independent experiments is that of one standard deviation, to three of its own."""
+    """Whether the coverage of independent experiments is 68.27%, within three standard deviations."""
     return covered == pytest.approx(ONE_SIGMA, abs=3 * np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / n_experiments))
 
 

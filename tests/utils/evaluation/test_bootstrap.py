@@ -20,9 +20,9 @@ def test_replicas_are_the_weights_and_then_poisson_multiples(rng):
 def test_replicas_of_groups_have_mean_and_variance_of_those_of_their_events(rng):
     weights, group = rng.lognormal(0, 1, 600), rng.integers(0, 3, 600)
     sums, squares = (np.bincount(group, w) for w in (weights, weights**2))
-    of_groups = np.stack(list(replica_sums(sums, squares, rng, 4000)))[1:]
-    assert of_groups.mean(0) == pytest.approx(sums, rel=0.01)
-    assert of_groups.std(0) == pytest.approx(np.sqrt(squares), rel=0.05)
+    replicas = np.stack(list(replica_sums(sums, squares, rng, 4000)))[1:]
+    assert replicas.mean(0) == pytest.approx(sums, rel=0.01)
+    assert replicas.std(0) == pytest.approx(np.sqrt(squares), rel=0.05)
 
 
 def test_a_group_without_weight_has_none_in_replicas(rng):

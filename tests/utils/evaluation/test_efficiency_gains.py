@@ -66,7 +66,7 @@ def test_perfect_and_missing_corrections(rng):
         points = points_of(rng, *corrected, np.array([0.1]))
         assert points.efficiency["corrected"].value == points.efficiency[correction].value
         closed = points.gap_closed["corrected"]
-        # No event tells the two apart: the error is that of none of 500 events, over the gap.
+        # The events pass both or none: the error is the limit for none of 500 events, over the gap.
         baseline, ideal = (points.efficiency[name].value for name in ("baseline", "true"))
         assert (closed.value, closed.error) == (
             [gap],
@@ -125,7 +125,7 @@ def test_thresholds_and_efficiencies_of_eight_quantities_are_those_of_each(rng):
 
 def test_parts_of_the_efficiencies_sum_to_them_in_every_replica(rng):
     scores, thresholds = many_quantities(rng, 2, n_events=500, n_thresholds=3)
-    rows = {name: np.tile(of_name, (1 + N_REPLICAS, 1)) for name, of_name in thresholds.items()}
+    rows = {name: np.tile(values, (1 + N_REPLICAS, 1)) for name, values in thresholds.items()}
     weights, kinds = rng.lognormal(0, 0.5, 500), rng.random(500) < 0.3
     whole, parts = signal_efficiencies(scores, weights, rows, rng, kinds)
     for name, values in scores.items():

@@ -40,8 +40,8 @@ def test_rate_is_below_those_of_crossings_and_of_collisions(cross_section, lumin
 def test_rate_of_rare_collisions_is_luminosity_times_cross_section(cross_section):
     """To the next order, mu/2 of it; without the loss of digits of 1 - exp(-mu)."""
     found = passing_rate(np.array(cross_section), LUMINOSITY, BUNCHES)
-    of_collisions = collision_rate(np.array(cross_section), LUMINOSITY)
-    assert found / of_collisions == pytest.approx(1 - of_collisions / crossing_rate(BUNCHES) / 2, rel=1e-12)
+    collisions = collision_rate(np.array(cross_section), LUMINOSITY)
+    assert found / collisions == pytest.approx(1 - collisions / crossing_rate(BUNCHES) / 2, rel=1e-12)
 
 
 def test_rate_of_a_simulated_fill(rng):
@@ -79,7 +79,7 @@ def test_errors_of_weighted_efficiencies_cover_the_truth(rng):
         found.append(rates(Ranking.of(values, 1 + values), np.array([0.5, 2.0]), LUMINOSITY, BUNCHES).efficiency)
     # The integral of (1 + x) exp(-x) above t is (2 + t) exp(-t), and 2 above 0.
     expected = np.array([(2 + t) * np.exp(-t) / 2 for t in (0.5, 2)])
-    covered = np.mean([np.abs(of_one.value - expected) < of_one.error for of_one in found], axis=0)
+    covered = np.mean([np.abs(one.value - expected) < one.error for one in found], axis=0)
     assert covered == pytest.approx(ONE_SIGMA, abs=3 * np.sqrt(ONE_SIGMA * (1 - ONE_SIGMA) / 800))
 
 

@@ -92,8 +92,8 @@ def test_several_models_are_compared_with_the_same_events(rng):
     for kept in points.kept.values():
         assert kept.value.tolist() == [1, 1]
     alone = evaluate_background(background, BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
-    of_one = evaluate_signal(signal, alone, BINNING, 1, "W").gains
-    assert of_one.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
+    alone_gains = evaluate_signal(signal, alone, BINNING, 1, "W").gains
+    assert alone_gains.gain["teacher"].value.tolist() == points.gain["one"].value.tolist()
 
 
 def test_events_with_and_without_a_jet_make_up_the_gain(rng):
@@ -209,7 +209,7 @@ def test_zero_bias_events_are_ranked_by_each_quantity(rng):
         assert at_rates.value[:4] == pytest.approx(scale * result.at_rates[BASELINE].value[:4])
         assert np.isnan(at_rates.value[4])  # 1 kHz of 22 MHz is 0.9 of 20,000 events
     for name in ("teacher", REFERENCE):
-        of_name, of_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
-        some = of_baseline > 1
-        assert np.isnan(result.ratios[name].value[of_baseline <= 1]).all()  # 0 within its error
-        assert result.ratios[name].value[some] == pytest.approx(of_name[some] / of_baseline[some])
+        n_passed, n_baseline = result.rates[name].n_events, result.rates[BASELINE].n_events
+        some = n_baseline > 1
+        assert np.isnan(result.ratios[name].value[n_baseline <= 1]).all()  # 0 within its error
+        assert result.ratios[name].value[some] == pytest.approx(n_passed[some] / n_baseline[some])

@@ -135,13 +135,13 @@ def before_and_after(rng, n_signal, n_background, weighted=True):
 
 def test_gain_of_an_area_is_the_difference_of_those_of_scikit_learn(rng):
     samples = before_and_after(rng, 500, 700)
-    of_sklearn = [
+    areas = [
         metrics.roc_auc_score(labels, values, sample_weight=weights)
         for labels, values, weights in (
-            as_of_scikit_learn(*[(ranking.values, ranking.weights) for ranking in of_one]) for of_one in samples
+            as_of_scikit_learn(*[(ranking.values, ranking.weights) for ranking in pair]) for pair in samples
         )
     ]
-    assert roc_area_gain(*samples).value == pytest.approx(of_sklearn[1] - of_sklearn[0], rel=1e-9)
+    assert roc_area_gain(*samples).value == pytest.approx(areas[1] - areas[0], rel=1e-9)
 
 
 def test_error_of_the_gain_of_an_area_is_that_of_its_structural_components(rng):
@@ -151,8 +151,8 @@ def test_error_of_the_gain_of_an_area_is_that_of_its_structural_components(rng):
     pairs = after - before
     found = roc_area_gain(
         *(
-            tuple(Ranking.of(values, np.ones(len(values))) for values in of_one)
-            for of_one in zip(signal, background, strict=True)
+            tuple(Ranking.of(values, np.ones(len(values))) for values in pair)
+            for pair in zip(signal, background, strict=True)
         )
     )
     assert found.value == pytest.approx(pairs.mean())
@@ -161,10 +161,10 @@ def test_error_of_the_gain_of_an_area_is_that_of_its_structural_components(rng):
 
 def test_error_of_the_gain_of_an_area_covers_the_truth_and_knows_that_the_events_are_the_same(rng):
     samples = [before_and_after(rng, 200, 300) for _ in range(1500)]
-    gains = [roc_area_gain(*of_one) for of_one in samples]
+    gains = [roc_area_gain(*pair) for pair in samples]
     truth = ndtr(1 / np.sqrt(2.5)) - ndtr(1 / np.sqrt(4))
     assert is_one_sigma(np.mean([abs(gain.value - truth) < gain.error for gain in gains]), 1500)
-    unpaired = [np.hypot(*(roc_area(*of_one).error for of_one in both)) for both in samples]
+    unpaired = [np.hypot(*(roc_area(*pair).error for pair in both)) for both in samples]
     assert np.mean([gain.error for gain in gains]) < 0.6 * np.mean(unpaired)
 
 

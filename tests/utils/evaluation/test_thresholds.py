@@ -22,7 +22,7 @@ def test_the_threshold_that_all_pass_is_minus_infinity_without_an_error(rng):
 def test_replicas_whose_weights_sum_to_less_than_0_have_the_highest_threshold(rng):
     values = {"baseline": rng.uniform(0, 100, 60)}
     weights = np.where(np.arange(60) % 2, 1.0, -0.97)
-    rankings = {name: Ranking.of(of_name, weights) for name, of_name in values.items()}
+    rankings = {name: Ranking.of(scores, weights) for name, scores in values.items()}
     rows = background_thresholds(values, weights, rankings, np.array([0.1, 1.0]), rng)["baseline"]
     assert rows.shape == (201, 2)
     assert (rows[1:].max(0) == values["baseline"].max()).all()
@@ -42,7 +42,7 @@ def test_thresholds_of_many_events_have_the_errors_of_the_bootstrap_of_each_even
     """The groups of the replicas are as good as single events: compare with what an order statistic has."""
     efficiencies = np.array([0.1, 0.02, 0.005])[:n_efficiencies]
     values = {"baseline": rng.normal(0, 1, 100_000).astype(np.float32)}
-    rankings = {name: unweighted(of_name) for name, of_name in values.items()}
+    rankings = {name: unweighted(scores) for name, scores in values.items()}
     rows = background_thresholds(values, np.ones(100_000), rankings, efficiencies, rng)["baseline"]
     estimate = bootstrap_estimate(rows)
     expected = np.sqrt(efficiencies * (1 - efficiencies) / 100_000) / norm.pdf(norm.isf(efficiencies))

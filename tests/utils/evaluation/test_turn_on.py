@@ -160,7 +160,7 @@ def test_curves_of_several_quantities_and_thresholds_are_those_of_each(rng):
     true, values = gaussian_turn_on(rng, 3000)
     scores, weights, edges = {"a": values, "b": true}, rng.lognormal(0, 1, 3000), np.arange(0, 201, 20.0)
     curves = turn_on_curves(true, scores, weights, {"a": [50, 80], "b": [70]}, edges)
-    assert {name: [curve.threshold for curve in of_name] for name, of_name in curves.items()} == {
+    assert {name: [curve.threshold for curve in found] for name, found in curves.items()} == {
         "a": [50, 80],
         "b": [70],
     }

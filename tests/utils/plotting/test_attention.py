@@ -84,10 +84,10 @@ def test_a_panel_a_layer_on_one_scale():
     for ax, values in zip(axes, relative, strict=True):
         lines = drawn(ax, LineCollection)[1]  # between the copies one turn lower and one higher
         begins = np.array([segment[0] for segment in lines.get_segments()])
-        of_jet = np.isclose(begins, display.objects[2, 1:]).all(axis=1)
-        assert of_jet.sum() == 3
+        from_jet = np.isclose(begins, display.objects[2, 1:]).all(axis=1)
+        assert from_jet.sum() == 3
         assert np.sort(lines.get_linewidths())[::-1].tolist() == list(lines.get_linewidths())[::-1]
-        assert sorted(np.array(lines.get_linewidths())[of_jet]) == pytest.approx(
+        assert sorted(np.array(lines.get_linewidths())[from_jet]) == pytest.approx(
             np.sort(scale.widths(values[2, [0, 1, 3]]))
         )
         assert ax.get_ylim() == pytest.approx((-np.pi, np.pi))

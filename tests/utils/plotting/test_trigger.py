@@ -21,9 +21,9 @@ from utils.predictions import BASELINE, Predictions
 def test_rates_are_in_khz_or_fractions_without_cross_sections(run_conditions, height, unit):
     thresholds = np.array([0.0, 100])
     rate, fraction = (Estimate(np.array([h, 0]), np.array([h / 10, 0])) for h in (50.0, 0.5))
-    of_quantity = Rates(thresholds, np.array([5, 0]), fraction, rate)
+    found_rates = Rates(thresholds, np.array([5, 0]), fraction, rate)
     ratio = Estimate(np.array([0.5, np.nan]), np.array([0.1, np.nan]))
-    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
+    result = BackgroundResult([], {BASELINE: found_rates, "teacher": found_rates}, {"teacher": ratio}, {}, {}, {}, {})
     fig, ax = plotting_trigger.draw_rates(result, run_conditions, "true_met", "QCD")
     assert ax.lines[0].get_xydata().tolist() == [[0, height]]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
@@ -37,9 +37,9 @@ def test_rates_are_in_khz_or_fractions_without_cross_sections(run_conditions, he
 @pytest.mark.filterwarnings("error")
 def test_rates_of_a_background_that_passes_nothing_are_said_to_be_none():
     none = Estimate(np.zeros(2), np.full(2, 0.1))
-    of_quantity = Rates(np.array([0.0, 100]), np.zeros(2, int), none, none)
+    found_rates = Rates(np.array([0.0, 100]), np.zeros(2, int), none, none)
     ratio = Estimate(np.full(2, np.nan), np.full(2, np.nan))
-    result = BackgroundResult([], {BASELINE: of_quantity, "teacher": of_quantity}, {"teacher": ratio}, {}, {}, {}, {})
+    result = BackgroundResult([], {BASELINE: found_rates, "teacher": found_rates}, {"teacher": ratio}, {}, {}, {}, {})
     _, ax = plotting_trigger.draw_rates(result, RUN_CONDITIONS, "true_met", "QCD")
     assert any("No events" in text.get_text() for text in ax.texts)
     assert 0 < ax.get_ylim()[0] < ax.get_ylim()[1]

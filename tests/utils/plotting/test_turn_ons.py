@@ -61,16 +61,16 @@ def test_turn_on_at_equal_rate_says_what_may_pass_and_what_is_gained(working_poi
         curves, gains, working_point, RUN_CONDITIONS, "true_met", "W", "QCD"
     )
     assert ax.get_legend().get_title().get_text() == title
-    of_quantity = {
+    labels = {
         "baseline": "L1 $p_T^{miss}$ > 100 GeV",
         "teacher": "Teacher $p_T^{miss}$ > 100 GeV,\n50% point moved by -12.3 $\\pm$ 1.0 GeV",
         "student": "Student $p_T^{miss}$ > 100 GeV",
     }
-    for name, found in zip(of_quantity, legend(ax), strict=True):
+    for name, found in zip(labels, legend(ax), strict=True):
         fit = curves[name].fit
         quality = f"$\\chi^2$/n {fit.chi2 / fit.n_degrees:.1f}"
         drawn = f", fit: plateau {fit.plateau.value:.2f}, {quality}"
-        assert found == of_quantity[name] + (drawn if curves[name].described else f", no fit ({quality})")
+        assert found == labels[name] + (drawn if curves[name].described else f", no fit ({quality})")
     assert any("cm" in text.get_text() for text in ax.texts) == (working_point.rate is not None)
 
 
@@ -83,7 +83,7 @@ def test_a_threshold_beyond_the_sample_is_said_to_be_so():
     assert len(ax.containers) == 2  # points of the others
     _, ax = plotting_turn_ons.draw_turn_on_at_equal_rate(dict.fromkeys(curves, unknown), *of)
     assert "All thresholds are beyond the sample" in [text.get_text() for text in ax.texts]
-    of_processes = {"W": {BASELINE: unknown, "teacher": curves["teacher"]}}
-    _, ax = plotting_overview.draw_all_turn_ons(of_processes, "teacher", "0.001 kHz of QCD", "true_met")
+    curves_by_process = {"W": {BASELINE: unknown, "teacher": curves["teacher"]}}
+    _, ax = plotting_overview.draw_all_turn_ons(curves_by_process, "teacher", "0.001 kHz of QCD", "true_met")
     title = ax.get_legend().get_title().get_text()
     assert title == "0.001 kHz of QCD\nL1 $p_T^{miss}$: beyond the sample"
