@@ -1,4 +1,4 @@
-"""Plans of the workflow, made in the process of the test: a tenth of a second each, where a new process takes two."""
+"""Plans of the workflow, made in the process of the test, which takes a tenth of a second instead of two."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The workflow on a batch farm: on a Slurm that the test starts on this machine; HTCondor's profile in a dry run."""
+"""The workflow on a batch farm: a Slurm that the test starts on this machine, and a dry run for HTCondor."""
 
 import csv
 import dataclasses
@@ -40,7 +40,7 @@ def snakemake(folder, *words):
 
 
 def plan(folder, *words):
-    """Return what a dry run says."""
+    """Return the output of a dry run."""
     run = subprocess.run(**snakemake(folder, "--dry-run", "--printshellcmds", *words))
     assert run.returncode == 0, run.stdout
     return run.stdout
@@ -99,7 +99,7 @@ def ports(number):
 
 @contextmanager
 def slurm_conf(content):
-    """Write Slurm's configuration, unless there is one that is not from a test that was killed."""
+    """Write the configuration of Slurm, unless there is one that no test has written."""
     if SLURM_CONF.exists():
         first = SLURM_CONF.read_text().partition("\n")[0]
         if not first.startswith(WRITTEN_BY) or psutil.pid_exists(int(first.removeprefix(WRITTEN_BY))):

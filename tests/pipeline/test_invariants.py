@@ -1,4 +1,4 @@
-"""What physics does not care about, through whole steps and their files: directions, orders, shards, units of weights.
+"""Invariants of whole steps and their files: directions, orders, shards, units of weights.
 
 MET of the whole detector, which all steps carry along, numbers the events.
 """
@@ -81,7 +81,7 @@ def particles():
 
 @pytest.fixture(scope="module")
 def weights():
-    """Of both processes; they sum to 1000 and 500 pb, so little that rates are linear in them."""
+    """Weights of both processes, which sum to 1000 and 500 pb: so little that rates are linear in them."""
     rng = np.random.default_rng(3)
     found = {name: rng.uniform(0.5, 2, len(numbers)) for name, numbers in NUMBERS.items()}
     return {"QCD": 1000 * found["QCD"] / found["QCD"].sum(), "W": 500 * found["W"] / found["W"].sum()}
@@ -235,7 +235,7 @@ class TestOrder:
             assert_allclose(found["weights"], expected["weights"], rtol=4 * SPACING)
 
     def test_of_events_and_files_permutes_them(self, particles, weights, tmp_path):
-        """But for random numbers, which belong to the number of an event in its process."""
+        """Except for random numbers, which belong to the number of an event in its process."""
         rng, files = np.random.default_rng(5), {}
         for kind in ("ordered", "permuted"):
             files[kind] = []
@@ -252,7 +252,7 @@ class TestOrder:
         check_equal(after, before, "weights")
 
     def test_of_the_events_of_a_selection_permutes_its_files(self, made, tmp_path):
-        """As far as it is not random."""
+        """Without random numbers."""
         permuted = rewritten(made["train"], tmp_path / "permuted.h5", permute)
         flags = ["--processes=QCD", "--fractions_to_keep=0,1,0"]
         found = []
@@ -282,7 +282,7 @@ class TestOrder:
 
 
 class TestScaledWeights:
-    """By a power of two, which single precision does without rounding."""
+    """By a power of two, for which single precision does not round."""
 
     def test_scale_the_files(self, made, particles, weights, tmp_path):
         scaled = smear(tmp_path, write_all(tmp_path, particles, {name: 4 * of for name, of in weights.items()}))

@@ -1,4 +1,4 @@
-"""What runs again when something has changed: each key of the configuration, files of the user, folders, failures."""
+"""Rules that run again after a change: of each key of the configuration, files of the user, folders; after failures."""
 
 import shutil
 
@@ -177,7 +177,7 @@ def changed(key, value):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Return a folder in which all outputs are there, empty, and on record as made with `CONFIG`."""
+    """Return a folder in which all outputs exist, empty, and are recorded as made with `CONFIG`."""
     folder = tmp_path_factory.mktemp("reruns") / "run"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "a.parquet").write_text("zero bias")
@@ -216,7 +216,7 @@ def test_an_extra_signal_is_evaluated_from_a_file_of_its_own(finished):
 
 
 class TestContent:
-    """Not the name, place or time of a file."""
+    """The name, place and time of a file do not count."""
 
     @pytest.mark.parametrize(
         ("name", "expected"), [("mine.h5", PREPARED), ("data/a.parquet", ANALYSED), ("inverse_response.csv", RESPONSE)]
@@ -269,7 +269,7 @@ class TestContent:
 
 
 class TestRefused:
-    """Before anything is made or removed."""
+    """Nothing is made or removed before."""
 
     @pytest.mark.parametrize(
         ("key", "name"),
@@ -309,7 +309,7 @@ class TestRefused:
 
 
 class TestFailure:
-    """An output stays as long as no whole one takes its place."""
+    """An output stays until a whole one replaces it."""
 
     SNAKEFILE = """
 import sys

@@ -1,4 +1,4 @@
-"""The Snakemake workflow: plans, a small run to the end, what runs again and when, bad configurations, the report."""
+"""The Snakemake workflow: plans, a small complete run, repeated runs, bad configurations, the report."""
 
 import json
 import os
@@ -139,7 +139,7 @@ def code(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(code, tmp_path_factory):
-    """Return a folder in which the workflow came to its end for MET, with a student, and HT; ``output`` is a link.
+    """Return a folder in which the workflow is complete for MET, with a student, and for HT; ``output`` is a link.
 
     On the way the training for HT was killed.
     """
@@ -330,7 +330,7 @@ class TestAgain:
 
 @pytest.fixture(scope="module")
 def report(finished, code):
-    """Return the report of all that is finished: for HT there is neither student nor firmware."""
+    """Return the report of all results; HT has neither student nor firmware."""
     run = snakemake(finished, "finished", "--report", "report.html", code=code)
     assert run.returncode == 0, run.stdout
     return finished / "output" / "report.html"
