@@ -9,7 +9,8 @@ import numpy as np
 import vector
 
 from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
-from utils.simulation.smearing import CENTRAL_ETA, RESOLUTION, SCALE, InverseResponse, L1Response, LeptonResponse
+from utils.simulation.response_tables import InverseResponse
+from utils.simulation.smearing import CENTRAL_ETA, RESOLUTION, SCALE, L1Response, LeptonResponse
 
 
 def inverse_response(table: InverseResponse, pt: np.ndarray, abs_eta: np.ndarray) -> np.ndarray:

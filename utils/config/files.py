@@ -44,7 +44,7 @@ def _check_content(key: str, path: Path) -> None:
     if key == "hyperparameters":
         TeacherHyperparameters.from_dict(read_json(path))
     elif key.startswith("jet_"):
-        from utils.simulation.smearing import InverseResponse, JetResolution  # takes a second, seldom needed
+        from utils.simulation.response_tables import InverseResponse, JetResolution  # takes a second, seldom needed
 
         (InverseResponse if key == "jet_inverse_response" else JetResolution).read(path)
     elif key == "zero_bias" and not any(path.rglob("*.parquet")):

@@ -25,9 +25,9 @@ class Efficiency:
     Attributes
     ----------
     eta_edges : tuple of float, length n
-        Upper edges of the bins in |eta|; the first bin begins at 0.
+        Upper edges of the bins in |eta|; the first bin starts at 0.
     pt_edges : tuple of float, length m
-        Edges between the bins in pT [GeV]; the last bin has no end.
+        Edges between the bins in pT [GeV]; the last bin is open.
     values : tuple of tuple of float, shape (m + 1, n)
         Efficiency, pT bin by pT bin.
     """
@@ -37,7 +37,7 @@ class Efficiency:
     values: tuple[tuple[float, ...], ...]
 
     def __call__(self, pt: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """Efficiency of particles of given pT [GeV] and eta."""
+        """Return the efficiency of particles by their pT [GeV] and eta."""
         table = np.pad(np.array(self.values, np.float64), ((0, 0), (0, 1)))
         return table[np.digitize(pt, self.pt_edges), np.digitize(np.abs(eta), self.eta_edges)]
 
@@ -61,7 +61,7 @@ class TrackResolution:
     eta_edges: tuple[float, ...] = (0.5, 1.5)
 
     def __call__(self, pt: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """Relative resolution of tracks of given pT [GeV] and eta."""
+        """Return the relative resolution of tracks by their pT [GeV] and eta."""
         bins = np.digitize(np.abs(eta), self.eta_edges)
         return np.hypot(np.take(self.constant, bins), np.take(self.slope, bins) * pt)
 
@@ -70,7 +70,7 @@ class TrackResolution:
 class CalorimeterResolution:
     """Relative resolution of energies, (f + g (|eta| - h)^2) sqrt(c^2 + s^2/E), in bins of |eta|.
 
-    The noise of a calorimeter belongs to its towers, not to particles, and has no term here.
+    There is no noise term, because noise belongs to towers, not to particles.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class CalorimeterResolution:
     shape: tuple[tuple[float, float, float], ...]
 
     def __call__(self, energy: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """Relative resolution of particles of given energy [GeV] and eta."""
+        """Return the relative resolution of particles by their energy [GeV] and eta."""
         bins = np.digitize(np.abs(eta), self.eta_edges)
         factor, curvature, centre = np.take(self.shape, bins, axis=0).T
         width = np.hypot(np.take(self.constant, bins), np.take(self.stochastic, bins) / np.sqrt(energy))
@@ -97,7 +97,7 @@ class CalorimeterResolution:
 
 @dataclass(frozen=True)
 class Detector:
-    """Parameters of the detector; the defaults are Delphes' for CMS unless something else is said.
+    """Parameters of the detector. The defaults are those of the CMS card of Delphes unless stated otherwise.
 
     Attributes
     ----------
@@ -111,22 +111,22 @@ class Detector:
         After CMS, JINST 8 (2013) P09009, arXiv:1306.2016, and JINST 10 (2015) P08010, arXiv:1502.02702.
     hcal : CalorimeterResolution
     min_ecal_energy, min_hcal_energy : float
-        Least energy that a calorimeter sees [GeV].
+        Energy threshold of a calorimeter [GeV].
     egamma_identification, muon_identification : Efficiency
-        Probability that an electron, photon or muon that is seen is recognised. Delphes' card has the same values
+        Probability that a measured electron, photon or muon is identified. The card of Delphes has the same values
         above 10 GeV and, for e/g, up to |eta| = 2.5.
     isolation_cone : float
         Radius of the cone in (eta, phi) around an electron, photon or muon.
     isolation_min_pt : float
-        Least pT of a particle that counts in the cone [GeV].
+        Minimum pT of a particle that counts in the cone [GeV].
     max_egamma_isolation, max_muon_isolation : float
-        Largest scalar sum of the pT of the other particles in the cone, in units of the candidate's pT.
+        Largest scalar sum of the pT of the other particles in the cone, relative to the pT of the candidate.
     min_lepton_pt, min_photon_pt : float
-        Least pT of electrons and muons, as in ADC2021, and of photons [GeV]. An e/g without a track is a photon.
+        Minimum pT of electrons and muons, as in ADC2021, and of photons [GeV]. An e/g without a track is a photon.
     max_egamma_eta, max_muon_eta : float
-        Acceptance of e/g and muons; as in ADC2021.
+        Acceptance of e/g and muons, as in ADC2021.
     jet_radius, min_jet_pt, max_jet_eta : float
-        Radius and acceptance of anti-kT jets [GeV]; as in ADC2021.
+        Radius and acceptance of anti-kT jets [GeV], as in ADC2021.
     """
 
     max_eta: float = 5.0

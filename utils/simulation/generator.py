@@ -33,18 +33,18 @@ MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
 
 
 def seed_sequences(seed: int, process: str, shard: int) -> tuple[np.random.SeedSequence, ...]:
-    """Independent seeds of a shard: for its hard process, its pile-up collisions and its detector."""
+    """Return independent seeds of a shard for its hard process, its pile-up collisions and its detector."""
     key = (zlib.crc32(process.encode()), shard)
     return tuple(np.random.SeedSequence(seed, spawn_key=key).spawn(3))
 
 
 def pythia_seed(sequence: np.random.SeedSequence) -> int:
-    """Seed in Pythia's range, from 1 to 900,000,000."""
+    """Return a seed in the range of Pythia, from 1 to 900,000,000."""
     return 1 + int(sequence.generate_state(1, np.uint64)[0]) % MAX_PYTHIA_SEED
 
 
 class _Recorder:
-    """Note the weight of each complete event, which Pythia's batches leave out, and count all others."""
+    """Record the weight of each complete event, which the batches of Pythia lack, and count all failed events."""
 
     def __init__(self, pythia: pythia8mc.Pythia):
         super().__init__()
@@ -61,11 +61,11 @@ class _Recorder:
 
 
 class _EventWeights(_Recorder, pythia8mc.UserHooks):
-    """Record, and change nothing."""
+    """Record weights without changing the events."""
 
 
 class _MatchedWeights(_Recorder, pythia8mc.JetMatchingMadgraph):
-    """Record, and match jets to partons, for which Pythia needs a hook beside the settings ``JetMatching``."""
+    """Record weights and match jets to partons, which needs a hook besides the settings ``JetMatching``."""
 
 
 class Generator:
@@ -74,21 +74,21 @@ class Generator:
     Parameters
     ----------
     process : str
-        Name, for messages.
+        Name for messages.
     settings : sequence of str
         Lines ``Key = value`` for Pythia.
     energy : float, optional
-        Centre-of-mass energy in GeV; without it, that of the Les Houches file, or 13,000.
+        Centre-of-mass energy in GeV; by default that of the Les Houches file, or 13,000.
     underlying_event : bool
-        Whether there are multi-parton interactions.
+        Whether multi-parton interactions are simulated.
     seed : np.random.SeedSequence
     hard_events : range
-        Numbers of the events to take from a Les Houches file, where the settings name one.
+        Numbers of the events to read from a Les Houches file, if the settings name one.
 
     Raises
     ------
     UserError
-        If Pythia does not accept a setting, or all of them together, or if a setting would have no effect.
+        If Pythia does not accept a setting or their combination, or if a setting would have no effect.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Generator:
         self._charges: dict[int, float] = {}
 
     def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> HardEvents:
-        """Let Pythia read only some events of its Les Houches file, so that no other shard has them."""
+        """Restrict Pythia to some events of its Les Houches file, so that shards do not share events."""
         n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
         wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
         taken = copy_events(str(self.les_houches_file), wanted, hard_file)
@@ -152,15 +152,15 @@ class Generator:
         Parameters
         ----------
         n_events : int
-            How many; those that fail, which is rare, are replaced. Of a Les Houches file so many are read, and those
-            that Pythia leaves out are missing.
+            Number of events. Failed events are rare and are replaced. From a Les Houches file this number is read, and
+            events that Pythia rejects are missing.
 
         Returns
         -------
         particles : Particles
-            Stable particles, invisible ones among them.
+            Stable particles, including invisible ones.
         weights : np.ndarray, shape (n_events,), float64
-            Relative weights; times :attr:`weight_scale` they are in pb.
+            Relative weights; multiplied by :attr:`weight_scale` they are in pb.
         """
         self._recorder.weights.clear()
         with captured_output() as output:
@@ -170,7 +170,7 @@ class Generator:
                 )
             except RuntimeError as error:
                 raise UserError(f"process {self._process}: Pythia {error}{reason(output)}") from None
-            except TypeError:  # what awkward makes of a batch in which no particle has a vertex
+            except TypeError:  # from awkward, for a batch in which no particle has a vertex
                 raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
         weights = np.array(self._recorder.weights)
         self._n_asked += n_events
@@ -179,7 +179,7 @@ class Generator:
 
     @property
     def n_tried(self) -> int:
-        """Number of events so far, with those that failed or were vetoed."""
+        """Number of events so far, including failed and vetoed ones."""
         return self._n_asked + (0 if self.hard_events else self._recorder.n_failed)
 
     @property
@@ -189,10 +189,15 @@ class Generator:
 
     @property
     def weight_scale(self) -> float:
-        """Factor on the weights of all events so far with which they sum to the cross section in pb.
+        """Factor by which the weights of all events so far sum to the cross section in pb.
 
-        Pythia has other units of the weight for each strategy of Les Houches files, and sums of its own that are in
-        yet others, so that only its cross section is used. A :class:`UserError` says if that is not above 0.
+        Pythia uses different units of the weight for each strategy of Les Houches files, and others again for its sums
+        of weights. Only its cross section is used.
+
+        Raises
+        ------
+        UserError
+            If the cross section or the sum of weights is not above 0.
         """
         if not (self._weight_sum > 0 and self.cross_section_pb > 0):
             raise UserError(
@@ -203,7 +208,7 @@ class Generator:
 
     @property
     def cross_section_pb(self) -> float:
-        """Cross section in pb, Pythia's estimate from all events so far."""
+        """Cross section in pb, estimated by Pythia from all events so far."""
         return float(self._pythia.infoPython().sigmaGen()) * PB_PER_MB
 
     @property
@@ -212,7 +217,7 @@ class Generator:
         return float(self._pythia.infoPython().sigmaErr()) * PB_PER_MB
 
     def _stable(self, records: ak.Array) -> Particles:
-        """Take the stable particles out of event records."""
+        """Select the stable particles of event records."""
         flat = ak.flatten(records)
         stable = np.flatnonzero(ak.to_numpy(flat.status) > 0)
         event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))[stable]
@@ -221,7 +226,7 @@ class Generator:
         return Particles(np.bincount(event, minlength=len(records)), pid, self._charge(pid), *momenta)
 
     def _charge(self, pid: np.ndarray) -> np.ndarray:
-        """Electric charge of each particle, from Pythia's table."""
+        """Return the electric charge of each particle, from the table of Pythia."""
         kinds, kind = np.unique(pid, return_inverse=True)
         for number in kinds.tolist():
             if number not in self._charges:

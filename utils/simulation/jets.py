@@ -22,8 +22,8 @@ def cluster_jets(
     detected : Detected
     detector : Detector
     density : np.ndarray, shape (n_events, 3)
-        Density of pile-up in GeV, as :func:`pileup_density` gives it. Times the area pi R^2, that of an anti-kT jet
-        with no harder one near, it is subtracted from the pT.
+        Density of pile-up in GeV, from `pileup_density`. Its product with pi R^2, the area of an isolated anti-kT jet,
+        is subtracted from the pT.
 
     Returns
     -------

@@ -9,10 +9,10 @@ from utils.simulation.particles import EGAMMA, HADRON, INVISIBLE, MUON, Detected
 def measure(particles: Particles, detector: Detector, rng: np.random.Generator) -> Detected:
     """Measure each particle on its own.
 
-    An electron or charged hadron with a track is measured by the better of tracker and calorimeter; without a track
-    it is measured by the calorimeter, as photons and neutral hadrons are. A muon is measured by its track. What is
-    invisible, outside the acceptance or too soft for the calorimeter is lost. The measurement multiplies the
-    four-momentum by a log-normal factor of mean 1, as Delphes does, and keeps the direction.
+    An electron or charged hadron with a track is measured by the better of tracker and calorimeter. Without a track it
+    is measured by the calorimeter, like photons and neutral hadrons. A muon is measured by its track. Particles that
+    are invisible, outside the acceptance or too soft for the calorimeter are lost. As in Delphes, the four-momentum is
+    multiplied by a log-normal factor of mean 1, and the direction is kept.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def measure(particles: Particles, detector: Detector, rng: np.random.Generator) 
 
 
 def detector_kind(pid: np.ndarray, charge: np.ndarray) -> np.ndarray:
-    """Tell what a stable particle is for the detector.
+    """Classify stable particles by their interaction with the detector.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def detector_kind(pid: np.ndarray, charge: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray, shape (n,), int8
-        ``EGAMMA`` for electrons and photons, ``MUON`` for muons, ``HADRON`` for hadrons, nuclei and whatever else is
-        charged, ``INVISIBLE`` for whatever else is neutral: neutrinos, neutralinos, dark matter.
+        ``EGAMMA`` for electrons and photons, ``MUON`` for muons, ``HADRON`` for hadrons, nuclei and other charged
+        particles, ``INVISIBLE`` for other neutral particles: neutrinos, neutralinos, dark matter.
     """
     number = np.abs(pid)
     hadron = ((number > 100) & (number < 1_000_000)) | (number > 1_000_000_000)
@@ -83,13 +83,13 @@ def lognormal_factors(sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def _tracking_efficiency(detector: Detector, kind: np.ndarray, pt: np.ndarray, eta: np.ndarray) -> np.ndarray:
-    """Probability that a charged particle has a track."""
+    """Return the probability that a charged particle has a track."""
     by_kind = (detector.electron_tracking, detector.muon_tracking, detector.hadron_tracking)
     return np.choose(kind, [efficiency(pt, eta) for efficiency in by_kind])
 
 
 def _identification_efficiency(detector: Detector, kind: np.ndarray, pt: np.ndarray, eta: np.ndarray) -> np.ndarray:
-    """Probability that a particle is recognised as an electron, photon or muon."""
+    """Return the probability that a particle is identified as an electron, photon or muon."""
     egamma, muon = detector.egamma_identification(pt, eta), detector.muon_identification(pt, eta)
     return np.choose(kind, [egamma, muon, 0.0])
 
@@ -97,7 +97,7 @@ def _identification_efficiency(detector: Detector, kind: np.ndarray, pt: np.ndar
 def _resolution(
     detector: Detector, kind: np.ndarray, tracked: np.ndarray, pt: np.ndarray, energy: np.ndarray, eta: np.ndarray
 ) -> np.ndarray:
-    """Relative resolution of each particle, zero for muons without a track, which are not seen."""
+    """Return the relative resolution of each particle; zero for muons without a track, which are not measured."""
     tracks = (detector.electron_track, detector.muon_track, detector.hadron_track)
     track = np.choose(kind, [resolution(pt, eta) for resolution in tracks])
     calorimeter = np.choose(kind, [detector.ecal(energy, eta), np.inf, detector.hcal(energy, eta)])

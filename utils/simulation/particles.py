@@ -39,7 +39,7 @@ class Particles:
 
 @dataclass(frozen=True)
 class Detected:
-    """Particles of several events as the detector measures them.
+    """Particles of several events, measured by the detector.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Detected:
     kind : np.ndarray, shape (n_particles,), int8
         ``EGAMMA`` (electrons and photons), ``MUON`` or ``HADRON``.
     tracked : np.ndarray, shape (n_particles,), bool
-        Whether there is a track, so that the vertex is known.
+        Whether the particle has a track, so that its vertex is known.
     identified : np.ndarray, shape (n_particles,), bool
-        Whether an electron, photon or muon is recognised as such.
+        Whether an electron, photon or muon is identified.
     pileup : np.ndarray, shape (n_particles,), bool
-        Whether the particle comes from another collision than that of the event.
+        Whether the particle comes from a pile-up collision.
     px, py, pz, energy : np.ndarray, shape (n_particles,), float64
         Four-momenta [GeV].
     """

@@ -1,17 +1,15 @@
-"""Pile-up: overlay of collisions, and their density, which is subtracted."""
+"""Pile-up: overlay of collisions, and the estimate of their density for its subtraction."""
 
 import numpy as np
 
 from utils.simulation.particles import Detected, ranges
 
 DENSITY_ETA_EDGES = (-5.0, -2.5, 2.5, 5.0)
-
-
 DENSITY_ETA_CELLS, DENSITY_PHI_CELLS = 20, 12
 
 
 def overlay(events: Detected, pool: Detected, mean: float, rng: np.random.Generator) -> Detected:
-    """Add to each event a Poisson number of pile-up collisions, each turned by a random angle around the beams.
+    """Add a Poisson number of pile-up collisions to each event, each rotated by a random angle around the beams.
 
     Parameters
     ----------
@@ -47,10 +45,10 @@ def overlay(events: Detected, pool: Detected, mean: float, rng: np.random.Genera
 
 
 def pileup_density(detected: Detected) -> np.ndarray:
-    """Estimate the density of pT that pile-up leaves in each event.
+    """Estimate the pT density of pile-up in each event.
 
-    It is the median over the cells of a grid in (eta, phi) of the pT in the cell over its area, of particles without a
-    track, separately where there is a tracker and on the two sides where there is none.
+    It is the median, over the cells of a grid in (eta, phi), of the pT of particles without a track per area. It is
+    taken separately within the tracker and on the two sides beyond it.
 
     Parameters
     ----------
@@ -78,5 +76,5 @@ def pileup_density(detected: Detected) -> np.ndarray:
 
 
 def density_at(density: np.ndarray, event: np.ndarray, eta: np.ndarray) -> np.ndarray:
-    """Density of pile-up [GeV] at places given by their event and pseudorapidity."""
+    """Return the density of pile-up [GeV] by event and pseudorapidity."""
     return density[event, np.digitize(eta, DENSITY_ETA_EDGES[1:-1])]

@@ -1,4 +1,4 @@
-"""Settings for Pythia: those of a process and those that the flags of the script decide."""
+"""Settings of Pythia: those of a process, and those that flags of the script decide."""
 
 import functools
 import os
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-if TYPE_CHECKING:  # the plan of the workflow names settings that are overridden, and must not wait for Pythia
+if TYPE_CHECKING:  # the workflow imports this module and must not wait for Pythia
     import pythia8mc
 
 Value = bool | int | float | str
 
 DEFAULT_ENERGY = 13000.0  # GeV
 
-# Particles that fly more than 10 mm/c reach the detector, as is the convention at the LHC.
+# Particles with a lifetime above 10 mm/c reach the detector, the convention at the LHC.
 COMMON_SETTINGS = ("Print:init = off", "Print:next = off", "ParticleDecays:limitTau0 = on")
 
 DECIDED_BY = {
@@ -27,7 +27,7 @@ DECIDED_BY = {
     "Main:numberOfEvents": "--events",
 }
 
-# Settings that Pythia's own main programs look at, or that need code which is not in its Python package.
+# Settings that only the main programs of Pythia read, or that need code which its Python package lacks.
 WITHOUT_EFFECT = (
     "Main:numberOfTriedEvents",
     "Main:numberOfSelectedEvents",
@@ -52,23 +52,23 @@ FRAME_OF = {
 
 
 def overriding_flag(setting: str) -> str | None:
-    """Return which flag decides a setting, by its name alone; None if none does."""
+    """Return the flag that decides a setting, by the name of the setting; None if no flag does."""
     return next((flag for key, flag in DECIDED_BY.items() if key.lower() == _name(setting)), None)
 
 
 def les_houches_file(setting: str) -> str | None:
-    """Return the file that a setting names; None if it names none, or in a way that only Pythia reads."""
+    """Return the Les Houches file that a setting names; None if there is none, or only Pythia can parse it."""
     value = re.fullmatch(r"[^\s=]+\s*[\s=]\s*([^\s\"'{}]+)", setting.strip())
     return value[1] if value and _name(setting) == "beams:lhef" else None
 
 
 def _name(setting: str) -> str:
-    """Return the name of a setting as Pythia compares it."""
+    """Return the name of a setting in the form that Pythia compares."""
     return re.split(r"[\s=]", setting.strip(), maxsplit=1)[0].replace("::", ":").lower()
 
 
 def _refuse_repeated(settings: Sequence[str]) -> None:
-    """Refuse a setting that a later one replaces; those of particles, which begin with a digit, may add up."""
+    """Refuse a setting that a later one replaces; settings of particles, which begin with a digit, may add up."""
     first: dict[str, str] = {}
     for setting in settings:
         name = _name(setting)
@@ -77,9 +77,9 @@ def _refuse_repeated(settings: Sequence[str]) -> None:
 
 
 def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: Mapping[str, Value]) -> None:
-    """Hand the settings of a process to Pythia, after those that the script decides.
+    """Pass the settings of a process to Pythia, after those that the script decides.
 
-    Each setting is compared with what Pythia then holds, since it takes a setting in many spellings, and whole files.
+    Each setting is checked by its effect on the values in Pythia, which accepts many spellings and whole files.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
     Raises
     ------
     ValueError
-        If Pythia does not know a setting, or if it would have no effect; the message names it.
+        If Pythia does not know a setting, or the setting would have no effect. The message names it.
     """
     _refuse_repeated(settings)
     for setting in (*COMMON_SETTINGS, *(f"{key} = {_text(value)}" for key, value in decided.items())):
@@ -123,7 +123,7 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
 
 @functools.cache
 def refusal(settings: tuple[str, ...]) -> str | None:
-    """Return why Pythia would refuse settings, or None: where it is not installed, or a file is included, as well."""
+    """Return why Pythia would refuse settings; None if it would not, is not installed, or a file is included."""
     try:
         import pythia8mc  # takes a third of a second
     except ImportError:
@@ -146,13 +146,13 @@ def setting_value(pythia: "pythia8mc.Pythia", key: str) -> Value:
 
 
 def _text(value: Value) -> str:
-    """Return a value as Pythia reads it."""
+    """Return a value in the syntax of Pythia."""
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 @contextmanager
 def captured_output() -> Iterator[BinaryIO]:
-    """Catch what Pythia writes to standard output, which is out of reach of Python's own redirection."""
+    """Capture the standard output of Pythia, which the redirection of Python does not reach."""
     sys.stdout.flush()
     standard_output = os.dup(1)
     with tempfile.TemporaryFile() as output:
@@ -165,7 +165,7 @@ def captured_output() -> Iterator[BinaryIO]:
 
 
 def reason(output: BinaryIO) -> str:
-    """Return Pythia's first message of the output that was caught, after a colon, or nothing."""
+    """Return the first error of Pythia in its captured output, after a colon, or nothing."""
     output.seek(0)
     messages = re.findall(r"PYTHIA (?:Error|Abort):? (.+)", output.read().decode(errors="replace"))
     return f": {messages[0].strip(' :')}" if messages else ""

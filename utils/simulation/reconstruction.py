@@ -21,25 +21,26 @@ from utils.simulation.pileup import DENSITY_ETA_EDGES, density_at, pileup_densit
 
 
 def reconstruct(detected: Detected, detector: Detector, *, subtract_pileup: bool) -> np.ndarray:
-    """Build the objects of each event.
+    """Reconstruct the objects of each event.
 
-    The missing momentum is minus the vector sum of all particles, those of pile-up among them. For the other objects
-    the tracks of pile-up are removed, each being taken to be assigned to its collision without error. Isolated e/g and
-    muons are found first, at most four of each, those of largest pT; all other particles, leptons that are not
-    isolated among them, are clustered to jets, so that no particle is in two objects.
+    The missing momentum is minus the vector sum of all particles, including pile-up. For the other objects the tracks
+    of pile-up are removed, assuming a perfect assignment to their collisions. Isolated e/g and muons are found first,
+    at most four of each, in order of pT. All other particles, including leptons that are not isolated, are clustered to
+    jets, so no particle is in two objects.
 
     Parameters
     ----------
     detected : Detected
     detector : Detector
     subtract_pileup : bool
-        Whether isolation and jets are corrected for pile-up: its density, see :func:`pileup_density`, times the area
-        of a cone is subtracted (M. Cacciari, G. Salam, Phys. Lett. B 659 (2008) 119). The missing momentum is not.
+        Whether isolation and jets are corrected for pile-up: its density from `pileup_density`, times the area of the
+        cone, is subtracted (M. Cacciari, G. Salam, Phys. Lett. B 659 (2008) 119). The missing momentum is never
+        corrected.
 
     Returns
     -------
     np.ndarray, shape (n_events, 19, 4), float32
-        pT [GeV], eta, phi and class of MET, 4 e/g, 4 muons and 10 jets, ordered by pT; zero where empty.
+        pT [GeV], eta, phi and class of MET, 4 e/g, 4 muons and 10 jets, ordered by pT; zero in empty slots.
     """
     missing_pt, missing_phi = missing_momentum(detected)
     detected = detected.select(~(detected.pileup & detected.tracked))
@@ -72,7 +73,7 @@ def reconstruct(detected: Detected, detector: Detector, *, subtract_pileup: bool
 
 
 def missing_momentum(detected: Detected) -> tuple[np.ndarray, np.ndarray]:
-    """Length [GeV] and azimuth of minus the vector sum of all particles, each of shape (n_events,)."""
+    """Return length [GeV] and azimuth of minus the vector sum of all particles, each of shape (n_events,)."""
     event, n_events = detected.event, len(detected.counts)
     px = 0 - np.bincount(event, detected.px, n_events)
     py = 0 - np.bincount(event, detected.py, n_events)
@@ -87,18 +88,18 @@ def cone_activity(
     phi: np.ndarray,
     detector: Detector,
 ) -> np.ndarray:
-    """Scalar sum of the pT of the other particles in a cone around each candidate.
+    """Return the scalar sum of the pT of the other particles in a cone around each candidate.
 
     Parameters
     ----------
     candidates : np.ndarray, shape (n_candidates,), int64
-        Indices among the particles.
+        Indices of the particles.
     counts : np.ndarray, shape (n_events,), int64
         Particles in each event.
     pt, eta, phi : np.ndarray, shape (n_particles,)
         pT [GeV], pseudorapidity and azimuth of all particles.
     detector : Detector
-        Radius of the cone and least pT in it.
+        Radius of the cone, and minimum pT in it.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def cone_activity(
 def _fill_slots(
     objects: np.ndarray, slots: slice, event: np.ndarray, pt: np.ndarray, eta: np.ndarray, phi: np.ndarray
 ) -> np.ndarray:
-    """Write the objects of largest pT of each event into its slots, in place; return which were written."""
+    """Write the objects of largest pT of each event into its slots, in place; return the indices of these objects."""
     order = np.lexsort((-pt, event))
     counts = np.bincount(event, minlength=len(objects))
     rank = ranges(np.zeros_like(counts), counts)

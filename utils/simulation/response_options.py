@@ -5,7 +5,8 @@ from pathlib import Path
 
 from utils.formats.trigger_scales import JET_THRESHOLD
 from utils.runtime.options import flag
-from utils.simulation.smearing import InverseResponse, JetResolution, JetResponse, L1Response, LeptonResponse
+from utils.simulation.response_tables import InverseResponse, JetResolution
+from utils.simulation.smearing import JetResponse, L1Response, LeptonResponse
 
 TABLES = Path(__file__).parent / "l1_response"
 

@@ -12,15 +12,8 @@ from utils.l1_events import ht, met
 from utils.runtime.errors import UserError
 from utils.runtime.random_streams import normal_pairs, stream_and_key
 from utils.simulation.response_options import ResponseOptions, l1_response
-from utils.simulation.smearing import (
-    RESOLUTION,
-    SCALE,
-    InverseResponse,
-    JetResolution,
-    JetResponse,
-    L1Response,
-    LeptonResponse,
-)
+from utils.simulation.response_tables import InverseResponse, JetResolution
+from utils.simulation.smearing import RESOLUTION, SCALE, JetResponse, L1Response, LeptonResponse
 
 N_TOYS = 40000
 
