@@ -49,6 +49,7 @@ def rules(planned):
 ANALYSIS = ["selective_sampling_jets", "train_teacher", "analyze_results_teacher"]
 
 
+@pytest.mark.slow
 class TestPublicFiles:
     @pytest.fixture
     def folder(self, tmp_path):
@@ -78,6 +79,7 @@ class TestPublicFiles:
         assert sum(lengths) == 5 * 60
 
 
+@pytest.mark.slow
 class TestPreparedFiles:
     @pytest.fixture
     def folder(self, tmp_path):
