@@ -67,12 +67,12 @@ class TestOutputs:
         batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []
-        for of_batch, labels, of_events in batches:
-            factor = network.predict_on_batch(list(of_batch))[:, 0] / np.maximum(of_batch[2][:, 0], 1 / 128)
-            assert (of_batch[3] < of_batch[4]).mean() > 0.9  # nearly all are free to be corrected
+        for batch_inputs, labels, batch_weights in batches:
+            factor = network.predict_on_batch(list(batch_inputs))[:, 0] / np.maximum(batch_inputs[2][:, 0], 1 / 128)
+            assert (batch_inputs[3] < batch_inputs[4]).mean() > 0.9  # nearly all are free to be corrected
             error = np.abs(np.log(labels[:, 0] + 0.05) - np.log(factor + 0.05))
             losses.append(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)))
-            weights.append(of_events)
+            weights.append(batch_weights)
         found = np.average(np.concatenate(losses), weights=np.concatenate(weights))
         record = json.loads((student / "training.json").read_text())
         assert_allclose(record["best_val_loss"], found, rtol=1e-4)

@@ -99,11 +99,13 @@ class TestStudent:
         network = student()
         calibrate(network, INPUTS)
         expected = all_layers(widened(network, 8, WRAPPING), extreme_events)
-        for found, of_layer in zip(all_layers(network, extreme_events), expected, strict=True):
-            assert_array_equal(found, of_layer)
+        for found, expected_output in zip(all_layers(network, extreme_events), expected, strict=True):
+            assert_array_equal(found, expected_output)
         for name in ("object_1", "others"):
             too_few = all_layers(widened(network, -2, [name]), extreme_events)
-            assert any((found != of_layer).any() for found, of_layer in zip(too_few, expected, strict=True))
+            assert any(
+                (found != expected_output).any() for found, expected_output in zip(too_few, expected, strict=True)
+            )
 
     def test_saturated_events_stay_saturated_and_events_without_a_jet_uncorrected(self):
         events = random_l1_events(300)

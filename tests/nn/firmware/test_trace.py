@@ -13,7 +13,7 @@ from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import input_ports, random_words, word_events
 
 
-def network_of(inputs, change, target="sum"):
+def untrained_network(inputs, change, target="sum"):
     """Return a network of three units whose kernels are above zero, unless they are changed."""
     keras.utils.set_random_seed(1)
     scales = inputs.scales
@@ -56,7 +56,7 @@ def first_unit_constant_and_alone(name, kernel):
 def test_the_logic_gives_what_the_network_gives(variable, target, change, scales):
     inputs = StudentInputs(graph_creator(variable), HardwareScales(**scales))
     ports = input_ports(inputs)
-    network = network_of(inputs, change, target)
+    network = untrained_network(inputs, change, target)
     words = random_words(ports, 600, seed=1)
     words[100:, : inputs.n_slots] *= np.random.default_rng(1).random((500, inputs.n_slots)) < 0.2  # empty slots
     words[300:, : inputs.n_slots] //= 16  # soft objects

@@ -23,7 +23,7 @@ def test_inputs_of_extreme_events_are_at_the_ends_of_their_ranges(creator):
     kinds = np.unique(SLOT_PIDS[inputs.slots])
     for slot, pid in enumerate(SLOT_PIDS[inputs.slots]):
         low, high = (ends[:, kinds.tolist().index(pid)] for ends in (ranges.object_lowest, ranges.object_highest))
-        of_slot = objects[objects[:, slot, 0] > 0, slot][:, None]
-        assert ((low <= of_slot) & (of_slot <= high)).all(2).any(1).all()
+        in_slot = objects[objects[:, slot, 0] > 0, slot][:, None]
+        assert ((low <= in_slot) & (in_slot <= high)).all(2).any(1).all()
     assert_array_equal(sums.max(0), ranges.sum_highest)
     assert ranges.counts.sum() == inputs.n_slots
