@@ -246,6 +246,7 @@ def test_libraries_that_cannot_be_loaded_are_one_line(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_closed_standard_streams_stay_out_of_the_output(settings_for_others):
     """A file that is opened first would get their numbers, and the log would go into it."""
     folder, _ = settings_for_others
