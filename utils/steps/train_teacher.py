@@ -16,14 +16,14 @@ class Options(TrainingOptions, SearchOptions, FinalFitOptions):
 
     log_features: tuple[str, ...] | None = flag(
         None,
-        help="features replaced by log(x + 1); none: the default of the variable",
+        help="features replaced by log(x + 1); none: default of the variable",
         choices=LOG_FEATURES,
         by_variable=LOG_FEATURES,
         schema={"uniqueItems": True},
     )
     metric_thresholds: tuple[float, ...] | None = flag(
         None,
-        help="monitor the MSE of events whose true variable exceeds these; none: the default of the variable",
+        help="monitor the MSE of events whose true variable exceeds these; none: default of the variable",
         unit="GeV",
         minimum=0,
         by_variable=METRIC_THRESHOLDS,
