@@ -26,7 +26,7 @@ from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.event_layout import EVENT_MET, PT
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
-from utils.formats.events import EventsFile, check_events_files, refuse_mixture
+from utils.formats.events import EventsFile, check_events_files, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
 from utils.formats.les_houches import refuse_shared_events
 from utils.l1_events import L1Events
@@ -70,7 +70,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         if repeated:
             raise UserError(f"--input: {repeated[0]} is given twice for process {name}")
     files = {name: check_events_files(found) for name, found in paths.items()}
-    refuse_mixture({f"process {name} ({found[0].path})": found[0] for name, found in files.items()})
+    refuse_mixed_weights({f"process {name} ({found[0].path})": found[0] for name, found in files.items()})
     for process_files in files.values():
         refuse_duplicates(process_files)
     all_files = [file for process_files in files.values() for file in process_files]

@@ -1,1 +1,1 @@
-"""Readers and writers, one a format, and the checks of foreign files."""
+"""Readers and writers, one per format, and checks of foreign files."""

@@ -1,4 +1,4 @@
-"""Files that hold the same events: one file given twice, a link to it, a copy, or a shard made with the same seed."""
+"""Files with the same events: a file given twice, a link, a copy, or a shard made with the same seed."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,8 +10,8 @@ import numpy as np
 from utils.event_layout import PT
 from utils.runtime.errors import UserError
 
-LOOKED_AT = 256  # events at the beginning of a file, of which the first ones with an object are taken
-N_EVENTS = 10  # too many to be equal by chance
+LOOKED_AT = 256  # events at the beginning of a file that are searched for events with objects
+N_EVENTS = 10  # that are hashed: too many to be equal by chance
 
 
 class EventSource(Protocol):
@@ -19,18 +19,18 @@ class EventSource(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Path of the file."""
 
     @property
     def fingerprint(self) -> str | None:
-        """What `fingerprint` gives of its first events."""
+        """Hash of its first events, from `fingerprint`."""
 
 
 def fingerprint(objects: np.ndarray) -> str | None:
-    """Return the SHA-256 of the first ten events that have an object, shape (n_events, n_slots, 3).
+    """Return the SHA-256 of the first ten events with objects, given objects of shape (n_events, n_slots, 3).
 
-    Files of the same events have the same, whatever their number, weights, compression and attributes. None if there
-    are no such events, or if they are alike.
+    It does not depend on the number of events, their weights, the compression or attributes. It is None if there are no
+    such events, or if some of them are equal.
     """
     with np.errstate(over="ignore"):
         objects = np.where(objects[:, :, PT, None] > 0, objects, 0).astype(np.float32)
@@ -40,12 +40,12 @@ def fingerprint(objects: np.ndarray) -> str | None:
 
 
 def find_duplicates(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]:
-    """Yield files that are one and the same, through whatever link, or that begin with the same events.
+    """Yield files that are identical, also through links, or that begin with the same events.
 
     Yields
     ------
     path, first : Path
-        A file, and the one before it that has its events.
+        A file, and the earlier one with the same events.
     """
     known: dict[object, Path] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""Events files: the HDF5 layout of the public ADC2021 data set, with cross-section weights where they are known."""
+"""Events files: the HDF5 layout of the public ADC2021 data set, optionally with cross-section weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,11 +40,11 @@ from utils.runtime.errors import UserError
 
 CHUNK = 4096
 HARD_EVENTS = "les_houches_events"
-LARGEST_WEIGHT = 1e20  # sums and products of larger ones may overflow
+LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
 
 
 class EventsWriter:
-    """Append events to an events file that is being made; see :func:`new_events_file`."""
+    """Writer of an events file, see :func:`new_events_file`."""
 
     def __init__(self, file: h5py.File):
         self._file = file
@@ -69,7 +69,7 @@ class EventsWriter:
         self._weights[start:] = weights
 
     def finish(self, weight_scale: float, attributes: dict[str, Any]) -> None:
-        """Multiply all weights by a factor known only at the end, and say what made the file."""
+        """Multiply all weights by a factor that is known only at the end, and write the attributes of the file."""
         for start in range(0, len(self._weights), CHUNK):
             self._weights[start : start + CHUNK] *= weight_scale
         self._file.attrs.update(attributes)
@@ -77,27 +77,26 @@ class EventsWriter:
 
 @contextmanager
 def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
-    """Open an events file for writing that is there only once it is whole."""
+    """Open a new events file, which appears at `path` when the block ends."""
     with new_hdf5(path) as file:
         yield EventsWriter(file)
 
 
 @dataclass(frozen=True)
 class EventsFile:
-    """An events file that was checked.
+    """A checked events file.
 
     Attributes
     ----------
     path : Path
     n_events : int
     weighted : bool
-        Whether its events are weighted.
+        Whether its events have weights.
     cutflow : Cutflow
-        What is on record of its events.
     fingerprint : str or None
-        Of its first events, the same in any copy; None if no objects are in them.
+        Hash of the first events, the same in any copy; None if they have no objects.
     hard_events : HardEvents or None
-        Where they come from, if it is a Les Houches file and on record.
+        Range of a Les Houches file that the events were made of, if it is recorded.
     """
 
     path: Path
@@ -109,13 +108,13 @@ class EventsFile:
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
-        """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        """Check the layout of a file; a :class:`UserError` names what differs."""
         (file,) = check_events_files([path])
         return file
 
     @classmethod
     def look(cls, path: Path) -> "EventsFile":
-        """Check the layout of a file, in the child process of a first look."""
+        """Check the layout of a file, in the child process of `first_look`."""
         with open_hdf5(path) as file:
             found = checked_dataset(file, "Particles", (None, N_EVENT_SLOTS, 4))
             n_events = len(found)
@@ -135,11 +134,11 @@ class EventsFile:
         Returns
         -------
         particles : np.ndarray, shape (n, 19, 4), float32
-            With phi in (-pi, pi], and zeros where empty.
+            With phi in (-pi, pi], and zeros in empty slots.
         weights : np.ndarray, shape (n,), float32
-            Cross-section weight in pb, 1 in files that have none.
+            Cross-section weights in pb, 1 in files without weights.
         """
-        with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # what becomes infinite is refused below
+        with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # infinite values are refused below
             particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
             weights = (
                 read_rows(file["Weights"], start, stop).astype(np.float32, copy=False)
@@ -150,8 +149,8 @@ class EventsFile:
         return particles, weights
 
     def _check_rows(self, particles: np.ndarray, weights: np.ndarray, start: int) -> None:
-        """Refuse rows that are not physical, naming the first."""
-        event, slot, wrong = _tidy(particles, EVENT_CLASSES)
+        """Refuse rows that are not physical; the error names the first."""
+        event, slot, wrong = _normalise(particles, EVENT_CLASSES)
         if wrong != VALID:
             found = particles[event, slot, wrong]
             quantity, reason = (
@@ -172,8 +171,8 @@ class EventsFile:
 
 
 @compiled
-def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
-    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `VALID`."""
+def _normalise(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
+    """Clear empty slots and wrap phi; return event, slot and quantity of the first invalid object, or `VALID`."""
     for event in range(len(particles)):
         for slot in range(particles.shape[1]):
             pt, eta, phi = particles[event, slot, PT], particles[event, slot, ETA], particles[event, slot, PHI]
@@ -191,14 +190,14 @@ def _tidy(particles: np.ndarray, classes: np.ndarray) -> tuple[int, int, int]:
 
 
 def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
-    """Check several files of one process; either all or none may have weights."""
+    """Check several files of one process; either all of them have weights or none has."""
     files = first_look(EventsFile.look, paths)
-    refuse_mixture({str(file.path): file for file in files})
+    refuse_mixed_weights({str(file.path): file for file in files})
     return files
 
 
-def refuse_mixture(files: Mapping[str, EventsFile]) -> None:
-    """Refuse files of which some have weights and others have none; the keys are what to call them."""
+def refuse_mixed_weights(files: Mapping[str, EventsFile]) -> None:
+    """Refuse a mixture of files with and without weights; the keys are the names in the error."""
     with_weights = [name for name, file in files.items() if file.weighted]
     without = [name for name, file in files.items() if not file.weighted]
     if with_weights and without:

@@ -1,20 +1,20 @@
-"""Fingerprints of events, by which the evaluation tells that events were trained on.
+"""Fingerprints of events, by which the evaluation recognises events of the training.
 
 A fingerprint is a hash of the true MET, the true HT and the original MET of an event. These belong to the generated
-event: they are the same in a copy, a subset or a superset of a file, before and after a selection, and after smearing
+event. They are the same in a copy, a subset or a superset of a file, before and after a selection, and after smearing
 with another seed.
 
-A training keeps the smallest fingerprints of its events, at most `N_KEPT`, in ``training.json`` as
+A training stores the smallest fingerprints of its events, at most `N_KEPT`, in ``training.json`` as
 ``data.fingerprints`` (a bottom-k sketch: A. Z. Broder, "On the resemblance and containment of documents", 1997). The
-evaluation uses them like this::
+evaluation uses them as follows::
 
-    seen = TrainedOn.from_record(record)  # of training.json; None where nothing is on record
+    trained_on = TrainedOn.from_record(record)  # of training.json; None if it has no fingerprints
     for events in chunks:
-        seen.count(events)
-    seen.n_compared, seen.n_found, seen.share
+        trained_on.count(events)
+    trained_on.n_compared, trained_on.n_found, trained_on.share
 
-Of the events evaluated, those whose fingerprint is at most the largest one kept are compared, a random sample of them;
-all are, where the training had no more events than are kept.
+An evaluated event is compared if its fingerprint is at most the largest stored one, which is a random sample. If the
+training had at most `N_KEPT` events, all events are compared.
 """
 
 import base64
@@ -33,7 +33,7 @@ _ALL = np.uint64(2**64 - 1)
 
 
 def fingerprints(events: L1Events) -> np.ndarray:
-    """Hash events, shape (n_events,), uint64; of -0 and 0 alike."""
+    """Hash events, shape (n_events,), uint64; -0 and 0 give the same hash."""
     true_met, true_ht, original_met = (
         (np.asarray(values, np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
         for values in (events.true_met, events.true_ht, events.original_met)
@@ -50,7 +50,7 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 class SmallestFingerprints:
-    """The smallest fingerprints of events, in bounded memory."""
+    """Smallest fingerprints of events, in bounded memory."""
 
     def __init__(self) -> None:
         self._kept = np.zeros(0, np.uint64)
@@ -60,17 +60,17 @@ class SmallestFingerprints:
         self._kept = np.union1d(self._kept, found)[:N_KEPT]
 
     def record(self) -> str:
-        """Return what is written to JSON: 64-bit integers, the lowest byte first, in base 64."""
+        """Return the content for JSON: little-endian 64-bit integers in base 64."""
         return base64.b64encode(self._kept.astype("<u8").tobytes()).decode()
 
 
 class TrainedOn:
-    """Counts events that a training has seen.
+    """Counts the events of a training among others.
 
     Attributes
     ----------
     n_compared, n_found : int
-        Events that could be compared, and those of them that were in the training.
+        Number of compared events, and number of those that were in the training.
     """
 
     def __init__(self, kept: np.ndarray):
@@ -80,7 +80,7 @@ class TrainedOn:
 
     @classmethod
     def from_record(cls, record: Any) -> "TrainedOn | None":
-        """Read what is on record in a ``training.json``; None where nothing is, or nothing that can be read."""
+        """Read the fingerprints in the record of a training; None if there are none, or they are damaged."""
         data = record.get("data") if isinstance(record, Mapping) else None
         text = data.get(FINGERPRINTS) if isinstance(data, Mapping) else None
         if not isinstance(text, str) or len(text) > 16 * N_KEPT:
@@ -94,7 +94,7 @@ class TrainedOn:
         return cls(np.unique(np.frombuffer(content, "<u8").astype(np.uint64)))
 
     def count(self, events: L1Events) -> None:
-        """Count those of the events that were in the training."""
+        """Count the events that were in the training."""
         found = fingerprints(events)
         found = found[found <= self._largest]
         self.n_compared += len(found)
@@ -102,5 +102,5 @@ class TrainedOn:
 
     @property
     def share(self) -> float:
-        """Share of the compared events that were in the training; NaN where none could be compared."""
+        """Share of the compared events that were in the training; NaN if none were compared."""
         return self.n_found / self.n_compared if self.n_compared else math.nan

@@ -1,7 +1,7 @@
-"""A first look at foreign files, in a child process with bounds on its time and memory.
+"""First look at foreign files in a child process, with bounds on its time and memory.
 
-A few wrong bytes send the HDF5 library into an endless loop that no signal ends but SIGKILL, or crash it. What it does
-in the child process ends there: this process goes on, and names the file.
+A few wrong bytes may crash the HDF5 library, or send it into an endless loop that only SIGKILL ends. The child process
+contains both, and this process reports the file.
 """
 
 import math
@@ -20,32 +20,32 @@ from utils.runtime.errors import UserError
 
 Found = TypeVar("Found")
 
-CPU_SECONDS = 5  # for a file, and as many for each GiB of it: HDF5 counts 4 million chunks a second
-MEMORY = 1 << 29  # bytes for all files, beyond what this process has
+CPU_SECONDS = 5  # per file, and again per GiB: HDF5 counts 4 million chunks a second
+MEMORY = 1 << 29  # bytes for all files, in addition to those of this process
 
 
 def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> list[Found]:
-    """Apply a function that reads a file to several files, in one child process for all of them.
+    """Apply a function that reads a file to several files, in one child process.
 
     Parameters
     ----------
     look : callable
-        Takes a path; returns what can be pickled.
+        Takes a path, and returns an object that can be pickled.
     paths : sequence of str or Path
 
     Returns
     -------
     list
-        What it returned for each path.
+        Result for each path.
 
     Raises
     ------
     UserError
-        If a file takes more time or memory than the bounds, or crashes the library. Errors of `look` are raised here.
+        If a file exceeds the bounds on time or memory, or crashes the library. Errors of `look` are raised again.
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # Threads of this process are not in the child, which needs none of them: it reads and leaves.
+        # The child does not inherit the threads of this process, and needs none of them.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
@@ -74,7 +74,7 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
 
 @contextmanager
 def memory_limited(n_bytes: int) -> Iterator[None]:
-    """Let this process take at most so much memory more; what does not fit is an error of whoever asks for it."""
+    """Limit the memory that this process may allocate in addition; a larger allocation is a MemoryError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     _, _, _, _, _, data, _ = map(int, Path("/proc/self/statm").read_text().split())
     limit = data * resource.getpagesize() + n_bytes
@@ -86,7 +86,7 @@ def memory_limited(n_bytes: int) -> Iterator[None]:
 
 
 def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int) -> NoReturn:
-    """Write what each file gives to the pipe, until one of them gives an error."""
+    """Write the result of each file to the pipe, until the first error."""
     try:
         virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         for what, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, virtual + MEMORY)):
@@ -104,7 +104,7 @@ def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], wr
 
 
 def _result(look: Callable[[Path], Any], path: Path) -> Any:
-    """Return what a file gives, or the error."""
+    """Return the result of a file, or its error."""
     try:
         seconds = math.ceil(time.process_time()) + _cpu_seconds(path)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -117,12 +117,12 @@ def _result(look: Callable[[Path], Any], path: Path) -> Any:
 
 
 def _cpu_seconds(path: Path) -> int:
-    """Return what a file may take, by its size on disk."""
+    """Return the CPU time that a file may take, by its size on disk."""
     return CPU_SECONDS * (1 + (512 * path.stat().st_blocks >> 30 if path.exists() else 0))
 
 
 def _end(status: int, path: Path) -> str:
-    """Say how a child process ended that has given no answer."""
+    """Describe how a child process without an answer ended."""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
         return f"the HDF5 library does not come to an end within {_cpu_seconds(path)} s of CPU time"

@@ -1,4 +1,4 @@
-"""L1 regression files: true and smeared objects and energy sums, the processes and the weights of events."""
+"""L1 regression files: true and smeared objects and energy sums of events, their processes and weights."""
 
 import hashlib
 import itertools
@@ -33,7 +33,7 @@ FORMAT_VERSION = 1
 MAX_PROCESSES = 10_000
 LARGEST_ID = 2**31 - 1
 LONGEST_ID = 100  # digits
-LARGEST_WEIGHT = 1e30  # sums and products of larger ones may overflow
+LARGEST_WEIGHT = 1e30  # sums and products of larger weights may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
 OPTIONAL = ("weights", "keep_probability")
@@ -46,12 +46,12 @@ RANGES = {
 
 
 def process_label(name: str, process_id: int) -> bytes:
-    """Return the entry of ``ids_names`` of a process, for example ``QCD_1``."""
+    """Return the entry of a process in ``ids_names``, for example ``QCD_1``."""
     return f"{name}_{process_id}".encode()
 
 
 class L1Writer:
-    """Append events to an L1 regression file that is being made; see :func:`new_l1_file`."""
+    """Writer of an L1 regression file, see :func:`new_l1_file`."""
 
     def __init__(self, file: h5py.File, process_names: dict[int, str], workers: Executor, optional: Sequence[str]):
         self._file = file
@@ -69,21 +69,21 @@ class L1Writer:
         self._table.append(vars(events))
 
     def record(self, cutflow: Cutflow) -> None:
-        """Write what became of the events on the way to this file."""
+        """Write the cutflow of the events."""
         self._file.attrs.update(cutflow.attribute())
 
     def finish(self) -> None:
-        """Write what is not yet written."""
+        """Write the events that are still buffered."""
         self._table.finish()
 
 
 class L1Content:
-    """Hash of events by their values, whatever chunks they come in and whatever else their file says.
+    """Hash of events by their values, independent of chunks and of other content of their file.
 
     Parameters
     ----------
     process_names : dict
-        Name of each process id that occurs; a process counts by its name.
+        Name of each process id that occurs. The hash depends on the names, not on the ids.
     """
 
     def __init__(self, process_names: dict[int, str]):
@@ -115,7 +115,7 @@ def new_l1_file(
     optional: Sequence[str] = ("weights",),
     group: OutputGroup | None = None,
 ) -> Iterator[L1Writer]:
-    """Open an L1 regression file for writing that is there only once it is whole.
+    """Open a new L1 regression file, which appears at `path` when the block ends.
 
     Parameters
     ----------
@@ -124,11 +124,11 @@ def new_l1_file(
         Name of each process id.
     seed : int
     made_by : dict
-        The configuration and versions that make the file, kept in its attributes.
+        Configuration and versions that made the file, stored in its attributes.
     workers : Executor, optional
-        Where chunks are compressed; without it, in a thread of its own.
+        Threads that compress chunks; by default one new thread.
     optional : sequence of str
-        Which of the data sets that a file may lack it has: ``weights``, ``keep_probability``.
+        Optional datasets of the file: ``weights``, ``keep_probability``.
     group : OutputGroup, optional
         Outputs that take their names together, see `utils.runtime.whole_files.replaced_together`.
     """
@@ -150,7 +150,7 @@ def new_l1_file(
 
 @dataclass(frozen=True)
 class L1Dataset:
-    """An L1 regression file that was checked.
+    """A checked L1 regression file.
 
     Attributes
     ----------
@@ -159,13 +159,12 @@ class L1Dataset:
     process_names : dict
         Name of each process id.
     weighted : bool
-        Whether it has weights; files from elsewhere may have none.
+        Whether it has weights; foreign files may have none.
     sampled : bool
-        Whether it has the probabilities with which the selective sampling kept its events.
+        Whether it has the keep probabilities of the selective sampling.
     cutflow : Cutflow
-        What is on record of its events.
     fingerprint : str or None
-        Of the true objects of its first events: see `utils.formats.duplicates`.
+        Hash of the true objects of its first events, see `utils.formats.duplicates`.
     """
 
     path: Path
@@ -178,7 +177,7 @@ class L1Dataset:
 
     @classmethod
     def check(cls, path: str | Path) -> "L1Dataset":
-        """Check the layout of a file; raise a :class:`UserError` that says what differs."""
+        """Check the layout of a file; a :class:`UserError` names what differs."""
         (data,) = first_look(cls._look, [path])
         return data
 
@@ -208,11 +207,11 @@ class L1Dataset:
 
     @property
     def optional(self) -> tuple[str, ...]:
-        """Which of the data sets that a file may lack it has."""
+        """Optional datasets of the file."""
         return tuple(itertools.compress(OPTIONAL, (self.weighted, self.sampled)))
 
     def process_ids(self, names: tuple[str, ...]) -> list[int]:
-        """Return the process ids of names, or raise a :class:`UserError` that names the one not known."""
+        """Return the process ids of names; a :class:`UserError` names an unknown one."""
         known = {name: process_id for process_id, name in self.process_names.items()}
         for name in names:
             if name not in known:
@@ -220,18 +219,18 @@ class L1Dataset:
         return [known[name] for name in names]
 
     def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
-        """Read the events in order, `size` at a time; ``true_data`` only if asked for."""
+        """Read the events in order, `size` at a time; ``true_data`` only on request."""
         with open_hdf5(self.path) as file:
             for start in range(0, self.n_events, size):
                 yield self._rows(file, start, min(start + size, self.n_events), true_objects)
 
     def rows(self, start: int, stop: int, true_objects: bool = True) -> L1Events:
-        """Read the events [start, stop); ``true_data`` only if asked for."""
+        """Read the events [start, stop); ``true_data`` only on request."""
         with open_hdf5(self.path) as file:
             return self._rows(file, start, stop, true_objects)
 
     def process_rows(self, process_id: int, indices: Sequence[int]) -> list[int]:
-        """Find the rows of some events of a process, given by their place among its events, from 0.
+        """Find the rows of events of a process by their number within the process, from 0.
 
         Parameters
         ----------
@@ -259,14 +258,14 @@ class L1Dataset:
         """Read and check the rows [start, stop) of the open file."""
         names = [name for name in (*OBJECTS, *SUMS, "ids") if true_objects or name != "true_data"]
         columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in (*names, *self.optional)}
-        if not self.weighted:  # an event that was kept with probability p stands for 1 / p
+        if not self.weighted:  # an event kept with probability p stands for 1 / p events
             kept = columns.get("keep_probability")
             columns["weights"] = np.ones(stop - start, np.float32) if kept is None else 1 / kept
         return L1Events(**{"true_data": None, **columns})
 
     def _column(self, file: h5py.File, name: str, start: int, stop: int) -> np.ndarray:
         """Read and check the rows [start, stop) of a dataset."""
-        with np.errstate(over="ignore", invalid="ignore"):  # of what is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # such values are refused below
             values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
         if name == "ids":
             known = np.isin(values, list(self.process_names))
@@ -274,7 +273,7 @@ class L1Dataset:
                 self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
             return values
         if name in OBJECTS:
-            event, slot, wrong = _tidy(values)
+            event, slot, wrong = _normalise(values)
             if wrong != VALID:
                 reason = describe_invalid(wrong, values[event, slot, wrong], LARGEST_L1_PT)
                 raise UserError(
@@ -293,8 +292,8 @@ class L1Dataset:
 
 
 @compiled
-def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
-    """Tidy all objects; return event, slot and quantity of the first that is not physical, or `VALID`."""
+def _normalise(objects: np.ndarray) -> tuple[int, int, int]:
+    """Clear empty slots and wrap phi; return event, slot and quantity of the first invalid object, or `VALID`."""
     for event in range(len(objects)):
         for slot in range(objects.shape[1]):
             pt, eta, phi = objects[event, slot, PT], objects[event, slot, ETA], objects[event, slot, PHI]
@@ -310,27 +309,27 @@ def _tidy(objects: np.ndarray) -> tuple[int, int, int]:
 
 
 def _read_labels(file: h5py.File) -> list[str]:
-    """Read the entries of ``ids_names``, text of fixed or any length; bytes that are no UTF-8 are replaced."""
+    """Read the entries of ``ids_names``, of fixed or variable length; bytes that are not UTF-8 are replaced."""
     found = checked_dataset(file, "ids_names", (None,), "SO")
     where = f"{file.filename}: dataset 'ids_names'"
     if len(found) > MAX_PROCESSES:
         raise UserError(f"{where} has {len(found)} entries, expected {MAX_PROCESSES} at most")
-    of_any_length = found.dtype.kind == "O"
+    variable_length = found.dtype.kind == "O"
     entries: list[bytes] = []
-    n_bytes = 0 if of_any_length else len(found) * found.dtype.itemsize
-    # Only a text of any length itself says how long it is, and many may be one and the same.
-    rows_at_a_time = 1 if of_any_length else max(1, len(found))
+    n_bytes = 0 if variable_length else len(found) * found.dtype.itemsize
+    # An entry of variable length has a size of its own, and many entries may share one stored text.
+    rows_at_a_time = 1 if variable_length else max(1, len(found))
     for row in range(0, len(found), rows_at_a_time):
         if n_bytes <= MAX_TEXT_BYTES:
             entries += list(read_rows(found, row, row + rows_at_a_time))
-            n_bytes += len(entries[-1]) if of_any_length else 0
+            n_bytes += len(entries[-1]) if variable_length else 0
     if n_bytes > MAX_TEXT_BYTES:
         raise UserError(f"{where} is more than {MAX_TEXT_BYTES >> 20} MiB of text, expected names of processes")
     return [entry.decode(errors="replace") for entry in entries]
 
 
 def _parse_labels(path: str | Path, labels: Iterable[str]) -> dict[int, str]:
-    """Read the entries of ``ids_names``, of which no two may share the id or the name."""
+    """Parse the entries of ``ids_names``; no two may share an id or a name."""
     names: dict[int, str] = {}
     for text in labels:
         name, _, number = text.rpartition("_")

@@ -15,19 +15,19 @@ from utils.runtime.paths import missing_error, unreadable_error
 
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
-LARGEST_PART = 1 << 26  # bytes of the header, and of what is between the ends of two events, decompressed
+LARGEST_PART = 1 << 26  # decompressed bytes of the header, and from the end of an event to the end of the next
 
 
 @dataclass(frozen=True)
 class HardEvents:
-    """Some events of a Les Houches file.
+    """Range of events of a Les Houches file.
 
     Attributes
     ----------
     sha256 : str
-        Of the file up to its first event.
+        Hash of the file up to the end of its first event.
     start, stop : int
-        Numbers of the first event, and of the first one behind them.
+        Number of the first event, and of the first event after the range.
     """
 
     sha256: str
@@ -35,12 +35,12 @@ class HardEvents:
     stop: int
 
     def record(self) -> str:
-        """Return what is written to a file."""
+        """Return the text for an attribute of a file."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_record(cls, text: str | None) -> "HardEvents | None":
-        """Read what was written; None where it is something else."""
+        """Parse the text of an attribute; None if it is something else."""
         try:
             found = cls(**json.loads(text or ""))
         except (RecursionError, TypeError, ValueError):
@@ -50,8 +50,8 @@ class HardEvents:
 
 
 def refuse_shared_events(hard_events: Mapping[Path, HardEvents | None]) -> None:
-    """Refuse files with the same events of a Les Houches file, which are alike whatever Pythia has made of them."""
-    taken = sorted((of.sha256, of.start, of.stop, path) for path, of in hard_events.items() if of)
+    """Refuse files made of the same events of a Les Houches file: they are correlated, even after different showers."""
+    taken = sorted((events.sha256, events.start, events.stop, path) for path, events in hard_events.items() if events)
     for (one, start, stop, path), (other, other_start, other_stop, other_path) in itertools.pairwise(taken):
         if one == other and other_start < stop:
             raise UserError(
@@ -61,7 +61,7 @@ def refuse_shared_events(hard_events: Mapping[Path, HardEvents | None]) -> None:
 
 
 def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
-    """Copy the header and some of the events of a file, compressed or not.
+    """Copy the header and some events of a file, compressed or not.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
     wanted : range
         Numbers of the events, from 0.
     to : file
-        Where the new file is written.
+        New file.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
     Raises
     ------
     UserError
-        If the file is not there, is no Les Houches file, is damaged, or has fewer events.
+        If the file does not exist, is not a Les Houches file, is damaged, or has fewer events.
     """
     if not Path(path).is_file():
         raise missing_error(path)
@@ -102,10 +102,7 @@ def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
 
 
 def _copy(lines: IO[bytes] | gzip.GzipFile, wanted: range, to: IO[bytes]) -> tuple[int | None, str]:
-    """Copy the lines; return the number of events up to the last one wanted, and the hash up to the first one.
-
-    The number is None if there is no header.
-    """
+    """Copy the lines; return the number of events read (None without a header), and the hash up to the first event."""
     n_begun, n_whole, inside, has_header, n_bytes = 0, 0, False, False, 0
     digest = hashlib.sha256()
     while n_whole < wanted.stop and (line := lines.readline(LONGEST_LINE)):

@@ -1,4 +1,4 @@
-"""The .keras file of a trained model: a ZIP archive, whose members are looked at before Keras unfolds them."""
+"""File of a trained model (.keras): a ZIP archive, whose members are checked before Keras unpacks them."""
 
 import io
 import zipfile
@@ -11,14 +11,14 @@ from utils.formats.hdf5 import HDF5_ERRORS
 from utils.runtime.errors import UserError
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-MEMBERS = {CONFIG: 1 << 20, WEIGHTS: 1 << 26, "metadata.json": 1 << 16}  # bytes at most; a model here has 200 kB
-MAX_OBJECTS = 100_000  # of the file of the weights
+MEMBERS = {CONFIG: 1 << 20, WEIGHTS: 1 << 26, "metadata.json": 1 << 16}  # largest sizes in bytes; a teacher has 200 kB
+MAX_OBJECTS = 100_000  # in the file of the weights
 
 
 def check_model_file(path: Path) -> None:
-    """Check what a model file unfolds to, in the child process of a first look; a :class:`UserError` says what differs.
+    """Check the members of a model file, in the child process of `first_look`; a :class:`UserError` names a bad one.
 
-    Keras reads its members as a whole, and unfolds all others to a folder.
+    Keras would read its members as a whole, and unpack all others to a folder.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -36,7 +36,7 @@ def check_model_file(path: Path) -> None:
 
 
 def _check_weights(path: Path, content: bytes) -> None:
-    """Read all that there is in the file of the weights, of which none may be compressed or elsewhere."""
+    """Read the whole file of the weights; no dataset may be compressed or stored in another file."""
     with h5py.File(io.BytesIO(content)) as file:
         groups: list[h5py.Group] = [file]
         seen: set[int] = set()
