@@ -22,7 +22,7 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """What is known of an option beside its name, type and default.
+    """Metadata of an option, beside its name, type and default.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ def parse(options: type[Options], description: str | None, argv: Sequence[str] |
 
 
 def _help(option: Option) -> str:
-    """Describe an option: what it does, then its unit, range and default, and whether results depend on it."""
+    """Return the help of an option: its description, whether results depend on it, its range and default."""
     default = option.default_text()
     notes = (
         "no effect on the results" if option.flag.neutral else "",
@@ -207,7 +207,7 @@ def _help(option: Option) -> str:
 
 
 def _argument(option: Option) -> dict[str, Any]:
-    """Return what argparse has to know of an option."""
+    """Return the arguments of `add_argument` for an option."""
     argument: dict[str, Any] = {
         "help": _help(option).replace("%", "%%"),
         "required": option.default is MISSING,
@@ -225,7 +225,7 @@ def _argument(option: Option) -> dict[str, Any]:
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
-    """Return what reads the value of an option from its text."""
+    """Return the function that reads the value of an option from its text."""
     if option.container is dict:
         return arguments.named_numbers
     item: Callable[[str], Any] = option.kind
@@ -241,14 +241,9 @@ def part(whole: Any, options: type[Options]) -> Options:
     return options(**{option.name: getattr(whole, option.name) for option in declared(options)})
 
 
-def names(options: type, wanted: Callable[[Option], bool]) -> tuple[str, ...]:
-    """Return the names of the options that are wanted."""
-    return tuple(option.name for option in declared(options) if wanted(option))
-
-
 def neutral(options: type) -> tuple[str, ...]:
     """Return the names of the options on which no number of the results depends."""
-    return names(options, lambda option: option.flag.neutral)
+    return tuple(option.name for option in declared(options) if option.flag.neutral)
 
 
 def as_text(value: Any) -> str:
