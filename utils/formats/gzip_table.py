@@ -1,7 +1,7 @@
 """Writing of compressed columns: threads compress whole chunks with ISA-L, and HDF5 stores them as they are.
 
-The files are plain gzip for any HDF5 library. Creating a million L1 events takes 2.1 CPU-seconds this way and 4.2 with
-the gzip filter of the HDF5 library, which also blocks all other threads (``benchmarks/storage.py``).
+The files are plain gzip for any HDF5 library. Creating a million L1 events took 2.1 CPU-seconds this way and 4.2 with
+the gzip filter of the HDF5 library, which also blocks all other threads: see docs/results/speed.md.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from utils.compat.h5py import write_chunk
 LEVEL = 1
 GZIP = {"compression": "gzip", "compression_opts": LEVEL}
 
-GROWTH = 64  # chunks by which a column is extended at a time
+MAX_WAITING = 4  # chunks in compression, which bounds the memory
 
 
 class GzipTable:
@@ -37,65 +37,58 @@ class GzipTable:
         self, file: h5py.File, columns: dict[str, tuple[tuple[int, ...], type]], rows_a_chunk: int, workers: Executor
     ):
         self._rows_a_chunk, self._workers = rows_a_chunk, workers
-        self._datasets = {
+        self._columns = {
             name: file.create_dataset(
                 name, (0, *row), dtype, maxshape=(None, *row), chunks=(rows_a_chunk, *row), **GZIP
             )
             for name, (row, dtype) in columns.items()
         }
-        self._columns = columns
-        self._written, self._filled, self._extent = 0, 0, 0
-        self._chunk = self._empty_chunk()
         self._compressing: deque[dict[str, Future[bytes]]] = deque()
+        self._n_rows, self._written = 0, 0
+        self._chunk = self._empty_chunk()
 
     def __len__(self) -> int:
         """Return the number of rows appended."""
-        return self._written + len(self._compressing) * self._rows_a_chunk + self._filled
+        return self._n_rows
 
     def _empty_chunk(self) -> dict[str, np.ndarray]:
-        return {name: np.empty((self._rows_a_chunk, *row), dtype) for name, (row, dtype) in self._columns.items()}
+        return {name: np.zeros(column.chunks, column.dtype) for name, column in self._columns.items()}
 
     def append(self, columns: dict[str, np.ndarray]) -> None:
         """Append rows, by column."""
-        n_rows, start = len(columns[next(iter(self._datasets))]), 0
-        while start < n_rows:
-            stop = min(n_rows, start + self._rows_a_chunk - self._filled)
-            filled = self._filled + stop - start
+        n_new, start = len(columns[next(iter(self._columns))]), 0
+        while start < n_new:
+            filled = self._n_rows % self._rows_a_chunk
+            n_taken = min(n_new - start, self._rows_a_chunk - filled)
             for name, chunk in self._chunk.items():
-                chunk[self._filled : filled] = columns[name][start:stop]
-            start, self._filled = stop, filled
-            if filled == self._rows_a_chunk:
+                chunk[filled : filled + n_taken] = columns[name][start : start + n_taken]
+            start, self._n_rows = start + n_taken, self._n_rows + n_taken
+            if self._n_rows % self._rows_a_chunk == 0:
                 self._compress()
-                self._write(waiting=4)
+                self._write(MAX_WAITING)
 
     def finish(self) -> None:
         """Write the last rows, padded with zeros to a whole chunk; HDF5 shows only the rows that exist."""
-        n_rows = len(self)
-        if self._filled:
-            for chunk in self._chunk.values():
-                chunk[self._filled :] = 0
+        if self._n_rows % self._rows_a_chunk:
             self._compress()
-        self._write(waiting=0)
-        for column in self._datasets.values():
-            column.resize(n_rows, axis=0)
+        self._write(0)
+        for column in self._columns.values():
+            column.resize(self._n_rows, axis=0)
 
     def _compress(self) -> None:
         self._compressing.append(
             {name: self._workers.submit(_compressed, values) for name, values in self._chunk.items()}
         )
-        self._chunk, self._filled = self._empty_chunk(), 0
+        self._chunk = self._empty_chunk()
 
-    def _write(self, waiting: int) -> None:
-        """Write the compressed chunks in order, until only `waiting` are left."""
-        while len(self._compressing) > waiting:
+    def _write(self, n_waiting: int) -> None:
+        """Write compressed chunks in order, until only `n_waiting` are left."""
+        while len(self._compressing) > n_waiting:
             start, self._written = self._written, self._written + self._rows_a_chunk
-            if self._written > self._extent:
-                self._extent += GROWTH * self._rows_a_chunk
-                for column in self._datasets.values():
-                    column.resize(self._extent, axis=0)
             for name, compressed in self._compressing.popleft().items():
-                offset = (start,) + (0,) * len(self._columns[name][0])
-                write_chunk(self._datasets[name], offset, compressed.result())
+                column = self._columns[name]
+                column.resize(self._written, axis=0)
+                write_chunk(column, (start,) + (0,) * (column.ndim - 1), compressed.result())
 
 
 def _compressed(values: np.ndarray) -> bytes:
