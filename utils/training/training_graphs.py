@@ -134,6 +134,33 @@ def outcomes(events: L1Events, labels: np.ndarray, in_validation: np.ndarray) ->
     }
 
 
+def selected_graphs(
+    creator: EventCreator,
+    events: L1Events,
+    labels: np.ndarray,
+    selected: np.ndarray,
+    loss_weights: LossWeights | None,
+    process_ids: np.ndarray,
+) -> RaggedGraphs:
+    """Make the graphs of selected events, with the weights of the events.
+
+    Parameters
+    ----------
+    creator : EventCreator
+    events : L1Events
+    labels : np.ndarray, shape (n_events, n_labels)
+    selected : np.ndarray, shape (n_events,), bool
+    loss_weights : LossWeights or None
+        None: all weights are 1.
+    process_ids : np.ndarray, shape (n_processes,), int
+        Increasing.
+    """
+    events = events[selected]
+    weights = loss_weights.event_weights(events) if loss_weights else np.ones(len(events), np.float32)
+    processes = np.searchsorted(process_ids, events.ids).astype(np.int16)
+    return RaggedGraphs.from_events(creator, events, labels[selected], weights, processes)
+
+
 class _PartInTheMaking:
     """Collects the graphs of a part, their number and their spectrum."""
 
@@ -193,14 +220,9 @@ def read_training_graphs(
             rows, in_validation = _selected(split, counts, number, len(chunk))
             events = chunk[rows] if len(rows) < len(chunk) else chunk
             labels = creator.labels(events)
-            weights = loss_weights.event_weights(events) if loss_weights else np.ones(len(events), np.float32)
-            processes = np.searchsorted(ids, events.ids).astype(np.int16)
             used_for = outcomes(events, labels, in_validation)
             for name, part in parts.items():
-                chosen = used_for[name]
-                graphs = RaggedGraphs.from_events(
-                    creator, events[chosen], labels[chosen], weights[chosen], processes[chosen]
-                )
+                graphs = selected_graphs(creator, events, labels, used_for[name], loss_weights, ids)
                 part.append(graphs)
                 if name == TRAINING:
                     moments.add(graphs.nodes)
