@@ -139,20 +139,6 @@ def parse_only(parser, arguments=None, namespace=None, parse=argparse.ArgumentPa
     raise _Parsed
 
 
-def run(command, folder, text=None):
-    done = subprocess.run(
-        [str(word) for word in command],
-        input=text,
-        cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
 def check_python(arguments):
     """Parse a command line as the script or benchmark does, and do nothing of what it asks for."""
     first, *others = arguments
@@ -177,13 +163,26 @@ def check_python(arguments):
         assert not left.code, stderr.getvalue()
 
 
-def plan(commands, folder):
-    """Have Snakemake plan what it would do for several command lines; a report takes results and is left out."""
-    lines = []
-    for words in commands:
-        words = [word for word in words if word not in ("--report", "report.html")]
-        lines.append(["--snakefile", str(ROOT / "Snakefile"), *([] if "--unlock" in words else ["--dry-run"]), *words])
-    run([sys.executable, Path(__file__).with_name("plan.py")], folder, json.dumps(lines))
+@pytest.fixture(scope="module")
+def plan():
+    """Return a function that has Snakemake plan what it would do; a report takes results and is left out."""
+    planner = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("plan.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+    )
+
+    def plan_in(folder, arguments):
+        words = [word for word in arguments if word not in ("--report", "report.html")]
+        words = words if "--unlock" in words else ["--dry-run", *words]
+        planner.stdin.write(json.dumps([str(folder), words]) + "\n")
+        planner.stdin.flush()
+        assert planner.stdout.readline() == "0\n", (folder / "plan.log").read_text()
+
+    with planner:
+        yield plan_in
 
 
 def noted(path):
@@ -224,15 +223,16 @@ def run_page(page, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("bash", "python"))
-def test_the_snippets_of_a_page_run(page, tmp_path):
+def test_the_snippets_of_a_page_run(page, tmp_path, plan):
     commands = dict.fromkeys(tuple(words) for words in run_page(page, tmp_path))
     for name, *arguments in commands:
         if name == "python":
             check_python(arguments)
         if name == "make":
-            run(["make", "--dry-run", *arguments], ROOT)
-    if planned := [arguments for name, *arguments in commands if name == "snakemake"]:
-        plan(planned, tmp_path)
+            done = subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+        if name == "snakemake":
+            plan(tmp_path, arguments)
 
 
 @pytest.mark.parametrize("page", pages_with("yaml"))
