@@ -1,4 +1,4 @@
-"""What all benchmarks share: the cost of a command, a description of the machine, and a table that is also JSON."""
+"""Parts shared by the benchmarks: the cost of a command, a description of the machine, and a table as text and JSON."""
 
 import argparse
 import datetime
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: wall-clock and CPU time of all its threads in seconds, peak resident memory in MiB."""
+    """Cost of a command: wall-clock and CPU time of all threads in seconds, peak resident memory in MiB."""
 
     wall: float
     cpu: float
@@ -29,9 +29,9 @@ class Cost:
 
 
 def cost(command: Sequence[str | Path]) -> Cost:
-    """Run a command from the root of the project and measure it; what it prints is shown only if it fails.
+    """Run a command from the root of the project and measure it; its output is shown only if it fails.
 
-    Linux counts what the caller holds at this moment into the peak memory of the command, so a caller stays small.
+    Linux includes the present memory of the caller in the peak memory of the command, so a caller stays small.
     """
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -53,14 +53,14 @@ def project_script(name: str, *arguments: str | Path) -> list[str | Path]:
 
 
 def benchmark_parser(description: str) -> argparse.ArgumentParser:
-    """Make the parser of a benchmark, which says where its JSON goes."""
+    """Return the parser of a benchmark, with a flag for its JSON file."""
     args = parser(description)
     args.add_argument("--output", type=Path, required=True, help="JSON file of the numbers and the machine")
     return args
 
 
 def scaling_parser(description: str) -> argparse.ArgumentParser:
-    """Make the parser of a benchmark that repeats events to files of several sizes."""
+    """Return the parser of a benchmark that repeats events to files of several sizes."""
     args = benchmark_parser(description)
     sizes = comma_separated(number(int, 1))
     args.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
@@ -69,7 +69,7 @@ def scaling_parser(description: str) -> argparse.ArgumentParser:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine, the libraries and the day."""
+    """Return the machine, the versions of libraries and the date."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -89,7 +89,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Write rows with the same keys as right-aligned columns; numbers with three significant digits."""
+    """Format rows with the same keys as right-aligned columns, with three significant digits."""
     texts = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in texts)
@@ -102,7 +102,7 @@ def _text(value: Any) -> str:
 
 
 def report(args: Any, rows: Sequence[dict[str, Any]], **more: Any) -> None:
-    """Print the rows as a table and write them, the machine, the arguments and what else there is as JSON."""
+    """Print the rows as a table, and write them with the machine, the arguments and further results as JSON."""
     print(table(rows))
     for name, value in more.items():
         if isinstance(value, int | float):
@@ -111,7 +111,7 @@ def report(args: Any, rows: Sequence[dict[str, Any]], **more: Any) -> None:
 
 
 def as_row(measured: Cost, n_events: int) -> dict[str, float]:
-    """Return the columns of a table that say what a step cost."""
+    """Return the cost of a step as columns of a table."""
     return {
         "wall [s]": measured.wall,
         "CPU [s]": measured.cpu,

@@ -1,4 +1,4 @@
-"""Files of any size for the benchmarks: the events of small ones, repeated."""
+"""Files of any size for the benchmarks, made by repeating the events of small files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,10 +27,10 @@ def write_repeated_events(files: Sequence[EventsFile], path: Path, n_events: int
 
 
 def write_repeated_l1_events(data: L1Dataset, path: Path, n_events: int) -> None:
-    """Write an L1 regression file of `n_events`, whose weights have the sum of those of the other.
+    """Write an L1 regression file of `n_events` with the same sum of weights.
 
     The momenta of each copy of an event are multiplied by two random numbers near 1, one for L1 and one for the truth,
-    so that as many different values occur as in a file of that size.
+    so that values repeat no more often than in a real file of that size.
     """
     rng = np.random.default_rng(1)
     with new_l1_file(path, data.process_names, 1, {}) as writer:

@@ -1,4 +1,4 @@
-"""Cost of the selective sampling by the number of events: an L1 regression file is repeated, its spectrum flattened."""
+"""Cost of the selective sampling by the number of events: a repeated L1 regression file is flattened."""
 
 import tempfile
 from collections.abc import Sequence

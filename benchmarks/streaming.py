@@ -1,7 +1,7 @@
-"""Training from a file against training from memory: peak memory as the file grows, and the speed of an epoch.
+"""Training from a file compared with training from memory: peak memory by the size of the file, and speed of an epoch.
 
-The events of an L1 regression file are repeated to files of several sizes. Each is trained on by train_teacher.py with
-fixed hyperparameters, streaming and, up to a million events, in memory. The speed is compared apart from that, in one
+The events of an L1 regression file are repeated to files of several sizes. train_teacher.py trains on each of them with
+fixed hyperparameters, streaming and, up to a million events, in memory. The speed is compared separately, in one
 process, with epochs of both in turn.
 """
 
@@ -34,7 +34,7 @@ IN_MEMORY_UP_TO = 1_000_000
 
 
 def training(path: Path, folder: Path, use_generator: int, epochs: int, batch_size: int) -> dict[str, Any]:
-    """Train in a process of its own and return what it took from start to end."""
+    """Train in a separate process, and return its cost from start to end."""
     hyperparameters = folder / "hyperparameters.json"
     hyperparameters.write_text(json.dumps({}))
     command = project_script(
@@ -72,7 +72,7 @@ class Epochs:
 
 
 def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray:
-    """Train epochs from memory and streamed in turn, after one of each to warm up.
+    """Train epochs from memory and streamed in turn, after one of each as a warm-up.
 
     Returns
     -------

@@ -150,3 +150,12 @@ def random_zero_bias(n_events, seed=0):
             columns[name] = zero_bias_column([rng.integers(least, largest, size) for size in sizes])
     met, ht = rng.integers(0, 900, (2, n_events))
     return {**columns, "MET_Et": pa.array(met, pa.int32()), "HT_Et": pa.array(ht, pa.int32())}
+
+
+def objects_at(**slots):
+    """Return one event with objects (pT, eta, phi) in slots such as ``jet0``, ``muon2``, ``egamma1``."""
+    first = {"muon": 0, "egamma": 4, "jet": 8}
+    objects = np.zeros((1, 18, 3), np.float32)
+    for name, values in slots.items():
+        objects[0, first[name[:-1]] + int(name[-1])] = values
+    return objects

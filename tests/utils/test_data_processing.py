@@ -1,4 +1,4 @@
-"""Where quantities stand, energy sums and graphs, against values worked out by hand."""
+"""Graphs of events against values calculated by hand."""
 
 from pathlib import Path
 
@@ -8,101 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.toys import l1_events, random_l1_events, random_particles
+from tests.toys import l1_events, objects_at
 from utils.data_processing import Graphs, HTGraphCreator, METGraphCreator, graph_creator, normalised_adjacency
-from utils.event_layout import event_objects
-from utils.l1_events import L1Events, ht, jet_count, met
 from utils.variables import full_variable, reconstructed
 
 REFERENCE = Path(__file__).parents[1] / "nn" / "reference" / "keras_dgl_vectors.npz"
-
-
-def objects_at(**slots):
-    """Return one event with objects (pT, eta, phi) in slots such as ``jet0``, ``muon2``, ``egamma1``."""
-    first = {"muon": 0, "egamma": 4, "jet": 8}
-    objects = np.zeros((1, 18, 3), np.float32)
-    for name, values in slots.items():
-        objects[0, first[name[:-1]] + int(name[-1])] = values
-    return objects
-
-
-class TestEventObjects:
-    def test_slots_of_events_files_go_to_the_slots_of_l1_files(self):
-        particles = np.zeros((1, 19, 4), np.float32)
-        particles[0, :, 0] = 100 + np.arange(19)
-        particles[0, :, 1] = 0.01 * np.arange(19)
-        particles[0, :, 2] = -0.01 * np.arange(19)
-        muons, egammas, jets = [5, 6, 7, 8], [1, 2, 3, 4], [9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
-        came_from = np.array(muons + egammas + jets)
-        expected = np.stack([100 + came_from, 0.01 * came_from, -0.01 * came_from], axis=1)
-        objects = event_objects(particles)
-        assert objects.shape == (1, 18, 3)
-        assert objects.dtype == np.float32
-        assert_allclose(objects[0], expected, rtol=1e-6)
-
-    def test_what_empty_slots_hold_is_set_to_zero(self):
-        particles = np.zeros((2, 19, 4))
-        particles[:, :, 1:] = [1.5, -2.0, 4.0]
-        particles[1, 9, 0] = 30
-        objects = event_objects(particles)
-        assert not objects[0].any()
-        assert_array_equal(objects[1, 8], np.float32([30, 1.5, -2.0]))
-        assert np.count_nonzero(objects) == 3
-
-    def test_files_in_double_precision_become_single(self):
-        particles = random_particles(20)
-        from_double = event_objects(particles.astype(np.float64))
-        assert from_double.dtype == np.float32
-        assert_array_equal(from_double, event_objects(particles))
-
-
-class TestEnergySums:
-    @pytest.mark.parametrize(
-        ("objects", "expected"),
-        [
-            (objects_at(), 0),
-            (objects_at(jet0=(50, 1, 2)), 50),
-            (objects_at(jet0=(50, 1, 0.5), jet1=(50, -3, 0.5 + np.pi)), 0),
-            (objects_at(jet0=(50, 0, 0.5), jet1=(30, 0, 0.5 - np.pi)), 20),
-            (objects_at(muon0=(30, 0, 1.0), egamma3=(40, 2, 1.0 + np.pi / 2)), 50),
-            (objects_at(muon0=(10, 0, 0), egamma0=(10, 0, 2 * np.pi / 3), jet9=(10, 0, -2 * np.pi / 3)), 0),
-        ],
-        ids=["empty", "one", "back to back", "unequal back to back", "right angle", "star"],
-    )
-    def test_met_of_known_events(self, objects, expected):
-        assert_allclose(met(objects), [expected], atol=1e-4)
-        assert met(objects).dtype == np.float32
-
-    def test_ht_is_the_sum_of_the_jets_only(self):
-        objects = objects_at(muon0=(100, 0, 0), egamma2=(200, 0, 0), jet0=(50, 1, 2), jet9=(7, 0, -3))
-        assert_array_equal(ht(objects), np.float32([57]))
-
-    def test_jets_are_counted_wherever_they_stand(self):
-        objects = np.concatenate(
-            [objects_at(muon0=(9, 0, 0), egamma0=(9, 0, 0)), objects_at(jet1=(9, 0, 0), jet9=(1, 0, 0))]
-        )
-        assert_array_equal(jet_count(objects), [0, 2])
-
-    @given(st.integers(0, 2**32 - 1), st.floats(-10, 10))
-    def test_rotation_keeps_met_and_ht(self, seed, angle):
-        rng = np.random.default_rng(seed)
-        objects = rng.uniform(0, 100, (3, 18, 3)).astype(np.float32)
-        rotated = objects.copy()
-        rotated[:, :, 2] += np.float32(angle)
-        assert_allclose(met(rotated), met(objects), rtol=1e-4, atol=2e-2)
-        assert_array_equal(ht(rotated), ht(objects))
-
-    @given(st.integers(0, 2**32 - 1))
-    def test_order_of_the_objects_does_not_matter(self, seed):
-        rng = np.random.default_rng(seed)
-        objects = rng.uniform(0, 100, (3, 18, 3)).astype(np.float32)
-        assert_allclose(met(objects[:, rng.permutation(18)]), met(objects), rtol=1e-6)
-        assert_allclose(ht(objects[:, np.append(np.arange(8), 8 + rng.permutation(10))]), ht(objects), rtol=1e-6)
-
-    @given(st.integers(0, 2**32 - 1))
-    def test_met_is_at_most_the_scalar_sum(self, seed):
-        objects = np.random.default_rng(seed).uniform(0, 100, (3, 18, 3)).astype(np.float32)
-        assert (met(objects) <= objects[:, :, 0].sum(1) * (1 + 1e-6)).all()
 
 
 class TestVariables:
@@ -245,11 +155,3 @@ class TestAdjacency:
         graphs = Graphs(np.ones((2, 3, 4), np.float32), *[np.zeros(2)] * 4)
         assert "adjacency" not in vars(graphs)
         assert graphs.adjacency is graphs.adjacency
-
-
-def test_events_are_taken_and_joined_again():
-    events = random_l1_events(50)
-    joined = L1Events.concatenate([events[:20], events[np.arange(20, 35)], events[np.arange(50) >= 35]])
-    assert len(joined) == 50
-    for name, column in vars(events).items():
-        assert_array_equal(getattr(joined, name), column)

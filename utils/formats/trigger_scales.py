@@ -1,4 +1,4 @@
-"""Steps of the integers in which the Level-1 trigger of CMS counts energies and angles."""
+"""Scales of the CMS Level-1 trigger: steps of its integers for energies and angles, and the threshold of its jets."""
 
 ENERGY_STEP = 0.5  # GeV, of objects and energy sums
 CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS = 0.0870 / 2, 144  # size of a step of eta, steps of phi in a full turn

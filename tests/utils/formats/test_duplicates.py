@@ -1,4 +1,4 @@
-"""Files of the same events are known by their first ones, however these are stored."""
+"""Files with the same events are recognised by their first events, however they are stored."""
 
 import dataclasses
 

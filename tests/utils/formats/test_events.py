@@ -1,4 +1,4 @@
-"""Events files: what is written can be read, and what cannot be used is named."""
+"""Events files: they are read as they were written, and errors name what is wrong."""
 
 import h5py
 import numpy as np

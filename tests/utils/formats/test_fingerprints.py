@@ -1,4 +1,4 @@
-"""Fingerprints of events: which of the events of a file were in another one."""
+"""Fingerprints of events: the share of events that two files have in common."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a foreign file may take before its first event is read: it ends in a result or in an error that names it."""
+"""First look at foreign files: it ends with a result or an error that names the file, within its bounds."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""L1 regression files: what is written can be read, files from elsewhere too, and what cannot be used is named."""
+"""L1 regression files: own and foreign files are read, and errors name what is wrong."""
 
 import json
 

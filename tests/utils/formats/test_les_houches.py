@@ -1,4 +1,4 @@
-"""Les Houches files: some of their events are copied with the header, and what cannot be read is named."""
+"""Les Houches files: events are copied with the header, and errors name what is wrong."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What the file of a model may unfold to: more is refused before Keras reads it."""
+"""File of a model: oversized members are refused before Keras reads them."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Zero-bias events: Parquet files in the two layouts of the public data set, with numbers worked out by hand."""
+"""Zero-bias events: Parquet files in both layouts of the public data set, with numbers calculated by hand."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Folders of unfinished work: kept after errors, whole at the end, for one process and one purpose."""
+"""Folders of unfinished work: kept after errors, complete at the end, for one process and one set of settings."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Machine code that is kept is that of the sources as they are now."""
+"""Stored machine code is never older than the sources."""
 
 import os
 

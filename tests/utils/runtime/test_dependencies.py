@@ -1,4 +1,4 @@
-"""What a step depends on, by content, and files of the user in outputs."""
+"""Hashes of code and content, and inputs inside outputs."""
 
 import os
 import shutil

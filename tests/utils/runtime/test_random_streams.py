@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed, the process and the event, and on nothing else."""
+"""Random numbers that depend on the seed, the process and the event only."""
 
 import itertools
 import zlib

@@ -1,4 +1,4 @@
-"""Signals with which batch systems, terminals and users end a script."""
+"""Signals of batch systems, terminals and users that end a script."""
 
 import os
 import signal

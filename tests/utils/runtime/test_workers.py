@@ -1,4 +1,4 @@
-"""Work in threads: results in order, bounded, and nothing goes on after an error."""
+"""Work in threads: results in order, bounded, and stopped after an error."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The fast detector: closed forms with particles made by hand."""
+"""Fast detector: closed forms with hand-made particles."""
 
 import numpy as np
 import pytest

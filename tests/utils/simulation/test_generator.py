@@ -1,4 +1,4 @@
-"""Physics of the generated events, against what is known from elsewhere."""
+"""Physics of the generated events, against published numbers."""
 
 import itertools
 

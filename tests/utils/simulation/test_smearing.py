@@ -1,4 +1,4 @@
-"""The response of the Level-1 trigger, against closed forms and toys."""
+"""Response of the Level-1 trigger, against closed forms and toys."""
 
 import numpy as np
 import pytest
