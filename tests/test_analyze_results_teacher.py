@@ -194,6 +194,7 @@ def test_the_cutflow_is_written_and_numbers_that_do_not_add_up_are_named(model_d
 
 
 @pytest.mark.usefixtures("no_plots")
+@pytest.mark.slow
 def test_a_correction_by_a_constant_changes_nothing_at_equal_rate(model_dir, data, monkeypatch):
     def halved(chunks, *args):
         predictions = predict_events(chunks, *args)
@@ -252,6 +253,7 @@ def test_events_without_a_prediction_keep_their_uncorrected_value(model_dir, dat
 
 
 @pytest.mark.usefixtures("no_plots")
+@pytest.mark.slow
 def test_the_numbers_do_not_depend_on_chunks_and_follow_the_seed(model_dir, data, monkeypatch):
     use(monkeypatch, perfect)
     found = []
@@ -305,6 +307,7 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_plots")
+@pytest.mark.slow
 def test_several_models_stand_side_by_side(model_dir, data, tmp_path, monkeypatch):
     """The first is compared with itself, the second with it; each has its own inputs."""
     student = write_training(tmp_path / "student_model", log_features=[])
@@ -336,6 +339,7 @@ def test_models_of_different_variables_are_refused(model_dir, data, tmp_path):
     assert f"{other / 'training.json'}: a model for original_met cannot be compared with one for true_met" in error
 
 
+@pytest.mark.slow
 def test_results_follow_their_schema(model_dir, data, crossings, monkeypatch, no_plots):
     use(monkeypatch, perfect)
     schema = json.loads((ROOT / "docs" / "results.schema.json").read_text())
@@ -350,6 +354,7 @@ def test_results_follow_their_schema(model_dir, data, crossings, monkeypatch, no
 
 
 @pytest.mark.parametrize(("variable", "n_nodes"), [("true_met", 18), ("true_ht", 10)])
+@pytest.mark.slow
 def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n_nodes):
     shapes, drawn = set(), []
 
@@ -401,6 +406,7 @@ def changed(data, path, change):
 
 @pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("more", [[], ["--fixed_rates", "100"]])
+@pytest.mark.slow
 def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, monkeypatch, more):
     use(monkeypatch, perfect)
     path = changed(data, tmp_path / "unweighted.h5", lambda file: file.pop("weights"))
@@ -455,6 +461,7 @@ def test_no_error_is_0_or_below_whatever_the_model_does(model_dir, data, monkeyp
 
 
 @pytest.mark.usefixtures("no_plots")
+@pytest.mark.slow
 def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path, monkeypatch):
     """Each event once more with its weight, and once more with minus that: what is expected stays, errors grow."""
     use(monkeypatch, perfect)
@@ -509,6 +516,7 @@ def split_by_process(data, folder):
     return paths
 
 
+@pytest.mark.slow
 def test_several_files_of_different_processes_are_one_sample(model_dir, data, tmp_path, monkeypatch, no_plots):
     use(monkeypatch, perfect)
     qcd, w = split_by_process(data, tmp_path)

@@ -100,6 +100,7 @@ def test_same_gradients():
         assert_allclose(variable, desired, rtol=tolerance, atol=tolerance * largest, err_msg=variable.path)
 
 
+@pytest.mark.slow
 def test_same_losses_in_the_training():
     (teacher, plain), (features, labels) = teachers(), events()
     losses = []

@@ -94,6 +94,7 @@ class TestStudent:
         assert steps.max() < 2**11
         assert len(np.unique(steps)) > 3
 
+    @pytest.mark.slow
     def test_no_integers_of_the_hardware_overflow_it(self, extreme_events):
         """Eight more integer bits change the output of no layer; with a few bits less some layers wrap around."""
         network = student()
