@@ -9,8 +9,8 @@ The layout is that of the public data set Zenodo 21787779, in either of two form
 Objects are lists of integers: ``jets_jetIEt``, ``jets_jetIEta``, ``jets_jetIPhi`` (at most 12 per event),
 ``egammas_egIEt``, ``egammas_egIEta``, ``egammas_egIPhi`` (12), ``muons_muonIEt``, ``muons_muonIEtaAtVtx``,
 ``muons_muonIPhiAtVtx`` (8). Energy sums are numbers: ``MET_Et``, ``HT_Et``. These are the names on the card of the data
-set. A name may lack its prefix: ``egIEt`` for ``egammas_egIEt``, and in the folder of an object also ``Et`` for
-``MET_Et``. Other columns are not read.
+set. By assumption, not by the card, a name may lack its prefix: ``egIEt`` for ``egammas_egIEt``, and in the folder of
+an object also ``Et`` for ``MET_Et``. Other columns are not read.
 
 An energy sum is in steps of 0.5 GeV if its column holds integers, and in GeV if it holds floats. The steps of the
 objects are those of `utils.formats.trigger_objects`.
