@@ -271,3 +271,10 @@ def test_modules_of_the_project_that_a_page_names_exist(page):
         place = ROOT.joinpath(*name.split("."))
         if not (place.is_dir() or place.with_suffix(".py").exists()):
             assert re.search(rf"\b{place.name}\b", place.parent.with_suffix(".py").read_text()), name
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page_name(page)) for page in PAGES])
+def test_files_that_a_page_links_to_exist(page):
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
+        generated = link.startswith("generated/")
+        assert generated or (page.parent / link).exists(), link
