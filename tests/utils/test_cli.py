@@ -33,11 +33,11 @@ class TestScript:
             (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device\n"),
         ],
     )
-    def test_that_fails_as_expected_says_so_in_one_line_and_exits_with_1(self, error, line, capsys):
+    def test_an_expected_failure_is_one_line_and_exit_code_1(self, error, line, capsys):
         assert failing_with(error)([]) == 1
         assert capsys.readouterr().err == line
 
-    def test_that_is_interrupted_exits_with_130(self, capsys):
+    def test_an_interrupt_is_exit_code_130(self, capsys):
         assert failing_with(KeyboardInterrupt())([]) == 130
         assert capsys.readouterr().err == "error: interrupted\n"
 

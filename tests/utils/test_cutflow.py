@@ -46,12 +46,12 @@ def through_a_file(path, attributes):
         return Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS))
 
 
-def test_a_record_comes_back_as_it_was(tmp_path):
+def test_a_cutflow_is_read_as_written(tmp_path):
     assert through_a_file(tmp_path / "x.h5", KEPT.attribute()) == KEPT
     assert Cutflow.from_record(json.loads(json.dumps(KEPT.record()))) == KEPT
 
 
-def test_a_record_may_be_longer_than_the_64_kb_of_an_attribute_of_fixed_length(tmp_path):
+def test_a_cutflow_may_exceed_the_64_kb_of_a_fixed_length_attribute(tmp_path):
     of_many = {f"process{i}": i for i in range(5000)}
     cutflow = Cutflow((StepCounts("generate", GENERATED, of_many, {"events": of_many}, {}),), "events")
     assert len(cutflow.attribute()["event_counts"]) > 1 << 17
@@ -90,7 +90,7 @@ class TestStepCounter:
         counter.add("prescaled", np.array([1]))
         return counter
 
-    def test_counts_by_process_after_what_was_before(self, caplog):
+    def test_counts_are_appended_by_process(self, caplog):
         caplog.set_level(logging.INFO)
         counter = self.counter()
         counter.add_number("spare", 7, 1)

@@ -72,7 +72,7 @@ class TestFeatures:
         assert HTGraphCreator.feature_names == ("pt", "eta", "phi", "ht")
         assert_array_equal(graphs.features, expected[None])
 
-    def test_log_features_become_log_of_one_more_and_others_stay(self):
+    def test_log_features_become_log_of_one_plus_x_and_others_stay(self):
         graphs = METGraphCreator(["pt", "met"])(l1_events(EVENT, smeared_met=[np.e**2 - 1], smeared_ht=[90]))
         assert_allclose(graphs.features[0, 8], [np.log(51), 0.25, 3, 2, 90, 3], rtol=1e-6)
         assert_allclose(graphs.features[0, 1], [np.log(31), 1.5, -1, 2, 90, 1], rtol=1e-6)
@@ -94,7 +94,7 @@ class TestFeatures:
         assert_array_equal(graphs.weights, [0.5, 2])
         assert len(graphs.features) == len(graphs.labels) == 2
 
-    def test_no_events_are_no_graphs(self):
+    def test_no_events_give_no_graphs(self):
         graphs = METGraphCreator()(l1_events(np.zeros((0, 18, 3))))
         assert graphs.features.shape == (0, 18, 6)
         assert graphs.labels.shape == (0, 2)
@@ -124,7 +124,7 @@ class TestLabels:
         log_features = ["pt", "ht"] if variable == "ht" else ["pt", "met", "ht"]
         assert_array_equal(graph_creator(variable, log_features)(events).labels, graph_creator(variable)(events).labels)
 
-    def test_no_target_where_l1_measured_nothing(self):
+    def test_no_target_if_the_l1_sum_is_zero(self):
         events = l1_events(np.repeat(EVENT, 3, 0), smeared_met=[0, 40, 0], true_met=[30, 20, 0])
         assert_array_equal(METGraphCreator()(events).labels, np.float32([[np.nan, 30], [0.5, 20], [np.nan, 0]]))
 
@@ -151,7 +151,7 @@ class TestAdjacency:
         assert_allclose(adjacency[np.ix_(real, real)], (1 + np.eye(4)) / 5, rtol=1e-6)
         assert adjacency.sum() == pytest.approx(4 * 4 / 5 + 4 / 5 + 14, rel=1e-6)
 
-    def test_is_computed_once_and_only_when_asked_for(self):
+    def test_is_computed_once_at_the_first_access(self):
         graphs = Graphs(np.ones((2, 3, 4), np.float32), *[np.zeros(2)] * 4)
         assert "adjacency" not in vars(graphs)
         assert graphs.adjacency is graphs.adjacency

@@ -21,7 +21,7 @@ class TestEventObjects:
         assert objects.dtype == np.float32
         assert_allclose(objects[0], expected, rtol=1e-6)
 
-    def test_what_empty_slots_hold_is_set_to_zero(self):
+    def test_empty_slots_are_set_to_zero(self):
         particles = np.zeros((2, 19, 4))
         particles[:, :, 1:] = [1.5, -2.0, 4.0]
         particles[1, 9, 0] = 30

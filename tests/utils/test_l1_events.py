@@ -31,7 +31,7 @@ class TestEnergySums:
         objects = objects_at(muon0=(100, 0, 0), egamma2=(200, 0, 0), jet0=(50, 1, 2), jet9=(7, 0, -3))
         assert_array_equal(ht(objects), np.float32([57]))
 
-    def test_jets_are_counted_wherever_they_stand(self):
+    def test_jets_are_counted_in_any_slot(self):
         objects = np.concatenate(
             [objects_at(muon0=(9, 0, 0), egamma0=(9, 0, 0)), objects_at(jet1=(9, 0, 0), jet9=(1, 0, 0))]
         )

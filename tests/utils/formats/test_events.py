@@ -12,7 +12,7 @@ from utils.runtime.errors import UserError
 
 class TestRoundTrip:
     @pytest.mark.parametrize("parts", [[100], [1, 99], [40, 0, 60]])
-    def test_events_are_read_as_they_were_written(self, parts, tmp_path):
+    def test_events_are_read_as_written(self, parts, tmp_path):
         particles, weights = random_particles(100), np.linspace(1, 2, 100, dtype=np.float32)
         with new_events_file(tmp_path / "x.h5") as file:
             start = 0
@@ -62,7 +62,7 @@ class TestTidied:
     """What a file holds is brought into one form: phi in (-pi, pi], and zeros where nothing is."""
 
     @pytest.mark.parametrize("stale", [[0, 2.5, -1, 17], [-0.0, np.nan, np.nan, np.nan], [0, -999, np.inf, -999]])
-    def test_empty_slots_are_not_looked_at(self, stale, tmp_path):
+    def test_empty_slots_are_not_checked(self, stale, tmp_path):
         particles = random_particles(50)
         particles[:5, 0] = 0
         expected = particles.copy()
@@ -132,7 +132,7 @@ class TestBadFiles:
             ((33, 1, slice(None)), [30, 0, 0, np.nan], "event 33, slot 1, class: expected 2, found nan"),
         ],
     )
-    def test_numbers_that_are_not_physical_are_named(self, place, value, message, tmp_path):
+    def test_unphysical_numbers_are_named(self, place, value, message, tmp_path):
         particles = random_particles(50)
         particles[33, 9] = [30, 0, 0, 4]
         particles[place] = value

@@ -78,9 +78,9 @@ def test_do_not_depend_on_the_order_or_on_copies(events):
     [None, [], {}, {"data": 3}, {"data": {"fingerprints": 3}}, {"data": {"fingerprints": "no base 64"}}]
     + [{"data": {"fingerprints": text}} for text in ("", "AAAA", "A" * 10**6)],
 )
-def test_that_are_not_on_record_are_none(record):
+def test_missing_fingerprints_are_none(record):
     assert TrainedOn.from_record(record) is None
 
 
-def test_share_of_nothing_is_no_number(events):
+def test_share_of_nothing_is_nan(events):
     assert np.isnan(counted(record_of(events[:5])).share)

@@ -109,11 +109,11 @@ def l1_file(tmp_path):
     return tmp_path / "x.h5"
 
 
-def test_what_is_on_record_comes_with_the_file(l1_file):
+def test_the_cutflow_comes_with_the_file(l1_file):
     assert L1Dataset.check(l1_file).cutflow == CUTFLOW
 
 
-def test_a_heap_that_a_lost_sector_has_zeroed_is_no_endless_loop(l1_file):
+def test_a_zeroed_heap_is_not_an_endless_loop(l1_file):
     content = bytearray(l1_file.read_bytes())
     heap = content.find(b"GCOL")
     content[heap + 16 : heap + 32] = bytes(16)

@@ -40,7 +40,7 @@ def stored_chunks(path):
 class TestGzipTable:
     @pytest.mark.parametrize("n_workers", [1, 3])
     @pytest.mark.parametrize("n_rows", [0, 1, 9, 10, 11, 100, 137])
-    def test_the_hdf5_library_reads_what_is_written(self, n_rows, n_workers, tmp_path):
+    def test_the_hdf5_library_reads_the_columns(self, n_rows, n_workers, tmp_path):
         columns = random_columns(n_rows)
         with h5py.File(write(tmp_path / "x.h5", columns, n_workers=n_workers)) as file:
             for name, values in columns.items():

@@ -34,7 +34,7 @@ class TestOpen:
         with pytest.raises(UserError, match="is a folder, expected a file"), open_hdf5(tmp_path):
             pass
 
-    def test_a_file_that_another_program_has_locked_is_not_called_damaged(self, hdf5_file):
+    def test_a_locked_file_is_not_called_damaged(self, hdf5_file):
         with hdf5_file.open("rb") as other:
             fcntl.flock(other, fcntl.LOCK_EX)
             with pytest.raises(UserError, match=r"data\.h5: another program has locked it"), open_hdf5(hdf5_file):
@@ -55,7 +55,7 @@ class TestOpen:
         with open_hdf5(hdf5_file) as file:
             assert "numbers" in file
 
-    def test_a_file_that_may_not_be_read_is_not_called_damaged(self, hdf5_file, monkeypatch):
+    def test_a_file_without_permission_is_not_called_damaged(self, hdf5_file, monkeypatch):
         def refuse(*_, **__):
             raise PermissionError(13, "unable to open file")
 
@@ -64,7 +64,7 @@ class TestOpen:
             pass
 
     @pytest.mark.parametrize("libver", ["earliest", "latest"])
-    def test_a_file_of_another_version_of_hdf5_is_said_to_be_one(self, tmp_path, libver):
+    def test_another_version_of_hdf5_is_named(self, tmp_path, libver):
         path = tmp_path / "data.h5"
         with h5py.File(path, "w", libver=libver) as file:
             file["x"] = 1.0
@@ -107,16 +107,16 @@ class TestDataset:
             ("names", (None,), "iuf", r"dataset 'names' has type \|S1, expected one of kind iuf"),
         ],
     )
-    def test_what_differs_is_named(self, hdf5_file, name, shape, kinds, message):
+    def test_a_difference_is_named(self, hdf5_file, name, shape, kinds, message):
         with open_hdf5(hdf5_file) as file, pytest.raises(UserError, match=rf"data\.h5: {message}"):
             checked_dataset(file, name, shape, kinds)
 
-    def test_what_fits_is_returned(self, hdf5_file):
+    def test_a_matching_dataset_is_returned(self, hdf5_file):
         with open_hdf5(hdf5_file) as file:
             assert len(checked_dataset(file, "numbers", (None, 3))) == 2000
             assert checked_dataset(file, "counts", (5,), "iu")[4] == 4
 
-    def test_a_filter_that_is_not_here_is_named(self, tmp_path):
+    def test_a_missing_filter_is_named(self, tmp_path):
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_chunk((100,))
         properties.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, (2, 2))  # the number of Blosc
@@ -129,7 +129,7 @@ class TestDataset:
         ):
             checked_dataset(file, "x", (None,))
 
-    def test_data_elsewhere_or_not_written_or_in_chunks_beyond_memory_are_refused(self, tmp_path, hdf5_file):
+    def test_external_or_missing_data_and_huge_chunks_are_refused(self, tmp_path, hdf5_file):
         layout = h5py.VirtualLayout((2000, 3), float)
         layout[:] = h5py.VirtualSource(hdf5_file, "numbers", (2000, 3))
         with h5py.File(tmp_path / "hostile.h5", "w") as file:

@@ -26,7 +26,7 @@ def write(path, events, cuts=()):
 
 class TestRoundTrip:
     @pytest.mark.parametrize("cuts", [(), (1, 50), (30, 30)])
-    def test_events_are_read_as_they_were_written(self, cuts, tmp_path):
+    def test_events_are_read_as_written(self, cuts, tmp_path):
         events = random_l1_events(100)
         data = L1Dataset.check(write(tmp_path / "x.h5", events, cuts))
         assert (data.n_events, data.process_names, data.weighted) == (100, NAMES, True)
@@ -201,7 +201,7 @@ class TestBadFiles:
                 list(data.chunks(size))
         assert len(data.rows(0, 33)) == 33
 
-    def test_phi_is_brought_into_one_turn_and_empty_slots_are_not_looked_at(self, path):
+    def test_phi_is_wrapped_and_empty_slots_are_not_checked(self, path):
         expected = L1Dataset.check(path).rows(0, 50)
         with h5py.File(path, "a") as file:
             for name in ("smeared_data", "true_data"):
@@ -221,7 +221,7 @@ class TestBadFiles:
         assert L1Dataset.check(path).rows(3, 4).weights[0] == -2
 
 
-def test_rows_of_a_process_are_found_by_their_place_among_its_events(tmp_path, monkeypatch):
+def test_rows_of_a_process_are_found_by_number(tmp_path, monkeypatch):
     monkeypatch.setattr(l1_dataset, "ROWS_A_CHUNK", 7)
     events = random_l1_events(50)
     data = L1Dataset.check(write_l1(tmp_path / "l1.h5", events))

@@ -73,7 +73,7 @@ def test_other_files_are_refused(content, message, path):
 
 
 class TestHardEvents:
-    def test_they_are_known_by_the_beginning_of_their_file(self, path, tmp_path):
+    def test_a_file_is_recognised_by_its_beginning(self, path, tmp_path):
         found = copy_events(path, range(1, 3), io.BytesIO())
         assert (found.start, found.stop) == (1, 3)
         assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256

@@ -41,7 +41,7 @@ def check(tmp_path):
     return check
 
 
-def test_what_keras_writes_is_accepted(check):
+def test_a_file_of_keras_is_accepted(check):
     check()
 
 
@@ -54,7 +54,7 @@ def test_a_bomb_is_not_unfolded(check):
         check(**{"assets/x": b"x"})
 
 
-def test_what_a_size_in_the_archive_hides_is_not_read(check, tmp_path):
+def test_a_false_size_in_the_archive_is_not_trusted(check, tmp_path):
     check()
     content = (tmp_path / "x.keras").read_bytes()
     with zipfile.ZipFile(tmp_path / "x.keras") as archive:
@@ -79,7 +79,7 @@ def test_weights_are_numbers_in_the_file_itself(write, message, check):
         check(**{"model.weights.h5": weights(write)})
 
 
-def test_a_heap_that_a_lost_sector_has_zeroed_is_no_endless_loop(check):
+def test_a_zeroed_heap_is_not_an_endless_loop(check):
     content = bytearray(weights())
     heap = content.find(b"GCOL")
     content[heap + 16 : heap + 32] = bytes(16)
@@ -87,7 +87,7 @@ def test_a_heap_that_a_lost_sector_has_zeroed_is_no_endless_loop(check):
         check(**{"model.weights.h5": bytes(content)})
 
 
-def test_what_is_no_archive_is_named(tmp_path):
+def test_a_file_that_is_not_an_archive_is_named(tmp_path):
     (tmp_path / "x.keras").write_bytes(b"PK" * 100)
     with pytest.raises(UserError, match=r"x\.keras: not a readable model"):
         first_look(check_model_file, [tmp_path / "x.keras"])

@@ -86,7 +86,7 @@ class TestReadRows:
                 read_rows(file["numbers"], 0, 2000)
 
     @pytest.mark.parametrize("layout", ["gzip", "lzf", "shuffle"])
-    def test_a_chunk_that_is_stored_as_more_than_its_content_is_not_read(self, layout, tmp_path, numbers):
+    def test_a_stored_chunk_larger_than_its_content_is_not_read(self, layout, tmp_path, numbers):
         path = tmp_path / "data.h5"
         options = LAYOUTS.get(layout, {"chunks": (300, 3), "shuffle": True})
         with h5py.File(path, "w") as file:
@@ -95,7 +95,7 @@ class TestReadRows:
         with h5py.File(path) as file, pytest.raises(UserError, match="100000 bytes required"):
             read_rows(file["numbers"], 500, 700)
 
-    def test_what_is_compressed_twice_is_refused(self, tmp_path, numbers):
+    def test_double_compression_is_refused(self, tmp_path, numbers):
         options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         options.set_chunk((300, 3))
         for _ in range(2):

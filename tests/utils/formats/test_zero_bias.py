@@ -249,7 +249,7 @@ class TestRefused:
         del hand_made[name]
         self.check(layout(tmp_path, hand_made), f"expected column '{name}'", "found it in none", tmp_path)
 
-    def test_a_column_that_is_missing_in_a_later_file(self, tmp_path, hand_made):
+    def test_a_column_missing_in_a_later_file(self, tmp_path, hand_made):
         write_flat(tmp_path, hand_made)
         del hand_made["jets_jetIEta"]
         path = write(tmp_path / "data" / "zerobias" / "valid-0.parquet", hand_made)

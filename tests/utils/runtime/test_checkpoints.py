@@ -31,7 +31,7 @@ def begin(output, made_for, *names):
 
 
 class TestFolder:
-    def test_takes_the_name_of_the_output_when_whole(self, tmp_path):
+    def test_takes_the_name_of_the_output_when_complete(self, tmp_path):
         with unfinished_folder(tmp_path / "out", {"a": 1}) as folder:
             assert folder == partial_path(tmp_path / "out") == tmp_path / "out.partial"
             (folder / "file").touch()
@@ -62,7 +62,7 @@ class TestFolder:
             assert not (folder / "file").exists()
         assert f"{tmp_path / 'out.partial'}: was begun with another --seed; starts again" in caplog.text
 
-    def test_when_whole_knows_what_it_was_made_for(self, tmp_path):
+    def test_a_complete_output_knows_its_settings(self, tmp_path):
         assert finished_for(tmp_path / "out") == {}
         with unfinished_folder(tmp_path / "out", {"a": (1, 2)}) as folder:
             (folder / "file").touch()
@@ -77,7 +77,7 @@ class TestFolder:
         begin(tmp_path / "out", {})
         assert list(tmp_path.iterdir()) == []
 
-    def test_of_others_is_refused(self, tmp_path):
+    def test_a_foreign_folder_is_refused(self, tmp_path):
         (tmp_path / "precious").touch()
         with pytest.raises(UserError, match="the folder has files"), unfinished_folder(tmp_path, {}):
             pass
@@ -124,7 +124,7 @@ class TestState:
             assert_array_equal(one, other)
         assert [path.name for path in (tmp_path / "folder").iterdir()] == ["state.npz"]
 
-    def test_that_is_not_there_is_none(self, tmp_path):
+    def test_a_missing_file_is_none(self, tmp_path):
         assert read_state(tmp_path / "state.npz") is None
 
 

@@ -27,7 +27,7 @@ class TestCode:
 
 
 class TestContent:
-    def test_of_a_file_is_not_its_name_or_time(self, tmp_path):
+    def test_a_file_counts_by_content_not_by_name_or_time(self, tmp_path):
         (tmp_path / "a").write_text("x")
         (tmp_path / "b").write_text("x")
         os.utime(tmp_path / "b", (1, 1))
@@ -35,7 +35,7 @@ class TestContent:
         (tmp_path / "a").write_text("y")
         assert content_hash(tmp_path / "a") != content_hash(tmp_path / "b")
 
-    def test_of_a_folder_is_that_of_its_files_with_their_names(self, tmp_path):
+    def test_a_folder_counts_by_the_names_and_contents_of_its_files(self, tmp_path):
         for name in ("a", "b", "c"):
             (tmp_path / name / "inner").mkdir(parents=True)
             (tmp_path / name / "inner" / "1").write_text("x")
@@ -74,5 +74,5 @@ class TestInputsOfOutputs:
         with pytest.raises(UserError, match=r"^configuration: key: .* is in an output of .* another place$"):
             refuse_inputs_of_outputs([("key", folder / path)], folder / "output", ["teacher"])
 
-    def test_beside_them_are_not(self, folder):
+    def test_inputs_beside_outputs_are_accepted(self, folder):
         refuse_inputs_of_outputs([("key", folder / "output" / "own" / "best.json")], folder / "output", ["teacher"])

@@ -31,24 +31,24 @@ class TestOverlaps:
 
     @pytest.mark.usefixtures("paths")
     @pytest.mark.parametrize("output", ["in.h5", "hard.h5", "soft.h5", "here/in.h5"])
-    def test_of_an_output_with_an_input_are_refused(self, output):
+    def test_an_output_that_is_an_input_is_refused(self, output):
         with pytest.raises(UserError, match=f"--output {output}: is the same file as the input in.h5"):
             refuse_overlaps({"--output": Path(output), "--plots": None}, [None, Path("in.h5")])
 
     @pytest.mark.usefixtures("paths")
-    def test_of_outputs_are_refused(self):
+    def test_an_output_that_is_another_output_is_refused(self):
         outputs = {"--output": Path("out.h5"), "--summary": Path("here/out.h5")}
         with pytest.raises(UserError, match=r"--output out\.h5: is the same file as --summary here/out\.h5"):
             refuse_overlaps(outputs, [])
 
     @pytest.mark.usefixtures("paths")
     @pytest.mark.parametrize(("output", "inner"), [("x/y.h5", "--output"), ("y.h5", "the input")])
-    def test_of_a_folder_with_what_is_in_it_are_refused(self, output, inner):
+    def test_a_folder_that_contains_another_path_is_refused(self, output, inner):
         outputs = {"--output": Path(output), "--plots": Path("x")}
         with pytest.raises(UserError, match=f"--plots x: is replaced as a whole, but {inner} .*x/.* is in it"):
             refuse_overlaps(outputs, [Path("here/x/in.h5") if inner == "the input" else Path("in.h5")])
 
-    def test_are_no_names_that_begin_alike(self, tmp_path):
+    def test_paths_with_a_common_beginning_are_accepted(self, tmp_path):
         refuse_overlaps({"--output": tmp_path / "out.h5", "--plots": tmp_path / "out"}, [tmp_path / "out.h5.in"])
 
 

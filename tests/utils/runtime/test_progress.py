@@ -7,7 +7,7 @@ import sys
 from utils.runtime.progress import progress
 
 
-def test_progress_is_logged_where_there_is_no_terminal(caplog, monkeypatch):
+def test_progress_is_logged_without_a_terminal(caplog, monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with caplog.at_level(logging.INFO), progress(300, "smear W") as bar:
         bar.update(100)

@@ -100,7 +100,7 @@ def philox_in_python(counter, key):
 
 
 @pytest.mark.parametrize("event", [0, 5, 2**32 + 5])
-def test_the_numbers_are_those_of_event_place_and_stream_in_the_counter(event):
+def test_the_counter_is_event_place_and_stream(event):
     key = [7, zlib.crc32(b"QCD")]
     first, second, _, _ = philox_in_python([event % 2**32, event >> 32, 0, STREAMS["split"]], key)
     assert_array_equal(uniforms(7, "split", "QCD", event, event + 1), [((first << 32 | second) >> 11) * 2.0**-53])
@@ -151,7 +151,7 @@ def test_normal_numbers_are_normal_and_independent():
         assert np.abs(correlation).max() < 5 / np.sqrt(N)
 
 
-def test_normal_numbers_have_the_tails_of_normal_ones():
+def test_normal_numbers_have_normal_tails():
     numbers = np.abs(all_pairs(0, 100 * N, seed=12))
     for edge in (3, 4, 4.5):
         expected = numbers.size * 2 * stats.norm.sf(edge)

@@ -53,7 +53,7 @@ def test_a_signal_that_is_ignored_outside_stays_so(tmp_path):
         signal.signal(signal.SIGHUP, before)
 
 
-def test_what_may_not_be_broken_off_is_ended_first():
+def test_an_uninterrupted_function_ends_first():
     done = []
 
     @script
@@ -143,7 +143,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_forked_child_ends_as_the_system_has_it():
+def test_a_forked_child_ends_by_the_default_action():
     process = run(FORKED, "")
     assert process.communicate(timeout=30)[1] == ""
     assert process.returncode == signal.SIGXCPU

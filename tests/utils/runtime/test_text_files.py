@@ -14,7 +14,7 @@ from utils.runtime.text_files import read_json, write_json
 
 
 class TestJson:
-    def test_what_is_not_finite_becomes_null(self, tmp_path):
+    def test_numbers_that_are_not_finite_become_null(self, tmp_path):
         path = tmp_path / "numbers.json"
         write_json(
             path,
@@ -38,7 +38,7 @@ class TestJson:
             "2": "number as a key",
         }
 
-    def test_is_read_as_it_was_written(self, tmp_path):
+    def test_is_read_as_written(self, tmp_path):
         content = {"a": [1, 2.5, None], "b": {"c": "text"}}
         write_json(tmp_path / "x.json", content)
         assert read_json(tmp_path / "x.json") == content
@@ -49,7 +49,7 @@ class TestJson:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe\xfd", b"{'a': 1}"])
-    def test_what_is_no_json_is_named(self, content, tmp_path):
+    def test_a_file_that_is_not_json_is_named(self, content, tmp_path):
         path = tmp_path / "x.json"
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"x\.json: not a JSON file"):
@@ -64,7 +64,7 @@ class TestReadText:
     """Text of a bounded length, from files only."""
 
     @pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo, Path.mkdir])
-    def test_what_has_no_end_is_refused(self, make, tmp_path):
+    def test_endless_inputs_are_refused(self, make, tmp_path):
         make(tmp_path / "x.json")
         for read in (read_json, lambda path: open_hdf5(path).__enter__()):
             with pytest.raises(UserError, match=r"x\.json: is a (device|pipe|folder), expected a file"):
@@ -77,7 +77,7 @@ class TestReadText:
             read_json(tmp_path / "x.json")
 
     @pytest.mark.parametrize("text", ["9" * 5000, "[" * 100_000])
-    def test_numbers_and_lists_beyond_those_of_python_are_no_json(self, text, tmp_path):
+    def test_numbers_and_lists_too_large_for_python_are_not_json(self, text, tmp_path):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(UserError, match=r"x\.json: not a JSON file"):
             read_json(tmp_path / "x.json")

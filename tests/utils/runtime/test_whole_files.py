@@ -16,7 +16,7 @@ class WritingError(Exception):
 
 
 class TestWholeFile:
-    def test_is_there_only_at_the_end(self, tmp_path):
+    def test_appears_only_at_the_end(self, tmp_path):
         path = tmp_path / "new" / "folder" / "file.txt"
         with whole_file(path) as temporary:
             temporary.write_text("content")
@@ -31,7 +31,7 @@ class TestWholeFile:
             raise WritingError
         assert list(tmp_path.iterdir()) == []
 
-    def test_an_error_leaves_what_was_there(self, tmp_path):
+    def test_an_error_leaves_the_previous_output(self, tmp_path):
         path = tmp_path / "file.txt"
         path.write_text("old")
         with pytest.raises(WritingError), whole_file(path) as temporary:
@@ -40,7 +40,7 @@ class TestWholeFile:
         assert path.read_text() == "old"
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_what_a_killed_run_left_is_overwritten(self, tmp_path):
+    def test_the_rest_of_a_killed_run_is_overwritten(self, tmp_path):
         path = tmp_path / "file.txt"
         with whole_file(path) as temporary:
             name = temporary
@@ -52,7 +52,7 @@ class TestWholeFile:
         assert list(tmp_path.iterdir()) == [path]
 
     @pytest.mark.parametrize("write", [whole_file, whole_folder])
-    def test_what_is_no_file_is_refused_and_stays(self, write, tmp_path):
+    def test_a_special_file_is_refused_and_stays(self, write, tmp_path):
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "link").symlink_to("pipe")
         with socket.socket(socket.AF_UNIX) as listening:
@@ -64,7 +64,7 @@ class TestWholeFile:
         assert {path: path.lstat().st_ino for path in found} == {path: info.st_ino for path, info in found.items()}
 
     @pytest.mark.parametrize("write", [whole_file, whole_folder])
-    def test_a_descriptor_is_refused_also_where_it_is_of_a_file(self, write, tmp_path):
+    def test_a_descriptor_of_a_file_is_refused_too(self, write, tmp_path):
         with (tmp_path / "log").open("w") as log:
             (tmp_path / "link").symlink_to(f"/dev/fd/{log.fileno()}")
             for path in (f"/dev/fd/{log.fileno()}", f"/proc/self/fd/{log.fileno()}", tmp_path / "link"):
@@ -101,7 +101,7 @@ class TestWholeFolder:
         assert shown(path) == ["new"]
         assert list(path.parent.iterdir()) == [path]
 
-    def test_an_error_leaves_what_was_there(self, tmp_path):
+    def test_an_error_leaves_the_previous_output(self, tmp_path):
         path = make_folder(tmp_path / "folder", "old")
         with pytest.raises(WritingError), whole_folder(path) as temporary:
             (temporary / "new").touch()
@@ -109,7 +109,7 @@ class TestWholeFolder:
         assert shown(path) == ["old"]
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_what_a_killed_run_left_is_removed(self, tmp_path):
+    def test_the_rest_of_a_killed_run_is_removed(self, tmp_path):
         path = tmp_path / "folder"
         with whole_folder(path) as temporary:
             name = temporary
@@ -123,7 +123,7 @@ class TestWholeFolder:
         (tmp_path / "folder").mkdir()
         assert shown(make_folder(tmp_path / "folder", "new")) == ["new"]
 
-    def test_a_folder_of_others_is_refused_before_the_work(self, tmp_path):
+    def test_a_foreign_folder_is_refused_before_the_work(self, tmp_path):
         (tmp_path / "precious").touch()
         with pytest.raises(UserError, match=f"{tmp_path}: the folder has files"), whole_folder(tmp_path):
             pytest.fail("the work has begun")
@@ -146,7 +146,7 @@ class TestWholeFolder:
         assert path.read_text() == "old"
 
 
-def test_an_output_that_the_system_does_not_let_be_made_is_named(tmp_path):
+def test_an_output_that_cannot_be_made_is_named(tmp_path):
     path = tmp_path / ("x" * 253)  # with the name of its lock longer than a name may be
     with pytest.raises(UserError, match=f"{path}: cannot be written: File name too long"), whole_file(path):
         pass
@@ -215,7 +215,7 @@ class TestTogether:
             self.write(tmp_path, "new")
             assert self.content(tmp_path) == dict.fromkeys(self.NAMES, "new")
 
-    def test_what_a_kill_left_of_former_ones_is_removed(self, tmp_path):
+    def test_previous_outputs_left_by_a_kill_are_removed(self, tmp_path):
         (tmp_path / ".former.one").write_text("former")
         (tmp_path / ".former.folder").mkdir()
         self.write(tmp_path, "new")

@@ -26,7 +26,7 @@ def test_results_are_in_the_order_of_the_items(n_workers):
         assert list(in_order(workers, square, range(100), ahead=5)) == [number**2 for number in range(100)]
 
 
-def test_no_more_items_are_taken_than_may_wait():
+def test_no_more_items_are_taken_than_allowed_to_wait():
     taken = []
 
     def items():
@@ -39,7 +39,7 @@ def test_no_more_items_are_taken_than_may_wait():
             assert len(taken) <= number + 5
 
 
-def test_an_error_of_an_item_is_raised_and_what_waits_is_dropped():
+def test_the_error_of_an_item_is_raised_and_pending_work_is_dropped():
     done = []
 
     def work(number):
@@ -52,7 +52,7 @@ def test_an_error_of_an_item_is_raised_and_what_waits_is_dropped():
     assert len(done) < 1000
 
 
-def test_an_error_of_the_block_drops_what_waits():
+def test_an_error_of_the_block_drops_pending_work():
     hold, done = threading.Event(), []
 
     def work(number):
@@ -67,7 +67,7 @@ def test_an_error_of_the_block_drops_what_waits():
     assert len(done) <= 1
 
 
-def test_what_compilations_load_is_loaded_before_there_are_threads():
+def test_compilers_are_loaded_before_threads_start():
     """Otherwise a thread that compiles may find Numba's tables changing."""
     code = """
 import sys

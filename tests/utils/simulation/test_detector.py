@@ -63,7 +63,7 @@ def objects(event, slots):
         (52, 0, INVISIBLE),
     ],
 )
-def test_what_a_particle_is(pid, charge, kind):
+def test_kinds_of_particles(pid, charge, kind):
     assert detector_kind(np.array([pid]), np.array([charge])) == [kind]
 
 
@@ -120,7 +120,7 @@ def test_tracking_efficiency(pid, pt, eta, efficiency):
         (22, 0, 0.001, 0.0),
     ],
 )
-def test_what_is_lost(pid, charge, pt, eta):
+def test_lost_particles(pid, charge, pt, eta):
     seen = measure(particles(pid, charge, pt, eta, n=100), DETECTOR, np.random.default_rng(3))
     assert seen.counts.tolist() == [0]
 

@@ -335,7 +335,7 @@ class TestLesHouchesFiles:
         (("HardQCD:all = on", "PhaseSpace:pTHatMin = 7000"), "vanishing cross section"),
     ],
 )
-def test_what_pythia_refuses_is_named(settings, message, capfd):
+def test_a_setting_that_pythia_refuses_is_named(settings, message, capfd):
     with pytest.raises(UserError, match=rf"process mine: .*{message}"):
         generator("mine", settings)
     assert capfd.readouterr().out == ""

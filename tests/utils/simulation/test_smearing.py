@@ -225,7 +225,7 @@ class TestScales:
     @pytest.mark.parametrize(
         ("slot", "number"), [(0, RESOLUTION), (4, RESOLUTION), (8, RESOLUTION), (8, SCALE), (17, SCALE)]
     )
-    def test_each_slot_has_normal_numbers_of_its_own(self, slot, number, default_response):
+    def test_each_slot_has_its_own_normal_numbers(self, slot, number, default_response):
         true = events(1, *((i, 100, 0.5) for i in range(18)))
         numbers = no_normals()
         numbers[0, slot, number] = -1
@@ -235,7 +235,7 @@ class TestScales:
         assert np.flatnonzero(changed).tolist() == [group.stop - 1]
         assert changed[group.stop - 1] < 0
 
-    def test_true_objects_stay_as_they_are(self, default_response):
+    def test_true_objects_are_not_changed(self, default_response):
         true = event_objects(random_particles(50))
         before = true.copy()
         default_response.smear(true, random_normals(50))
@@ -292,14 +292,14 @@ class TestWidths:
 
 
 class TestOrderAndThreshold:
-    def test_jets_under_the_threshold_are_dropped_and_others_close_up(self):
+    def test_jets_below_the_threshold_are_dropped_and_the_others_close_up(self):
         jets = [(8, 50, 1.0), (9, 19.99, 2.0), (10, 30, -1.0), (11, 20, 0.5), (12, 19, 0.0)]
         smeared = ideal(jets=ideal_jets(threshold=20.0)).smear(events(1, *jets), no_normals())[0]
         expected = np.zeros((18, 3), np.float32)
         expected[8:11] = [[50, 1, 0.8], [30, -1, 1.0], [20, 0.5, 1.1]]
         assert_allclose(smeared, expected, rtol=1e-6)
 
-    def test_jets_are_in_falling_order_of_the_smeared_pt(self):
+    def test_jets_are_in_descending_order_of_the_smeared_pt(self):
         central = JetResolution.fit(*resolution_points(0, 0, 1.0))
         numbers = no_normals()
         numbers[0, 8:11, RESOLUTION] = [-0.5, 0.5, 0]  # 100, 60, 40 become 50, 90, 40
@@ -320,7 +320,7 @@ class TestOrderAndThreshold:
         assert not smeared[slot + 1].any()
 
     @pytest.mark.parametrize(("kind", "slot"), [("muons", 1), ("egammas", 6)])
-    def test_leptons_have_thresholds_of_their_own(self, kind, slot):
+    def test_leptons_have_their_own_thresholds(self, kind, slot):
         strict = LeptonResponse(1.0, 1.0, 2.0, 0.0, 10.0)
         smeared = ideal(**{kind: strict}).smear(events(1, (1, 9, 0), (6, 9, 0)), no_normals())[0]
         left = {1: 4, 6: 0}[slot]
