@@ -12,7 +12,7 @@ from utils.training.loss_weights import LossSpectrum, LossWeights
 from utils.variables import VARIABLES, reconstructed
 
 MAX_JETS = JETS.stop - JETS.start
-LOSS = LossWeights()  # of a training by default
+LOSS = LossWeights()  # the default of a training
 
 
 @dataclass(frozen=True, kw_only=True)
