@@ -234,7 +234,7 @@ def find_chief(options: Options, expected: dict[str, Any]) -> bool:
 
 
 def join_search(options: Options, name: str, creator: GraphCreator, data: L1Dataset) -> None:
-    """Join the search that another process has begun or will begin, unless it is over."""
+    """Join the search of another process, which may have yet to begin, unless the search is over."""
     import grpc
     import keras_tuner
 
@@ -329,7 +329,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             train_and_record(options, command, creator, data)
     except ProcessUsedUp:
-        logger.info("a new process goes on, since TensorFlow does not give back the memory of earlier trials")
+        logger.info("a new process continues, since TensorFlow does not free the memory of earlier trials")
         os.execv(command[0], command)
 
 

@@ -53,7 +53,7 @@ class DividedModel(BuiltModel):
     """
 
     def _share_of_loss(self, data: tuple[Any, Any, Any], training: bool) -> tuple[Any, Any]:
-        """Compute what the events of this device add to the loss of the batch, and count the events.
+        """Compute the contribution of this device's events to the loss of the batch, and count the events.
 
         Returns
         -------
@@ -67,9 +67,9 @@ class DividedModel(BuiltModel):
         n_here = ops.cast(ops.shape(features)[0], weights.dtype)
         n_events = context.all_reduce(tf.distribute.ReduceOp.SUM, n_here)
         predictions = self(features, training=training)
-        # Keras takes the mean over the events that are here, and divides by the number of devices.
+        # Keras takes the mean over the events of this device, and divides by the number of devices.
         share = self.compute_loss(features, labels, predictions, weights * (n_here * n_devices / n_events), training)
-        # The metric is summed over devices, both the losses times the numbers of events and the numbers of events.
+        # The metric sums both its numerator, losses times numbers of events, and its denominator over the devices.
         self.metrics[0].update_state(share * n_devices, sample_weight=n_events / n_devices)
         return share, predictions
 

@@ -41,7 +41,7 @@ def complete_graph_convolution(x: Tensor, mask: Tensor, axis: int = 1) -> Tensor
     Returns
     -------
     tensor, of the shape of `x`, float
-        (sum of x + x_i) / (n + 1) for node i; without meaning for padded nodes.
+        (sum of x + x_i) / (n + 1) for node i; meaningless for padded nodes.
     """
     n_real = ops.sum(ops.cast(mask, x.dtype), axis=1)
     n_real = ops.reshape(n_real, (-1,) + (1,) * (len(x.shape) - 1))
@@ -70,7 +70,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def _glorot_uniform(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
-    """Glorot's uniform initializer with explicit fans; keras would take a 3-d kernel for a convolution's."""
+    """Return Glorot's uniform initializer with explicit fans: Keras takes a 3-d kernel for that of a convolution."""
     limit = math.sqrt(6 / (fan_in + fan_out))
     return keras.initializers.RandomUniform(-limit, limit)
 
@@ -82,7 +82,7 @@ def _product(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _without_padding(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Set padded nodes of x, shape (batch, nodes, features), to zero, and return the mask; without one all are real."""
+    """Set padded nodes of x, shape (batch, nodes, features), to zero; without a mask, return one of all nodes real."""
     if mask is None:
         mask = ops.ones(ops.shape(x)[:2], dtype="bool")
     return ops.where(mask[:, :, None], x, 0), mask
@@ -348,7 +348,7 @@ class SumRealNodes(keras.layers.Layer):
         return ops.sum(x, axis=1)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> None:
-        """Give no mask, None: the nodes are summed away."""
+        """Return None: the output has no nodes to mask."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for x of shape `input_shape`."""
@@ -480,12 +480,12 @@ class EventSum(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class Correction(keras.layers.Layer):
-    """Correction factor of a corrected sum: divide by the sum of L1, the first of the inputs `sums`.
+    """Correction factor: the corrected sum over the L1 sum, which is the first of the inputs `sums`.
 
     Parameters
     ----------
     least : float
-        Smallest divisor, in the unit of the inputs; smaller sums of L1 count as this.
+        Smallest divisor, in the unit of the inputs; smaller L1 sums count as this.
     """
 
     def __init__(self, least: float, **kwargs: Any):

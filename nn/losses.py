@@ -16,7 +16,7 @@ from utils.training.loss_names import PARAMETERS, parse_loss
 
 LossFunction = Callable[..., Tensor]
 
-# Targets far below this count as 0: it is 1 GeV of 20 GeV at L1, and such events have no true MET.
+# Targets far below this count as 0. It stands for 1 GeV of true MET at 20 GeV of L1 MET, practically no true MET.
 LOG_OFFSET = 0.05
 
 
@@ -111,7 +111,7 @@ class TargetLoss(keras.Loss):
     Parameters
     ----------
     loss : {"mse", "mae", "mape", "msle", "huber_DELTA", "log_huber_DELTA", "quantile_TAU", "dice_EPSILON"}
-        Which loss, with a number in the place of the word in capitals: "huber_1.0".
+        Which loss, with a number in place of the word in capitals: "huber_1.0".
     name : str, optional
         Name of the object; `loss` by default.
     reduction : str

@@ -19,7 +19,7 @@ def predict(model: keras.Model, features: np.ndarray, batch_size: int = 2048) ->
 
     Returns
     -------
-    np.ndarray, shape (n_graphs,) or, of several outputs, (n_graphs, n_outputs), float32
+    np.ndarray, shape (n_graphs,) or, for several outputs, (n_graphs, n_outputs), float32
     """
     graphs = RaggedGraphs.from_padded(features)
     order = np.argsort(graphs.sizes, kind="stable")

@@ -21,7 +21,8 @@ class Interval:
     Attributes
     ----------
     low, high : np.ndarray, shape (..., n), float64
-        Of an event, shape (n,). Of an object, shape (n_cells, n_kinds, n): it is in one of the cells of its kind.
+        For numbers of an event, shape (n,). For numbers of an object, shape (n_cells, n_kinds, n): each object lies in
+        one of the cells of its kind.
     """
 
     low: np.ndarray
@@ -97,13 +98,13 @@ def _fit(quantiser: Quantizer, values: Interval) -> Interval:
         extreme(ends.reshape(-1, ends.shape[-1]), axis=0).reshape(fraction.shape)
         for ends, extreme in ((steps.low, np.min), (steps.high, np.max))
     )
-    _, bits = np.frexp(np.maximum(high, np.where(low < 0, -low - 1, 0)))  # of whole numbers: 2^bits is above them
+    _, bits = np.frexp(np.maximum(high, np.where(low < 0, -low - 1, 0)))  # 2^bits exceeds these whole numbers
     set_integer_bits(quantiser, low < 0, bits - fraction)
     return steps.apply(lambda ends: ends / scale)
 
 
 def _dense(layer: QDense, values: Interval) -> Interval:
-    """Multiply rounded values, or round and multiply in one: both bounds hold."""
+    """Intersect two bounds: the product of rounded values, and the exact product plus the largest rounding error."""
     (quantiser,) = input_quantisers(layer)
     kernel = _float64(layer.qkernel)
     bias = _float64(layer.qbias) if layer.use_bias else 0.0
@@ -133,7 +134,7 @@ SATURATING = (QMaximum, QMinimum, QMultiply)  # their quantisers have fixed bits
 
 
 def fit_integer_bits(network: keras.Model, ranges: InputRanges) -> None:
-    """Give the activations of a student so many integer bits that no input in its range overflows them.
+    """Give the activations of a student enough integer bits that no input in its range overflows them.
 
     The intervals hold for all inputs. They are somewhat too wide, since they ignore some of the relations between the
     numbers of an event.
@@ -141,9 +142,9 @@ def fit_integer_bits(network: keras.Model, ranges: InputRanges) -> None:
     Parameters
     ----------
     network : keras.Model
-        Quantised.
+        A quantised student.
     ranges : InputRanges
-        Of its inputs.
+        Ranges of its inputs.
     """
     objects = Interval(ranges.object_lowest, ranges.object_highest)
     sums = Interval(ranges.sum_lowest, ranges.sum_highest)

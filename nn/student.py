@@ -100,13 +100,13 @@ def _unsigned(integer_bits: int, fraction_bits: int) -> QuantizerConfig:
 
 
 class _Floats:
-    """Layers of a student of floats."""
+    """Layers of a floating-point student."""
 
     def dense(self, units: int, activation: str | None = None, **kwargs: Any) -> keras.layers.Layer:
         return keras.layers.Dense(units, activation, **kwargs)
 
     def first(self, bits: tuple[int, int], name: str, **kwargs: Any) -> keras.layers.Layer:
-        """Select the first of several numbers, in a way that the libraries of firmware support."""
+        """Select the first of several numbers, in a way that the firmware libraries support."""
         return self.dense(1, use_bias=False, kernel_initializer="identity", trainable=False, name=name, **kwargs)
 
     def multiply(self, first_bits: tuple[int, int], bits: tuple[int, int], name: str) -> keras.layers.Layer:
@@ -128,7 +128,7 @@ class _Floats:
 
 
 class _Quantised(_Floats):
-    """Layers of a student of fixed-point numbers."""
+    """Layers of a fixed-point student."""
 
     def dense(self, units: int, activation: str | None = None, **kwargs: Any) -> keras.layers.Layer:
         return QDense(units, activation=activation, **kwargs)
@@ -170,7 +170,7 @@ def build_student(
     ----------
     hyperparameters : StudentHyperparameters
     n_slots, n_object_features, n_sums : int
-        Objects, features of each, energy sums.
+        Numbers of objects, of features of an object, and of energy sums.
 
     Returns
     -------

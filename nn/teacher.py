@@ -36,7 +36,7 @@ SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
 
 # GeV, typical of events with a jet at L1. The first of these that is a feature of the nodes is the sum to correct.
 SUM_UNITS = {"met": 16.0, "ht": 64.0}
-LEAST_SUM = 0.5  # GeV, a step of the hardware: smaller sums of L1 count as this in a factor
+LEAST_SUM = 0.5  # GeV, a step of the hardware: smaller L1 sums count as this in a factor
 
 
 def sample_hyperparameters(
@@ -47,7 +47,7 @@ def sample_hyperparameters(
     Parameters
     ----------
     hp : keras_tuner.HyperParameters
-        Those of the trial.
+        Hyperparameters of the trial.
     feature_names : sequence of str
         Names of the features; the embedding is searched only if "pid" is among them.
     space : SearchSpace
@@ -65,7 +65,7 @@ def _draw(hp: keras_tuner.HyperParameters, name: str, domain: list[Any] | dict[s
     default = getattr(TeacherHyperparameters(), name)
     if isinstance(domain, list):
         drawn = hp.Choice(name, domain, default=default if default in domain else None)
-        return type(default)(drawn)  # KerasTuner makes integers of true and false
+        return type(default)(drawn)  # KerasTuner turns booleans into integers
     draw = hp.Int if isinstance(default, int) else hp.Float
     options = {"step": domain["step"]} if "step" in domain else {"sampling": "log"} if domain.get("log") else {}
     return draw(name, min_value=domain["min"], max_value=domain["max"], default=default, **options)
@@ -160,7 +160,7 @@ def build_teacher(
     Parameters
     ----------
     hyperparameters : TeacherHyperparameters
-        Those of the network; the learning rate has no effect here.
+        Hyperparameters of the network; the learning rate has no effect here.
     feature_names : sequence of str
         Names of the input features in their order: "pt" first, "pid", if present, last.
     mean, variance : sequence of float
@@ -213,7 +213,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     devices : int
         Devices over which each batch is divided.
     search_space : SearchSpace
-        From which a trial draws.
+        Domains from which a trial draws.
 
     Raises
     ------

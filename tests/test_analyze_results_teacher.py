@@ -537,7 +537,7 @@ def test_several_files_of_different_processes_are_one_sample(model_dir, data, tm
     results = results_of(model_dir)
     units = [results["processes"][name]["counts"]["sum_of_weights"]["unit"] for name in ("W", "QCD")]
     assert units == ["1", "pb"] and results["luminosity"] is not None
-    assert results["notes"][0] == f"No weights in {unweighted}: its events count alike."
+    assert results["notes"][0] == f"No weights in {unweighted}: each event counts 1."
     mixed = f"{unweighted}: dataset 'weights' is missing, but {qcd} has it: expected all of the background"
     with pytest.raises(UserError, match=re.escape(mixed)):
         read_samples([unweighted, qcd], EvaluationOptions(signal_names=(), bg_names=("W", "QCD")))

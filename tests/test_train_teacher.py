@@ -426,7 +426,7 @@ class TestFailingTrials:
     def test_that_are_all_there_are_end_the_search_in_one_line(self, run, capfd):
         folder = run([self.out_of_memory] * 4, 1)
         error = capfd.readouterr().err.splitlines()[-1]
-        assert error.startswith("error: the training failed: none of the 4 trials of the search came to an end")
+        assert error.startswith("error: the training failed: none of the 4 trials of the search was completed")
         assert error.endswith("MemoryError: no more")
         assert list(folder.parent.iterdir()) == []
 

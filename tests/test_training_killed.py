@@ -108,14 +108,14 @@ def check_same(found, expected):
 
 
 def test_killed_at_several_moments_it_goes_on_where_it_stood(data, undisturbed, tmp_path):
-    training = Training(data, tmp_path, TRIALS_A_PROCESS="2")  # after which a new process goes on
+    training = Training(data, tmp_path, TRIALS_A_PROCESS="2")  # after which a new process continues
     training.kill_at("trial 0001, epoch 1: loss")  # before the state of the epoch is kept
     again = training.kill_at("trial 0003, epoch 2: 0 of")
-    assert re.findall(r"goes on after (\d)", again) == ["1", "3"]
-    assert again.count("a new process goes on") == 1
+    assert re.findall(r"continues after (\d)", again) == ["1", "3"]
+    assert again.count("a new process continues") == 1
     assert not training.is_over()
     again = training.kill_at("5 of at most 5 trials done")
-    assert "goes on after 3 of at most 5 trials" in again
+    assert "continues after 3 of at most 5 trials" in again
     assert re.search(r"trial 0003, epoch \d", again).group() == "trial 0003, epoch 2"
     again = training.kill_at("final fit, epoch 3: 0 of")
     assert "trial 0004, epoch" not in again
@@ -142,7 +142,7 @@ def test_chief_and_two_workers_find_the_same_though_all_are_killed(data, undistu
         chief.kill()
         chief.wait()
     again = training.finish("--workers=2")
-    assert "goes on after " in again
+    assert "continues after " in again
     assert joined.wait() == 1
     assert re.search(
         "^error: the (search has another chief|chief of the search at .* does not answer)", training.text, re.M

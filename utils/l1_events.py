@@ -23,7 +23,7 @@ def met(objects: np.ndarray) -> np.ndarray:
 def event_met(objects: np.ndarray, event: int) -> float:
     """Return the MET of one event.
 
-    Sine and cosine have single precision. The rounding of the angles moves the sum by as much.
+    Sine and cosine have single precision: the rounding of the angles themselves moves the sum just as much.
     """
     px, py = 0.0, 0.0
     for i in range(objects.shape[1]):

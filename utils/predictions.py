@@ -11,7 +11,7 @@ from utils.runtime.errors import UserError
 from utils.variables import reconstructed
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
-NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that are not from a model
+NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that no model predicts
 WITH_JET, WITHOUT_JET = "with_jet", "without_jet"
 EVENTS_PER_BLOCK = 65536
 

@@ -38,9 +38,9 @@ def set_integer_bits(quantiser: Any, signed: np.ndarray, bits: np.ndarray) -> No
     Parameters
     ----------
     quantiser : hgq.quantizer.Quantizer
-        That wraps around.
+        A quantiser that wraps around.
     signed, bits : np.ndarray
-        Of the shape of `fraction_bits`.
+        Arrays of the shape of `fraction_bits`.
     """
     quantiser.quantizer._k.assign(signed.astype(np.uint8))
     quantiser.quantizer._i.assign(bits.astype(np.float32))

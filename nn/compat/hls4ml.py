@@ -18,6 +18,6 @@ require_version("hls4ml", "1.3", "1.4")
 
 @contextmanager
 def fixed_stamp(text: str) -> Iterator[None]:
-    """Let projects that are written have a given stamp, at most 8 characters, for the duration of a block."""
+    """Give projects that are written in a block a fixed stamp, at most 8 characters."""
     with replaced(stamp, "uuid", SimpleNamespace(uuid4=lambda: text)):
         yield

@@ -3,7 +3,7 @@
 Upstream:
 
 - Gradient accumulation fails under a `tf.distribute` strategy: https://github.com/keras-team/keras/issues/20582 (open).
-- Under a strategy `fit` draws a batch to build a model that is built already. This was mended for other backends, in
+- Under a strategy `fit` draws a batch to build a model that is built already. This is fixed for other backends by
   https://github.com/keras-team/keras/pull/19945; for TensorFlow no issue is known.
 """
 

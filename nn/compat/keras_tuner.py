@@ -76,7 +76,7 @@ class ResumableOracle(keras_tuner.oracles.HyperbandOracle):
         return self._get_num_brackets()
 
     def rounds(self) -> Iterator[tuple[int, int]]:
-        """Give the number of trials and the epochs of each trial of all rounds of all brackets."""
+        """Yield the number of trials, and the epochs of a trial, for each round of each bracket."""
         for bracket in range(self.n_brackets):
             for number in range(bracket + 1):
                 before = self._get_epochs(bracket, number - 1) if number else 0
@@ -84,7 +84,7 @@ class ResumableOracle(keras_tuner.oracles.HyperbandOracle):
 
 
 class StatelessTuner(keras_tuner.Tuner):
-    """Runs the trials of an oracle, which keeps all of the state.
+    """Tuner that runs the trials of an oracle and leaves all of the state to it.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class StatelessTuner(keras_tuner.Tuner):
     project : str
     """
 
-    oracle: Any  # of a worker it is a client of the chief's
+    oracle: Any  # in a worker, a client of the chief's oracle
 
     def __init__(self, oracle: ResumableOracle, hypermodel: keras_tuner.HyperModel, folder: Path, project: str):
         with contextlib.redirect_stdout(None):

@@ -1,4 +1,4 @@
-"""A project of hls4ml, for Vitis HLS, of a student's network."""
+"""An hls4ml project of a student's network, for Vitis HLS."""
 
 import contextlib
 import io
@@ -63,7 +63,7 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     ----------
     project : ModelGraph
     inputs : sequence of np.ndarray
-        Of the network, in its order, float32.
+        Inputs of the network, in its order, float32.
 
     Returns
     -------

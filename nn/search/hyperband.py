@@ -61,7 +61,7 @@ class Oracle(ResumableOracle):
     def end_trial(self, trial: Trial) -> None:
         """Record the end of a trial, and log the progress of the search."""
         if trial.trial_id not in (other.trial_id for other in self.ongoing_trials.values()):
-            return  # of a worker that was given up for lost, while another one ran its trial
+            return  # the worker was given up for lost, and another one ran its trial
         super().end_trial(trial)
         trial = self.trials[trial.trial_id]
         if trial.status == "FAILED":

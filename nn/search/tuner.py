@@ -25,7 +25,7 @@ from utils.training.options import SearchOptions
 
 logger = logging.getLogger(__name__)
 
-# TensorFlow never frees some 10 MB of each trial, whatever is cleared: after so many trials a new process takes over.
+# TensorFlow never frees about 10 MB of each trial, whatever is cleared. After so many trials a new process takes over.
 TRIALS_A_PROCESS = 20
 
 PATIENCE = 3  # epochs of a trial without a lower validation loss
@@ -34,7 +34,7 @@ PATIENCE = 3  # epochs of a trial without a lower validation loss
 def trial_seed(seed: int, values: dict[str, Any]) -> int:
     """Make the seed of a trial from the seed of the search and the hyperparameters of the trial.
 
-    The number of a trial would not do: it depends on the order in which other trials end.
+    The number of the trial cannot be the seed, because it depends on the order in which other trials end.
     """
     names = sorted(name for name in values if not name.startswith("tuner/"))
     key = [seed, values.get("tuner/initial_epoch", 0), [[name, values[name]] for name in names]]
@@ -53,7 +53,7 @@ class Tuner(StatelessTuner):
     hypermodel : TeacherHyperModel
     options : SearchOptions
     folder : Path
-        Where the trials and their TensorBoard logs are kept.
+        Folder of the trials and their TensorBoard logs.
     """
 
     def __init__(self, hypermodel: TeacherHyperModel, options: SearchOptions, folder: Path):
@@ -64,7 +64,7 @@ class Tuner(StatelessTuner):
     def reload(self) -> None:
         """Read the state of the oracle."""
         super().reload()
-        logger.info("search: goes on after %d of at most %d trials", len(self.oracle.end_order), self.oracle.n_trials)
+        logger.info("search: continues after %d of at most %d trials", len(self.oracle.end_order), self.oracle.n_trials)
 
     def pre_create_trial(self) -> None:
         """Wait before asking again if there was no trial, since the results of other workers are missing."""
@@ -138,14 +138,14 @@ class Tuner(StatelessTuner):
 def search_results(
     hypermodel: TeacherHyperModel, options: SearchOptions, folder: Path
 ) -> tuple[TeacherHyperparameters, list[dict[str, Any]]]:
-    """Read the results of a search that is over; of one without a result nothing is kept.
+    """Read the results of a finished search; the files of a search without a completed trial are removed.
 
     Returns
     -------
     TeacherHyperparameters
-        Those of the best trial.
+        Hyperparameters of the best trial.
     list of dict
-        For each trial its id, status, score, epochs, and hyperparameters.
+        Id, status, score, epochs and hyperparameters of each trial.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def search_results(
         shutil.rmtree(folder / PROJECT)
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         why = f", the last one for: {reasons[-1]}" if reasons else ""
-        raise RuntimeError(f"none of the {len(trials)} trials of the search came to an end{why}")
+        raise RuntimeError(f"none of the {len(trials)} trials of the search was completed{why}")
     best = min(completed, key=lambda trial: trial.score)
     found = sample_hyperparameters(best.hyperparameters, hypermodel.feature_names, hypermodel.search_space)
     return found, [_row(trial) for trial in trials]

@@ -68,16 +68,16 @@ def with_features(model: keras.Model, n_features: int) -> keras.Model:
 
 @dataclass(frozen=True)
 class StudentModels:
-    """Models of a student in training, all of the same weights.
+    """Models of a student in training, which share their weights.
 
     Attributes
     ----------
     network : keras.Model
         The student, from its inputs to the corrected sum.
     corrected : keras.Model
-        The correction factor instead.
+        From the same inputs to the correction factor.
     trained : keras.Model
-        The correction factor and, where they are compared, features of the event.
+        From the same inputs to the correction factor and, if features are distilled, to features of the event.
     """
 
     network: keras.Model

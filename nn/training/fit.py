@@ -26,7 +26,7 @@ class ProgressLog(keras.callbacks.Callback):
         self.name, self.n_batches = name, n_batches
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Show no batch yet."""
+        """Start the progress bar of the epoch."""
         self._bar = progress(self.n_batches, f"{self.name}, epoch {epoch + 1}", "batches")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -61,7 +61,7 @@ def final_fit(
     training, validation : Batches
     options : FinalFitOptions
     folder : Path
-        Where the TensorBoard logs go.
+        Folder of the TensorBoard logs and, in its scratch folder, of the state of the fit.
 
     Returns
     -------

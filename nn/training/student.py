@@ -47,7 +47,7 @@ class KeepWeights(keras.callbacks.Callback):
     Parameters
     ----------
     folder : Path
-        For a file of each epoch, which is whole at any moment.
+        Folder for a file per epoch; each file is whole at any moment.
     """
 
     def __init__(self, folder: Path):
@@ -138,7 +138,7 @@ class FrontPoint:
 
 
 def front_epochs(history: dict[str, list[float]]) -> list[int]:
-    """Choose the epochs, from 1, whose networks are on the Pareto front of size and loss; some of them if many are."""
+    """Choose epochs, from 1, whose networks are on the Pareto front of size and loss: at most `LARGEST_FRONT`."""
     ebops, loss = np.array(history["ebops"], float), np.array(history["val_truth"])
     front = pareto_front(ebops, loss)
     return [int(epoch) + 1 for epoch in front[spread(ebops[front], LARGEST_FRONT)]]

@@ -29,7 +29,7 @@ class BackgroundResult:
     at_working_points : dict of str to Rates
         Rates at the thresholds of the working points; ties and single events keep them below the values asked for.
     parts : dict of str to dict of str to Rates
-        Rates at the same thresholds, of the events with and of those without a jet at L1.
+        Rates of the events with and without a jet at L1, at the same thresholds.
     threshold_replicas : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         Thresholds of the working points and their bootstrap replicas, by quantity.
     rankings : dict of str to Ranking
@@ -71,11 +71,11 @@ def evaluate_background(
     predictions : Predictions
     binning : Binning
     background_efficiencies : sequence of float
-        Of working points.
+        Background efficiencies of working points.
     run_conditions : RunConditions or None
-        None where weights are not cross sections: there are no rates then.
+        None where weights are not cross sections, so that there are no rates.
     fixed_rates : sequence of float
-        In kHz, of more working points if there are rates.
+        Background rates of further working points, in kHz; ignored without rates.
     seed : int
     """
     scores, weight = predictions.scores, predictions.weight

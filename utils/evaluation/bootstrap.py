@@ -3,14 +3,14 @@
 Conventions of all figures of merit in this folder:
 
 - An event passes a threshold when its value is above it, not when it is equal.
-- Weights may be negative, as those of generators at next-to-leading order are, but the weights of a sample sum to more
-  than 0. A threshold at a fixed rate is the one at which the weighted rate, summed from above, first reaches that rate.
+- Weights may be negative, as from generators at next-to-leading order, but the weights of a sample sum to more than 0.
   Sums are in double precision. A common factor on all weights changes nothing but histograms and rates.
+- A threshold at a fixed rate is the lowest one at which the weighted rate, summed from above, has not exceeded it.
 - Errors and intervals are of one standard deviation, 68.27%. An unknown number is NaN, and an error is never 0.
 - Where none of n events pass, or all, the error is the distance to the limit of Clopper and Pearson, which holds in
   84.13% of such samples: see :func:`zero_event_limit`. With weights, n is the number of effective events,
   (sum of w)^2 / sum of w^2 (Kish, "Survey Sampling", 1965).
-- A ratio is known only where its denominator is above 0 by more than its error: there is no share of a loss.
+- A ratio is known only where its denominator is above 0 by more than its error. So a negative gain has no shares.
 - Errors of thresholds and quantiles come from the Poisson bootstrap: a replica multiplies the weight of each event by a
   Poisson number of mean 1 (Chamandy et al., "Estimating uncertainty for massive data streams", Google 2012).
   Quantities computed from the same replicas keep their correlation. An array of *replicas* has the measurement itself

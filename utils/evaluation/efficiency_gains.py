@@ -130,7 +130,7 @@ class EfficiencyGains:
     thresholds, efficiency : dict of str to Estimate, shape (n_points,)
         By quantity.
     gain : dict of str to Estimate
-        Efficiency of each model less the baseline efficiency.
+        Efficiency of each model minus the baseline efficiency.
     ratio : dict of str to Estimate
         Efficiency of each model over the baseline efficiency.
     gap_closed : dict of str to Estimate
@@ -191,7 +191,7 @@ def efficiency_gains(
     def part_gains(part: PartReplicas) -> PartGains:
         shares, inside = masked(part.shares), masked(part.inside.replicas)
         contributions = {name: shares[name] - shares[baseline] for name in models}
-        n_known = n_events if part.inside.n_events > 0 else math.nan  # no events contribute exactly 0, without an error
+        n_known = n_events if part.inside.n_events > 0 else math.nan  # a part without events contributes exactly 0
         return PartGains(
             {name: bootstrap_efficiency(values, part.inside.n_events) for name, values in inside.items()},
             {name: estimate(values, n_known) for name, values in contributions.items()},

@@ -42,7 +42,7 @@ class EventGroups:
         """Group events by rising thresholds, shape (n_thresholds,) for each quantity, and by kinds, numbered from 0.
 
         The digits of the key of a group are its kind, its sign and the number of thresholds it passes on each quantity.
-        Before a key exceeds an integer, the keys so far are replaced by their ranks, at most one for each event.
+        Before a key overflows, ranks replace the keys so far: there are at most as many ranks as events.
         """
         kinds = np.zeros(len(weights), np.int64) if kinds is None else kinds
         number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * (1 + int(kinds.max(initial=0)))

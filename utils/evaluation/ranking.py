@@ -55,9 +55,7 @@ class Ranking:
         efficiencies : np.ndarray, shape (n_thresholds,)
         """
         sums = self.sums()[1:]
-        last = np.append(
-            np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1
-        )  # event of each value
+        last = np.append(np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1)  # of equal values
         largest = np.maximum.accumulate(sums[last])
         n_may_pass = np.searchsorted(largest, allowed_weight(efficiencies, sums[-1]), side="right")
         all_may_pass = n_may_pass == len(last)

@@ -68,7 +68,7 @@ def rates(ranking: Ranking, thresholds: np.ndarray, luminosity: float, colliding
     error = np.sqrt(variance) / total
     none_or_all = (n_events == 0) | (n_events == len(ranking.values))
     rate = passing_rate(passed, luminosity, colliding_bunches)
-    # The derivative by the cross section is the rate of collisions per pb, in crossings where no other one passes.
+    # The derivative by the cross section is the collision rate per pb, in crossings where no other collision passes.
     no_other = np.exp(-collision_rate(passed, luminosity) / crossing_rate(colliding_bunches))
     rate_error = collision_rate(np.sqrt(squares), luminosity) * no_other
     rate_limit = passing_rate(limit * total, luminosity, colliding_bunches)
@@ -155,8 +155,8 @@ def rate_ratios(
     Returns
     -------
     Estimate
-        NaN where the denominator is 0 within its error. Where nothing passes the numerator, or the same events pass
-        both, the error is the limit: 1.84 of the effective events that pass the denominator.
+        NaN where the denominator is 0 within its error. Where no event passes in the numerator, or the same events pass
+        in both, the error is the limit: 1.84 of the effective events that pass in the denominator.
     """
     rankings = [Ranking.of(values, weights) for values in (numerator, denominator, np.minimum(numerator, denominator))]
     sums, squares = (

@@ -91,7 +91,7 @@ class CoreFit:
     low, high : float
         Range of the fit.
     chi2, n_degrees : float
-        Chi-squared of the bins in the range, and their number less 3 parameters.
+        Chi-squared of the bins in the range, and their number minus the 3 parameters.
     """
 
     mean: Estimate[float]
@@ -116,8 +116,9 @@ def gaussian(x: np.ndarray, mean: float, sigma: float, height: float) -> np.ndar
 def fit_core(histogram: Histogram, n_sigma: float = 1.5) -> CoreFit:
     """Fit a Gaussian to the bins within `n_sigma` of its mean, in a histogram with fine bins.
 
-    Least squares, starting at the median and the half width of the central 68.27%, 15 times with the range of the fit
-    before. The variance of a bin is the fitted content times the mean weight, so that empty bins count.
+    The least-squares fit is repeated 15 times, each time in the range that follows from the fit before. It starts at
+    the median and the half width of the central 68.27%. The variance of a bin is the fitted content times the mean
+    weight, so that empty bins count.
     """
     x, step = histogram.centres, np.diff(histogram.edges).max()
     total = histogram.values.sum()

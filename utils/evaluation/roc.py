@@ -45,9 +45,9 @@ def roc_curve(signal: Ranking, background: Ranking, background_efficiencies: np.
 def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
     """Find the area under the ROC curve with a point at each value.
 
-    The area is the probability that a signal event has a larger value than a background event, with one half for ties.
-    The error is the one of DeLong et al. (Biometrics 44 (1988) 837), with weights. The area is the mean over signal
-    events of the background fraction below, and the mean over background events of the signal fraction above; the
+    The area is the probability that a signal event has a larger value than a background event; a tie counts one half.
+    The error is that of DeLong et al. (Biometrics 44 (1988) 837), with weights: the area is both a mean over signal
+    events, of the background fraction below, and a mean over background events, of the signal fraction above. The
     variances of both means add. Where the samples do not overlap, the error is the limit for none of the events of the
     smaller sample.
     """

@@ -17,7 +17,7 @@ class RunConditions:
 
 @dataclass(frozen=True)
 class WorkingPoint:
-    """A fixed background.
+    """A working point of the trigger: a fixed background efficiency or rate.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ def predict_sample(
     models : mapping of str to Model
     chunk_size : int
     trained_on : sequence of TrainedOn
-        Count the evaluated events that the models were trained on.
+        Counters of the evaluated events that the models were trained on.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def predict_sample(
                 bar.update(len(events))
 
     all_predictions = predict_events(read(), list(processes.values()), variable, models)
-    logger.info("%d of %d events are of the processes named", len(all_predictions), data.n_events)
+    logger.info("%d of %d events are of the named processes", len(all_predictions), data.n_events)
     predictions = {name: all_predictions[all_predictions.process_id == number] for name, number in processes.items()}
     for name, process_id in processes.items():
         counts = count(predictions[name])

@@ -60,13 +60,13 @@ def unweighted_processes(samples: Sequence[Sample]) -> list[str]:
 
 
 def weight_notes(samples: Sequence[Sample], options: EvaluationOptions) -> list[str]:
-    """Write notes on events without weights: they count alike, and such a background has no rates."""
+    """Write notes on events without weights: each counts 1, and such a background has no rates."""
     notes = [
-        f"No weights in {sample.data.path}: its events count alike." for sample in samples if not sample.data.weighted
+        f"No weights in {sample.data.path}: each event counts 1." for sample in samples if not sample.data.weighted
     ]
     if options.bg_names[0] in unweighted_processes(samples):
         ignored = " --fixed_rates has no effect." if options.fixed_rates else ""
-        notes.append(f"The background has no weights: there are shares of events and no rates.{ignored}")
+        notes.append(f"The background has no weights: the results are shares of events and no rates.{ignored}")
     return notes
 
 
@@ -88,11 +88,11 @@ def training_notes(sample: Sample, model: str, record: Mapping[str, Any], traine
         data = record.get("data")
         recorded = data.get("sha256") if isinstance(data, dict) else None
         if recorded == sha256(path):
-            return [f"WARNING: no test: {path} is the file that {model} was trained on. Its results are too good."]
+            return [f"WARNING: not a test: {model} was trained on {path}. Its results are too good."]
         return [f"WARNING: {model} has no record of its events: it may have been trained on those of {path}."]
     if not trained_on.n_found:
         return []
     return [
-        f"WARNING: no test: {model} was trained on {trained_on.n_found} of {trained_on.n_compared} events of {path} "
+        f"WARNING: not a test: {model} was trained on {trained_on.n_found} of {trained_on.n_compared} events of {path} "
         f"that could be compared ({trained_on.share:.2%}). Its results are too good."
     ]

@@ -25,7 +25,7 @@ class SignalResult:
     roc : dict of str to Roc
         ROC curves of all quantities, at points of equal distance on a logarithmic axis.
     area_gain : dict of str to Estimate
-        Area under the curve of each model less the area of the baseline.
+        Area under the curve of each model minus the area of the baseline.
     gains : EfficiencyGains
         Gains at the working points; the parts are the events with and without a jet at L1.
     turn_on : dict of str to list of TurnOn

@@ -63,8 +63,8 @@ def zero_bias_rates(ranking: Ranking, thresholds: np.ndarray, colliding_bunches:
 def zero_bias_thresholds(ranking: Ranking, rates_khz: Sequence[float], colliding_bunches: int) -> RateThresholds:
     """Find the lowest thresholds at which rates are at most given ones.
 
-    The interval is the one of order statistics: its ends are the thresholds that pass as many events as the ends of the
-    Clopper-Pearson interval of the number that may pass.
+    The interval follows from order statistics: its ends are the thresholds at the ends of the Clopper-Pearson interval
+    of the number of events that may pass.
 
     Parameters
     ----------

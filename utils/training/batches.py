@@ -19,8 +19,8 @@ from utils.training.training_graphs import TrainingGraphs
 
 GRAPHS_A_BUFFER = 1 << 17
 
-# A step of the optimizer takes the mean gradient of so many batches. One batch of graphs of the same size would pull
-# all weights towards the optimum of that size. Four batches, one from each quarter of the sizes, are as good as random
+# Batches whose mean gradient makes a step of the optimizer. A single batch of graphs of the same size would pull all
+# weights towards the optimum of that size. Four batches, one from each quarter of the sizes, are as good as random
 # batches.
 BATCHES_A_STEP = 4
 
@@ -57,7 +57,7 @@ def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Gene
     Returns
     -------
     list of np.ndarray of int
-        Indices of the graphs of each batch; all batches are full but perhaps one.
+        Indices of the graphs of each batch; all batches are full, except perhaps one.
     """
     shuffled = rng.permutation(len(sizes))
     by_size = shuffled[np.argsort(sizes[shuffled], kind="stable")]
@@ -94,7 +94,7 @@ class TrainingBatches(ABC):
     ----------
     graphs : TrainingGraphs
     validation : bool
-        Which part.
+        Whether these are batches of the validation graphs.
     batch_size : int
     seed : int
     """
@@ -153,7 +153,7 @@ class TrainingBatches(ABC):
 
     @abstractmethod
     def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> Iterable[np.ndarray]:
-        """Divide shuffled graphs of these sizes, which fill batches, into batches of their indices."""
+        """Divide shuffled graphs, given by their sizes, into full batches of indices."""
 
     @abstractmethod
     def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
@@ -161,15 +161,14 @@ class TrainingBatches(ABC):
 
     @abstractmethod
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
-        """Make the batches of the graphs that are left over, which fill none."""
+        """Make the batches of the graphs left over, which are too few for a full batch."""
 
 
 class GraphBatches(TrainingBatches):
     """Batches of graphs of similar size, each padded to its largest graph.
 
-    Graphs of the training are rotated and reflected at random. All batches are full but perhaps the last
-    one, which has graphs of any size. Features have the shape (batch_size, largest graph, n_features). Arguments:
-    `TrainingBatches`.
+    Training graphs are rotated and reflected at random. All batches are full, except perhaps the last one, which has
+    graphs of any size. Features have the shape (batch_size, largest graph, n_features). Arguments: `TrainingBatches`.
     """
 
     def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -191,8 +190,7 @@ def training_batches(graphs: TrainingGraphs, batch_size: int, seed: int) -> tupl
     ----------
     graphs : TrainingGraphs
     batch_size : int
-        Events in a step of the optimizer, which takes `BATCHES_A_STEP` batches of the training; and in a batch of the
-        validation.
+        Events in a step of the optimizer, which has `BATCHES_A_STEP` training batches, and in a validation batch.
     seed : int
     """
     per_batch = math.ceil(min(batch_size, graphs.n_training) / BATCHES_A_STEP)

@@ -40,7 +40,7 @@ class TeacherHyperparameters:
     readout : sequence of int
         Units of the dense layers after the sum over the objects.
     target : {"sum", "factor"}
-        Output of the last dense layer: the corrected MET or HT, or its ratio to that of L1. The output of the model is
+        Output of the last dense layer: the corrected MET or HT, or its ratio to the L1 sum. The output of the model is
         the ratio in both cases.
     """
 

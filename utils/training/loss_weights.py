@@ -35,7 +35,7 @@ class LossWeights:
 
     @classmethod
     def from_options(cls, options: LossOptions) -> "LossWeights":
-        """Return the rule of the options of a training."""
+        """Return the rule that the options of a training describe."""
         return cls(options.weight_power, bool(options.sampled_spectrum), options.process_shares or None)
 
     def event_weights(self, events: L1Events) -> np.ndarray:
@@ -128,7 +128,7 @@ class LossSpectrum:
                 )
 
     def factors(self, rule: LossWeights) -> np.ndarray:
-        """Return the scale of each process that makes its sum its share of all events."""
+        """Return the factor on the weights of each process that makes their sum its share of all events."""
         totals = self.sums.sum(1)
         shares = rule.shares(self.names, self.counts.sum(1)) * self.counts.sum()
         return np.divide(shares, totals, out=np.zeros_like(totals), where=totals > 0)

@@ -14,12 +14,12 @@ class LossOptions:
 
     loss_function: str = flag(
         "log_huber_3.0",
-        help="mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU or dice_EPSILON, with a number for the "
+        help="mse, mae, mape, msle, huber_DELTA, log_huber_DELTA, quantile_TAU or dice_EPSILON, with a number as the "
         "last word",
     )
     weight_power: float = flag(
         1.0,
-        help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all of a process count the same",
+        help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all events of a process count the same",
         minimum=0,
     )
     sampled_spectrum: int = flag(
@@ -40,7 +40,7 @@ class LossOptions:
 class EventSplit(Seed):
     """The choice of the events of a training, and their division."""
 
-    max_events: int | None = flag(None, help="use a random subset of so many events; none: all events", minimum=2)
+    max_events: int | None = flag(None, help="use a random subset of this many events; none: all events", minimum=2)
     test_split: float = flag(
         0.2,
         help="share of the events for the validation loss; teacher and student of one seed have the same events",
@@ -70,7 +70,7 @@ class TrainingOptions(LossOptions, EventSplit):
     )
     force: bool = flag(
         False,
-        help="train anew though the output is finished for the same flags and data",
+        help="train again although the output is finished for the same flags and data",
         config=False,
         neutral=True,
     )

@@ -91,9 +91,9 @@ class RaggedGraphs:
         return RaggedGraphs(self.nodes[nodes], sizes, self.labels[rows], self.weights[rows], self.processes[rows])
 
     def padded(self, n_nodes: int | None = None) -> np.ndarray:
-        """Node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
+        """Return node features, shape (n_graphs, n_nodes, n_features), float32, real nodes first, zero where padded.
 
-        By default the number of nodes is that of the largest graph, at least 1.
+        By default `n_nodes` is the size of the largest graph, at least 1.
         """
         real = np.arange(n_nodes or self.sizes.max(initial=1)) < self.sizes[:, None]
         features = np.zeros((*real.shape, self.nodes.shape[1]), np.float32)

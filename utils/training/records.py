@@ -60,12 +60,12 @@ def training_inputs(
     contents: Mapping[str, Any],
     left_out: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return everything that a training depends on: a training that was begun for something else is not resumed.
+    """Return everything that a training depends on; a training begun with other dependencies is not resumed.
 
     Parameters
     ----------
     options : TrainingOptions
-        The value of each flag counts, unless no number of the results depends on it.
+        The value of each flag counts, except neutral flags, on which no number of the results depends.
     code : sequence of Path
         Modules.
     libraries : sequence of str
@@ -73,7 +73,7 @@ def training_inputs(
     contents : mapping of str to object
         Flags that name a file, with the content of the file or its hash.
     left_out : collection of str
-        More flags that do not count.
+        Further flags that do not count.
 
     Returns
     -------
@@ -134,6 +134,8 @@ def training_record(
 ) -> dict[str, Any]:
     """Return the part of the record that both trainings have: the variable, the events, and their origin.
 
+    The record has fingerprints of the events (`utils.formats.fingerprints`), by which an evaluation recognises them.
+
     Parameters
     ----------
     options : TrainingOptions
@@ -141,10 +143,9 @@ def training_record(
     creator : GraphCreator
     graphs : TrainingGraphs
     events : Cutflow
-        Of the events of the training; the training is the last step.
+        Cutflow of the events; the training is its last step.
     dependencies : mapping
-        Everything that the training depends on, with the hashes of the input and of the code. The record also has
-        fingerprints of the events (`utils.formats.fingerprints`): an evaluation recognises training events by them.
+        Everything that the training depends on, from `training_inputs`.
     """
     return {
         "kind": kind,

@@ -122,8 +122,8 @@ class SamplingCounts:
     before, prescaled, after : np.ndarray, shape (n_bins,), int
         Events in each bin: all, after the choice of processes and the prescale, and after the flattening.
     physical, sampled : LossSpectrum
-        Default weight in the loss of the events that can be trained on, by process, in the same bins and an overflow
-        bin: of the chosen processes before the prescale and the flattening, and of the kept events.
+        Default weights in the loss of the events that can be trained on, by process, in the same bins and an overflow
+        bin. `physical` has the chosen processes before the prescale and the flattening, `sampled` the kept events.
     """
 
     variable: str

@@ -22,7 +22,7 @@ class SearchSpace(Mapping[str, Any]):
     Attributes
     ----------
     domains : mapping of str to list or mapping
-        In the order of `TeacherHyperparameters`, in which they are drawn.
+        In the order of `TeacherHyperparameters`, which is the order of drawing.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _checked_range(name: str, domain: Any) -> dict[str, Any]:
 
 
 def _checked_value(name: str, value: Any) -> Any:
-    """Return a value that the hyperparameter can have; whole numbers become floats where it is one."""
+    """Return a valid value of a hyperparameter; a whole number becomes a float if the hyperparameter is a float."""
     try:
         TeacherHyperparameters(**{name: value})
     except (TypeError, ValueError) as error:

@@ -20,10 +20,10 @@ class StudentCreator:
     Parameters
     ----------
     creator : GraphCreator
-        Of the same variable; it gives the labels.
+        Creator of the same variable, for the labels.
     inputs : StudentInputs
     distillation_targets : callable, optional
-        From L1Events to the outputs of a teacher, shape (n_events, n), which are appended to the labels.
+        Function of L1Events that returns the outputs of a teacher, shape (n_events, n), to append to the labels.
 
     Attributes
     ----------
@@ -57,8 +57,8 @@ class StudentCreator:
 class StudentBatches(TrainingBatches):
     """Batches of the inputs of a student, all of the same shape.
 
-    Training events that do not fill a batch are left out of the epoch, other ones in each epoch. The last batch of the
-    validation is filled up with events of weight 0.
+    Training events that do not fill a batch are left out, different ones in each epoch. The last validation batch is
+    filled up with events of weight 0.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class StudentShape:
 class DistillationOptions:
     """Shares of truth and teacher in the loss."""
 
-    alpha: float = flag(0.5, help="share of the truth in the loss, the rest is of the teacher", minimum=0, maximum=1)
+    alpha: float = flag(0.5, help="share of the truth in the loss; the teacher has the rest", minimum=0, maximum=1)
     feature_weight: float = flag(
         0.0, help="weight of the difference to the teacher's features in the loss; 0: not used", minimum=0
     )

@@ -64,13 +64,13 @@ class TrainingGraphs:
     n_labels : int
         Labels of a graph.
     moments : Moments
-        Of the features of the real nodes of the training part.
+        Moments of the features of the real nodes of the training part.
     counter : StepCounter
         Cutflow of the events of the file.
     spectrum : LossSpectrum
-        Of the training part, before the processes have their shares.
+        Spectrum of the training part, before the processes are scaled to their shares.
     fingerprints : SmallestFingerprints
-        Of the events of both parts.
+        Fingerprints of the events of both parts.
     """
 
     training: GraphPart
@@ -161,7 +161,7 @@ def selected_graphs(
     return RaggedGraphs.from_events(creator, events, labels[selected], weights, processes)
 
 
-class _PartInTheMaking:
+class _PartBuilder:
     """Collects the graphs of a part, their number and their spectrum."""
 
     def __init__(self, rule: LossWeights | None, process_names: list[str], scratch: Path | None):
@@ -181,7 +181,7 @@ class _PartInTheMaking:
         self.spectrum.add(graphs.processes, graphs.labels[:, 1], self._powers.powers(graphs.weights))
 
     def finished(self, source: str, name: str) -> GraphPart:
-        """Return the part; one without events, or with weights of no use, is refused by its name and its source."""
+        """Return the part; a :class:`UserError` names a part without events, or with weights that cannot be used."""
         if not self._n_graphs:
             raise UserError(f"{source}: no event is left for the {name}")
         self.spectrum.refuse_sums_below_0(f"{source}: {name}")
@@ -209,7 +209,7 @@ def read_training_graphs(
     """
     counter = StepCounter(data.process_names, [TRAINING, VALIDATION], [NOT_IN_SUBSET, NO_JET, NO_TARGET])
     ids, names = _processes(data.process_names)
-    parts = {name: _PartInTheMaking(loss_weights, names, scratch) for name in (TRAINING, VALIDATION)}
+    parts = {name: _PartBuilder(loss_weights, names, scratch) for name in (TRAINING, VALIDATION)}
     moments, smallest = Moments(), SmallestFingerprints()
     n_labels, n_chunks = 0, 0
     counts = None
