@@ -565,7 +565,7 @@ def test_an_evaluation_of_events_that_were_trained_on_says_so(model_dir, data, m
 def test_notes_name_events_that_a_model_was_or_may_have_been_trained_on(data):
     sample = Sample(L1Dataset.check(data), {"W": 2})
     same_file = {"data": {"sha256": sha256(data)}}
-    assert "is the file that teacher was trained on" in training_notes(sample, "teacher", same_file, None)[0]
+    assert f"teacher was trained on {data}." in training_notes(sample, "teacher", same_file, None)[0]
     for record in ({}, {"data": None}, {"data": {"sha256": "0"}}):
         assert "teacher has no record of its events" in training_notes(sample, "teacher", record, None)[0]
     others = TrainedOn(np.arange(5, dtype=np.uint64))
