@@ -11,7 +11,7 @@ from utils.event_layout import PT
 from utils.runtime.errors import UserError
 
 LOOKED_AT = 256  # events at the beginning of a file that are searched for events with objects
-N_EVENTS = 10  # that are hashed: too many to be equal by chance
+N_EVENTS = 10  # events that are hashed: too many to be equal by chance
 
 
 class EventSource(Protocol):

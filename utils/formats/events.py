@@ -96,7 +96,7 @@ class EventsFile:
     fingerprint : str or None
         Hash of the first events, the same in any copy; None if they have no objects.
     hard_events : HardEvents or None
-        Range of a Les Houches file that the events were made of, if it is recorded.
+        Range of the Les Houches file from which the events were made, if it is recorded.
     """
 
     path: Path

@@ -65,7 +65,7 @@ class SmallestFingerprints:
 
 
 class TrainedOn:
-    """Counts the events of a training among others.
+    """Counter of training events among the evaluated events.
 
     Attributes
     ----------

@@ -122,7 +122,7 @@ def _cpu_seconds(path: Path) -> int:
 
 
 def _end(status: int, path: Path) -> str:
-    """Describe how a child process without an answer ended."""
+    """Describe how a child process ended that gave no result."""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
         return f"the HDF5 library does not come to an end within {_cpu_seconds(path)} s of CPU time"

@@ -1,4 +1,4 @@
-"""Writing of compressed columns: threads compress whole chunks with ISA-L, and HDF5 stores them as they are.
+"""Writing of compressed columns: threads compress whole chunks with ISA-L, and HDF5 stores the compressed bytes.
 
 The files are plain gzip for any HDF5 library. Creating a million L1 events took 2.1 CPU-seconds this way and 4.2 with
 the gzip filter of the HDF5 library, which also blocks all other threads: see docs/results/speed.md.

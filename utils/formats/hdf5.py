@@ -20,7 +20,6 @@ from utils.runtime.whole_files import OutputGroup, whole_file
 # Errors of h5py, depending on where a file is damaged.
 HDF5_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
-
 MAX_CHUNK_BYTES = 1 << 28
 
 

@@ -50,7 +50,7 @@ class HardEvents:
 
 
 def refuse_shared_events(hard_events: Mapping[Path, HardEvents | None]) -> None:
-    """Refuse files made of the same events of a Les Houches file: they are correlated, even after different showers."""
+    """Refuse files made of the same Les Houches events: they are correlated, even after different showers."""
     taken = sorted((events.sha256, events.start, events.stop, path) for path, events in hard_events.items() if events)
     for (one, start, stop, path), (other, other_start, other_stop, other_path) in itertools.pairwise(taken):
         if one == other and other_start < stop:

@@ -18,7 +18,7 @@ MAX_OBJECTS = 100_000  # in the file of the weights
 def check_model_file(path: Path) -> None:
     """Check the members of a model file, in the child process of `first_look`; a :class:`UserError` names a bad one.
 
-    Keras would read its members as a whole, and unpack all others to a folder.
+    Keras would read a member of any size as a whole, and unpack unknown members to a folder.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -14,12 +14,12 @@ from utils.runtime.paths import missing_error, unreadable_error
 
 READ_AHEAD = 1 << 20
 READING_BYTES = 1 << 29  # memory of a batch
-MAX_VALUES = 100  # of a column per event, on average: a few bytes of a file may stand for any number of equal values
+MAX_VALUES = 100  # of a column per event, on average: a few bytes of a file may encode any number of equal values
 
 
 @dataclass(frozen=True)
 class Table:
-    """A Parquet file, and its name of each column that is read."""
+    """A Parquet file, and the names in the file of the columns that are read, by their names here."""
 
     path: Path
     columns: dict[str, str]
@@ -43,7 +43,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def read_batches(table: Table, size: int) -> Iterator[dict[str, pa.Array]]:
-    """Read the columns of a table in batches of exactly `size` rows but for the last, by their names here."""
+    """Read the columns of a table, by their names here, in batches of exactly `size` rows except the last."""
     with open_parquet(table.path) as file:
         _refuse_long_lists(file.metadata, table)
         waiting: list[pa.RecordBatch] = []

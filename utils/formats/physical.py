@@ -9,7 +9,7 @@ import numpy as np
 from utils.event_layout import ETA, PHI, PT
 from utils.runtime.compiled import inlined
 
-# A beam of the LHC has at most 7 TeV, and so has an object. A jet of 7 GeV given in MeV exceeds the limit.
+# No object has more than the 7 TeV of a beam of the LHC. A jet above 7 GeV whose pT is in MeV exceeds the limit.
 LARGEST_TRUE_PT = 7_000.0
 LARGEST_L1_PT = 30_000.0  # of L1 objects and sums, with room for several objects and the resolution of L1
 LARGEST_ETA = 6.0  # beyond all calorimeters

@@ -1,4 +1,4 @@
-"""Reading of rows of HDF5 datasets, with a bound on what a compressed chunk may unfold to.
+"""Reading of rows of HDF5 datasets, with a bound on the decompressed size of a chunk.
 
 The HDF5 library has no such bound: a few bytes of a file could fill the memory. Chunks of whole rows compressed by gzip
 alone are decompressed here by ISA-L, in parallel threads. The HDF5 library reads all others after a check.
@@ -18,9 +18,9 @@ from utils.runtime.errors import UserError
 
 UNREADABLE: Any = (OSError, RuntimeError, ValueError, isal_zlib.error)
 
-# Filters that keep the number of bytes, but for a checksum.
+# Filters that keep the number of bytes, except for a checksum.
 SIZE_PRESERVING = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
-# Filters whose parameters state how many numbers of how many bytes they unfold to.
+# Filters whose parameters state the number of decompressed values, and the bytes of a value.
 SIZE_DECLARING = (h5py.h5z.FILTER_NBIT, h5py.h5z.FILTER_SCALEOFFSET)
 CHECKSUM_BYTES = 64
 
@@ -74,7 +74,7 @@ def _gzip_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
 
 
 def _gzip_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
-    """Read the chunk that begins with a row; HDF5 reads a chunk that was never written, or stored uncompressed."""
+    """Read the chunk whose first row is `first`. HDF5 reads chunks that were never written, or stored uncompressed."""
     skipped_filters, stored = _stored(source, (first,) + (0,) * (source.ndim - 1))
     if skipped_filters or not stored:
         return source[first : first + source.chunks[0]]
@@ -85,12 +85,12 @@ def _gzip_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
 
 
 def _stored(source: h5py.Dataset, offset: tuple[int, ...]) -> tuple[int, memoryview]:
-    """Return the bits of the filters that a chunk was stored without, and its bytes; no bytes if never written.
+    """Return a bit mask of the filters that were skipped for a chunk, and its stored bytes, none if never written.
 
     A chunk whose stored size exceeds its possible content is not read.
     """
     n_bytes = _chunk_bytes(source)
-    buffer = np.empty(n_bytes + n_bytes // 64 + 4096, np.uint8)  # more than gzip makes of incompressible content
+    buffer = np.empty(n_bytes + n_bytes // 64 + 4096, np.uint8)  # larger than incompressible content after gzip
     try:
         return read_chunk(source, offset, buffer)
     except RuntimeError:  # never written; the check for that would walk through all chunks
@@ -104,7 +104,7 @@ def _check_size(n_bytes: int, expected: range) -> None:
 
 
 def _refuse_bombs(source: h5py.Dataset, start: int, stop: int) -> None:
-    """Refuse chunks of the rows [start, stop) that do not unfold to the size of a chunk."""
+    """Refuse rows [start, stop) with a chunk whose decompressed size is not the size of a chunk."""
     if source.chunks is None or not (filters := _filters(source)):
         return
     size = _chunk_bytes(source)

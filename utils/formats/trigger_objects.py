@@ -33,7 +33,7 @@ class ObjectKind:
         Transverse energy, eta, phi, without the prefix.
     slots : slice
     saturated : int
-        Largest energy; it stands for all larger energies too.
+        Integer of the largest energy, which all larger energies have too.
     first_step : int
         Integer of 0 GeV.
     eta_step : float
@@ -59,11 +59,7 @@ class ObjectKind:
 
 
 CALORIMETER_STEPS = (CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS)
-
-
 MUON_STEPS = (MUON_ETA_STEP, MUON_PHI_STEPS)
-
-
 KINDS = (
     ObjectKind("muons", ("muonIEt", "muonIEtaAtVtx", "muonIPhiAtVtx"), MUONS, 511, 1, *MUON_STEPS, 0.0),
     ObjectKind("egammas", ("egIEt", "egIEta", "egIPhi"), EGAMMAS, 511, 0, *CALORIMETER_STEPS, 0.0),
@@ -153,7 +149,7 @@ def _fill(
             if abs(phi[i]) > largest[PHI]:
                 return 0, event, PHI, phi[i]
             n_saturated += et[i] >= saturated
-            beyond = phi_steps // 2 - 1  # steps from the first one in (-pi, pi] to 0
+            beyond = phi_steps // 2 - 1  # steps in (-pi, 0)
             slots[event, slot, PT] = (et[i] - zero) * ENERGY_STEP
             slots[event, slot, ETA] = eta[i] * eta_step
             slots[event, slot, PHI] = ((phi[i] + beyond) % phi_steps - beyond) * (2 * np.pi / phi_steps)

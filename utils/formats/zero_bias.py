@@ -9,8 +9,8 @@ The layout is that of the public data set Zenodo 21787779, in either of two form
 Objects are lists of integers: ``jets_jetIEt``, ``jets_jetIEta``, ``jets_jetIPhi`` (at most 12 per event),
 ``egammas_egIEt``, ``egammas_egIEta``, ``egammas_egIPhi`` (12), ``muons_muonIEt``, ``muons_muonIEtaAtVtx``,
 ``muons_muonIPhiAtVtx`` (8). Energy sums are numbers: ``MET_Et``, ``HT_Et``. These are the names on the card of the data
-set. By assumption, not by the card, a name may lack its prefix: ``egIEt`` for ``egammas_egIEt``, and in the folder of
-an object also ``Et`` for ``MET_Et``. Other columns are not read.
+set. A name may lack its prefix, which is an assumption and not on the card: ``egIEt`` for ``egammas_egIEt``, and in the
+folder of an object also ``Et`` for ``MET_Et``. Other columns are not read.
 
 An energy sum is in steps of 0.5 GeV if its column holds integers, and in GeV if it holds floats. The steps of the
 objects are those of `utils.formats.trigger_objects`.
@@ -32,9 +32,7 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
-from utils.formats.trigger_scales import (
-    ENERGY_STEP,
-)
+from utils.formats.trigger_scales import ENERGY_STEP
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
 from utils.l1_events import L1Events, ht, met
 from utils.runtime.errors import UserError

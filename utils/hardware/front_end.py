@@ -29,8 +29,8 @@ def front_end(
 
     Parameters
     ----------
-    event : HardwareEvents or alike
-        Integers, or symbols of them: `pt`, `eta`, `phi` of objects, and `met_phi` that can be subtracted from `phi`.
+    event : HardwareEvents or EventSymbols
+        Integers, or symbols of them: `pt`, `eta`, `phi` of objects, and `met_phi`, which broadcasts against `phi`.
     pids : np.ndarray
         Kind of each object, broadcast against `pt`.
     names : sequence of str
@@ -65,13 +65,12 @@ def front_end(
 def output_bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales: HardwareScales) -> tuple[Any, Any]:
     """Compute the smallest and the largest corrected sum that an event may have, exactly as the firmware does.
 
-    The trigger accepts saturated events, so the corrected sum is saturated where a sum or an object is. Without a jet,
-    or where the sum is 0, there is nothing to correct: both bounds are the uncorrected sum. Other events have the
-    whole range.
+    The trigger accepts saturated events, so the corrected sum is saturated where a sum or an object is. Events without
+    a jet, or with a sum of 0, are not corrected: both bounds are the uncorrected sum. Others have the whole range.
 
     Parameters
     ----------
-    event : HardwareEvents or alike
+    event : HardwareEvents or EventSymbols
         Integers, or symbols of them: `pt` of objects, and the sums.
     pids : np.ndarray
         Kind of each object, broadcast against `pt`.

@@ -27,7 +27,7 @@ class StudentInputs:
     Parameters
     ----------
     creator : GraphCreator
-        Of the same variable; it decides which objects are used.
+        Creator of the same variable, which decides which objects are used.
     scales : HardwareScales
 
     Attributes
@@ -38,7 +38,7 @@ class StudentInputs:
     object_names, sum_names : tuple of str
         Features of an object, and energy sums.
     feature_names : tuple of str
-        Both of them.
+        `object_names`, then `sum_names`.
     n_object_features, n_sums, n_slots : int
     input_step : float
         A step of energy, in the unit of the network's inputs.
@@ -99,7 +99,7 @@ class StudentInputs:
         Parameters
         ----------
         features : np.ndarray, shape (n_events, n_slots, n_features)
-            In any order of the objects.
+            From `features`; the objects may be in any order.
         """
         n = self.n_object_features
         pt = features[:, :, PT]

@@ -1,4 +1,4 @@
-"""Integers of the trigger: how they are scaled, and the events that consist of them.
+"""Integers of the trigger: their scales, and events made of them.
 
 Objects and energy sums reach the last stage of the trigger as integers. Energies are counted in steps and saturate;
 eta and phi have steps of their own.
@@ -15,7 +15,7 @@ from utils.l1_events import L1Events
 from utils.runtime.options import declared, flag
 
 LARGEST_ETA = 5.5
-EXACT_BITS = 24  # a float32 of Keras holds whole numbers of so many bits exactly
+EXACT_BITS = 24  # of whole numbers that a float32 of Keras holds exactly
 
 # Limits of steps. The limits of the integers are chosen so that 32 bits hold all products and tables fit into memory.
 SMALLEST_STEP, LARGEST_STEP = 1 / 1024, 1024
@@ -90,12 +90,12 @@ class HardwareScales:
 
 @dataclass(frozen=True)
 class HardwareEvents:
-    """Events in integers, as the last stage of the trigger has them.
+    """Events in integers, as they reach the last stage of the trigger.
 
     Attributes
     ----------
     pt, eta, phi : np.ndarray, shape (n_events, n_slots), int32
-        Of the objects, in steps, zero where empty; phi from 0 to phi_steps - 1.
+        Momentum and angles of the objects, in steps, zero where empty; phi from 0 to phi_steps - 1.
     met, met_phi, ht : np.ndarray, shape (n_events,), int32
         Energy sums and the direction of MET, in steps.
     """
@@ -114,7 +114,7 @@ class HardwareEvents:
 
     @classmethod
     def from_table(cls, rows: np.ndarray) -> "HardwareEvents":
-        """Undo :meth:`table`."""
+        """Return the events of a :meth:`table`."""
         pt, eta, phi = np.split(rows[:, :-3], 3, axis=1)
         return cls(pt, eta, phi, *rows[:, -3:].T)
 
@@ -126,7 +126,7 @@ def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> H
     ----------
     events : L1Events
     slots : slice
-        Slots of the objects to keep. MET has its direction from the objects of all slots.
+        Slots of the objects to keep. The direction of MET is from the objects of all slots.
     scales : HardwareScales
     """
     objects = events.smeared_data

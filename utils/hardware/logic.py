@@ -1,4 +1,4 @@
-"""Logic of a student: symbols of the trigger's integers, and the record of all that is computed with them.
+"""Logic of a student: symbols of the trigger's integers, and a record of the operations on them.
 
 Symbols take the place of integers. alkaid, the successor of da4ml (Sun et al., arXiv:2507.04535), records each
 operation on them as logic, which it can interpret bit for bit and write as Verilog.
@@ -19,10 +19,10 @@ from utils.hardware.ports import Port
 
 
 def constant_products(matrix: np.ndarray, vector: FVArray) -> np.ndarray:
-    """Select all products of a matrix if every symbol that counts is constant.
+    """Select all products of a matrix and a vector if every symbol with a weight other than 0 is constant.
 
-    A training that takes bits away often leaves constants. alkaid 0.8.2 fails to optimise such a product, so it is
-    computed term by term; `offload_fn` of alkaid's solver options selects which products are.
+    A training that takes bits away often leaves constants. alkaid 0.8.2 fails to optimise such a product.
+    `offload_fn` of alkaid's solver options selects products to compute term by term instead.
     """
     low, high = (np.array([getattr(symbol, end) for symbol in np.asarray(vector)]) for end in ("low", "high"))
     return np.full(matrix.shape, not matrix[low != high].any())
@@ -30,7 +30,7 @@ def constant_products(matrix: np.ndarray, vector: FVArray) -> np.ndarray:
 
 ADDERS = HWConfig(1, 1, -1)  # adders of any width, whose delay grows with each bit
 SOLVER = {
-    "hard_dc": 2,  # adders in a row that a matrix multiplication may have beyond the minimum
+    "hard_dc": 2,  # adders in a row, beyond the minimum, that a matrix multiplication may have
     "offload_fn": constant_products,
 }
 
@@ -64,7 +64,7 @@ def event_symbols(ports: Sequence[Port]) -> EventSymbols:
 
 
 def symbolic_lookup(function: Callable[[np.ndarray], np.ndarray], index: FVArray, bits: int) -> FVArray:
-    """Look up a function in a table of logic whose entries are rounded to multiples of 2^-bits."""
+    """Look up a function in a logic table whose entries are rounded to multiples of 2^-bits."""
     return index.apply(lambda i: np.rint(function(i) * 2**bits) / 2**bits).quantize()
 
 

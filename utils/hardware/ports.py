@@ -1,4 +1,4 @@
-"""Ports of the firmware: the integers that a student takes from the trigger, and words of them."""
+"""Ports of the firmware: the integers that a student takes from the trigger, and input words made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def input_words(ports: Sequence[Port], events: HardwareEvents, first: int = 0) -
     Returns
     -------
     np.ndarray, shape (n_events, n_integers), float64
-        Whole numbers, in the type that the interpreter takes.
+        Whole numbers, in the type that alkaid's interpreter takes.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def random_words(ports: Sequence[Port], n_events: int, seed: int) -> np.ndarray:
 
 
 def word_events(ports: Sequence[Port], words: np.ndarray) -> HardwareEvents:
-    """Undo :func:`input_words`; quantities without a port are zero."""
+    """Return the events of :func:`input_words`; quantities without a port are zero."""
     n_events = len(words)
     n_slots = ports[0].size
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("pt", "eta", "phi"), (n_events, n_slots))

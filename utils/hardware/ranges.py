@@ -8,7 +8,7 @@ from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON, SLOT_PIDS
 from utils.hardware.front_end import numpy_lookup
 from utils.hardware.inputs import StudentInputs
 
-# The integers of an object are divided into cells of so many intervals each.
+# Intervals into which pT, the angle to MET and |eta| of an object are divided; a cell is one interval of each.
 PT_CELLS, ANGLE_CELLS, ETA_CELLS = 16, 73, 4
 
 

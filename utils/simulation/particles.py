@@ -1,7 +1,7 @@
 """Particles of several events, as a generator makes them and as the detector measures them.
 
-They stand in flat arrays, event after event, with the number of particles of each event beside them. Momenta and
-energies are in GeV, angles in radians.
+They are in flat arrays, event after event, beside the number of particles of each event. Momenta and energies are in
+GeV, angles in radians.
 """
 
 from collections.abc import Sequence

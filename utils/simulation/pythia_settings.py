@@ -27,7 +27,7 @@ DECIDED_BY = {
     "Main:numberOfEvents": "--events",
 }
 
-# Settings that only the main programs of Pythia read, or that need code which its Python package lacks.
+# Settings that only the main programs of Pythia read, or that need code missing from its Python package.
 WITHOUT_EFFECT = (
     "Main:numberOfTriedEvents",
     "Main:numberOfSelectedEvents",

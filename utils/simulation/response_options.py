@@ -1,4 +1,4 @@
-"""The options of the L1 response, and the response that they describe."""
+"""Options of the L1 response, and the response made of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ TABLES = Path(__file__).parent / "l1_response"
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseOptions:
-    """How offline-like objects become L1 objects."""
+    """Response of the Level-1 trigger to offline-like objects."""
 
     jet_inverse_response: Path = flag(
         TABLES / "jet_inverse_response.csv", help="table of the inverse jet response in bins of |eta| and pT"

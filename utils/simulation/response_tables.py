@@ -83,7 +83,7 @@ class JetResolution:
     Attributes
     ----------
     a, b, c : float
-        In GeV^2, GeV and without unit, none negative.
+        In GeV^2, in GeV and without unit; none is negative.
     points : np.ndarray, shape (n, 2)
         Fitted points: pT [GeV] and resolution.
     """
@@ -128,7 +128,7 @@ def relative_resolution(a: float, b: float, c: float, pt: np.ndarray | float) ->
 
 
 def _refuse_beyond(path: str | Path, name: str, values: np.ndarray, bounds: tuple[float, float]) -> None:
-    """Refuse numbers whose sums overflow, with which the least squares of a fit do not converge."""
+    """Refuse numbers so large or small that a sum overflows or the least-squares fit does not converge."""
     low, high = bounds
     if not ((values >= low) & (values <= high)).all():
         raise UserError(

@@ -16,7 +16,7 @@ RESOLUTION, SCALE = 0, 1  # the two normal numbers of an object
 
 
 class LeptonResponse(NamedTuple):
-    """Response of muons or e/g, by which the true pT is divided, within and beyond an absolute eta.
+    """Response of muons or e/g, a divisor of the true pT, within and beyond an absolute eta.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class JetResponse:
     ----------
     inverse_response : InverseResponse
     central, forward : JetResolution
-        Resolution below an absolute eta of 3.2, and from there on.
+        Resolution below and from an absolute eta of 3.2.
     scale_mean, scale_width : float
         Mean and width of the normal factor on the inverse response.
     resolution_factor : float
@@ -101,7 +101,7 @@ class L1Response:
         objects : np.ndarray, shape (n_events, 18, 3), float32
             True pT [GeV], eta, phi in the slots of an L1 regression file; empty where pT = 0.
         normals : np.ndarray, shape (n_events, 18, 2), float32
-            Two standard normal numbers for each object, for its resolution and for the scale of a jet.
+            Two standard normal numbers for each object: for its resolution, and for the scale if it is a jet.
 
         Returns
         -------
@@ -115,16 +115,16 @@ class L1Response:
     ) -> tuple[np.ndarray, ...]:
         """Convert rows of an events file to true and L1 objects and their sums.
 
-        One loop does the work of `event_objects`, `normal_pairs`, :meth:`smear`, `met` and `ht`, with the same bits. It
-        takes two thirds of their time, because intermediate arrays are neither written nor read.
+        One loop does the work of `event_objects`, `normal_pairs`, :meth:`smear`, `met` and `ht`, with results equal to
+        the bit. It takes two thirds of their time, because no intermediate arrays are written and read.
 
         Parameters
         ----------
         particles : np.ndarray, shape (n_events, 19, 4), float32
         order : np.ndarray, shape (n_events,), int64
-            Order of the events in the result.
+            Row of each event, in the order of the result.
         numbers : np.ndarray, shape (n_events,)
-            Number of each event in its process, in that order.
+            Number of each event in its process, in the order of the result. It decides the random numbers.
         stream : tuple
             Stream and key of the random numbers, from `stream_and_key`.
 
@@ -165,7 +165,7 @@ def _smear_events(
     egammas: LeptonResponse,
     jets: _JetNumbers,
 ) -> tuple[np.ndarray, ...]:
-    """Do all work on an object, and then on its event, while it is in registers and caches."""
+    """Do all work on an object, then on its event, while they are in registers and caches."""
     n_events = len(order)
     true = np.zeros((n_events, N_SLOTS, 3), np.float32)
     smeared = np.zeros_like(true)
@@ -228,7 +228,7 @@ def _smear_jet(pt: float, abs_eta: float, number: float, scale_number: float, je
 
 @inlined
 def _make_room(objects: np.ndarray, event: int, first: int, pt: float) -> int:
-    """Move objects of lower pT one slot on, starting at slot `first` of an event; return the free slot."""
+    """Move the objects below `pt` one slot on, among those from slot `first` of an event; return the free slot."""
     place = first
     while objects[event, place, PT] >= pt:
         place += 1
