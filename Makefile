@@ -13,7 +13,7 @@ ifeq ($(filter-out 0,$(shell expr "$(CORES)" : '[1-9][0-9]*$$')),)
 $(error CORES=$(CORES): expected a number of processors, 1 or more)
 endif
 ifneq ($(filter .venv%,$(VENV))$(findstring /,$(VENV)),$(or $(VENV),.venv))
-$(error VENV=$(VENV): expected a name in this folder that begins with .venv, since it may be made anew)
+$(error VENV=$(VENV): expected a name in this folder that begins with .venv, since it may be replaced)
 endif
 
 # What is set for other programs: libraries of a software stack, and a cache for Snakemake that cannot be written.

@@ -1,7 +1,7 @@
 """Compare the teacher with baselines, on the same events, over several seeds.
 
 All baselines learn the same correction from the same events with the same weights in the loss. They are tested on other
-events, and do not correct an event without a jet at L1. Each seed divides and smears the events and trains anew.
+events, and do not correct an event without a jet at L1. Each seed divides and smears the events and trains again.
 """
 
 import itertools

@@ -38,7 +38,7 @@ class Generated(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        """Return the nodes of the Markdown, anew in each build."""
+        """Return the nodes of the Markdown, made again in each build."""
         self.env.note_reread()
         lines = list(self.markdown(self.arguments[0] if self.arguments else ""))
         container = nodes.container()

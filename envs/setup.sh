@@ -3,7 +3,7 @@
 #
 # usage: envs/setup.sh DONE REQUIREMENTS [PYTHON], for example .venv/run.done requirements.txt python3.12
 #
-# The environment is made anew where it is of no use: its installation was broken off, which leaves packages in pieces,
+# The environment is replaced where it cannot be used: its installation was interrupted, which leaves incomplete packages,
 # its Python is gone, not supported or not the one that is named, or its folder was moved or copied, which leaves paths
 # of the former one in its programs.
 set -eu
@@ -11,11 +11,11 @@ mark=$1 requirements=$2 python=${3:-}
 venv=$(dirname "$mark")
 begun=$venv/installation.begun
 here=$(dirname "$0")
-unset PYTHONHOME PYTHONPATH # those of another installation
+unset PYTHONHOME PYTHONPATH # they belong to another installation
 
 fault() {
     if [ -e "$begun" ]; then
-        echo "its installation was broken off"
+        echo "its installation was interrupted"
     elif ! base=$("$here/python.sh" "$venv/bin/python" 2> /dev/null); then
         echo "its Python is gone or not supported"
     elif [ -n "$python" ] && [ "$base" != "$python" ]; then
@@ -32,8 +32,8 @@ if [ -z "$found" ] && [ -e "$mark" ] && [ -z "$(find "$here"/../requirements*.tx
 fi
 if [ -n "$found" ]; then
     [ -n "$python" ] || python=$("$here/python.sh")
-    if [ -e "$venv" ] || [ -L "$venv" ]; then echo "$venv is made anew: $found"; fi
-    rm -rf "$venv" # of a link the link alone
+    if [ -e "$venv" ] || [ -L "$venv" ]; then echo "$venv is replaced: $found"; fi
+    rm -rf "$venv" # a link, not its target
     mkdir -p "$venv"
     touch "$begun"
     if ! "$python" -m venv "$venv"; then

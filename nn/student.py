@@ -278,6 +278,6 @@ def load_student(path: str | Path) -> keras.Model:
     found = tuple(tensor.name for tensor in network.inputs)
     if found != INPUTS:
         raise ValueError(
-            f"a student of an earlier version: inputs {', '.join(found)}, expected {', '.join(INPUTS)}; train it anew"
+            f"a student of an earlier version: inputs {', '.join(found)}, expected {', '.join(INPUTS)}; train it again"
         )
     return network

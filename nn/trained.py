@@ -76,7 +76,7 @@ def _loading_problem(path: Path, error: Exception) -> str:
         return f"not a readable model ({text})"
     return (
         f"written by Keras {written_by}, which the Keras {keras.__version__} here does not understand: "
-        f"install that version, or train anew ({text})"
+        f"install that version, or train again ({text})"
     )
 
 

@@ -1,4 +1,4 @@
-"""The set-up: it finds a Python that is supported, says which it needs, and makes an environment of no use anew.
+"""The set-up: it finds a supported Python, says which it needs, and replaces an environment that cannot be used.
 
 Scripts stand for interpreters, so that nothing is installed.
 """
@@ -121,7 +121,7 @@ def test_changed_requirements_are_installed_into_what_is_there(checkout, name):
     assert kept.exists()
 
 
-class TestMadeAnew:
+class TestReplaced:
     """What is in the environment is gone afterwards, and the requirements are installed."""
 
     @pytest.fixture
@@ -136,19 +136,19 @@ class TestMadeAnew:
     def check(checkout, reason, *arguments, version="3.11.7"):
         done = checkout.make(*arguments)
         assert done.returncode == 0
-        assert f".venv is made anew: {reason}" in done.stdout
+        assert f".venv is replaced: {reason}" in done.stdout
         assert checkout.installed() == [(version, "requirements.txt")]
         assert not (checkout.folder / ".venv" / "former").exists()
         assert checkout.make(*arguments).stdout == ""
 
-    def test_after_an_installation_that_was_broken_off(self, made):
+    def test_after_an_interrupted_installation(self, made):
         later = (made.folder / ".venv" / "run.done").stat().st_mtime + 10
         os.utime(made.folder / "requirements.txt", (later, later))
         (made.folder / "offline").touch()
         assert made.make().returncode != 0
         (made.folder / "offline").unlink()
         os.utime(made.folder / "requirements.txt", (0, 0))
-        self.check(made, "its installation was broken off")
+        self.check(made, "its installation was interrupted")
 
     def test_where_another_python_is_asked_for(self, made):
         path = made.add_python("python3.13", "3.13.0")
@@ -187,7 +187,7 @@ def test_a_wrong_number_of_processors_is_named(checkout, cores):
 
 
 @pytest.mark.parametrize("venv", ["", ".", "precious", "/tmp", ".venv/.."])
-def test_nothing_but_an_environment_of_the_project_is_made_anew(checkout, venv):
+def test_nothing_but_an_environment_of_the_project_is_replaced(checkout, venv):
     checkout.add_python("python3", "3.11.7")
     assert f"VENV={venv}: expected a name in this folder that begins with .venv" in checkout.error(f"VENV={venv}")
 

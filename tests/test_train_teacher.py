@@ -256,7 +256,7 @@ class TestFinished:
         caplog.set_level(logging.INFO)
         run, before = again
         assert run() == before
-        assert "teacher: is finished, for the same flags, data, code and versions; --force trains anew" in caplog.text
+        assert "teacher: is finished, for the same flags, data, code and versions; --force trains again" in caplog.text
 
     @pytest.mark.parametrize("flags", [("--force",), ("--seed=2",)])
     def test_training_is_done_again_if_told_to_or_for_something_else(self, flags, again, tmp_path):

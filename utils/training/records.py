@@ -100,7 +100,7 @@ def is_finished(output: Path, expected: Mapping[str, Any]) -> bool:
 
 def say_finished(output: Path) -> None:
     """Log why there is nothing to train."""
-    logger.info("%s: is finished, for the same flags, data, code and versions; --force trains anew", output)
+    logger.info("%s: is finished, for the same flags, data, code and versions; --force trains again", output)
 
 
 def read_graphs(
