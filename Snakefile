@@ -47,7 +47,8 @@ report: "docs/report/workflow.rst"
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-# A job on a farm reads this file again, in the output folder and with a forced rule: it takes both from here.
+# A job on a farm reads this file again, in the output folder and with a forced rule. So it takes both values from the
+# environment of the first process.
 if workflow.exec_mode == ExecMode.DEFAULT:
     os.environ["L1_REGRESSION_START"] = str(Path.cwd())
     os.environ["L1_REGRESSION_FORCE"] = ""

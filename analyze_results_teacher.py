@@ -1,9 +1,9 @@
 """Evaluate trained models as trigger quantities: turn-on curves, resolution, rates and ROC curves, with errors.
 
 Takes the output folder of a training, or several of them to compare, and an L1 regression file of events that no
-training saw. Applies the corrections to the MET or HT of Level-1, and compares with it and with the true value. Events
-without a prediction stay uncorrected. With zero-bias events of CMS it also gives the rates in data. Writes plots (PDF
-and PNG), summary.txt, events.txt and results.json.
+training used. Applies the corrections to the MET or HT of Level-1, and compares the corrected sums with the uncorrected
+and with the true ones. Events without a prediction stay uncorrected. With zero-bias events of CMS it also gives the
+rates in data. Writes plots (PDF and PNG), summary.txt, events.txt and results.json.
 """
 
 import os
@@ -54,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> Options:
 
 
 def load(training: Training) -> "Loaded":
-    """Load a model; the only place that needs keras, whose import takes seconds and logs much."""
+    """Load a model; Keras is imported only here, because its import takes seconds and logs much."""
     from nn.trained import load_trained
 
     return load_trained(training)

@@ -90,7 +90,7 @@ def split(seed: int, process: str, start: int, stop: int, test_fraction: float) 
 
 
 def draw_response(response: L1Response, folder: Path) -> None:
-    """Draw the jet response; matplotlib is imported here only, which takes a second."""
+    """Draw the jet response; Matplotlib is imported only here, because its import takes a second."""
     from utils.plotting.l1_response import draw_jet_resolution, draw_jet_scale
     from utils.plotting.style import save
 

@@ -71,7 +71,7 @@ def check_logic(checks: Checks, data: L1Dataset, student: "TracedStudent") -> tu
     events : ReferenceEvents
         Events for the simulation: some spread evenly over the file, and the random ones.
     cutflow : Cutflow
-        Of the events of the file.
+        Cutflow of the events of the file.
     """
     from nn.firmware.reference import ReferenceEvents
 

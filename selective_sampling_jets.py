@@ -70,7 +70,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Selection:
-    """Random decisions, which belong to an event: they do not depend on the chunk in which it is read."""
+    """Random decisions about events, which do not depend on the chunk in which an event is read."""
 
     process_ids: list[int]
     fractions: tuple[float, ...]
@@ -86,7 +86,7 @@ class Selection:
         ----------
         events : L1Events
         start : int
-            Row of the first of them in its file.
+            Row of the first event in its file.
         variable : str, optional
         flattening : Flattening, optional
             Without it no event is left out by the flattening.
@@ -208,7 +208,7 @@ def write_selected(
 
 
 def draw(counts: SamplingCounts, flattening: Flattening | None, folder: Path) -> None:
-    """Draw the spectra; the only place that needs matplotlib, whose import takes a second."""
+    """Draw the spectra; Matplotlib is imported only here, because its import takes a second."""
     from utils.plotting.selective_sampling import draw_effective_spectrum, draw_spectrum
     from utils.plotting.style import save
 

@@ -1,8 +1,8 @@
 """Train the student: a small quantised network for an FPGA, from the truth and from a teacher.
 
 Reads an L1 regression file and the folder of a trained teacher. The EBOPs penalty rises during the training, so the
-networks after its epochs become smaller and smaller. The result is the best network of those that are small enough. A
-training that was killed is resumed by the same command; after a finished training this command does nothing.
+network becomes smaller from epoch to epoch. The result is the best network among those that are small enough. The same
+command continues after a kill at any moment. If everything is done, it does nothing.
 """
 
 import os

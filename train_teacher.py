@@ -125,7 +125,7 @@ def search(
     validation: GraphBatches,
     folder: Path,
 ) -> None:
-    """Run the trials, here or in worker processes that are told to join by the command of this one."""
+    """Run the trials, here or in worker processes, which run the command of this process with ``--join``."""
     from nn.search.distributed import Chief
 
     if options.workers == 1 and not options.chief_host:
@@ -195,7 +195,7 @@ def train(
 
 
 def is_over(options: Options, expected: dict[str, Any]) -> bool:
-    """Return whether the search is over, whether or not the final fit is done."""
+    """Return whether the search is over; the final fit may be done or not."""
     folder = partial_path(options.output)
     if (folder / "trials.csv").exists():
         return read_json(folder / SCRATCH / MADE_FOR) == expected
@@ -203,7 +203,7 @@ def is_over(options: Options, expected: dict[str, Any]) -> bool:
 
 
 def has_search(output: Path, expected: dict[str, Any]) -> bool:
-    """Return whether a finished output has the expected search, whatever its final fit."""
+    """Return whether a finished output has the expected search, with any final fit."""
     found = finished_for(output)
     return (output / "trials.csv").exists() and all(found.get(key) == value for key, value in expected.items())
 
@@ -220,7 +220,7 @@ def copy_search(output: Path, folder: Path) -> None:
 
 
 def find_chief(options: Options, expected: dict[str, Any]) -> bool:
-    """Wait for the chief of the search to join; False if the search is over, so that there will be none."""
+    """Wait for the chief of the search to join; return False if the search is over, so that no chief will come."""
     from nn.search.distributed import chief_file
 
     path = chief_file(partial_path(options.output))

@@ -184,7 +184,7 @@ def _text(text: Any) -> str:
 
 @dataclass
 class StepCounter:
-    """Counts the events of a step while it runs.
+    """Counter of the events of a step while it runs.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ class StepCounter:
         Returns
         -------
         Cutflow
-            Of the first output.
+            Cutflow of the first output.
 
         Raises
         ------

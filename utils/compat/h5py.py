@@ -28,7 +28,7 @@ def read_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], out: np.ndarray) 
     Returns
     -------
     filter_mask : int
-        Bits of the filters that the chunk was stored without.
+        A bit for each filter that was skipped when the chunk was stored.
     stored : memoryview
         The bytes, in the buffer.
     """
@@ -37,6 +37,6 @@ def read_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], out: np.ndarray) 
 
 
 def write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], content: bytes) -> None:
-    """Write a chunk that all filters of the dataset were applied to."""
+    """Write a chunk to which all filters of the dataset have been applied."""
     with phil:
         dataset.id.write_direct_chunk(offset, content)

@@ -1,8 +1,8 @@
 """Private parts of Numba: its extensions, its configuration, and its cache of machine code.
 
-- At its first compilation Numba loads the extensions of all installed packages; that of awkward takes a second. The
-  loops here are over NumPy arrays and need none. No setting prevents it, as a comment on the pull request that brought
-  the extensions foresaw: https://github.com/numba/numba/pull/4427.
+- At its first compilation Numba loads the extensions of all installed packages; the one of awkward takes a second. The
+  loops here are over NumPy arrays and need none. No setting prevents it, see the pull request that introduced the
+  extensions: https://github.com/numba/numba/pull/4427.
 - A file ``.numba_config.yaml`` in the working directory may switch the compiler off:
   https://numba.readthedocs.io/en/stable/reference/envvars.html.
 - A damaged or unreadable file in the cache is an error instead of a reason to compile again:

@@ -4,7 +4,7 @@
   finished one: https://github.com/snakemake/snakemake/issues/1150. The scripts of this project replace an output only
   by a whole one, so nothing has to be removed. Snakemake's own flag, ``update()``, copies each output first, and
   records a failed job as complete: https://github.com/snakemake/snakemake/issues/3808.
-- Braces in the path of the working directory or of the code are taken for wildcards. No issue is known upstream.
+- Snakemake takes braces in the path of the working directory or of the code for wildcards. No issue is known upstream.
 """
 
 import atexit

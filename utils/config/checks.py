@@ -1,4 +1,4 @@
-"""The checks of the configuration that need no file: its schema, and values that exclude each other."""
+"""Checks of the configuration that need no file: its schema, and values that exclude each other."""
 
 from collections.abc import Mapping
 from dataclasses import fields

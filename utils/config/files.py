@@ -20,7 +20,7 @@ def check_files(config: Mapping[str, Any], start: Path) -> None:
     ----------
     config : mapping
     start : Path
-        The folder that paths are relative to.
+        Folder to which paths are relative.
     """
     output = start / config["output"]
     there = next(path for path in (output, *output.parents) if path.exists())

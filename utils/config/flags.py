@@ -36,5 +36,5 @@ def flags(section: Mapping[str, Any], variable: str | None = None, leave_out: tu
 
 
 def use_this_python() -> None:
-    """Let commands find the running Python first; a conda environment, where a rule uses one, still comes before it."""
+    """Let commands find the running Python first, except in a rule that uses a conda environment."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -78,7 +78,7 @@ def check_names(config: Mapping[str, Any], start: Path) -> None:
     ----------
     config : mapping
     start : Path
-        The folder that paths are relative to.
+        Folder to which paths are relative.
     """
     for section in dict.fromkeys(step for step, _ in process_lists()):
         _refuse_unknown(config, section, list(config["create_L1regression_data"]["processes"]), start)
@@ -98,7 +98,7 @@ def leave_out(config: Mapping[str, Any], start: Path) -> list[str]:
     Returns
     -------
     list of str
-        What was removed, with the key of the list.
+        The names removed, each with the key of its list.
     """
     known = _known(config, start)
     taken = []
@@ -112,7 +112,7 @@ def leave_out(config: Mapping[str, Any], start: Path) -> list[str]:
 
 
 def check_not_left_out(config: Mapping[str, Any], section: str, start: Path) -> None:
-    """Refuse a list of a section without any process that has a source of events."""
+    """Refuse a list of a section in which no process has a source of events."""
     _refuse_unknown(config, section, with_events(config["create_L1regression_data"]["processes"]), start)
 
 

@@ -100,7 +100,7 @@ def _value(option: Option, choices: Any) -> dict[str, Any]:
 
 
 def complete(config: Mapping[str, Any]) -> None:
-    """Give the keys that only the workflow uses their defaults where they are left out."""
+    """Set the keys that only the workflow uses to their defaults where they are left out."""
     for step in STEPS:
         for option in workflow_keys(step):
             config[step].setdefault(option.name, copy(option.default))
@@ -124,7 +124,7 @@ def not_flags(step: str) -> tuple[str, ...]:
 
 
 def neutral(step: str) -> tuple[str, ...]:
-    """Return the keys of a section on which no result depends, so that no rule runs again after a change of them."""
+    """Return the keys of a section on which no result depends, so that a change of them runs no rule again."""
     return tuple(option.name for option in options(step) if option.flag.neutral)
 
 

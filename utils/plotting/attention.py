@@ -97,8 +97,8 @@ class Scale:
 def draw_attention(display: EventDisplay, axes: Sequence[Axes] | None = None) -> tuple[Figure, Sequence[Axes]]:
     """Draw the attention in an event in a panel for each layer, averaged over the heads.
 
-    The half of a line next to an object shows its attention to the other object, the ring around it its attention to
-    itself, in units of an equal share. All panels have the same scale.
+    The half of a line next to an object shows its attention to the other object. The ring around an object shows its
+    attention to itself. The unit is an equal share, and all panels have the same scale.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Plots of all processes together, each with the baseline and one model.
 
-A process has a colour and a marker. The model has full markers and lines, the baseline open markers and broken lines.
+A process has a colour and a marker. The model has full markers and lines, the baseline open markers and dashed lines.
 """
 
 from collections.abc import Iterable, Mapping

@@ -57,7 +57,7 @@ def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
 
 
 def say(ax: Axes, text: str) -> None:
-    """Write across empty axes why they are empty."""
+    """Write into empty axes why they are empty."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize="small", zorder=5)
 
 

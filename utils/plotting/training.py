@@ -19,7 +19,7 @@ NO_HYPERPARAMETERS = ("trial", "status", "val_loss", "from_trial", "bracket", "r
 LOGARITHMIC = ("learning_rate",)
 MAX_TICKS = 5  # of an axis of integers; with more values it has ticks at its ends only
 LOSS_COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0, 0.85, 256)))  # those visible on white
-WORST_COLOUR = 4  # distance from the best loss at which colours end, over the distance of the median
+WORST_COLOUR = 4  # distance from the best loss to the end of the colours, over the distance to the median
 
 
 @in_style

@@ -29,7 +29,7 @@ from utils.plotting.turn_ons import BEYOND, luminosity_label, luminosity_text
 from utils.predictions import BASELINE
 
 RATIO_RANGE = (1e-3, 20)
-LOWEST_RATE = 1e-6  # that is drawn, over the rate of all events
+LOWEST_RATE = 1e-6  # lower end of the axis, over the rate of all events
 
 
 @in_style

@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, whatever the arguments hold."""
+    """An argument parser whose errors are one line, even if an argument has several lines."""
 
     def error(self, message: str) -> NoReturn:
         super().error(" ".join(message.split()))
@@ -55,7 +55,7 @@ def number(
 
 
 def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
-    """Argparse type: what `parse` returns, or the message of the ValueError that it raises."""
+    """Argparse type: the result of `parse`; its ValueError becomes an error of the command line."""
 
     def parse_or_explain(text: str) -> Item:
         try:
@@ -67,7 +67,7 @@ def checked(parse: Callable[[str], Item]) -> Callable[[str], Item]:
 
 
 def comma_separated(item: Callable[[str], Item], length: int | None = None) -> Callable[[str], tuple[Item, ...]]:
-    """Argparse type: items separated by commas, the empty string being no items; where given, so many of them."""
+    """Argparse type: items separated by commas, exactly `length` if it is given; the empty string has no items."""
 
     def parse(text: str) -> tuple[Item, ...]:
         items = tuple(item(part.strip()) for part in text.split(",")) if text.strip() else ()
@@ -79,7 +79,7 @@ def comma_separated(item: Callable[[str], Item], length: int | None = None) -> C
 
 
 def named_numbers(text: str) -> dict[str, float]:
-    """Argparse type: numbers above 0 by name, for example ``QCD=1,W=0.5``; the empty string being none."""
+    """Argparse type: numbers above 0 by name, for example ``QCD=1,W=0.5``; the empty string has none."""
     parse, found = number(float, above=0), dict[str, float]()
     for part in comma_separated(str)(text):
         name, equals, value = part.rpartition("=")

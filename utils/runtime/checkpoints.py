@@ -52,15 +52,15 @@ def unfinished_folder(
 ) -> Iterator[Path]:
     """Yield a folder that outlives the process, and takes the name of the output when the block ends without an error.
 
-    One process at a time may use it. After an error or a kill it stays with its content, and the next call for the same
-    output resumes it. An empty folder is removed.
+    One process at a time may use it. After an error or a kill the folder and its content stay, and the next call for
+    the same output continues the work. An empty folder is removed.
 
     Parameters
     ----------
     output : str or Path
         As for `utils.runtime.whole_files.whole_folder`.
     made_for : mapping
-        All settings on which the work depends, as JSON. Work begun with other settings is removed, and logged.
+        All settings on which the work depends, as JSON. Work begun with other settings is removed, which is logged.
     whole_for : mapping, optional
         Settings on which the complete output depends, stored in it for :func:`finished_for`. By default `made_for`.
 

@@ -15,8 +15,8 @@ from utils.compat.numba import use_forgiving_cache, warn_of_no_cache
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """Compile a function with Numba at its first call.
 
-    The machine code is stored beside the source, or in the user's cache if that folder cannot be written, or nowhere
-    if neither can. The loop releases the interpreter's lock, so threads run in parallel.
+    The machine code is stored beside the source, or in the user's cache if that folder cannot be written. It is not
+    stored if neither can be written. The loop releases the interpreter's lock, so threads run in parallel.
     """
     dispatcher: Any = numba.njit(function, nogil=True, error_model="numpy", **options)
     try:
@@ -42,7 +42,7 @@ def remove_outdated(folder: str) -> None:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function into its callers: passing an array costs as much as the work on one object."""
+    """Compile a function into its callers, since a call with an array costs as much as the work on one object."""
     return compiled(function, forceinline=True)
 
 
@@ -58,4 +58,4 @@ def compile_in_threads() -> None:
 
 
 def _nothing() -> None:
-    """Do nothing: its compilation fills the tables."""
+    """Do nothing; the compilation of this function fills the tables."""

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from utils.runtime import signals
 
-# Settings of libraries that change results, or name files that need not exist.
+# Settings of libraries that change results, or name files that may not exist.
 LEFT_OUT = (
     "KERAS_",
     "KERASTUNER_",
@@ -42,8 +42,9 @@ THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 100_000
 SECONDS_TO_CLEAN_UP = 2  # of CPU time
 DATA_STEPS = ("generate_events", "create_L1regression_data", "selective_sampling_jets")
-# Limits on address space and on data: option of ulimit, need of the data steps, need of the steps with networks, and
-# need of each core. On two cores they were measured as 800 and 2900 MiB, and 400 and 1000 MiB, and rounded up.
+# Limits on address space and on data: option of ulimit, MiB that the data steps need, MiB that the steps with networks
+# need, and MiB for each core. The needs on two cores were measured as 800 and 2900 MiB of address space, and 400 and
+# 1000 MiB of data, and rounded up.
 MIB_NEEDED = {resource.RLIMIT_AS: ("-v", 768, 2816, 128), resource.RLIMIT_DATA: ("-d", 352, 896, 64)}
 
 
@@ -104,7 +105,7 @@ def is_script() -> bool:
 
 
 def check_limits() -> None:
-    """Refuse memory limits that are too low for the libraries: OpenBLAS would retry for ever, others abort."""
+    """Refuse memory limits that are too low for the libraries: OpenBLAS would retry forever, others would abort."""
     script = Path(sys.argv[0]).stem
     for kind, (option, data_steps, networks, per_core) in MIB_NEEDED.items():
         needed = data_steps if script in DATA_STEPS else networks
@@ -119,9 +120,9 @@ def check_limits() -> None:
 
 
 def end_before_the_last_second() -> None:
-    """Lower the soft limit on CPU time, so that a signal comes while there is time to clean up.
+    """Lower the soft limit on CPU time, so that a signal leaves time to clean up.
 
-    `ulimit -t` sets both limits to the same value, and the system would kill at once.
+    `ulimit -t` sets both limits to the same value, and the system would kill the process at once.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)  # -1: none
     if hard > SECONDS_TO_CLEAN_UP:

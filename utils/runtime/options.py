@@ -1,7 +1,7 @@
 """Options declared once: a field of a dataclass is a flag of a script, a key of the configuration, a row of the docs.
 
 A step declares its options as a frozen, keyword-only dataclass whose fields are made by :func:`flag`. Options that
-belong together stand in a small dataclass beside the code that uses them; a step inherits from those it needs.
+belong together are in a small dataclass beside the code that uses them, and a step inherits from those it needs.
 """
 
 import argparse
@@ -27,28 +27,28 @@ class Flag:
     Attributes
     ----------
     help : str
-        What it does; unit, range and default are added where it is shown.
+        Description; unit, range and default are added where it is shown.
     unit : str, optional
     minimum, above, maximum, below : float, optional
         Closed and open bounds of a number, or of each number in a tuple.
     choices : sequence, optional
-        The values allowed, or the items of a tuple; by variable where the key of the configuration is.
+        The values allowed, or the items allowed in a tuple; a mapping by variable if the key has a value per variable.
     parse : callable, optional
-        Reads a value or an item from its text, in place of the annotated type; raises a ValueError.
+        Function that reads a value or an item from its text, in place of the annotated type; it raises a ValueError.
     metavar : str, optional
-        Stands for the value in the help.
+        Placeholder of the value in the help.
     many : bool
-        A flag that may be repeated takes several values each time.
+        Whether a flag that may be repeated takes several values each time.
     config : bool
-        The configuration of the workflow has a key for it.
+        Whether the configuration of the workflow has a key for it.
     neutral : bool
-        No number of the results depends on it.
+        Whether no number of the results depends on it.
     processes : bool
-        The items, or the names before `=`, are names of processes.
+        Whether the items, or the names before `=`, are names of processes.
     by_variable : mapping, optional
-        The key of the configuration maps variables to values, and these are its defaults.
+        Defaults by variable, if the key of the configuration maps variables to values.
     schema : mapping
-        More keywords for the JSON schema of the key.
+        Further keywords for the JSON schema of the key.
     """
 
     help: str
@@ -107,13 +107,13 @@ class Option:
     name : str
     container : {tuple, list, dict, None}
     kind : type
-        Of the value, or of each item.
+        Type of the value, or of each item.
     length : int or None
-        Of a tuple of fixed length.
+        Length of a tuple of fixed length.
     nullable : bool
         Whether None is a value.
     default : object
-        MISSING of a required option.
+        MISSING for a required option.
     flag : Flag
     """
 
@@ -126,7 +126,7 @@ class Option:
     flag: Flag
 
     def range(self) -> str:
-        """Describe the values allowed, in an empty text where the type says all."""
+        """Describe the values allowed; the text is empty where the type says all."""
         if self.flag.choices is not None:
             mapping = isinstance(self.flag.choices, Mapping)
             return "" if mapping else "one of " + ", ".join(map(as_text, self.flag.choices))
@@ -134,7 +134,7 @@ class Option:
         return ", ".join(f"{words[name]} {as_text(bound)}" for name, bound in self.flag.bounds().items())
 
     def default_text(self) -> str:
-        """Return the default as it would be given, in an empty text where there is none."""
+        """Return the default as it would be given; the text is empty without a default."""
         if self.flag.by_variable:
             given = {name: value for name, value in self.flag.by_variable.items() if value is not None}
             return "; ".join(f"{as_text(value)} for {name}" for name, value in given.items())
@@ -180,7 +180,7 @@ def parser(options: type, description: str | None) -> argparse.ArgumentParser:
 def parse(options: type[Options], description: str | None, argv: Sequence[str] | None) -> Options:
     """Read a command line; wrong usage exits with code 2 and a message.
 
-    Wrong usage is also a ValueError of the dataclass, or of a method ``check`` that it or one of its bases has.
+    A ValueError of the dataclass, or of a method ``check`` of it or of one of its bases, is wrong usage too.
     """
     made = parser(options, description)
     given = vars(made.parse_args(argv))
@@ -237,7 +237,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
 
 
 def part(whole: Any, options: type[Options]) -> Options:
-    """Return the options of a base of their class, as an instance of that base alone."""
+    """Return the options that belong to one base of their class, as an instance of that base."""
     return options(**{option.name: getattr(whole, option.name) for option in declared(options)})
 
 

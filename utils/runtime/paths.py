@@ -11,7 +11,7 @@ MOST_LINKS = 40  # in a path, the limit of Linux
 
 
 def resolved(path: str | Path) -> Path:
-    """Return an absolute path without links; unlike `Path.resolve`, links in a circle are no error."""
+    """Return an absolute path without links; unlike in `Path.resolve`, circular links are no error."""
     return Path(os.path.realpath(path))
 
 
@@ -60,7 +60,7 @@ def find_files(source: str, start: Path = Path()) -> list[Path]:
 
 
 def unreadable_error(path: str | Path, error: BaseException, otherwise: str) -> UserError:
-    """Return the error of an unreadable input: the reason of the system, or otherwise the given one."""
+    """Return the error of an unreadable input: the reason of the operating system, or else `otherwise`."""
     if isinstance(error, OSError) and error.errno is not None:
         return UserError(f"{path}: cannot be read: {os.strerror(error.errno)}")
     return UserError(f"{path}: {otherwise}")
@@ -107,7 +107,7 @@ def refuse_overlaps(outputs: Mapping[str, Path | None], inputs: Iterable[Path | 
     Parameters
     ----------
     outputs : mapping of str to Path or None
-        By flag; None if not given.
+        Path of each output by its flag; None if not given.
     inputs : iterable of Path or None
     """
     given = [(flag, path) for flag, path in outputs.items() if path is not None]

@@ -39,7 +39,7 @@ class Ended(BaseException):
 class _State:
     """State of the process for its signal handlers."""
 
-    number: int | None = None  # of the first signal
+    number: int | None = None  # number of the first signal
     raised = False
     leaves = False
     exit_code: int | None = None
@@ -169,7 +169,7 @@ def _within_uninterrupted(frame: FrameType | None) -> bool:
 
 @contextmanager
 def handling() -> Iterator[None]:
-    """Raise :class:`Ended` in the main thread at the first signal, and make sure that the process ends."""
+    """Raise :class:`Ended` in the main thread at the first signal, and ensure that the process ends."""
     if not _in_main_thread():
         yield
         return

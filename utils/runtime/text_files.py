@@ -41,7 +41,7 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
     Raises
     ------
     UserError
-        If it does not exist, is no file, or is larger.
+        If it does not exist, is not a file, or is larger.
     ValueError
         If it is not text.
     """

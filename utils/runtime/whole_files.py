@@ -12,9 +12,8 @@ from utils.runtime.errors import UserError
 from utils.runtime.locks import sole_writer
 from utils.runtime.paths import prepare_output, refuse_special
 
-# Errors of a full disk, a quota, a limit on the size of a file, and a file system that cannot be written.
+# Errors of a full disk, a quota, a limit on the size of a file, and a read-only file system.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
 
 FOLDER_MARK = ".l1_regression"
 
@@ -149,7 +148,7 @@ def replaceable_folder(path: str | Path) -> Path:
 
 
 def replace_folder(path: Path, by: Path) -> None:
-    """Replace a folder, or none, by a finished one; after a kill at any moment, at least one of them is whole."""
+    """Put a finished folder in the place of another, if there is one; after a kill, at least one of them is whole."""
     (by / FOLDER_MARK).touch()
     _put_in_place([(path, by)])
 

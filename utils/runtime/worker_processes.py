@@ -15,7 +15,7 @@ STARTED_BY_PARENT = "L1_REGRESSION_WORKER"  # environment variable: the end of s
 
 
 class WorkerProcesses:
-    """Named processes, each with a file that its output is appended to.
+    """Named processes, each of which appends its output to a file.
 
     Parameters
     ----------

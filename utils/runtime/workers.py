@@ -39,7 +39,7 @@ def in_order(
     function : callable
     items : iterable
     ahead : int
-        Largest number of waiting results, which bounds the memory.
+        Largest number of results that wait, which bounds the memory.
     """
     waiting: deque[Future[Result]] = deque()
     for item in items:

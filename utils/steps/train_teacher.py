@@ -45,8 +45,8 @@ class Options(TrainingOptions, SearchOptions, FinalFitOptions):
     )
     join: str | None = flag(
         None,
-        help="work for the search that a process with the same flags but this one has begun or will begin, under a "
-        "name of its own; none: search here",
+        help="name of this worker: join the search that another process with otherwise the same flags begins; none: "
+        "search here",
         metavar="NAME",
         config=False,
         neutral=True,
