@@ -4,8 +4,8 @@ All paths are relative to the output folder. A target has the name of its file o
 plots_selective_true_met, teacher_true_met, plots_teacher_true_met, student_true_met, plots_student_true_met,
 firmware_true_met, and the same for true_ht and original_met.
 
-A rule runs again when the content of a dependency changes. Snakemake compares the parameter `depends_on` with that of
-the former run: values of the configuration, hashes of files of the user, hash of the code. Snakemake does not compare
+A rule runs again when the content of a dependency changes. Snakemake compares the parameter `depends_on` with its value
+in the former run: values of the configuration, hashes of files of the user, hash of the code. Snakemake does not compare
 a parameter that is a function of `input`: such parameters hold the paths and all else without effect on the results.
 """
 

@@ -1,7 +1,7 @@
 """Smear events to the resolution of the Level-1 trigger and split them into a training and a test file.
 
 Reads events files (the layout of the public ADC2021 data set), one or more a process, and writes two L1 regression
-files with true and smeared objects and energy sums. The same seed gives the same files whatever the chunk size. Events
+files with true and smeared objects and energy sums. The events depend on the seed, but not on the chunk size. Events
 files without weights give files without weights.
 """
 
@@ -76,7 +76,7 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
     all_files = [file for process_files in files.values() for file in process_files]
     for again, first in find_duplicates(all_files):
         logger.warning(
-            "%s: has the events of %s, which is of another process: training events are test events too",
+            "%s: has the events of %s, a file of another process: training events may be test events too",
             again,
             first,
         )
@@ -170,7 +170,7 @@ def smear(
     """Smear events and divide them into training and test events.
 
     The weights of each file sum to the cross section, so a file with n of the N events of its process counts n/N. The
-    weights of the training events sum to the cross section as well, and so do those of the test events.
+    weights of the training events sum to the cross section in the result, and so do the weights of the test events.
     """
     particles, weights = piece.file.rows(piece.start, piece.stop)
     in_test = split(seed, process.name, piece.number, piece.number + len(particles), test_fraction)

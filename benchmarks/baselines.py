@@ -50,7 +50,7 @@ EPOCHS, PATIENCE, BATCH_SIZE = 25, 6, 256
 
 @dataclass(frozen=True)
 class Training:
-    """Training data of the baselines: graphs of one file, with plain features and with those of the networks."""
+    """Training data of the baselines: graphs of one file, with plain features and with the features of the networks."""
 
     data: L1Dataset
     seed: int

@@ -64,7 +64,7 @@ def scaling_parser(description: str) -> argparse.ArgumentParser:
     args = benchmark_parser(description)
     sizes = comma_separated(number(int, 1))
     args.add_argument("--events", type=sizes, default="100000,1000000,5000000,13500000", help="sizes of the files")
-    args.add_argument("--scratch", type=Path, help="folder for the files, which are removed; that of the system")
+    args.add_argument("--scratch", type=Path, help="folder for temporary files; by default the folder of the system")
     return args
 
 

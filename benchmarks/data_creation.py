@@ -1,4 +1,4 @@
-"""Cost of the data creation by the number of events, and its speed over that of array code in memory.
+"""Cost of the data creation by the number of events, and its speed relative to array code in memory.
 
 Generated events are repeated to files of several sizes, which create_L1regression_data.py smears and splits. The array
 code of `vectorised_smearing` does the arithmetic only: it neither reads nor writes.

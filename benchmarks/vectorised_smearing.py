@@ -1,6 +1,6 @@
-"""The smearing as array code writes it that holds everything in memory: NumPy on all 18 slots, `vector` for the sums.
+"""Smearing by array code that holds everything in memory: NumPy on all 18 slots, `vector` for the sums.
 
-It is what the speed of the data creation is compared with, and a second computation of the same numbers.
+The speed of the data creation is compared with it, and its numbers are a second computation of the smearing.
 """
 
 from typing import Any

@@ -70,7 +70,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def _glorot_uniform(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
-    """Return Glorot's uniform initializer with explicit fans: Keras takes a 3-d kernel for that of a convolution."""
+    """Return Glorot's uniform initializer with explicit fans, because Keras takes a 3-d kernel for a convolution."""
     limit = math.sqrt(6 / (fan_in + fan_out))
     return keras.initializers.RandomUniform(-limit, limit)
 

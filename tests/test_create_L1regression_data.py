@@ -392,7 +392,7 @@ class TestErrors:
         path, names = folder / "w0.h5", ("A", "B")
         flags = [f"--{name}_output={tmp_path / name}.h5" for name in ("train", "test")]
         assert main([*(f"--input={name}={path}" for name in names), *flags]) == 0
-        assert f"{path}: has the events of {path}, which is of another process" in caplog.text
+        assert f"{path}: has the events of {path}, a file of another process" in caplog.text
 
     def test_the_same_events_of_a_les_houches_file(self, error, tmp_path):
         paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]

@@ -15,7 +15,7 @@ from hls4ml.model.graph import ModelGraph
 from nn.compat.hls4ml import fixed_stamp
 from utils.hardware.verilog import TOP_MODULE
 
-# The precision is that of layers without a quantiser; hls4ml derives all other types from those of HGQ2.
+# The precision concerns layers without a quantiser; hls4ml derives all other types from the quantisers of HGQ2.
 SETTINGS = {"Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "latency"}}
 
 

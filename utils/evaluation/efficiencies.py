@@ -32,7 +32,7 @@ def clopper_pearson(passed: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, 
 def efficiency(passed: np.ndarray, total: np.ndarray, total_squares: np.ndarray) -> Efficiency:
     """Return weighted efficiencies with their intervals.
 
-    Intervals are those of Clopper and Pearson for effective counts: value * n_eff of n_eff events pass, with n_eff =
+    Intervals are Clopper-Pearson intervals of effective counts: value * n_eff of n_eff events pass, with n_eff =
     (sum of w)^2 / sum of w^2 (Kish, "Survey Sampling", 1965). ROOT's TEfficiency scales weighted counts in the same way
     for its Bayesian intervals. The interval assumes that passing does not depend on the weight, as in narrow bins of
     the true variable; otherwise it may be too wide.

@@ -18,7 +18,7 @@ HIGHEST = "Event of highest corrected value"
 
 @dataclass(frozen=True)
 class EventDisplay:
-    """An event as it is drawn.
+    """Data of a displayed event.
 
     Attributes
     ----------

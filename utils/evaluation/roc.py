@@ -46,7 +46,7 @@ def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
     """Find the area under the ROC curve with a point at each value.
 
     The area is the probability that a signal event has a larger value than a background event; a tie counts one half.
-    The error is that of DeLong et al. (Biometrics 44 (1988) 837), with weights: the area is both a mean over signal
+    The error follows DeLong et al. (Biometrics 44 (1988) 837), with weights: the area is both a mean over signal
     events, of the background fraction below, and a mean over background events, of the signal fraction above. The
     variances of both means add. Where the samples do not overlap, the error is the limit for none of the events of the
     smaller sample.

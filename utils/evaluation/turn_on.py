@@ -185,7 +185,7 @@ def turn_on_gains(
     scores : mapping of str to np.ndarray, shape (n_events,)
         All quantities, the baseline included.
     thresholds : mapping of str to sequence of float
-        The same number for each quantity; thresholds at the same place, such as those of equal rate, are compared.
+        As many for each quantity; thresholds at the same index, for example at equal rate, are compared.
     edges : np.ndarray, shape (n_bins + 1,)
         The curves extend from the first to the last.
     baseline : str

@@ -1,6 +1,6 @@
 """Zero-bias events of CMS: Level-1 objects of random crossings of colliding bunches, in Parquet files.
 
-The layout is that of the public data set Zenodo 21787779, in either of two forms:
+The files have the layout of the public data set Zenodo 21787779, in either of two forms:
 
 - A folder for each kind of object, ``RUN/SPLIT/OBJECT/*.parquet``. Files of all folders are paired in the order of
   their names, and rows of the same number belong to the same event.

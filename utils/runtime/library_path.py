@@ -1,4 +1,4 @@
-"""Folders of libraries: those of this Python, without the additions of PYTHONPATH.
+"""Search path of libraries: the folders of this Python, without the additions of PYTHONPATH.
 
 Software stacks of the experiments add libraries of another Python to PYTHONPATH, which would come first. They may even
 hide modules of the standard library, so only modules that Python has already loaded are imported here.

@@ -1,4 +1,4 @@
-"""Settings of Pythia: those of a process, and those that flags of the script decide."""
+"""Settings of Pythia, given by a process or decided by flags of the script."""
 
 import functools
 import os
