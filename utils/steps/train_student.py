@@ -18,7 +18,7 @@ class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShap
     )
     max_ebops: int = flag(
         150000,
-        help="most effective bit operations of the resulting network; a look-up table does four to five of them",
+        help="most effective bit operations (EBOPs) of the resulting network; a look-up table does four to eight",
         minimum=1,
     )
     batch_size: int = flag(128, help="events in a step of the optimizer", minimum=1)
