@@ -104,8 +104,8 @@ class GraphAttention(keras.layers.Layer):
         y_i = sum_j softmax_j(e_ij) h_j,   j over the neighbours of i and i itself,
 
     where A_hat = D^-1/2 (A + I) D^-1/2 is the normalised adjacency of Kipf & Welling 2017 (arXiv:1609.02907)
-    and the attention follows Velickovic et al. 2018 (arXiv:1710.10903), with ELU in the place of LeakyReLU.
-    On real nodes the output equals that of `MultiGraphAttentionCNN` of the keras_dgl library.
+    and the attention follows Velickovic et al. 2018 (arXiv:1710.10903), with ELU in place of LeakyReLU.
+    On real nodes the output equals the output of `MultiGraphAttentionCNN` of the keras_dgl library.
 
     Without an explicit adjacency the graph is complete over the real nodes, and no adjacency array is made.
 

@@ -164,7 +164,7 @@ def build_teacher(
     feature_names : sequence of str
         Names of the input features in their order: "pt" first, "pid", if present, last.
     mean, variance : sequence of float
-        Of each feature but "pid" over real objects, after the logarithm of log features.
+        Moments of each feature except "pid" over real objects, after the logarithm of log features.
     log_features : sequence of str
         Features that are log(x + 1).
 

@@ -72,7 +72,7 @@ class L1Events:
         Process of each event.
     weights : np.ndarray, shape (n_events,), float32
         Cross-section weight in pb, 1 in files without weights. After the selective sampling it is divided by the keep
-        probability, so that weighted spectra are those before the sampling.
+        probability, so that the sampling does not change weighted spectra.
     keep_probability : np.ndarray, shape (n_events,), float32, or None
         Keep probability of the selective sampling; None without sampling.
     """

@@ -23,7 +23,7 @@ class ReferenceEvents:
     Attributes
     ----------
     names : np.ndarray, shape (n_events,), str
-        For messages.
+        Names for messages.
     words : np.ndarray, shape (n_events, n_integers), float64
         Integers of the trigger.
     outputs : np.ndarray, shape (n_events, 1), float32
@@ -59,7 +59,7 @@ class TracedStudent:
     Parameters
     ----------
     training : Training
-        Of a student.
+        Training of a student.
 
     Attributes
     ----------

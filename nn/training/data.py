@@ -17,7 +17,7 @@ def as_dataset(batches: Batches, model: keras.Model, epochs: Iterator[int]) -> t
     ----------
     batches : Batches
     model : keras.Model
-        Of one or several inputs.
+        Model of one or several inputs.
     epochs : iterator of int
         Numbers of the epochs; each pass over the data set takes the next.
     """

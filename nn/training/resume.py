@@ -156,14 +156,14 @@ def resumable_fit(
     epochs, initial_epoch : int
         As for keras' ``fit``.
     callbacks : sequence of keras.callbacks.Callback
-        Those with a state have to be of a class in `REMEMBERED`, each at most once.
+        Callbacks with a state have to be of a class in `REMEMBERED`, each at most once.
     state : Path
         File of the state. It stays after the fit, so a later call only returns the result.
 
     Returns
     -------
     keras.callbacks.History
-        Of all epochs, including those before a kill.
+        History of all epochs, including the epochs before a kill.
     """
     history = keras.callbacks.History()
     keeper = KeepState(state, [*callbacks, history])

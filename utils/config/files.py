@@ -14,7 +14,7 @@ from utils.training.hyperparameters import TeacherHyperparameters
 
 
 def check_files(config: Mapping[str, Any], start: Path) -> None:
-    """Refuse missing or unusable files of the user, and a file in the place of the output folder.
+    """Refuse missing or unusable files of the user, and a file where the output folder should be.
 
     Parameters
     ----------

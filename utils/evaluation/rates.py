@@ -103,7 +103,7 @@ def passing_rate(cross_section: np.ndarray, luminosity: float, colliding_bunches
     cross_section : np.ndarray, shape (n,)
         Cross section of the collisions that pass, in pb.
     luminosity : float
-        Of all bunches together, in cm^-2 s^-1.
+        Luminosity of all bunches together, in cm^-2 s^-1.
     colliding_bunches : int
     """
     crossings = crossing_rate(colliding_bunches)

@@ -8,7 +8,7 @@ from utils.evaluation.bootstrap import divide
 from utils.evaluation.histograms import bin_index, squares_in_bins, sums_in_bins
 
 N_FIT_BINS = 200  # over the range of a turn-on curve
-EVENTS_PER_POINT = 40  # effective events, at least, of a point of an interpolated turn-on curve
+EVENTS_PER_POINT = 40  # smallest effective number of events of a point of an interpolated turn-on curve
 
 
 @dataclass(frozen=True)

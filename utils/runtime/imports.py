@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-# Modules and folders that run, show or record a step. No number of a training depends on them, but for the exceptions.
+# Modules and folders that run, show or record a step. Except for `EXCEPTIONS`, no number of a training depends on them.
 WITHOUT_NUMBERS = ("utils/cli.py", "utils/compat", "utils/cutflow.py", "utils/plotting", "utils/runtime", "utils/steps")
 EXCEPTIONS = ("utils/runtime/compiled.py", "utils/runtime/random_streams.py")
 

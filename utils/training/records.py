@@ -78,7 +78,7 @@ def training_inputs(
     Returns
     -------
     dict
-        Of the types of JSON.
+        With values of the types of JSON.
     """
     made_by, without = provenance(options), {*neutral(type(options)), *left_out}
     flags = {f"--{name}": value for name, value in made_by["arguments"].items() if name not in without}
