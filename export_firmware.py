@@ -59,7 +59,7 @@ def read_student(folder: Path) -> Training:
     """Read the record of the training of a student."""
     training = read_training(folder)
     if training.kind != STUDENT:
-        raise UserError(f"{folder / TRAINING_FILE}: is of a {training.kind}, expected a student")
+        raise UserError(f"{folder / TRAINING_FILE}: belongs to a {training.kind}, expected a student")
     return training
 
 

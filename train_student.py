@@ -83,7 +83,7 @@ def load_teacher(folder: Path, variable: str) -> "Loaded":
 
     training = read_training(folder)
     if training.kind != TEACHER:
-        raise UserError(f"{folder / TRAINING_FILE}: is of a student, expected a teacher")
+        raise UserError(f"{folder / TRAINING_FILE}: belongs to a student, expected a teacher")
     if training.creator.variable != variable:
         raise UserError(f"{folder / TRAINING_FILE}: a teacher for {training.creator.variable} cannot teach {variable}")
     return load_trained(training)

@@ -626,7 +626,7 @@ def test_a_flag_that_contradicts_the_training_is_refused(model_dir, data, flag, 
     [
         ({"variable": None}, "'variable' is missing"),
         ({"variable": "met_true"}, "unknown variable 'met_true'"),
-        ({"log_features": "pt"}, "'log_features' is missing or no list"),
+        ({"log_features": "pt"}, "'log_features' is missing or not a list"),
         ({"log_features": ["eta"]}, "unknown log feature 'eta'"),
     ],
 )

@@ -241,7 +241,7 @@ def test_libraries_that_cannot_be_loaded_are_one_line(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == (
-        "error: the libraries cannot be loaded, are they those of requirements.txt? "
+        "error: the libraries cannot be loaded, compare them with requirements.txt: "
         "ModuleNotFoundError: No module named 'a_library_that_is_not_there'\n"
     )
 

@@ -149,7 +149,7 @@ def test_a_teacher_is_refused(arguments, tmp_path):
     record = {"variable": "true_ht", "log_features": [], "loss_function": "mse"}
     (tmp_path / "training.json").write_text(json.dumps(record))
     error = error_of(main, arguments(**{"--model_dir": tmp_path}))
-    assert error == f"error: {tmp_path / 'training.json'}: is of a teacher, expected a student\n"
+    assert error == f"error: {tmp_path / 'training.json'}: belongs to a teacher, expected a student\n"
 
 
 def test_a_student_of_floats_is_refused(arguments, student_dir, tmp_path):

@@ -153,7 +153,7 @@ class TestRefused:
 
     def test_student_as_a_teacher(self, flags, student, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", f"--teacher={student}"])
-        assert "is of a student, expected a teacher" in error
+        assert "belongs to a student, expected a teacher" in error
 
     def test_unknown_loss(self, flags, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--loss_function=hubbard"])

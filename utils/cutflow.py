@@ -235,7 +235,7 @@ class StepCounter:
         counts = StepCounts(step, cutflow.output, self._by_process(READ), *parts)
         lost = counts.disagreements()
         if lost:
-            raise UserError(f"events got lost, please report it: {'; '.join(lost)}")
+            raise UserError(f"events were lost, please report it: {'; '.join(lost)}")
         logger.info("%s: %d events read; %s", step, sum(counts.read.values()), "; ".join(_totals(counts)))
         extended = Cutflow((*cutflow.steps, counts), next(iter(self.outputs)))
         for text in extended.disagreements():

@@ -137,7 +137,7 @@ class OracleServer:
     Raises
     ------
     RuntimeError
-        If the host is no address of this machine.
+        If the host is not an address of this machine.
     """
 
     def __init__(self, oracle: ResumableOracle, host: str):

@@ -51,7 +51,7 @@ class Chief:
         try:
             self._server = OracleServer(oracle, host)
         except RuntimeError:
-            raise OSError(f"--chief_host: '{host}' is no address of this machine") from None
+            raise OSError(f"--chief_host: '{host}' is not an address of this machine") from None
         self._beats: dict[str, tuple[float, float]] = {}
         self._deaths: Counter[str] = Counter()
         write_json(chief_file(folder), {"address": f"{host}:{self._server.port}", "token": uuid4().hex})
@@ -98,7 +98,7 @@ class Chief:
             if self._beats.get(name, (None, 0))[0] != beat:
                 self._beats[name] = (beat, now)
             elif now - self._beats[name][1] > SECONDS_OF_SILENCE:
-                logger.warning("worker %s: no sign of life for %d s; its trial is free", name, SECONDS_OF_SILENCE)
+                logger.warning("worker %s: silent for %d s; another one gets its trial", name, SECONDS_OF_SILENCE)
                 self._oracle.forget(name)
                 del self._beats[name]
 

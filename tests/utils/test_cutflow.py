@@ -106,7 +106,7 @@ class TestStepCounter:
         assert "select: 4 events read; kept: 2; spare: 1; left out, prescaled: 1" in caplog.text
 
     def test_a_lost_event_stops_the_step(self):
-        with pytest.raises(UserError, match=r"events got lost.* select: W: 2 read, 1 accounted for"):
+        with pytest.raises(UserError, match=r"events were lost.* select: W: 2 read, 1 accounted for"):
             self.counter().append_to(Cutflow(), "select")
 
     def test_a_step_warns_where_its_input_has_other_events_than_its_record_says(self, caplog):

@@ -82,7 +82,7 @@ def _refuse_many_entries(config: Mapping[str, Any]) -> None:
         inner = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
         n_entries += len(inner)
         if n_entries > MOST_ENTRIES:
-            raise UserError(f"configuration: more than {MOST_ENTRIES} entries, aliases counted as what they stand for")
+            raise UserError(f"configuration: more than {MOST_ENTRIES} entries, with aliases expanded")
         waiting += inner
 
 

@@ -194,7 +194,7 @@ class _Columns:
         sizes = [pc.fill_null(pc.list_value_length(array), 0).to_numpy().astype(np.int64) for array in lists]
         for name, size in zip(kind.names, sizes, strict=True):
             if not np.array_equal(size, sizes[0]):
-                self.refuse(name, f"expected lists as long as those of '{kind.names[0]}', found others")
+                self.refuse(name, f"expected lists as long as in '{kind.names[0]}', found other lengths")
         return (sizes[0], *(self._integers(name) for name in kind.names))
 
     def _integers(self, name: str) -> np.ndarray:

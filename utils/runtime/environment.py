@@ -95,7 +95,7 @@ def open_standard_streams() -> None:
 def _fail_in_one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Report a failed import of the libraries in one line."""
     text = " ".join(f"{kind.__name__}: {error}".split())
-    print(f"error: the libraries cannot be loaded, are they those of requirements.txt? {text[:600]}", file=sys.stderr)
+    print(f"error: the libraries cannot be loaded, compare them with requirements.txt: {text[:600]}", file=sys.stderr)
 
 
 def is_script() -> bool:

@@ -143,7 +143,7 @@ def replaceable_folder(path: str | Path) -> Path:
         raise UserError(f"{path}: is not a folder")
     path = prepare_output(path)
     if path.is_dir() and any(path.iterdir()) and not (path / FOLDER_MARK).exists():
-        raise UserError(f"{path}: the folder has files that are not from here and would be lost; name another one")
+        raise UserError(f"{path}: the folder has files of other origin, which would be lost; name another folder")
     return path
 
 

@@ -182,7 +182,7 @@ def read_training(folder: Path) -> Training:
         raise UserError(f"{path}: 'kind' is {kind!r}, expected '{TEACHER}' or '{STUDENT}'")
     for name, kind_of_value in expected.items():
         if not isinstance(record, dict) or not isinstance(record.get(name), kind_of_value):
-            raise UserError(f"{path}: '{name}' is missing or no {kind_of_value.__name__}")
+            raise UserError(f"{path}: '{name}' is missing or not a {kind_of_value.__name__}")
     try:
         creator = graph_creator(record["variable"], record["log_features"])
         inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None

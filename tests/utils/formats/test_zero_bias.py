@@ -272,7 +272,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("name", "values", "expected"),
         [
-            ("jets_jetIEta", pa.array([[1], []], SHORT), "expected lists as long as those of 'jets_jetIEt'"),
+            ("jets_jetIEta", pa.array([[1], []], SHORT), "expected lists as long as in 'jets_jetIEt'"),
             ("jets_jetIEta", pa.array([[1, None, 2], []], SHORT), "expected integers in the lists"),
             ("jets_jetIEta", pa.array([[1, 2**40, 2], []]), "expected integers of 32 bits"),
             ("MET_Et", pa.array([1, None]), "event 1: expected GeV from 0 to 30000, found nan"),
