@@ -121,7 +121,7 @@ def write_hls(
     dict
         The record of the project, with the reason if hls4ml cannot write one.
     """
-    from nn.firmware.hls import hls_project, remove_times, simulate_hls
+    from nn.firmware.hls import hls_project, make_reproducible, simulate_hls
 
     logger.info("write and compile a project of hls4ml")
     try:
@@ -138,7 +138,7 @@ def write_hls(
     events.compare(outputs, "the C++ of hls4ml")
     for library in folder.glob("firmware/*.so"):
         library.unlink()
-    remove_times(folder / "keras_model.keras")
+    make_reproducible(folder / "keras_model.keras")
     settings = folder / "hls4ml_config.yml"
     settings.write_text(settings.read_text().replace(str(folder), str(final_folder)))
     return {"written": True, "events": len(events.words), "mismatches": 0}

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hls4ml
 import keras
@@ -79,13 +80,26 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     return project.predict([np.ascontiguousarray(part) for part in inputs]).reshape(-1, 1)
 
 
-def remove_times(path: Path) -> None:
-    """Remove the times from a Keras model file, so that equal networks give equal files."""
+def make_reproducible(path: Path) -> None:
+    """Remove the times and addresses from a Keras model file, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as file:
         content = {name: file.read(name) for name in file.namelist()}
     metadata = json.loads(content["metadata.json"])
     del metadata["date_saved"]
     content["metadata.json"] = json.dumps(metadata).encode()
+    content["config.json"] = _numbered_objects(content["config.json"])
     with zipfile.ZipFile(path, "w") as file:
         for name, member in content.items():
             file.writestr(zipfile.ZipInfo(name), member)  # ZipInfo dates members to 1980
+
+
+def _numbered_objects(config: bytes) -> bytes:
+    """Replace the memory addresses by which Keras names shared parts of a network, by numbers in their order."""
+    numbers: dict[int, int] = {}
+
+    def numbered(part: dict[str, Any]) -> dict[str, Any]:
+        if "shared_object_id" in part:
+            part["shared_object_id"] = numbers.setdefault(part["shared_object_id"], len(numbers))
+        return part
+
+    return json.dumps(json.loads(config, object_hook=numbered)).encode()
