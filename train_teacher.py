@@ -112,9 +112,9 @@ def build_hypermodel(options: Options, creator: GraphCreator, graphs: TrainingGr
 
 
 def search_inputs(options: Options, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
-    """Return everything that a search depends on; of the code, the modules that compute numbers."""
+    """Return everything that a search depends on; of the code, this script and the modules that compute numbers."""
     contents = {"--hyperparameters": asdict(fixed) if fixed else None}
-    return training_inputs(options, numeric_modules(SCRIPT), LIBRARIES, contents, FINAL_FIT)
+    return training_inputs(options, [SCRIPT, *numeric_modules(SCRIPT)], LIBRARIES, contents, FINAL_FIT)
 
 
 def search(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.training.data import fit
 from utils.runtime.checkpoints import read_state, write_state
+from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
 from utils.training.batches import Batches
 
@@ -95,7 +96,9 @@ class KeepState(keras.callbacks.Callback):
             return None
         self._kept, arrays = kept
         variables = self._variables(model)
-        for variable, value in zip(variables, arrays, strict=False):
+        if len(arrays) < len(variables):
+            raise UserError(f"{self._path}: has {len(arrays)} arrays, expected {len(variables)} or more: remove it")
+        for variable, value in zip(variables, arrays[: len(variables)], strict=True):
             variable.assign(value)
         self._kept_arrays = arrays[len(variables) :]
         return epochs if self._kept["stopped"] else self._kept["epochs_done"]

@@ -15,6 +15,7 @@ from nn.training.fit import ProgressLog
 from nn.training.resume import resumable_fit
 from utils.hardware.inputs import StudentInputs
 from utils.runtime.checkpoints import SCRATCH, read_state, write_state
+from utils.runtime.paths import missing_error
 from utils.training.batches import Batches
 from utils.training.pareto import pareto_front, spread
 from utils.training.student_options import StudentSchedule
@@ -65,8 +66,10 @@ def _weights_file(folder: Path, epoch: int) -> Path:
 
 def load_epoch_weights(model: keras.Model, folder: Path, epoch: int) -> None:
     """Give a model the weights that it had after an epoch, counted from 1."""
-    kept = read_state(_weights_file(folder, epoch))
-    assert kept is not None
+    path = _weights_file(folder, epoch)
+    kept = read_state(path)
+    if kept is None:
+        raise missing_error(path)
     model.set_weights(kept[1])
 
 

@@ -7,6 +7,8 @@ from numpy.testing import assert_array_equal
 
 from nn.losses import get_loss
 from nn.training.resume import BestWeights, load_best_weights, resumable_fit
+from utils.runtime.checkpoints import read_state, write_state
+from utils.runtime.errors import UserError
 
 EPOCHS = 12
 
@@ -120,3 +122,12 @@ def test_best_weights_are_those_of_the_best_epoch_with_the_state_of_adam(undistu
         assert_array_equal(one, other)
     n_batches = (int(np.argmin(history["val_loss"])) + 1) * len(Noise())
     assert int(best.optimizer.iterations) == n_batches // 4
+
+
+def test_a_state_that_lacks_arrays_is_refused(tmp_path):
+    run(tmp_path)
+    path = tmp_path / "state.npz"
+    values, arrays = read_state(path)
+    write_state(path, values, arrays[:3])
+    with pytest.raises(UserError, match=r"state.npz: has 3 arrays, expected \d+ or more: remove it"):
+        run(tmp_path)
