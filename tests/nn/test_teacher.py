@@ -90,6 +90,7 @@ class TestTeacher:
         expected = np.asarray(corrected)[:, 0] * unit / np.maximum(l1_sum, 0.5)
         assert_allclose(np.asarray(model(features))[:, 0], expected, rtol=ROUNDING)
 
+    @pytest.mark.slow
     def test_learns_and_is_the_same_when_loaded(self, names, tmp_path):
         """The processor decides on the course of a training: with five seeds the loss ends at 0.06 or less."""
         keras.utils.set_random_seed(1)
