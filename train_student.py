@@ -144,7 +144,7 @@ def train(
         history = fit_student(models.trained, training, validation, schedule, folder)
     except RuntimeError as error:
         raise UserError(str(error)) from None
-    front = keep_front(history, models, inputs, validation, options.loss_function, folder)
+    front = keep_front(history, models, inputs, validation, folder)
     front = mark_best(front, options.max_ebops)
     best = next(point for point in front if point.best)
     shutil.copyfile(folder / best.file, folder / MODEL_FILE)

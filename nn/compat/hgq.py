@@ -1,17 +1,21 @@
-"""HGQ2 beyond its public interface: the integer bits of quantisers that wrap around.
+"""HGQ2 beyond its public interface: the integer bits of quantisers that wrap around, and bit widths without copies.
 
 HGQ2 sets these bits only from a calibration sample, with `hgq.utils.trace_minmax`. Here they are known from interval
-arithmetic. No issue about this is known upstream; the source is
+arithmetic. It copies the bit widths to each number that is quantised, and computes the power of two of each copy. No
+issue about either is known upstream; the source is
 https://github.com/calad0i/HGQ2/blob/master/src/hgq/quantizer/internal/fixed_point_quantizer.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
+from hgq.quantizer import Quantizer
+from hgq.quantizer.internal.base import DefaultBitwidthMapper
 
-from utils.compat.versions import require_version
+from utils.compat.versions import replaced, require_version
 
 require_version("hgq2", "0.2", "0.3")
 
@@ -49,3 +53,18 @@ def set_integer_bits(quantiser: Any, signed: np.ndarray, bits: np.ndarray) -> No
 def add_integer_bits(quantiser: Any, bits: int) -> None:
     """Add bits before the binary point."""
     quantiser.quantizer._i.assign(quantiser.quantizer._i + bits)
+
+
+@contextmanager
+def narrow_bit_widths() -> Iterator[None]:
+    """Let quantisers that are traced in a block use their bit widths without a copy for each number.
+
+    Numbers and gradients stay the same up to rounding, since arrays broadcast. The count of effective bit operations
+    needs the copies.
+    """
+    copied = DefaultBitwidthMapper.bw_to_x
+    with (
+        replaced(DefaultBitwidthMapper, "bw_to_x", lambda self, widths, shape: widths),
+        replaced(Quantizer, "bits_", lambda self, shape: copied(self.quantizer.bw_mapper, self.bits, shape)),
+    ):
+        yield

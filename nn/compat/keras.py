@@ -1,12 +1,14 @@
-"""Keras beyond its public interface: gradient accumulation on several devices, and fits that draw no extra batch.
+"""Keras beyond its public interface: gradient accumulation on several devices, steps on one vector, built models.
 
 Upstream:
 
 - Gradient accumulation fails under a `tf.distribute` strategy: https://github.com/keras-team/keras/issues/20582 (open).
 - Under a strategy `fit` draws a batch to build a model that is built already. This is fixed for other backends by
   https://github.com/keras-team/keras/pull/19945; for TensorFlow no issue is known.
+- An optimizer updates each array of weights on its own. No issue about this is known.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,6 +49,34 @@ class DividedAdam(keras.optimizers.Adam):
             self.assign(kept, ops.zeros_like(kept))
 
         ops.cond((self._iterations + 1) % n_batches == 0, step, lambda: self.assign_add(kept, gradient))
+
+
+class FlatAdam(keras.optimizers.Adam):
+    """Adam on one vector of all weights, which is less to compile and to dispatch than an update of each array.
+
+    Arguments are those of keras.optimizers.Adam. A step is the same to the bit.
+    """
+
+    def build(self, variables: list[Any]) -> None:
+        """Make the vector and its moments."""
+        if self.built:
+            return
+        self._sizes = [math.prod(variable.shape) for variable in variables]
+        self._vector = self.add_variable((sum(self._sizes),), name="vector")
+        super().build([self._vector])
+        self._trainable_variables_indices |= {self._var_key(variable): 0 for variable in variables}
+
+    def _backend_update_step(self, grads: Iterable[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
+        """Step along all gradients at once."""
+        self.assign(self._vector, _as_vector(trainable_variables))
+        self.update_step(_as_vector(grads), self._vector, learning_rate)
+        parts = tf.split(tf.convert_to_tensor(self._vector), self._sizes)
+        for variable, part in zip(trainable_variables, parts, strict=True):
+            self.assign(variable, ops.reshape(part, variable.shape))
+
+
+def _as_vector(arrays: Iterable[Any]) -> Any:
+    return ops.concatenate([ops.reshape(array, (-1,)) for array in arrays])
 
 
 class BuiltModel(keras.Model):

@@ -19,19 +19,28 @@ OBJECTIVE = "val_loss"
 
 
 class ProgressLog(keras.callbacks.Callback):
-    """Show the progress of an epoch and, at its end, the losses."""
+    """Show the progress of an epoch and, at its end, the losses.
 
-    def __init__(self, name: str, n_batches: int):
+    Parameters
+    ----------
+    name : str
+    n_batches : int
+        Batches of an epoch.
+    n_batches_a_call : int
+        Batches of which the fit tells at a time.
+    """
+
+    def __init__(self, name: str, n_batches: int, n_batches_a_call: int = 1):
         super().__init__()
-        self.name, self.n_batches = name, n_batches
+        self.name, self.n_batches, self._n_batches_a_call = name, n_batches, n_batches_a_call
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the progress bar of the epoch."""
         self._bar = progress(self.n_batches, f"{self.name}, epoch {epoch + 1}", "batches")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Count a batch."""
-        self._bar.update(1)
+        """Count batches."""
+        self._bar.update(min(self._n_batches_a_call, self.n_batches - self._bar.n))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Log losses and metrics."""

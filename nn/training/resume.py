@@ -1,6 +1,6 @@
 """Fits that resume after a kill, with the same result as without it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,7 @@ def resumable_fit(
     callbacks: Sequence[keras.callbacks.Callback],
     state: Path,
     initial_epoch: int = 0,
+    fit: Callable[..., keras.callbacks.History] = fit,
 ) -> keras.callbacks.History:
     """Fit a compiled model; resume with the epoch in which an earlier call with the same arguments was killed.
 
@@ -162,6 +163,8 @@ def resumable_fit(
         Callbacks with a state have to be of a class in `REMEMBERED`, each at most once.
     state : Path
         File of the state. It stays after the fit, so a later call only returns the result.
+    fit : callable
+        Function that fits the model, with the arguments of `nn.training.data.fit`.
 
     Returns
     -------

@@ -10,14 +10,15 @@ import numpy as np
 from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 
 from nn.student import calibrate
-from nn.training.distillation import StudentModels, truth_loss
+from nn.training.distillation import StudentModels
 from nn.training.fit import ProgressLog
 from nn.training.resume import resumable_fit
+from nn.training.stacks import evaluate_stacks, fit_stacks
 from utils.hardware.inputs import StudentInputs
 from utils.runtime.checkpoints import SCRATCH, read_state, write_state
 from utils.runtime.paths import missing_error
-from utils.training.batches import Batches
 from utils.training.pareto import pareto_front, spread
+from utils.training.student_batches import Stacks, StudentBatches
 from utils.training.student_options import StudentSchedule
 
 logger = logging.getLogger(__name__)
@@ -74,14 +75,18 @@ def load_epoch_weights(model: keras.Model, folder: Path, epoch: int) -> None:
 
 
 def fit_student(
-    model: keras.Model, training: Batches, validation: Batches, schedule: StudentSchedule, folder: Path
+    model: keras.Model,
+    training: StudentBatches,
+    validation: StudentBatches,
+    schedule: StudentSchedule,
+    folder: Path,
 ) -> dict[str, list[float]]:
     """Fit a compiled student, and keep its weights after each epoch; a fit that was killed is resumed.
 
     Parameters
     ----------
     model : keras.Model
-    training, validation : Batches
+    training, validation : StudentBatches
     schedule : StudentSchedule
     folder : Path
         Folder of the TensorBoard logs, with the state of the fit in its scratch folder.
@@ -99,12 +104,12 @@ def fit_student(
     callbacks = [
         *schedule_callbacks(schedule),
         KeepWeights(_weights_folder(folder)),
-        ProgressLog("student", len(training)),
+        ProgressLog("student", len(training), Stacks(training).n_batches),
         keras.callbacks.TensorBoard(folder / "tensorboard"),
         keras.callbacks.TerminateOnNaN(),
     ]
     state = folder / SCRATCH / "fit.npz"
-    history = resumable_fit(model, training, validation, schedule.epochs, callbacks, state).history
+    history = resumable_fit(model, training, validation, schedule.epochs, callbacks, state, fit=fit_stacks).history
     if not np.isfinite(history["val_truth"]).all():
         state.unlink()
         raise RuntimeError("the loss is not a finite number: lower --learning_rate or choose another loss")
@@ -151,8 +156,7 @@ def keep_front(
     history: dict[str, list[float]],
     models: StudentModels,
     inputs: StudentInputs,
-    validation: Batches,
-    loss: str,
+    validation: StudentBatches,
     folder: Path,
 ) -> list[FrontPoint]:
     """Calibrate the networks of the front, and write them.
@@ -163,9 +167,7 @@ def keep_front(
         Result of `fit_student`.
     models : StudentModels
     inputs : StudentInputs
-    validation : Batches
-    loss : str
-        Name of the loss.
+    validation : StudentBatches
     folder : Path
         Folder of the training.
 
@@ -179,7 +181,7 @@ def keep_front(
     for epoch in front_epochs(history):
         load_epoch_weights(models.trained, _weights_folder(folder), epoch)
         ebops = calibrate(models.network, inputs)
-        val_loss = truth_loss(models.corrected, validation, loss)
+        val_loss = evaluate_stacks(models.trained, validation)["truth"]
         point = FrontPoint(epoch, ebops, val_loss, f"front/epoch_{epoch:04d}.keras")
         models.network.save(folder / point.file)
         front.append(point)

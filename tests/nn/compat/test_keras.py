@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from nn.compat.keras import BuiltModel, DividedAdam, input_names, output_name
+from nn.compat.keras import BuiltModel, DividedAdam, FlatAdam, input_names, output_name
 
 
 @pytest.mark.parametrize("accumulation", [None, 2])
@@ -17,6 +17,19 @@ def test_divided_adam_is_adam_on_one_device(accumulation):
         for adam, variable in zip(adams, variables, strict=True):
             adam.apply([keras.ops.array(gradient)], [variable])
         assert_allclose(variables[0], variables[1], rtol=1e-6)
+
+
+def test_flat_adam_is_adam():
+    rng = np.random.default_rng(1)
+    start = [rng.normal(size=shape).astype(np.float32) for shape in ((2, 3), (), (4,))]
+    adams = [cls(0.1) for cls in (FlatAdam, keras.optimizers.Adam)]
+    networks = [[keras.Variable(array, constraint="non_neg") for array in start] for _ in adams]
+    for _ in range(5):
+        gradients = [keras.ops.array(rng.normal(size=array.shape), "float32") for array in start]
+        for adam, variables in zip(adams, networks, strict=True):
+            adam.apply(gradients, variables)
+    for one, other in zip(*networks, strict=True):
+        assert_array_equal(one, other)
 
 
 def fitted(model_class, adam_class, accumulation):
@@ -55,6 +68,7 @@ def test_keras_alone_cannot_accumulate_gradients_on_devices():
 
 def test_private_methods_that_are_replaced_exist():
     assert hasattr(keras.optimizers.Adam, "_backend_apply_gradients")
+    assert hasattr(keras.optimizers.Adam, "_backend_update_step")
     assert hasattr(keras.Model, "_maybe_symbolic_build")
 
 
