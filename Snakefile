@@ -516,7 +516,7 @@ rule analyze_results_teacher:
         data=lambda wildcards, input: [f"--data={path}" for path in input.data],
     shell:
         "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} {params.models:q} {params.data:q}"
-        " --output {output:q} {params.flags:q} 2>&1 | tee {log:q}"
+        " --output {output:q} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule export_firmware:

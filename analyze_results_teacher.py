@@ -30,7 +30,7 @@ from utils.evaluation.zero_bias_result import ZeroBiasResult, evaluate_zero_bias
 from utils.formats.fingerprints import TrainedOn
 from utils.formats.zero_bias import ZeroBiasData
 from utils.plotting.figures import attention_figures, figures
-from utils.plotting.style import save
+from utils.plotting.style import draw_and_save
 from utils.predictions import Model, Predictions
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
@@ -38,6 +38,7 @@ from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
 from utils.runtime.text_files import read_json, write_json
 from utils.runtime.whole_files import whole_folder
+from utils.runtime.workers import process_map
 from utils.steps.analyze_results_teacher import Options
 from utils.training.records import MODEL_FILE, TRAINING_FILE, Training
 from utils.variables import reconstructed
@@ -83,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     samples = read_samples(options.data, options)
     zero_bias_data = ZeroBiasData.check(options.zero_bias, reconstructed(variable)) if options.zero_bias else None
     records = {name: read_json(trained.folder / TRAINING_FILE) for name, trained in trainings.items()}
-    with whole_folder(options.output) as folder:  # from now on another process is refused
+    # From now on another process is refused.
+    with whole_folder(options.output) as folder, process_map(options.workers) as map_in_processes:
         loaded = {name: load(trained) for name, trained in trainings.items()}
         models = {name: model.model for name, model in loaded.items()}
         notes = weight_notes(samples, options)
@@ -109,8 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if attention := loaded[first].attention:
             plots |= attention_figures(results, samples, predictions, training.creator, attention)
         with progress(len(plots), "draw", "plots") as bar:
-            for stem, draw in plots.items():
-                save(draw()[0], folder / stem)
+            for _ in map_in_processes(draw_and_save, plots.values(), map(folder.joinpath, plots)):
                 bar.update()
         (folder / "summary.txt").write_text(text, encoding="utf-8")
         (folder / "events.txt").write_text(cutflow_table(cutflows), encoding="utf-8")

@@ -28,6 +28,7 @@ from utils.formats.fingerprints import SmallestFingerprints, TrainedOn, fingerpr
 from utils.formats.l1_files import L1Dataset, new_l1_file
 from utils.l1_events import L1Events
 from utils.plotting import figures as plots_of_the_analysis
+from utils.plotting import style
 from utils.predictions import Model
 from utils.runtime.errors import UserError
 from utils.runtime.provenance import sha256
@@ -353,6 +354,20 @@ def test_results_follow_their_schema(model_dir, data, crossings, monkeypatch, no
         validator.validate(results)
 
 
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.slow
+def test_processes_draw_the_same_plots_in_every_bit(model_dir, tmp_path, monkeypatch):
+    use(monkeypatch, lambda features: np.full(len(features), 0.5))
+    several_jets = write_l1(tmp_path / "several_jets.h5", random_l1_events(300))
+    found = []
+    for n_workers in (1, 2):
+        assert main(arguments(model_dir, several_jets, f"--workers={n_workers}")) == 0
+        files = (model_dir.parent / "plots").glob("attention_*")
+        found.append({path.name: path.read_bytes() for path in files})
+    assert {"attention_W_1.png", "attention_W_1.pdf"} <= found[0].keys()
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(("variable", "n_nodes"), [("true_met", 18), ("true_ht", 10)])
 @pytest.mark.slow
 def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n_nodes):
@@ -368,7 +383,7 @@ def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n
         drawn.append(stem.name)
         plt.close(fig)
 
-    monkeypatch.setattr(analyze_results_teacher, "save", note)
+    monkeypatch.setattr(style, "save", note)
     model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
     assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
     assert shapes == {n_nodes}

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -70,3 +70,8 @@ def save(fig: Figure, stem: str | Path) -> None:
                 fig.savefig(temporary, metadata=metadata)
     finally:
         plt.close(fig)
+
+
+def draw_and_save(draw: Callable[[], tuple[Figure, Any]], stem: str | Path) -> None:
+    """Draw a figure and write it; a function that other processes can call."""
+    save(draw()[0], stem)

@@ -54,6 +54,7 @@ class Options(EvaluationOptions, Seed):
     )
     loss_function: str | None = flag(None, help="loss function of the first model, to check it", config=False)
     chunk_size: int = flag(65536, help="events read at a time", minimum=1, neutral=True, config=False)
+    workers: int = flag(1, help="processes that draw", minimum=1, neutral=True, config=False)
 
     @property
     def models(self) -> list[tuple[str, Path]]:

@@ -1,5 +1,8 @@
-"""Work in threads: results in order, bounded, and stopped after an error."""
+"""Work in threads and processes: results in order, bounded, and stopped after an error."""
 
+import operator
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -8,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from utils.runtime import workers
-from utils.runtime.workers import in_order, worker_threads
+from utils.runtime.errors import UserError
+from utils.runtime.workers import in_order, process_map, worker_threads
+
+ROOT = Path(workers.__file__).parents[2]
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 7])
@@ -80,5 +86,42 @@ with worker_threads(2) as workers:
 loaded = {name for name in set(sys.modules) - before if name.split(".")[0] in ("awkward", "vector")}
 sys.exit(bool(loaded))
 """
-    root = Path(workers.__file__).parents[2]
-    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+PID = "__import__('os').getpid()"
+
+
+def test_processes_give_results_in_order_and_the_first_error_and_ignore_ctrl_c():
+    with process_map(2) as map_in_processes:
+        (worker,) = map_in_processes(eval, [PID])
+        assert worker != os.getpid()
+        os.kill(worker, signal.SIGINT)
+        assert list(map_in_processes(pow, range(20), [2] * 20)) == [number**2 for number in range(20)]
+        with pytest.raises(ZeroDivisionError):
+            list(map_in_processes(operator.truediv, [1, 1], [1, 0]))
+
+
+def test_one_worker_is_this_process():
+    with process_map(1) as map_here:
+        assert list(map_here(eval, [PID])) == [os.getpid()]
+
+
+def test_a_killed_process_is_one_line():
+    with pytest.raises(UserError, match="one of 2 worker processes was killed"), process_map(2) as map_in_processes:
+        list(map_in_processes(signal.raise_signal, [signal.SIGKILL]))
+
+
+def test_processes_end_when_their_parent_is_killed():
+    """They have its standard output, whose end is seen here only when all of them have ended."""
+    code = """
+import os, signal
+from utils.runtime.workers import process_map
+
+with process_map(2) as map_in_processes:
+    print(*map_in_processes(pow, [3], [4]), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stdout) == (-signal.SIGKILL, "81\n")
