@@ -1,5 +1,6 @@
 #!/bin/sh
-# Print the path of a Python that the project runs on: of the one that is named, else of the first that is found.
+# Print the path of a Python that the project runs on: of the one that is named, else of the first that is found, else of
+# one that uv installs for this user.
 set -eu
 needed='Python 3.11, 3.12 or 3.13' # as in pyproject.toml, the environments for conda and README.md
 
@@ -26,7 +27,24 @@ paths() {
     if command -v pyenv > /dev/null; then ls -d "$(pyenv root)"/versions/*/bin/"$1" 2> /dev/null || true; fi
 }
 
+# Install a Python with uv, which any other Python can install.
+managed() {
+    uv=$(command -v uv) || for name in python3 python; do
+        uv=$folder/bin/uv
+        [ -x "$uv" ] || {
+            "$name" -m venv "$folder" && "$folder/bin/python" -m pip install -r "$uv_pin"
+        } || "$name" -m pip install --target "$folder" -r "$uv_pin" || true
+    done > /dev/null 2>&1
+    [ -x "$uv" ] || return 1
+    export UV_PYTHON_PREFERENCE=only-managed UV_PYTHON_INSTALL_BIN=0
+    reason=$("$uv" python install 3.11 2>&1) || return 1
+    echo "Python 3.11 was installed for this user, with uv" >&2
+    base "$("$uv" python find 3.11)"
+}
+
 unset PYTHONHOME PYTHONPATH # those of another installation
+uv_pin=$(dirname "$0")/uv.txt reason=
+any=$# # 0: any Python
 [ $# -gt 0 ] || set -- python3.11 python3.12 python3.13 python3 python
 found=
 for name; do
@@ -41,4 +59,10 @@ for name; do
 $(paths "$name")
 PATHS
 done
-error "$needed is needed; found ${found:-none}: install it, or name it: make run PYTHON=/path/to/python3.11"
+if [ "$any" = 0 ]; then
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    managed && exit 0
+fi
+said=${reason:+; uv cannot install one: $(echo "$reason" | tail -n 1)}
+error "$needed is needed; found ${found:-none}$said: install it, or uv, or name it: make run PYTHON=/path/to/python3.11"

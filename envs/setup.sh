@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install REQUIREMENTS into the virtual environment that DONE lies in, and touch DONE; do nothing where that is done.
+# Install REQUIREMENTS into the virtual environment that DONE lies in, and write the seconds that it took to DONE; do
+# nothing where that is done.
 #
 # usage: envs/setup.sh DONE REQUIREMENTS [PYTHON], for example .venv/run.done requirements.txt python3.12
 #
@@ -11,6 +12,7 @@ mark=$1 requirements=$2 python=${3:-}
 venv=$(dirname "$mark")
 begun=$venv/installation.begun
 here=$(dirname "$0")
+start=$(date +%s)
 unset PYTHONHOME PYTHONPATH # they belong to another installation
 
 fault() {
@@ -43,7 +45,6 @@ if [ -n "$found" ]; then
 fi
 touch "$begun"
 rm -f "$mark"
-"$venv/bin/python" -m pip install pip==26.3 # faster than the one that comes with Python, and shows its progress
-"$venv/bin/python" -m pip install -r "$requirements"
-touch "$mark"
+"$venv/bin/python" "$here/install.py" "$requirements"
+echo "$(($(date +%s) - start))" > "$mark" # seconds, for the table of times
 rm "$begun"

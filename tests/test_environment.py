@@ -77,6 +77,10 @@ def test_requirements_include_those_that_they_add_to(name, included):
     assert f"-r {included}" in (ROOT / name).read_text().splitlines()
 
 
+def test_the_installer_is_pinned():
+    assert pins(lines("envs/uv.txt")).keys() == {"uv"}
+
+
 def test_no_requirement_is_repeated():
     assert len({**RUN, **FARM, **DEVELOP, **DOCS}) == len(RUN) + len(FARM) + len(DEVELOP) + len(DOCS)
 
