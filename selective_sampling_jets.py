@@ -13,17 +13,18 @@ import utils.runtime.environment  # noqa: F401
 
 # isort: split
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from utils.cli import script
 from utils.cutflow import LEFT_OUT, READ, StepCounter
-from utils.formats.l1_files import L1Content, L1Dataset, L1Writer, new_l1_file
+from utils.formats.l1_files import L1Content, L1Dataset, L1Rows, L1Writer, new_l1_file
 from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
@@ -34,10 +35,11 @@ from utils.runtime.random_streams import uniforms
 from utils.runtime.whole_files import replaced_together, whole_file, whole_folder
 from utils.runtime.workers import in_order, worker_threads
 from utils.steps.selective_sampling_jets import Options
-from utils.training.loss_weights import LossSpectrum
 from utils.training.sampling import Flattening, SamplingCounts, count_for_flattening, jet_count_probability
 
 logger = logging.getLogger("selective_sampling_jets")
+
+Result = TypeVar("Result")
 
 FEW_EVENTS = 1000  # fewer are too few for a training
 
@@ -77,28 +79,32 @@ class Selection:
     mode: str
     seed: int
 
-    def decide(
-        self, events: L1Events, start: int, variable: str | None = None, flattening: Flattening | None = None
-    ) -> Decisions:
-        """Choose processes, prescale by jet multiplicity and flatten.
+    def prescale(self, ids: np.ndarray, objects: np.ndarray | None, start: int) -> Decisions:
+        """Choose processes and prescale by jet multiplicity.
 
         Parameters
         ----------
-        events : L1Events
+        ids : np.ndarray, shape (n_events,), int32
+        objects : np.ndarray, shape (n_events, 18, 3), float32, or None
+            L1 objects; None without fractions.
         start : int
             Row of the first event in its file.
-        variable : str, optional
-        flattening : Flattening, optional
-            Without it no event is left out by the flattening.
         """
-        chosen = np.isin(events.ids, self.process_ids)
-        probability = jet_count_probability(jet_count(events.smeared_data), self.fractions, self.mode)
-        prescaled = chosen & (self._uniforms("prescale", start, len(events)) < probability)
-        if variable is None or flattening is None:
-            return Decisions(chosen, prescaled, prescaled, probability)
+        chosen = np.isin(ids, self.process_ids)
+        if not self.fractions or objects is None:
+            return Decisions(chosen, chosen, chosen, np.ones(len(ids)))
+        probability = jet_count_probability(jet_count(objects), self.fractions, self.mode)
+        prescaled = chosen & (self._uniforms("prescale", start, len(ids)) < probability)
+        return Decisions(chosen, prescaled, prescaled, probability)
+
+    def decide(self, events: L1Events, start: int, variable: str, flattening: Flattening | None) -> Decisions:
+        """Choose processes, prescale by jet multiplicity, and flatten if a flattening is given."""
+        before = self.prescale(events.ids, events.smeared_data, start)
+        if flattening is None:
+            return before
         flat = flattening(getattr(events, variable))
-        kept = prescaled & (self._uniforms("flattening", start, len(events)) < flat)
-        return Decisions(chosen, prescaled, kept, probability * flat)
+        kept = before.prescaled & (self._uniforms("flattening", start, len(events)) < flat)
+        return replace(before, kept=kept, probability=before.probability * flat)
 
     def _uniforms(self, stream: str, start: int, length: int) -> np.ndarray:
         return uniforms(self.seed, stream, "", start, start + length)
@@ -115,8 +121,8 @@ def keep(events: L1Events, decisions: Decisions) -> L1Events:
     )
 
 
-class NumberedChunks:
-    """Chunks of a file, read by threads, each with the row of its first event.
+class Chunks:
+    """Chunks of a file, on which threads work.
 
     Parameters
     ----------
@@ -128,27 +134,30 @@ class NumberedChunks:
     def __init__(self, data: L1Dataset, options: Options, workers: Executor):
         self.data, self._options, self._workers = data, options, workers
 
-    def read(self, what: str, true_objects: bool) -> Iterator[tuple[int, L1Events]]:
-        """Read the file and show progress."""
+    def each(self, what: str, work: Callable[[L1Rows, int, int], Result]) -> Iterator[Result]:
+        """Apply a function to the rows [start, stop) of each chunk; yield its results in order and show progress."""
         size, n_events = self._options.chunk_size, self.data.n_events
+        with self.data.opened() as rows, progress(n_events, what) as bar:
 
-        def rows(start: int) -> tuple[int, L1Events]:
-            return start, self.data.rows(start, min(start + size, n_events), true_objects)
+            def of_chunk(start: int) -> Result:
+                return work(rows, start, min(start + size, n_events))
 
-        with progress(n_events, what) as bar:
-            for start, events in in_order(self._workers, rows, range(0, n_events, size), 2 * self._options.workers):
-                yield start, events
-                bar.update(len(events))
+            for result in in_order(self._workers, of_chunk, range(0, n_events, size), 2 * self._options.workers):
+                yield result
+                bar.update(min(size, n_events - bar.n))
 
 
 def fit_flattening(
-    options: Options, variable: str, threshold: float, chunks: NumberedChunks, selection: Selection
+    options: Options, variable: str, threshold: float, chunks: Chunks, selection: Selection
 ) -> Flattening:
-    """Fit the flattening to the spectrum that the prescale leaves."""
-    counts = np.zeros(options.sampling_bins + 1, np.int64)
-    for start, events in chunks.read(f"count {variable}", true_objects=False):
-        values = getattr(events, variable)[selection.decide(events, start).kept]
-        counts += count_for_flattening(values, threshold, options.sampling_bins)
+    """Fit the flattening to the spectrum that the prescale leaves; read only what decides about it."""
+
+    def count(rows: L1Rows, start: int, stop: int) -> np.ndarray:
+        objects = rows.column("smeared_data", start, stop) if selection.fractions else None
+        kept = selection.prescale(rows.column("ids", start, stop), objects, start).kept
+        return count_for_flattening(rows.column(variable, start, stop)[kept], threshold, options.sampling_bins)
+
+    counts = sum(chunks.each(f"count {variable}", count), np.zeros(options.sampling_bins + 1, np.int64))
     if not counts[-1]:
         width = threshold / options.sampling_bins
         raise UserError(
@@ -160,51 +169,48 @@ def fit_flattening(
 
 def write_selected(
     options: Options,
-    chunks: NumberedChunks,
+    chunks: Chunks,
     selection: Selection,
     flattening: Flattening | None,
     kept_output: L1Writer,
     discarded_output: L1Writer | None,
-) -> tuple[SamplingCounts, str]:
+) -> tuple[SamplingCounts, str | None]:
     """Write the kept events, and the discarded ones where a file is given; count and record them.
 
     Returns
     -------
     counts : SamplingCounts
-    content : str
-        Hash of the kept events.
+    content : str or None
+        Hash of the kept events, if its file is wanted.
     """
     variable = options.sampling_var or "true_met"
     names = chunks.data.process_names
-    content = L1Content({number: names[number] for number in selection.process_ids})
-    ids = np.array(sorted(names))
-    sums = LossSpectrum.empty([names[number] for number in ids], [0])
+    content = L1Content({number: names[number] for number in selection.process_ids}) if options.content else None
     counts = SamplingCounts.empty(variable, options.sampling_threshold or 100.0, names)
-    counter = StepCounter(names, [KEPT], [OTHER_PROCESS, PRESCALED, FLATTENED])
-    for start, events in chunks.read("select", true_objects=True):
-        decisions = selection.decide(events, start, variable, flattening)
-        chosen, prescaled, kept = decisions.chosen, decisions.prescaled, decisions.kept
+
+    def read(rows: L1Rows, start: int, stop: int) -> tuple[L1Events, Decisions]:
+        events = rows.events(start, stop)
+        return events, selection.decide(events, start, variable, flattening)
+
+    for events, decisions in chunks.each("select", read):
         kept_events = keep(events, decisions)
         kept_output.append(kept_events)
-        content.add(kept_events)
+        if content is not None:
+            content.add(kept_events)
         if discarded_output is not None:
-            discarded_output.append(events[~kept])
-        counts.add(events, chosen, prescaled, kept)
-        sums.add(np.searchsorted(ids, events.ids[chosen]), np.zeros(chosen.sum()), events.weights[chosen])
-        for name, rows in (
-            (READ, slice(None)),
-            (KEPT, kept),
-            (OTHER_PROCESS, ~chosen),
-            (PRESCALED, chosen & ~prescaled),
-            (FLATTENED, prescaled & ~kept),
-        ):
-            counter.add(name, events.ids[rows])
-    sums.refuse_sums_below_0(str(options.input))
+            discarded_output.append(events[~decisions.kept])
+        counts.add(events, decisions.chosen, decisions.prescaled, decisions.kept)
+    counts.chosen.refuse_sums_below_0(str(options.input))
+    counter = StepCounter(names, [KEPT], [OTHER_PROCESS, PRESCALED, FLATTENED])
+    for n_passed, outcome in enumerate((OTHER_PROCESS, PRESCALED, FLATTENED, KEPT)):
+        for process_id, number in counts.by_process(n_passed).items():
+            counter.add_number(READ, process_id, number)
+            counter.add_number(outcome, process_id, number)
     cutflow = counter.append_to(chunks.data.cutflow, "selective_sampling_jets")
     kept_output.record(cutflow)
     if discarded_output is not None:
         discarded_output.record(cutflow.of(LEFT_OUT))
-    return counts, content.hexdigest()
+    return counts, content.hexdigest() if content is not None else None
 
 
 def draw(counts: SamplingCounts, flattening: Flattening | None, folder: Path) -> None:
@@ -238,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         whole_file(options.summary, together) if options.summary else nullcontext() as summary,
         whole_folder(options.plots, together) if options.plots else nullcontext() as plots,
     ):
-        chunks = NumberedChunks(data, options, workers)
+        chunks = Chunks(data, options, workers)
         flattening = None
         if options.sampling_threshold and options.sampling_var:
             flattening = fit_flattening(options, options.sampling_var, options.sampling_threshold, chunks, selection)

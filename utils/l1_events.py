@@ -97,7 +97,7 @@ class L1Events:
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
             rows = np.flatnonzero(rows)  # NumPy gathers indices five times faster
         columns: dict[str, Any] = {
-            name: None if column is None else column[rows] for name, column in vars(self).items()
+            name: column if column is None else _some(column, rows) for name, column in vars(self).items()
         }
         return L1Events(**columns)
 
@@ -109,3 +109,8 @@ class L1Events:
             for name, column in vars(parts[0]).items()
         }
         return cls(**columns)
+
+
+def _some(column: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+    """Return some rows of a column; `take` is three times as fast as an index."""
+    return column[rows] if isinstance(rows, slice) else column.take(rows, axis=0)

@@ -18,6 +18,7 @@ LEVEL = 1
 GZIP = {"compression": "gzip", "compression_opts": LEVEL}
 
 MAX_WAITING = 4  # chunks in compression, which bounds the memory
+CHUNKS_A_RESIZE = 64  # HDF5 takes longer to change the length of a column than to store a chunk
 
 
 class GzipTable:
@@ -43,7 +44,7 @@ class GzipTable:
             )
             for name, (row, dtype) in columns.items()
         }
-        self._compressing: deque[dict[str, Future[bytes]]] = deque()
+        self._compressing: deque[Future[dict[str, bytes]]] = deque()
         self._n_rows, self._written = 0, 0
         self._chunk = self._empty_chunk()
 
@@ -55,43 +56,55 @@ class GzipTable:
         return {name: np.zeros(column.chunks, column.dtype) for name, column in self._columns.items()}
 
     def append(self, columns: dict[str, np.ndarray]) -> None:
-        """Append rows, by column."""
+        """Append rows, by column. Whole chunks are not copied, so the arrays must not change afterwards."""
         n_new, start = len(columns[next(iter(self._columns))]), 0
         while start < n_new:
             filled = self._n_rows % self._rows_a_chunk
             n_taken = min(n_new - start, self._rows_a_chunk - filled)
-            for name, chunk in self._chunk.items():
-                chunk[filled : filled + n_taken] = columns[name][start : start + n_taken]
+            rows = {name: columns[name][start : start + n_taken] for name in self._columns}
             start, self._n_rows = start + n_taken, self._n_rows + n_taken
+            if n_taken == self._rows_a_chunk:
+                self._compress({name: np.ascontiguousarray(rows[name], self._chunk[name].dtype) for name in rows})
+                continue
+            for name, chunk in self._chunk.items():
+                chunk[filled : filled + n_taken] = rows[name]
             if self._n_rows % self._rows_a_chunk == 0:
-                self._compress()
-                self._write(MAX_WAITING)
+                self._compress_last()
 
     def finish(self) -> None:
         """Write the last rows, padded with zeros to a whole chunk; HDF5 shows only the rows that exist."""
         if self._n_rows % self._rows_a_chunk:
-            self._compress()
+            self._compress_last()
         self._write(0)
-        for column in self._columns.values():
-            column.resize(self._n_rows, axis=0)
+        self._resize(self._n_rows)
 
-    def _compress(self) -> None:
-        self._compressing.append(
-            {name: self._workers.submit(_compressed, values) for name, values in self._chunk.items()}
-        )
-        self._chunk = self._empty_chunk()
+    def _compress_last(self) -> None:
+        """Compress the chunk that was filled row by row, and begin another."""
+        chunk, self._chunk = self._chunk, self._empty_chunk()
+        self._compress(chunk)
+
+    def _compress(self, chunk: dict[str, np.ndarray]) -> None:
+        self._compressing.append(self._workers.submit(_compressed, chunk))
+        self._write(MAX_WAITING)
 
     def _write(self, n_waiting: int) -> None:
         """Write compressed chunks in order, until only `n_waiting` are left."""
         while len(self._compressing) > n_waiting:
             start, self._written = self._written, self._written + self._rows_a_chunk
-            for name, compressed in self._compressing.popleft().items():
-                column = self._columns[name]
-                column.resize(self._written, axis=0)
-                write_chunk(column, (start,) + (0,) * (column.ndim - 1), compressed.result())
+            if start % (CHUNKS_A_RESIZE * self._rows_a_chunk) == 0:
+                self._resize(start + CHUNKS_A_RESIZE * self._rows_a_chunk)
+            for name, content in self._compressing.popleft().result().items():
+                write_chunk(self._columns[name], (start,) + (0,) * (self._chunk[name].ndim - 1), content)
+
+    def _resize(self, n_rows: int) -> None:
+        for column in self._columns.values():
+            column.resize(n_rows, axis=0)
 
 
-def _compressed(values: np.ndarray) -> bytes:
-    """Compress a chunk; the output of `isal_zlib.compress` is not reproducible for a few bytes."""
-    stream = isal_zlib.compressobj(LEVEL)
-    return stream.compress(values) + stream.flush()
+def _compressed(chunk: dict[str, np.ndarray]) -> dict[str, bytes]:
+    """Compress the columns of a chunk; the output of `isal_zlib.compress` is not reproducible for a few bytes."""
+    found = {}
+    for name, values in chunk.items():
+        stream = isal_zlib.compressobj(LEVEL)
+        found[name] = stream.compress(values) + stream.flush()
+    return found

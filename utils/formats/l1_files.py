@@ -218,16 +218,22 @@ class L1Dataset:
                 raise UserError(f"{self.path}: unknown process '{name}', the file has {', '.join(known)}")
         return [known[name] for name in names]
 
+    @contextmanager
+    def opened(self) -> Iterator["L1Rows"]:
+        """Open the file to read rows; threads may read at the same time."""
+        with open_hdf5(self.path) as file:
+            yield L1Rows(self, file)
+
     def chunks(self, size: int, true_objects: bool = True) -> Iterator[L1Events]:
         """Read the events in order, `size` at a time; ``true_data`` only on request."""
-        with open_hdf5(self.path) as file:
+        with self.opened() as rows:
             for start in range(0, self.n_events, size):
-                yield self._rows(file, start, min(start + size, self.n_events), true_objects)
+                yield rows.events(start, min(start + size, self.n_events), true_objects)
 
     def rows(self, start: int, stop: int, true_objects: bool = True) -> L1Events:
         """Read the events [start, stop); ``true_data`` only on request."""
-        with open_hdf5(self.path) as file:
-            return self._rows(file, start, stop, true_objects)
+        with self.opened() as rows:
+            return rows.events(start, stop, true_objects)
 
     def process_rows(self, process_id: int, indices: Sequence[int]) -> list[int]:
         """Find the rows of events of a process by their number within the process, from 0.
@@ -244,40 +250,51 @@ class L1Dataset:
         """
         found: dict[int, int] = {}
         n_before = 0
-        with open_hdf5(self.path) as file:
+        with self.opened() as rows:
             for start in range(0, self.n_events, ROWS_A_CHUNK):
                 if len(found) == len(set(indices)):
                     break
-                ids = self._column(file, "ids", start, min(start + ROWS_A_CHUNK, self.n_events))
-                rows = start + np.flatnonzero(ids == process_id)
-                found |= {i: int(rows[i - n_before]) for i in indices if n_before <= i < n_before + len(rows)}
-                n_before += len(rows)
+                ids = rows.column("ids", start, min(start + ROWS_A_CHUNK, self.n_events))
+                places = start + np.flatnonzero(ids == process_id)
+                found |= {i: int(places[i - n_before]) for i in indices if n_before <= i < n_before + len(places)}
+                n_before += len(places)
         return [found[i] for i in indices]
 
-    def _rows(self, file: h5py.File, start: int, stop: int, true_objects: bool) -> L1Events:
-        """Read and check the rows [start, stop) of the open file."""
-        names = [name for name in (*OBJECTS, *SUMS, "ids") if true_objects or name != "true_data"]
-        columns: dict[str, Any] = {name: self._column(file, name, start, stop) for name in (*names, *self.optional)}
-        if not self.weighted:  # an event kept with probability p stands for 1 / p events
+
+class L1Rows:
+    """Rows of an open L1 regression file, see `L1Dataset.opened`."""
+
+    def __init__(self, data: L1Dataset, file: h5py.File):
+        self._data = data
+        self._known = list(data.process_names)
+        self._columns = {name: file[name] for name in (*OBJECTS, *SUMS, "ids", *data.optional)}
+
+    def events(self, start: int, stop: int, true_objects: bool = True) -> L1Events:
+        """Read the events [start, stop); ``true_data`` only on request."""
+        names = [name for name in self._columns if true_objects or name != "true_data"]
+        columns: dict[str, Any] = {name: self.column(name, start, stop) for name in names}
+        if not self._data.weighted:  # an event kept with probability p stands for 1 / p events
             kept = columns.get("keep_probability")
             columns["weights"] = np.ones(stop - start, np.float32) if kept is None else 1 / kept
         return L1Events(**{"true_data": None, **columns})
 
-    def _column(self, file: h5py.File, name: str, start: int, stop: int) -> np.ndarray:
+    def column(self, name: str, start: int, stop: int) -> np.ndarray:
         """Read and check the rows [start, stop) of a dataset."""
         with np.errstate(over="ignore", invalid="ignore"):  # such values are refused below
-            values = read_rows(file[name], start, stop).astype(np.int32 if name == "ids" else np.float32, copy=False)
+            values = read_rows(self._columns[name], start, stop)
+            values = values.astype(np.int32 if name == "ids" else np.float32, copy=False)
         if name == "ids":
-            known = np.isin(values, list(self.process_names))
+            known = np.isin(values, self._known)
             if not known.all():
-                self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self.process_names)}")
+                self._refuse(name, start + int(np.argmin(known)), f"one of {sorted(self._known)}")
             return values
         if name in OBJECTS:
             event, slot, wrong = _normalise(values)
             if wrong != VALID:
                 reason = describe_invalid(wrong, values[event, slot, wrong], LARGEST_L1_PT)
                 raise UserError(
-                    f"{self.path}: dataset '{name}', event {start + event}, slot {slot}, {QUANTITIES[wrong]}: {reason}"
+                    f"{self._data.path}: dataset '{name}', event {start + event}, slot {slot}, "
+                    f"{QUANTITIES[wrong]}: {reason}"
                 )
             return values
         lowest, largest, expected = RANGES[name]
@@ -288,7 +305,7 @@ class L1Dataset:
         return values
 
     def _refuse(self, name: str, event: int, expected: str) -> None:
-        raise UserError(f"{self.path}: dataset '{name}', event {event}: expected {expected}")
+        raise UserError(f"{self._data.path}: dataset '{name}', event {event}: expected {expected}")
 
 
 @compiled

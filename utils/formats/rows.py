@@ -64,33 +64,32 @@ def _chunk_bytes(source: h5py.Dataset) -> int:
 
 def _gzip_rows(source: h5py.Dataset, start: int, stop: int) -> np.ndarray:
     """Read the rows [start, stop) of a dataset in chunks of whole rows."""
-    rows = np.empty((stop - start, *source.shape[1:]), source.dtype)
-    length = source.chunks[0]
+    chunks, dtype = source.chunks, source.dtype
+    rows = np.empty((stop - start, *chunks[1:]), dtype)
+    length, size = chunks[0], _chunk_bytes(source)
+    buffer, others = _buffer(size), (0,) * (len(chunks) - 1)
     for first in range(start - start % length, stop, length):
-        chunk = _gzip_chunk(source, first)
+        skipped_filters, stored = _stored(source, (first, *others), buffer)
         low, high = max(start, first), min(stop, first + length)
-        rows[low - start : high - start] = chunk[low - first : high - first]
+        if skipped_filters or not stored:  # HDF5 reads chunks that were never written, or stored uncompressed
+            rows[low - start : high - start] = source[low:high]
+            continue
+        content = isal_zlib.decompressobj().decompress(stored, size + 1)
+        _check_size(len(content), range(size, size + 1))
+        rows[low - start : high - start] = np.frombuffer(content, dtype).reshape(chunks)[low - first : high - first]
     return rows
 
 
-def _gzip_chunk(source: h5py.Dataset, first: int) -> np.ndarray:
-    """Read the chunk whose first row is `first`. HDF5 reads chunks that were never written, or stored uncompressed."""
-    skipped_filters, stored = _stored(source, (first,) + (0,) * (source.ndim - 1))
-    if skipped_filters or not stored:
-        return source[first : first + source.chunks[0]]
-    size = _chunk_bytes(source)
-    content = isal_zlib.decompressobj().decompress(stored, size + 1)
-    _check_size(len(content), range(size, size + 1))
-    return np.frombuffer(content, source.dtype).reshape(source.chunks)
+def _buffer(n_bytes: int) -> np.ndarray:
+    """Return room for a stored chunk of `n_bytes`: larger than incompressible content after gzip."""
+    return np.empty(n_bytes + n_bytes // 64 + 4096, np.uint8)
 
 
-def _stored(source: h5py.Dataset, offset: tuple[int, ...]) -> tuple[int, memoryview]:
+def _stored(source: h5py.Dataset, offset: tuple[int, ...], buffer: np.ndarray) -> tuple[int, memoryview]:
     """Return a bit mask of the filters that were skipped for a chunk, and its stored bytes, none if never written.
 
-    A chunk whose stored size exceeds its possible content is not read.
+    A chunk whose stored size exceeds the buffer is not read.
     """
-    n_bytes = _chunk_bytes(source)
-    buffer = np.empty(n_bytes + n_bytes // 64 + 4096, np.uint8)  # larger than incompressible content after gzip
     try:
         return read_chunk(source, offset, buffer)
     except RuntimeError:  # never written; the check for that would walk through all chunks
@@ -108,6 +107,7 @@ def _refuse_bombs(source: h5py.Dataset, start: int, stop: int) -> None:
     if source.chunks is None or not (filters := _filters(source)):
         return
     size = _chunk_bytes(source)
+    buffer = _buffer(size)
     expected = range(size, size + CHECKSUM_BYTES + 1)
     compressing = [number for number in filters if number not in SIZE_PRESERVING]
     if len(compressing) > 1:
@@ -118,7 +118,7 @@ def _refuse_bombs(source: h5py.Dataset, start: int, stop: int) -> None:
             raise ValueError(f"a chunk has {n_numbers * n_bytes} bytes, expected {size}")
     steps = zip((start, *[0] * (source.ndim - 1)), (stop, *source.shape[1:]), source.chunks, strict=True)
     for offset in itertools.product(*(range(low - low % length, high, length) for low, high, length in steps)):
-        skipped_filters, stored = _stored(source, offset)
+        skipped_filters, stored = _stored(source, offset, buffer)
         if not stored or not compressing or skipped_filters & (1 << list(filters).index(compressing[0])):
             continue
         if compressing[0] == h5py.h5z.FILTER_DEFLATE:

@@ -98,14 +98,15 @@ class Flattening:
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return the probability to keep events of these values in GeV."""
         bins = np.searchsorted(self.edges, values, side="right") - 1
-        return np.append(self.probability, 1.0)[np.clip(bins, 0, len(self.probability))]
+        return np.append(self.probability, 1.0).take(bins, mode="clip")
 
 
 def count_for_flattening(values: np.ndarray, threshold: float, n_bins: int) -> np.ndarray:
     """Count events in `n_bins` equal bins from 0 to the threshold and in one more above it."""
     width = threshold / n_bins
     edges = np.append(np.linspace(0, threshold, n_bins + 1), threshold + width)
-    return np.histogram(values[values < edges[-1]], edges)[0]
+    bins = np.searchsorted(edges, values, side="right") - 1
+    return np.bincount(bins, minlength=n_bins + 2)[:-1]
 
 
 @dataclass
@@ -116,53 +117,95 @@ class SamplingCounts:
     ----------
     variable : str
     edges : np.ndarray, shape (n_bins + 1,)
-        Bins of the variable in GeV, from 0 to three times the threshold; larger values are not in the spectra.
-    jets_before, jets_after : np.ndarray, shape (11,), int
-        Events with 0 to 10 L1 jets, before and after the selection.
-    before, prescaled, after : np.ndarray, shape (n_bins,), int
-        Events in each bin: all, after the choice of processes and the prescale, and after the flattening.
-    physical, sampled : LossSpectrum
-        Default weights in the loss of the events that can be trained on, by process, in the same bins and an overflow
-        bin. `physical` has the chosen processes before the prescale and the flattening, `sampled` the kept events.
+        Bins of the variable in GeV, from 0 to three times the threshold; the spectra leave larger values out.
+    jets : np.ndarray, shape (4, 11), int
+        Events that pass 0 to 3 selections (process, prescale, flattening) and have 0 to 10 L1 jets.
+    events : np.ndarray, shape (4, 2, n_processes, n_bins + 1), int
+        Events that pass 0 to 3 selections; without and with a target, so that they can be trained on; by process, in
+        the order of the ids; in each bin and above all bins.
+    sums : np.ndarray, shape (3, n_processes, n_bins + 1)
+        Sums of the default weights in the loss: of the events of the chosen processes, of those with a target, and of
+        the kept events with a target.
     """
 
     variable: str
     edges: np.ndarray
-    jets_before: np.ndarray
-    jets_after: np.ndarray
-    before: np.ndarray
-    prescaled: np.ndarray
-    after: np.ndarray
-    physical: LossSpectrum
-    sampled: LossSpectrum
+    jets: np.ndarray
+    events: np.ndarray
+    sums: np.ndarray
     _ids: np.ndarray
+    _names: Sequence[str]
 
     @classmethod
     def empty(
         cls, variable: str, threshold: float, process_names: Mapping[int, str], n_bins: int = 60
     ) -> "SamplingCounts":
         """Start to count."""
-        jets, spectrum = np.zeros(MAX_JETS + 1, np.int64), np.zeros(n_bins, np.int64)
-        edges, ids = np.linspace(0, 3 * threshold, n_bins + 1), np.array(sorted(process_names))
-        physical, sampled = (LossSpectrum.empty([process_names[i] for i in ids], edges) for _ in range(2))
-        counts = jets, jets.copy(), spectrum, spectrum.copy(), spectrum.copy()
-        return cls(variable, edges, *counts, physical, sampled, ids)
+        ids = sorted(process_names)
+        table, edges = (len(ids), n_bins + 1), np.linspace(0, 3 * threshold, n_bins + 1)
+        jets, events = np.zeros((4, MAX_JETS + 1), np.int64), np.zeros((4, 2, *table), np.int64)
+        names = [process_names[number] for number in ids]
+        return cls(variable, edges, jets, events, np.zeros((3, *table)), np.array(ids), names)
 
     def add(self, events: L1Events, chosen: np.ndarray, prescaled: np.ndarray, kept: np.ndarray) -> None:
         """Count events; masks (n_events,), bool: of chosen processes, left by the prescale, left by the flattening."""
-        n_jets, values = jet_count(events.smeared_data), getattr(events, self.variable)
-        self.jets_before += np.bincount(n_jets, minlength=MAX_JETS + 1)
-        self.jets_after += np.bincount(n_jets[kept], minlength=MAX_JETS + 1)
-        self.before += np.histogram(values, self.edges)[0]
-        self.prescaled += np.histogram(values[prescaled], self.edges)[0]
-        self.after += np.histogram(values[kept], self.edges)[0]
+        n_passed, n_jets = chosen.astype(np.int64) + prescaled + kept, jet_count(events.smeared_data)
+        self.jets += _counted(n_passed * (MAX_JETS + 1) + n_jets, self.jets.shape)
+        bins = np.searchsorted(self.edges, getattr(events, self.variable), side="right") - 1
+        places = np.searchsorted(self._ids, events.ids) * len(self.edges) + bins
         trainable = (n_jets > 0) & (getattr(events, reconstructed(self.variable)) > 0)
-        processes, sampled = np.searchsorted(self._ids, events.ids), LOSS.event_weights(events)
-        for spectrum, rows, weights in (
-            (self.physical, chosen & trainable, events.weights),
-            (self.sampled, kept & trainable, sampled),
+        self.events += _counted((2 * n_passed + trainable) * self.sums[0].size + places, self.events.shape)
+        for sums, rows, weights in zip(
+            self.sums,
+            (chosen, chosen & trainable, kept & trainable),
+            (events.weights, events.weights, LOSS.event_weights(events)),
+            strict=True,
         ):
-            spectrum.add(processes[rows], values[rows], weights[rows])
+            sums += np.bincount(places, np.where(rows, weights, 0), sums.size).reshape(sums.shape)
+
+    @property
+    def jets_before(self) -> np.ndarray:
+        """Events with 0 to 10 L1 jets before the selection."""
+        return self.jets.sum(0)
+
+    @property
+    def jets_after(self) -> np.ndarray:
+        """Events with 0 to 10 L1 jets after the selection."""
+        return self.jets[3]
+
+    @property
+    def before(self) -> np.ndarray:
+        """Spectrum of all events, shape (n_bins,)."""
+        return self.events.sum((0, 1, 2))[:-1]
+
+    @property
+    def prescaled(self) -> np.ndarray:
+        """Spectrum after the choice of processes and the prescale, shape (n_bins,)."""
+        return self.events[2:].sum((0, 1, 2))[:-1]
+
+    @property
+    def after(self) -> np.ndarray:
+        """Spectrum after the flattening, shape (n_bins,)."""
+        return self.events[3].sum((0, 1))[:-1]
+
+    @property
+    def chosen(self) -> LossSpectrum:
+        """Default weights in the loss of all events of the chosen processes."""
+        return LossSpectrum(self._names, self.edges, self.events[1:].sum((0, 1)), self.sums[0])
+
+    @property
+    def physical(self) -> LossSpectrum:
+        """Default weights in the loss of the events of the chosen processes that can be trained on."""
+        return LossSpectrum(self._names, self.edges, self.events[1:, 1].sum(0), self.sums[1])
+
+    @property
+    def sampled(self) -> LossSpectrum:
+        """Default weights in the loss of the kept events that can be trained on."""
+        return LossSpectrum(self._names, self.edges, self.events[3, 1], self.sums[2])
+
+    def by_process(self, n_passed: int) -> dict[int, int]:
+        """Return the number of events of each process id that pass a number of selections, and fail the next one."""
+        return dict(zip(self._ids.tolist(), self.events[n_passed].sum((0, 2)).tolist(), strict=True))
 
     @property
     def n_kept(self) -> int:
@@ -186,3 +229,8 @@ class SamplingCounts:
                 title = f"share of the loss {which} the selection, by the weights of a training with equal shares"
                 tables.append(f"{title}\n{spectrum.merged(5).text(self.variable, LOSS)}")
         return "\n".join(tables)
+
+
+def _counted(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Count the events at each place of a table."""
+    return np.bincount(places, minlength=int(np.prod(shape))).reshape(shape)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from utils.formats.gzip_table import GzipTable
+from utils.formats.gzip_table import CHUNKS_A_RESIZE, GzipTable
 from utils.formats.rows import read_rows
 from utils.runtime.workers import in_order, worker_threads
 
@@ -54,6 +54,16 @@ class TestGzipTable:
         whole = stored_chunks(write(tmp_path / "whole.h5", columns))
         for n_workers in (1, 4):
             assert stored_chunks(write(tmp_path / "parts.h5", columns, cuts, n_workers)) == whole
+
+    def test_whole_chunks_are_not_copied_but_may_have_any_strides_and_type(self, tmp_path):
+        n_rows = 10 * CHUNKS_A_RESIZE + 25
+        columns = random_columns(n_rows)
+        whole = stored_chunks(write(tmp_path / "whole.h5", columns))
+        others = {name: np.repeat(values, 2, axis=0)[::2].astype(np.float64) for name, values in columns.items()}
+        assert stored_chunks(write(tmp_path / "others.h5", others, cuts=(5, 25, n_rows - 1))) == whole
+        with h5py.File(tmp_path / "others.h5") as file:
+            for name, values in columns.items():
+                assert_array_equal(file[name][:], values)
 
     def test_a_file_can_be_extended_by_the_hdf5_library(self, tmp_path):
         columns = random_columns(25)

@@ -12,6 +12,7 @@ from utils.formats import l1_files as l1_dataset
 from utils.formats.l1_files import L1Dataset, new_l1_file
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
+from utils.runtime.workers import in_order, worker_threads
 
 NAMES = {1: "QCD", 2: "h_To_TauTau"}
 
@@ -38,6 +39,16 @@ class TestRoundTrip:
                 if column is not None:
                     assert_array_equal(getattr(found, name), column)
                     assert getattr(found, name).dtype == column.dtype
+
+    def test_threads_read_an_open_file(self, tmp_path):
+        events = random_l1_events(5000)
+        with L1Dataset.check(write(tmp_path / "x.h5", events)).opened() as rows, worker_threads(4) as workers:
+            parts = list(in_order(workers, lambda start: rows.events(start, start + 100), range(0, 5000, 100), 8))
+            true_met = list(in_order(workers, lambda start: rows.column("true_met", start, start + 50), [0, 4100], 1))
+        found = L1Events.concatenate(parts)
+        for name, column in vars(events).items():
+            assert_array_equal(getattr(found, name), column)
+        assert_array_equal(true_met, [events.true_met[:50], events.true_met[4100:4150]])
 
     def test_the_layout_is_that_of_prepared_files(self, tmp_path):
         with h5py.File(write(tmp_path / "x.h5", random_l1_events(7))) as file:

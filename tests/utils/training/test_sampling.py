@@ -1,12 +1,14 @@
 """The probability to keep an event, against values worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.toys import l1_events
+from tests.toys import l1_events, random_l1_events
 from utils.training.sampling import Flattening, SamplingCounts, count_for_flattening, jet_count_probability
 
 JETS = np.array([0, 1, 2, 3, 10])
@@ -106,3 +108,35 @@ class TestCounts:
         assert sampled.splitlines()[3].split() == ["25", "-", "50", "25%", "(1)"]
         assert sampled.splitlines()[-2].split() == ["300", "-", "inf", "25%", "(1)"]
         assert sampled.splitlines()[-1].split() == ["all", "100%", "(4)"]
+
+    def test_counts_of_random_events_are_those_of_numpy_in_any_chunks(self):
+        rng = np.random.default_rng(5)
+        events = replace(random_l1_events(3000), keep_probability=rng.uniform(0.1, 1, 3000).astype(np.float32))
+        events.smeared_met[::9] = 0
+        chosen = events.ids == 2
+        prescaled = chosen & (rng.random(3000) < 0.7)
+        kept = prescaled & (rng.random(3000) < 0.5)
+        n_jets = (events.smeared_data[:, 8:, 0] > 0).sum(1)
+        trainable = (n_jets > 0) & (events.smeared_met > 0)
+        for size in (3000, 700, 1):
+            counts = SamplingCounts.empty("true_met", 20.0, {2: "W", 1: "QCD"})
+            for rows in (slice(start, start + size) for start in range(0, 3000, size)):
+                counts.add(events[rows], chosen[rows], prescaled[rows], kept[rows])
+            assert_array_equal(counts.jets_before, np.bincount(n_jets, minlength=11))
+            assert_array_equal(counts.jets_after, np.bincount(n_jets[kept], minlength=11))
+            for found, rows in ((counts.before, slice(None)), (counts.prescaled, prescaled), (counts.after, kept)):
+                assert_array_equal(found, np.histogram(events.true_met[rows], counts.edges)[0])
+            bins = np.append(counts.edges, np.inf)
+            for spectrum, rows, weights in (
+                (counts.chosen, chosen, events.weights),
+                (counts.physical, chosen & trainable, events.weights),
+                (counts.sampled, kept & trainable, events.weights * events.keep_probability),
+            ):
+                assert spectrum.names == ["QCD", "W"]
+                assert_array_equal(spectrum.counts[0], 0)
+                assert_array_equal(spectrum.counts[1], np.histogram(events.true_met[rows], bins)[0])
+                expected = np.histogram(events.true_met[rows], bins, weights=weights[rows].astype(float))[0]
+                assert_allclose(spectrum.sums[1], expected, rtol=1e-12)
+            outcomes = (~chosen, chosen & ~prescaled, prescaled & ~kept, kept)
+            for n_passed, rows in enumerate(outcomes):
+                assert counts.by_process(n_passed) == {i: (events.ids[rows] == i).sum() for i in (1, 2)}
