@@ -23,6 +23,9 @@ ifeq ($(shell mkdir -p "$(CACHE)" 2> /dev/null && test -w "$(CACHE)" && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
+# For the table of times at the end.
+export L1_REGRESSION_MAKE_STARTED := $(shell date +%s)
+
 .PHONY: run report test test-quick lint numerics docs linkcheck always
 
 run: $(VENV)/run.done

@@ -11,6 +11,7 @@ a parameter that is a function of `input`: such parameters hold the paths and al
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -20,8 +21,10 @@ from snakemake.logging import logger
 from snakemake.settings.types import ExecMode
 from snakemake.utils import min_version
 
+STARTED = time.time()
 sys.path.insert(0, workflow.basedir)
 
+from benchmarks.run_times import write_summary
 from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.config.checks import check_config
 from utils.config.files import check_files, user_files, user_sources
@@ -576,3 +579,9 @@ try:
     refuse_inputs_of_outputs(user_inputs(), START / config["output"], outputs())
 except (OSError, UserError) as error:
     raise WorkflowError(str(error)) from None
+
+
+# A job on a farm is a process of its own.
+onsuccess:
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        logger.info(write_summary(Path(), STARTED))

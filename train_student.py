@@ -25,7 +25,7 @@ from utils.cli import script
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
 from utils.plotting.training import draw_history

@@ -15,8 +15,9 @@ from benchmarks.common import benchmark_parser, report
 from nn.compat.hgq import add_integer_bits, input_quantisers, wraps_around
 from nn.firmware.reference import TracedStudent
 from nn.trained import load_trained
-from utils.hardware.integers import HardwareEvents, HardwareScales
+from utils.hardware.integers import HardwareEvents
 from utils.hardware.ports import Port, input_words, random_words, word_events
+from utils.hardware.scales import HardwareScales
 from utils.runtime.arguments import number
 from utils.runtime.progress import progress
 from utils.training.records import read_training

@@ -62,7 +62,7 @@ def write_student(folder):
 
     from nn.student import StudentHyperparameters, build_student, calibrate
     from utils.hardware.inputs import StudentInputs
-    from utils.hardware.integers import HardwareScales
+    from utils.hardware.scales import HardwareScales
 
     inputs = StudentInputs(graph_creator("true_ht"), HardwareScales())
     keras.utils.set_random_seed(1)

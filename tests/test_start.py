@@ -24,6 +24,16 @@ def test_a_limit_on_memory_is_said_at_once(script, what):
     assert run.stderr.count("\n") == 1
 
 
+def test_the_workflow_loads_no_library_of_the_scripts():
+    """A dry run would wait for it."""
+    imports = [line for line in (ROOT / "Snakefile").read_text().splitlines() if line.startswith("from utils.")]
+    slow = {"awkward", "h5py", "matplotlib", "numba", "pandas", "pyarrow", "pythia8mc", "scipy", "tensorflow"}
+    code = "\n".join([*imports, "import sys", f"print(*sorted({slow} & sys.modules.keys()))"])
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(imports) > 10
+    assert run.stdout == "\n"
+
+
 @pytest.mark.faults
 def test_a_hard_limit_on_cpu_time_leaves_time_to_clear_up(tmp_path):
     command = [sys.executable, str(ROOT / "generate_events.py"), f"--output={tmp_path}/w.h5", "--process=W"]

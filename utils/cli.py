@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,14 +14,15 @@ from utils.runtime.errors import EXIT_DONE, EXIT_FAILED, UserError
 logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 900
+CPU_TIME = "%.1f s of CPU time"  # the last line of the log of a script that has done its work
 
 
 def script(main: Callable[..., None]) -> Callable[..., int]:
     """Turn the body of a script into ``main(argv=None) -> int``.
 
-    Progress is logged to stderr. A :class:`~utils.runtime.errors.UserError` or an error of the operating system becomes
-    one line ``error: ...`` on stderr and exit code 1. A signal that ends the process becomes one line and exit code 128
-    plus its number. Wrong usage exits with code 2.
+    Progress is logged to stderr, at the end with the CPU time. A :class:`~utils.runtime.errors.UserError` or an error
+    of the operating system becomes one line ``error: ...`` on stderr and exit code 1. A signal that ends the process
+    becomes one line and exit code 128 plus its number. Wrong usage exits with code 2.
     """
 
     @functools.wraps(main)
@@ -32,6 +34,8 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         try:
             with signals.handling():
                 code = _exit_code(main, argv)
+                if whole_process and code == EXIT_DONE:
+                    logger.info(CPU_TIME, cpu_seconds())
                 if whole_process:
                     signals.leave_with(code)
         except signals.Ended as ended:  # after the work, or before it
@@ -43,6 +47,12 @@ def script(main: Callable[..., None]) -> Callable[..., int]:
         return code
 
     return run
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _exit_code(main: Callable[..., None], argv: Sequence[str] | None) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.hostile import configurations
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 
 Rng = np.random.Generator
 

@@ -19,8 +19,8 @@ from nn.student import (
 from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import input_ports, random_words, word_events
+from utils.hardware.scales import HardwareScales
 from utils.predictions import predict_events
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())

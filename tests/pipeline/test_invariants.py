@@ -18,7 +18,7 @@ from utils.data_processing import graph_creator
 from utils.event_layout import ETA, PHI, PT
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events, jet_count
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit

@@ -9,7 +9,7 @@ from jsonschema.exceptions import best_match
 
 from utils.config.processes import check_settings, check_sources, with_events
 from utils.config.schema import complete, config_schema
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.runtime.errors import UserError
 from utils.training.loss_names import parse_loss
 from utils.training.search_space import SearchSpace

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 
 # Look-up of a function of an integer, its values rounded to multiples of 2^-bits.
 Lookup = Callable[[Callable[[Any], Any], Any, int], Any]

@@ -9,7 +9,8 @@ import numpy as np
 from utils.data_processing import GraphCreator
 from utils.event_layout import PID_JET, PT, SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
-from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
+from utils.hardware.integers import HardwareEvents, hardware_events
+from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events
 
 OBJECT_FEATURES = {

@@ -1,91 +1,16 @@
-"""Integers of the trigger: their scales, and events made of them.
+"""Integers of the trigger: events made of them.
 
 Objects and energy sums reach the last stage of the trigger as integers. Energies are counted in steps and saturate;
 eta and phi have steps of their own.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from utils.event_layout import ETA, PHI, PT
-from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events
-from utils.runtime.options import declared, flag
-
-LARGEST_ETA = 5.5
-EXACT_BITS = 24  # of whole numbers that a float32 of Keras holds exactly
-
-# Limits of steps. The limits of the integers are chosen so that 32 bits hold all products and tables fit into memory.
-SMALLEST_STEP, LARGEST_STEP = 1 / 1024, 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class HardwareScales:
-    """Scales of the integers of the trigger.
-
-    Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale. Energies above a
-    saturation are set to it, and an object or a sum with this value counts as saturated.
-    """
-
-    energy_step: float = flag(
-        ENERGY_STEP,
-        help="step of the energies of objects and sums",
-        unit="GeV",
-        minimum=SMALLEST_STEP,
-        maximum=LARGEST_STEP,
-    )
-    eta_step: float = flag(CALORIMETER_ETA_STEP, help="step of eta", minimum=SMALLEST_STEP, maximum=LARGEST_STEP)
-    phi_steps: int = flag(
-        CALORIMETER_PHI_STEPS,
-        help="steps of phi in a full turn; even",
-        minimum=4,
-        maximum=1 << 16,
-        schema={"multipleOf": 2},
-    )
-    object_saturation: int = flag(
-        1023, help="largest transverse momentum of an object", unit="steps", minimum=1, maximum=1 << 20
-    )
-    sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1, maximum=1 << 24)
-    feature_bits: int = flag(
-        7, help="unit of energy at the network's inputs is 2 to this power steps", minimum=1, maximum=16
-    )
-    table_bits: int = flag(
-        7, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
-    )
-
-    def __post_init__(self) -> None:
-        """Check each value.
-
-        Raises
-        ------
-        ValueError
-            If a value is out of range, naming it.
-        """
-        for option in declared(HardwareScales):
-            value, bounds = getattr(self, option.name), option.flag.bounds()
-            if option.kind is int and type(value) is not int:
-                raise ValueError(f"{option.name}: expected an integer, received: {value!r}")
-            if not bounds["minimum"] <= value <= bounds["maximum"]:
-                raise ValueError(f"{option.name}: expected {option.range()}, received: {value!r}")
-        bits = self.object_saturation.bit_length() + self.table_bits
-        if bits > EXACT_BITS:
-            raise ValueError(
-                f"object_saturation, table_bits: expected at most {EXACT_BITS} bits together, found {bits}"
-            )
-        if self.phi_steps % 2:
-            raise ValueError(f"phi_steps: expected an even integer, received: {self.phi_steps!r}")
-
-    @property
-    def energy_unit(self) -> float:
-        """Unit of energy at the input and the output of the network, in GeV."""
-        return self.energy_step * 2**self.feature_bits
-
-    @property
-    def largest_eta(self) -> int:
-        """Largest |eta| in steps; larger ones are set to it."""
-        return math.ceil(LARGEST_ETA / self.eta_step)
 
 
 @dataclass(frozen=True)

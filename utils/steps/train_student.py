@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.runtime.options import flag
 from utils.training.options import TrainingOptions
 from utils.training.student_options import DistillationOptions, StudentSchedule, StudentShape

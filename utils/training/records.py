@@ -12,7 +12,7 @@ from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.fingerprints import FINGERPRINTS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
 from utils.runtime.options import neutral

@@ -9,8 +9,8 @@ from nn.firmware.trace import trace_student
 from nn.student import StudentHyperparameters, build_student, calibrate
 from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import input_ports, random_words, word_events
+from utils.hardware.scales import HardwareScales
 
 
 def untrained_network(inputs, change, target="sum"):

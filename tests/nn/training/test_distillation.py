@@ -12,7 +12,7 @@ from nn.training.distillation import DistillationLoss, compile_student, student_
 from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 
 INPUTS = StudentInputs(METGraphCreator(), HardwareScales())
 

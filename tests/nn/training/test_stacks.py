@@ -15,7 +15,7 @@ from nn.training.stacks import evaluate_stacks, fit_stacks
 from tests.toys import random_l1_events
 from utils.data_processing import METGraphCreator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
+from utils.hardware.scales import HardwareScales
 from utils.training import student_batches
 from utils.training.student_batches import Stacks
 

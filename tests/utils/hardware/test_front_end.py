@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tests.toys import l1_events
 from utils.event_layout import N_SLOTS, SLOT_PIDS
 from utils.hardware.front_end import front_end, numpy_lookup, output_bounds
-from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
+from utils.hardware.integers import HardwareEvents, hardware_events
+from utils.hardware.scales import HardwareScales
 
 SCALES = HardwareScales()
 ALL = slice(0, N_SLOTS)

@@ -7,7 +7,8 @@ from tests.toys import l1_events, random_l1_events
 from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.event_layout import JETS, N_SLOTS, SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales, hardware_events
+from utils.hardware.integers import hardware_events
+from utils.hardware.scales import HardwareScales
 
 SCALES = HardwareScales()
 ALL = slice(0, N_SLOTS)

@@ -6,7 +6,8 @@ from numpy.testing import assert_array_equal
 
 from tests.toys import l1_events, random_l1_events
 from utils.event_layout import JETS, N_SLOTS
-from utils.hardware.integers import HardwareEvents, HardwareScales, hardware_events
+from utils.hardware.integers import HardwareEvents, hardware_events
+from utils.hardware.scales import HardwareScales
 
 SCALES = HardwareScales()
 ALL = slice(0, N_SLOTS)

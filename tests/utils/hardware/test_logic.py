@@ -5,9 +5,10 @@ import pytest
 
 from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareEvents, HardwareScales
+from utils.hardware.integers import HardwareEvents
 from utils.hardware.logic import event_symbols, symbolic_inputs, trace_logic
 from utils.hardware.ports import input_ports, input_words, random_words, word_events
+from utils.hardware.scales import HardwareScales
 
 
 def student_inputs(variable, **scales):

@@ -5,8 +5,8 @@ import pytest
 
 from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import Port, input_ports, input_words, random_words, word_events
+from utils.hardware.scales import HardwareScales
 
 
 def student_inputs(variable, **scales):

@@ -7,9 +7,9 @@ from numpy.testing import assert_array_equal
 from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.event_layout import SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareScales
 from utils.hardware.ports import input_ports, random_words, word_events
 from utils.hardware.ranges import input_ranges
+from utils.hardware.scales import HardwareScales
 
 
 @pytest.mark.parametrize("creator", [METGraphCreator, HTGraphCreator])
