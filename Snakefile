@@ -24,7 +24,6 @@ from snakemake.utils import min_version
 STARTED = time.time()
 sys.path.insert(0, workflow.basedir)
 
-from benchmarks.run_times import write_summary
 from utils.compat.snakemake import allow_braces_in_paths, leave_outputs_to_scripts, remove_if_empty
 from utils.config.checks import check_config
 from utils.config.files import check_files, user_files, user_sources
@@ -33,6 +32,7 @@ from utils.config.processes import check_generation, check_names, check_not_left
 from utils.config.schema import file_defaults, neutral, not_flags
 from utils.runtime.dependencies import code_hash, content_hash, refuse_inputs_of_outputs
 from utils.plotting.plot_names import NUMBERS, plot_process, plot_title
+from utils.run_times import write_summary
 from utils.runtime.errors import UserError
 from utils.runtime.paths import find_files, refuse_dangling
 from utils.simulation.pythia_settings import les_houches_file

@@ -30,7 +30,7 @@ LEVELS = (
     ("nn.training",),
     ("nn.search", "nn.firmware"),
     ("utils.plotting",),
-    ("utils.steps", "utils.config"),
+    ("utils.steps", "utils.config", "utils.run_times"),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from benchmarks import run_times
-from benchmarks.run_times import covered, jobs, main, rows, setup, write_summary
+from utils import run_times
 from utils.cli import CPU_TIME
+from utils.run_times import covered, main, setup, write_summary
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -34,14 +34,6 @@ def output(tmp_path):
     return tmp_path
 
 
-def test_a_step_takes_the_time_in_which_any_of_its_jobs_ran(output):
-    assert rows(jobs(output)) == [
-        {"step": "generate_events", "jobs": 3, "wall clock [s]": 18, "CPU [s]": 28, "memory [MiB]": 400},
-        {"step": "train_teacher", "jobs": 1, "wall clock [s]": 100, "CPU [s]": "-", "memory [MiB]": 1501},
-        {"step": "all", "jobs": 4, "wall clock [s]": 118, "CPU [s]": 28, "memory [MiB]": 1501},
-    ]
-
-
 @pytest.mark.parametrize(
     ("intervals", "length"),
     [([], 0), ([(1, 3)], 2), ([(5, 6), (1, 3)], 3), ([(1, 3), (2, 5)], 4), ([(1, 9), (2, 3), (4, 12)], 11)],
@@ -50,14 +42,14 @@ def test_what_intervals_cover(intervals, length):
     assert covered(intervals) == length
 
 
-def test_the_table_of_a_folder_is_printed(output, capsys):
+def test_a_step_takes_the_time_in_which_any_of_its_jobs_ran(output, capsys):
     assert main([str(output)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[1:]] == [
-        ["generate_events", "3", "18", "28", "400"],
-        ["train_teacher", "1", "100", "-", "1,501"],
-        ["all", "4", "118", "28", "1,501"],
-    ]
+    assert capsys.readouterr().out == (
+        "step                      jobs  wall clock [s]   CPU [s]  memory [MiB]\n"
+        "generate_events              3            18.0      28.0           400\n"
+        "train_teacher                1           100.0         -          1501\n"
+        "all                          4           118.0      28.0          1501\n"
+    )
 
 
 def test_a_folder_without_records_and_a_file_that_is_none_are_named(tmp_path, output, capsys):
@@ -94,4 +86,4 @@ def test_the_summary_ends_with_the_run(output, monkeypatch, by_make):
     step, run, n_jobs, seconds, cpu, _ = text.splitlines()[-1].split()
     assert (step, run, n_jobs) == ("this", "run", "-")
     assert float(seconds) == pytest.approx(120 if by_make else 60, abs=5)
-    assert float(cpu.replace(",", "")) > 0
+    assert float(cpu) > 0

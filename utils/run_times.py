@@ -16,15 +16,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.common import table
 from utils.cli import CPU_TIME, cpu_seconds, script
 from utils.runtime.arguments import parser
 from utils.runtime.errors import UserError
 
 SUMMARY = Path("benchmarks") / "summary.txt"
-UNKNOWN = "-"
+WIDTHS = (6, 16, 10, 14)  # of the columns
 SETUP = "set-up"
 STARTED = "L1_REGRESSION_MAKE_STARTED"  # time at which make was started, in the environment
 
@@ -87,23 +85,26 @@ def covered(intervals: Iterable[tuple[float, float]]) -> float:
     return length
 
 
-def row(name: str, jobs: Sequence[Job]) -> dict[str, Any]:
-    """Return the costs of jobs as a row of the table."""
+def row(name: str, jobs: Sequence[Job]) -> str:
+    """Return a line of the table: the costs of the jobs of a step."""
     cpu = [job.cpu for job in jobs if job.cpu is not None]
     memory = [job.memory for job in jobs if job.memory is not None]
-    return {
-        "step": name,
-        "jobs": len(jobs),
-        "wall clock [s]": covered((job.start, job.end) for job in jobs),
-        "CPU [s]": sum(cpu) if cpu else UNKNOWN,
-        "memory [MiB]": round(max(memory)) if memory else UNKNOWN,
-    }
+    wall = covered((job.start, job.end) for job in jobs)
+    return line(
+        name, len(jobs), f"{wall:.1f}", f"{sum(cpu):.1f}" if cpu else "-", f"{max(memory):.0f}" if memory else "-"
+    )
 
 
-def rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    """Return a row for each step in the order of their starts, and one for all."""
+def line(name: str, *columns: object) -> str:
+    """Return a line of the table."""
+    return f"{name:24}" + "".join(f"{column:>{width}}" for column, width in zip(columns, WIDTHS, strict=True))
+
+
+def table(jobs: Sequence[Job]) -> list[str]:
+    """Return the lines of the table: a step each, in the order of their starts, and all of them."""
     steps = dict.fromkeys(job.step for job in sorted(jobs, key=lambda job: job.start))
-    return [*(row(step, [job for job in jobs if job.step == step]) for step in steps), row("all", jobs)]
+    rows = [row(step, [job for job in jobs if job.step == step]) for step in steps]
+    return [line("step", "jobs", "wall clock [s]", "CPU [s]", "memory [MiB]"), *rows, row("all", jobs)]
 
 
 def write_summary(output: Path, started: float) -> str:
@@ -122,8 +123,9 @@ def write_summary(output: Path, started: float) -> str:
     """
     by_make = STARTED in os.environ
     found = [*(setup() if by_make else []), *jobs(output)]
-    run = Job("", float(os.environ[STARTED]) if by_make else started, time.time(), cpu_seconds())
-    text = table([*rows(found), row("this run", [run]) | {"jobs": UNKNOWN}])
+    wall = time.time() - (float(os.environ[STARTED]) if by_make else started)
+    run = line("this run", "-", f"{wall:.1f}", f"{cpu_seconds():.1f}", "-")
+    text = "\n".join([*table(found), run])
     (output / SUMMARY).write_text(f"{text}\n", encoding="utf-8")
     return text
 
@@ -137,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = jobs(folder)
     if not found:
         raise UserError(f"{folder}/benchmarks: expected records of jobs, *.tsv, found none")
-    print(table(rows(found)))
+    print(*table(found), sep="\n")
 
 
 if __name__ == "__main__":
