@@ -110,7 +110,7 @@ def train(
     graphs: TrainingGraphs,
     n_features: int,
     folder: Path,
-) -> tuple[dict[str, list[float]], list["FrontPoint"]]:
+) -> tuple[dict[str, list[float]], list["FrontPoint"], int]:
     """Train, and write the front of networks and the best of them.
 
     Returns
@@ -118,6 +118,8 @@ def train(
     history : dict of str to list of float
     front : list of FrontPoint
         The smallest network first.
+    n_parameters : int
+        Parameters of each network.
     """
     import keras
 
@@ -148,7 +150,7 @@ def train(
     front = mark_best(front, options.max_ebops)
     best = next(point for point in front if point.best)
     shutil.copyfile(folder / best.file, folder / MODEL_FILE)
-    return history, front
+    return history, front, network.count_params()
 
 
 def write_tables_and_plots(
@@ -167,7 +169,6 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
     """Train in a folder that takes the name of the output when all is done."""
     import hgq  # noqa: F401 its version is on record
 
-    from nn.student import load_student
     from nn.trained import n_event_features
     from nn.training.distillation import distillation_targets
 
@@ -184,7 +185,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
         scratch = folder / SCRATCH if options.use_generator else None
         graphs = read_graphs(options, data, StudentCreator(creator, inputs, targets), scratch)
         events = graphs.counter.append_to(data.cutflow, "train_student")
-        history, front = train(options, shape, inputs, graphs, n_features, folder)
+        history, front, n_parameters = train(options, shape, inputs, graphs, n_features, folder)
         write_tables_and_plots(history, front, options.max_ebops, folder)
         best = next(point for point in front if point.best)
         teacher_record = {"folder": str(options.teacher), "sha256": configuration["--teacher"]}
@@ -197,7 +198,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
             "hyperparameters": asdict(shape),
             "best_val_loss": best.val_loss,
             "ebops": best.ebops,
-            "parameters": load_student(folder / MODEL_FILE).count_params(),
+            "parameters": n_parameters,
             "teacher": teacher_record if teacher else None,
         }
         write_json(folder / TRAINING_FILE, record)

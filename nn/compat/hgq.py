@@ -6,18 +6,24 @@ issue about either is known upstream; the source is
 https://github.com/calad0i/HGQ2/blob/master/src/hgq/quantizer/internal/fixed_point_quantizer.py.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from hgq.quantizer import Quantizer
+from hgq.quantizer.internal import fixed_point_quantizer
 from hgq.quantizer.internal.base import DefaultBitwidthMapper
+from quantizers.fixed_point._fixed_point_ops import FixedPointQuantizer
 
 from utils.compat.versions import replaced, require_version
 
 require_version("hgq2", "0.2", "0.3")
+
+LN2 = math.log(2)
 
 
 def input_quantisers(layer: keras.layers.Layer) -> list[Any]:
@@ -56,15 +62,77 @@ def add_integer_bits(quantiser: Any, bits: int) -> None:
 
 
 @contextmanager
-def narrow_bit_widths() -> Iterator[None]:
-    """Let quantisers that are traced in a block use their bit widths without a copy for each number.
+def lean_quantisers() -> Iterator[None]:
+    """Let quantisers that are traced in a block do the same with fewer operations.
 
-    Numbers and gradients stay the same up to rounding, since arrays broadcast. The count of effective bit operations
-    needs the copies.
+    Numbers and gradients stay the same up to rounding. Bit widths broadcast, instead of a copy for each number that is
+    quantised; only the count of effective bit operations needs the copies. Gradients of rounding and of saturation are
+    in closed form.
     """
-    copied = DefaultBitwidthMapper.bw_to_x
+    copied, saturate = DefaultBitwidthMapper.bw_to_x, FixedPointQuantizer.saturate
+
+    def saturated(self: Any, numbers: Any, signed: Any, integer: Any, fraction: Any) -> Any:
+        if self.overflow_mode == "WRAP":
+            return saturate(self, numbers, signed, integer, fraction)
+        return _clipped(numbers, signed, integer, fraction, self.overflow_mode == "SAT_SYM")
+
+    def rounded(self: Any, numbers: Any, fraction: Any, *_: Any) -> Any:
+        if self.round_mode != "RND" or self.stochastic:
+            raise NotImplementedError(f"rounding {self.round_mode}, expected RND")
+        return _rounded(numbers, fraction)
+
     with (
+        replaced(fixed_point_quantizer, "minimal_i_given_xf", lambda x, f, symmetric: _needed_bits(x + 2.0**-f)),
         replaced(DefaultBitwidthMapper, "bw_to_x", lambda self, widths, shape: widths),
         replaced(Quantizer, "bits_", lambda self, shape: copied(self.quantizer.bw_mapper, self.bits, shape)),
+        replaced(FixedPointQuantizer, "saturate", saturated),
+        replaced(FixedPointQuantizer, "round", rounded),
     ):
         yield
+
+
+def _needed_bits(magnitude: Any) -> Any:
+    return tf.math.ceil(tf.math.log(magnitude) / LN2)
+
+
+@tf.custom_gradient
+def _rounded(numbers: Any, fraction: Any) -> Any:
+    """Round to nearest at some bits after the binary point; the gradient of a number is passed on."""
+    scale = 2.0**fraction
+    result = tf.floor(numbers * scale + 0.5) / scale
+
+    def gradient(upstream: Any) -> tuple[Any, Any]:
+        return upstream, _summed(upstream * (numbers - result) * LN2, fraction)
+
+    return result, gradient
+
+
+def _clipped(numbers: Any, signed: Any, integer: Any, fraction: Any, symmetric: bool) -> Any:
+    """Clip to the range of fixed-point numbers; a bound that clips takes the gradient."""
+
+    @tf.custom_gradient
+    def clipped(numbers: Any, integer: Any, fraction: Any) -> Any:
+        power, step = 2.0**integer, 2.0**-fraction
+        highest, lowest = power - step, -signed * (power - step if symmetric else power)
+        above, below = numbers > highest, numbers < lowest
+        result = tf.where(above, highest, tf.where(below, lowest, numbers))
+
+        def gradient(upstream: Any) -> tuple[Any, Any, Any]:
+            of_highest = tf.where(above, upstream, 0.0)
+            of_power = of_highest - signed * tf.where(below, upstream, 0.0)
+            of_step = of_power if symmetric else of_highest
+            return (
+                tf.where(above | below, 0.0, upstream),
+                _summed(of_power * power * LN2, integer),
+                _summed(of_step * step * LN2, fraction),
+            )
+
+        return result, gradient
+
+    return clipped(numbers, integer, fraction)
+
+
+def _summed(gradient: Any, widths: Any) -> Any:
+    """Sum a gradient over the axes along which bit widths are broadcast."""
+    axes = [axis for axis, size in enumerate(widths.shape) if size == 1]
+    return tf.reduce_sum(gradient, axes, keepdims=True) if axes else gradient

@@ -3,14 +3,13 @@
 A step of a small network is less work than a call from Python and the dispatch of its operations.
 """
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nn.compat.hgq import narrow_bit_widths
+from nn.compat.hgq import lean_quantisers
 from utils.training.student_batches import Stacks, StudentBatches
 
 
@@ -26,54 +25,86 @@ def loop_over_stacks(model: keras.Model) -> None:
 
 
 def _loop(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[Iterator[Any]], dict[str, Any]]:
-    """Return the function that takes a stack from an iterator, and does a step with each of its batches."""
+    """Return a function that takes a stack from an iterator of `Stacks.epoch`, and does a step with each batch."""
 
     def steps(stack: Any, n_batches: Any) -> dict[str, Any]:
         def body(number: Any) -> Any:
             step(tf.nest.map_structure(lambda array: array[number], stack))
             return number + 1
 
-        with narrow_bit_widths():
+        with lean_quantisers():
             tf.while_loop(lambda number: number < n_batches, body, [tf.constant(0)], parallel_iterations=1)
         return model.get_metrics_result()
 
     compiled = tf.function(steps, autograph=False, jit_compile=model.jit_compile)
-    return lambda iterator: compiled(*next(iterator))
 
+    def function(stacks: Iterator[Any]) -> dict[str, Any]:
+        stack, n_batches = next(stacks)
+        return compiled(stack, tf.constant(n_batches))
 
-def stack_dataset(batches: StudentBatches, model: keras.Model, epochs: Iterator[int]) -> tf.data.Dataset:
-    """Make the data set of the stacks of batches, with the number of batches of each.
-
-    Parameters
-    ----------
-    batches : StudentBatches
-    model : keras.Model
-    epochs : iterator of int
-        Numbers of the epochs; each pass over the data set takes the next.
-    """
-    stacks = Stacks(batches)
-    inputs, (labels,), (weights,) = (
-        tuple(tf.TensorSpec((stacks.n_batches, batches.batch_size, *shape), tf.float32) for shape in shapes)
-        for shapes in ([x.shape[1:] for x in model.inputs], [(batches.n_labels,)], [()])
-    )
-    signature = (inputs, labels, weights), tf.TensorSpec((), tf.int32)
-    data = tf.data.Dataset.from_generator(lambda: stacks.epoch(next(epochs)), output_signature=signature)
-    return data.apply(tf.data.experimental.assert_cardinality(len(stacks))).prefetch(1)
+    return function
 
 
 def fit_stacks(
-    model: keras.Model, training: StudentBatches, validation: StudentBatches, initial_epoch: int = 0, **kwargs: Any
+    model: keras.Model,
+    training: StudentBatches,
+    validation: StudentBatches,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    initial_epoch: int = 0,
 ) -> keras.callbacks.History:
-    """Fit a model of `loop_over_stacks`; other arguments of keras' ``fit`` are passed on."""
-    return model.fit(
-        stack_dataset(training, model, itertools.count(initial_epoch)),
-        validation_data=stack_dataset(validation, model, itertools.repeat(0)),
-        initial_epoch=initial_epoch,
-        shuffle=False,
-        **{**kwargs, "verbose": 0},
+    """Fit a model of `loop_over_stacks`; arguments and result are as for keras' ``fit``.
+
+    That would make a data set of TensorFlow for each epoch, which costs as much as the epoch of a small network.
+    """
+    stacks = Stacks(training)
+    called = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=model, epochs=epochs, steps=len(stacks)
     )
+    model.stop_training = False
+    called.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        called.on_epoch_begin(epoch)
+        model.reset_metrics()
+        logs, iterator = {}, stacks.epoch(epoch)
+        for number in range(len(stacks)):
+            called.on_train_batch_begin(number)
+            logs = _numbers(model.train_function(iterator))
+            called.on_train_batch_end(number, logs)
+            if model.stop_training:
+                break
+        found = evaluate_stacks(model, validation, called)
+        called.on_epoch_end(epoch, logs | {f"val_{name}": value for name, value in found.items()})
+        if model.stop_training:
+            break
+    called.on_train_end()
+    return model.history
 
 
-def evaluate_stacks(model: keras.Model, batches: StudentBatches) -> dict[str, float]:
-    """Return the loss and the metrics of a model of `loop_over_stacks`."""
-    return model.evaluate(stack_dataset(batches, model, itertools.repeat(0)), verbose=0, return_dict=True)
+def evaluate_stacks(
+    model: keras.Model, batches: StudentBatches, called: keras.callbacks.CallbackList | None = None
+) -> dict[str, float]:
+    """Return the loss and the metrics of a model of `loop_over_stacks`.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batches : StudentBatches
+    called : keras.callbacks.CallbackList, optional
+        Callbacks of a fit.
+    """
+    called = called or keras.callbacks.CallbackList()
+    stacks, logs = Stacks(batches), {}
+    called.on_test_begin()
+    model.reset_metrics()
+    iterator = stacks.epoch(0)
+    for number in range(len(stacks)):
+        called.on_test_batch_begin(number)
+        logs = _numbers(model.test_function(iterator))
+        called.on_test_batch_end(number, logs)
+    called.on_test_end(logs)
+    return logs
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}
