@@ -1,9 +1,10 @@
-"""HGQ2 beyond its public interface: the integer bits of quantisers that wrap around, and bit widths without copies.
+"""HGQ2 beyond its public interface: the integer bits of quantisers that wrap around, and cheaper quantisers.
 
 HGQ2 sets these bits only from a calibration sample, with `hgq.utils.trace_minmax`. Here they are known from interval
-arithmetic. It copies the bit widths to each number that is quantised, and computes the power of two of each copy. No
-issue about either is known upstream; the source is
-https://github.com/calad0i/HGQ2/blob/master/src/hgq/quantizer/internal/fixed_point_quantizer.py.
+arithmetic. HGQ2 also copies the bit widths to each number that is quantised, computes the power of two of each
+copy, and derives gradients through all of it. No issue about either is known upstream; the sources are
+https://github.com/calad0i/HGQ2/blob/master/src/hgq/quantizer/internal/fixed_point_quantizer.py and
+https://github.com/calad0i/quantizers/blob/master/src/quantizers/fixed_point/_fixed_point_ops.py.
 """
 
 import math
@@ -22,6 +23,7 @@ from quantizers.fixed_point._fixed_point_ops import FixedPointQuantizer
 from utils.compat.versions import replaced, require_version
 
 require_version("hgq2", "0.2", "0.3")
+require_version("quantizers", "1.2.2", "1.3")
 
 LN2 = math.log(2)
 
@@ -92,6 +94,7 @@ def lean_quantisers() -> Iterator[None]:
 
 
 def _needed_bits(magnitude: Any) -> Any:
+    """Return the bits before the binary point of numbers up to a magnitude, which is not negative."""
     return tf.math.ceil(tf.math.log(magnitude) / LN2)
 
 
