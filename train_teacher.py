@@ -174,7 +174,7 @@ def train(
 
     from nn.training.fit import final_fit
 
-    training, validation = training_batches(graphs, options.batch_size, options.seed)
+    training, validation = training_batches(graphs, options.batch_size, options.seed, options.devices)
     if hyperparameters is None:
         hyperparameters = best_hyperparameters(options, command, hypermodel, training, validation, folder)
     logger.info("final fit with %s", hyperparameters)
@@ -183,7 +183,7 @@ def train(
     model = hypermodel.build_fixed(hyperparameters)
     warn_of_few_events(graphs, model.count_params())
     history = final_fit(model, training, validation, options, folder)
-    model.save(folder / "best_model.keras")
+    hypermodel.padded(model, hyperparameters).save(folder / "best_model.keras")
     write_json(folder / "best_hyperparameters.json", asdict(hyperparameters))
     rows = zip(*history.values(), strict=True)
     write_table(
@@ -254,7 +254,7 @@ def join_search(options: Options, name: str, creator: GraphCreator, data: L1Data
         raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
     scratch = folder / SCRATCH if options.use_generator else None
     graphs = read_graphs(options, data, creator, scratch)
-    training, validation = training_batches(graphs, options.batch_size, options.seed)
+    training, validation = training_batches(graphs, options.batch_size, options.seed, options.devices)
     hypermodel = build_hypermodel(options, creator, graphs)
     try:
         Tuner(hypermodel, options, folder).search(training, validation)

@@ -1,6 +1,7 @@
 """Training on several devices of one machine: each batch is divided over them, with the results of one device.
 
-Keras averages the means of the parts of a batch, which gives other results where the batch cannot be divided evenly.
+A batch comes in parts, one for each device. Keras averages the means of the parts, which gives other results where the
+batch cannot be divided evenly.
 """
 
 import functools
@@ -46,7 +47,7 @@ def distribution_strategy(n_devices: int) -> tf.distribute.Strategy:
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DividedModel(BuiltModel):
-    """A model of one input and output, whose batches (features, labels, weights) are divided over devices.
+    """A model for packed graphs of one output, whose batches (inputs, labels, weights) are divided over devices.
 
     It is built in the scope of a `tf.distribute` strategy and fitted with batches of any size. An event counts the same
     on each device, and a device may have no event of a batch. Arguments are those of keras.Model.
@@ -61,14 +62,14 @@ class DividedModel(BuiltModel):
             The sum over the devices is the loss of the batch, with each regularization once.
         predictions : tensor, shape (events on this device, 1)
         """
-        features, labels, weights = data
+        inputs, labels, weights = data
         context = tf.distribute.get_replica_context()
         n_devices = context.num_replicas_in_sync
-        n_here = ops.cast(ops.shape(features)[0], weights.dtype)
+        n_here = ops.cast(ops.shape(labels)[0], weights.dtype)
         n_events = context.all_reduce(tf.distribute.ReduceOp.SUM, n_here)
-        predictions = self(features, training=training)
+        predictions = self(inputs, training=training)
         # Keras takes the mean over the events of this device, and divides by the number of devices.
-        share = self.compute_loss(features, labels, predictions, weights * (n_here * n_devices / n_events), training)
+        share = self.compute_loss(inputs, labels, predictions, weights * (n_here * n_devices / n_events), training)
         # The metric sums both its numerator, losses times numbers of events, and its denominator over the devices.
         self.metrics[0].update_state(share * n_devices, sample_weight=n_events / n_devices)
         return share, predictions

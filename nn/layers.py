@@ -1,7 +1,10 @@
 """Graph layers for events with a varying number of objects.
 
-Every `mask` is boolean of shape (batch, nodes), and True means a real object. The features of padded nodes, NaN
-included, never reach an output, and the rows of padded nodes in an output are zero.
+Every `mask` is boolean of shape (batch, nodes), and True means a real object. The features of padded nodes, which have
+to be finite, never reach an output, and the rows of padded nodes in an output are zero.
+
+An event has a row of its own, or several events share one: the relations of the nodes of a row are then given by two
+arrays, which `PackedRows` makes.
 """
 
 import math
@@ -81,11 +84,9 @@ def _product(x: Tensor, matrix: Tensor) -> Tensor:
     return ops.reshape(ops.matmul(ops.reshape(x, (-1, features)), matrix), (-1, ops.shape(x)[1], width))
 
 
-def _without_padding(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Set padded nodes of x, shape (batch, nodes, features), to zero; without a mask, return one of all nodes real."""
-    if mask is None:
-        mask = ops.ones(ops.shape(x)[:2], dtype="bool")
-    return ops.where(mask[:, :, None], x, 0), mask
+def _all_real(x: Tensor) -> Tensor:
+    """Return the mask of x, shape (batch, nodes, features), if all nodes are real."""
+    return ops.ones(ops.shape(x)[:2], dtype="bool")
 
 
 def _check_positive_integer(name: str, value: Any) -> None:
@@ -163,6 +164,7 @@ class GraphAttention(keras.layers.Layer):
         self.graph_convolution = graph_convolution
         self.use_bias = use_bias
         self.activation = keras.activations.get(activation)
+        self._activation_of_0_is_0 = float(self.activation(ops.zeros((1,)))[0]) == 0
         self.attention_dropout = attention_dropout
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
@@ -216,7 +218,7 @@ class GraphAttention(keras.layers.Layer):
         tensor, shape (batch, nodes, num_heads * units or units), float
             Zero in the rows of padded nodes.
         """
-        x, mask = _without_padding(x, mask)
+        mask = _all_real(x) if mask is None else mask
         projected, scores = self._project(x)
         weights = self._attention_weights(scores, mask, adjacency)
         weights = self._dropout(weights, training=training)
@@ -226,7 +228,8 @@ class GraphAttention(keras.layers.Layer):
             bias = ops.sum(weights, axis=3, keepdims=True) * self.bias  # (batch, i, heads, units)
             bias = bias if self.combine == "concat" else ops.mean(bias, axis=2, keepdims=True)
             y = y + ops.reshape(bias, ops.shape(y))
-        return self.activation(y) * ops.cast(mask, y.dtype)[:, :, None]
+        y = self.activation(y)
+        return y if self._activation_of_0_is_0 else y * ops.cast(mask, y.dtype)[:, :, None]
 
     def attention(self, x: Tensor, mask: Tensor | None = None, adjacency: Tensor | None = None) -> Tensor:
         """Compute the attention weights by which the layer sums over the neighbours, without dropout.
@@ -242,9 +245,8 @@ class GraphAttention(keras.layers.Layer):
             Element (i, j) of a head is the attention of node i to node j. The rows of nodes with a neighbour sum to
             1; rows and columns of padded nodes are zero.
         """
-        x, mask = _without_padding(x, mask)
-        weights = ops.transpose(self._attention_weights(self._project(x)[1], mask, adjacency), (0, 2, 1, 3))
-        return ops.where(mask[:, None, :, None], weights, 0)
+        mask = _all_real(x) if mask is None else mask
+        return ops.transpose(self._attention_weights(self._project(x)[1], mask, adjacency), (0, 2, 1, 3))
 
     def _project(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
         """Multiply x by W, shape (batch, nodes, num_heads * units), and by W a, shape (batch, nodes, 2 * num_heads).
@@ -252,12 +254,10 @@ class GraphAttention(keras.layers.Layer):
         The first is None if x is so narrow that it is summed over the neighbours before it is projected.
         """
         vectors = ops.concatenate([self.attention_self, self.attention_neighbour])
-        attention = ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1)
+        scores = _product(x, ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1))
         if self._is_narrow():
-            return None, _product(x, attention)
-        kernel = ops.reshape(self.kernel, (-1, self.num_heads * self.units))
-        product = _product(x, ops.concatenate([kernel, attention], axis=1))
-        return ops.split(product, [self.num_heads * self.units], axis=-1)
+            return None, scores
+        return _product(x, ops.reshape(self.kernel, (-1, self.num_heads * self.units))), scores
 
     @property
     def _width(self) -> int:
@@ -278,10 +278,10 @@ class GraphAttention(keras.layers.Layer):
             scores = scores + ops.pad(bias, (0, self.num_heads))
         score_self, score_neighbour = ops.split(scores, 2, axis=-1)
         scores = ops.elu(score_self[:, :, :, None] + ops.transpose(score_neighbour, (0, 2, 1))[:, None])
-        neighbours = mask[:, None, None, :]
+        neighbours = ops.logical_and(mask[:, :, None], mask[:, None, :])
         if adjacency is not None:
-            neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0)[:, :, None, :])
-        return masked_softmax(scores, neighbours)
+            neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0))
+        return masked_softmax(scores, neighbours[:, :, None, :])
 
     def _weighted_sum(self, weights: Tensor, x: Tensor, projected: Tensor | None) -> Tensor:
         """Sum the projected neighbours of each node and join the heads, shape (batch, nodes, output features).
@@ -311,7 +311,8 @@ class GraphAttention(keras.layers.Layer):
         if not self.graph_convolution:
             return x
         if adjacency is None:
-            return complete_graph_convolution(x, mask, axis)
+            along = mask[:, :, None] if axis == 1 else mask[:, None, None, :]
+            return ops.where(along, complete_graph_convolution(ops.where(along, x, 0), mask, axis), 0)
         return ops.matmul(adjacency, x) if axis == 1 else ops.matmul(x, adjacency[:, None])
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -365,6 +366,103 @@ class RealNodes(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class PackedRows(keras.layers.Layer):
+    """Relations of the nodes of rows that several events share."""
+
+    def call(self, events: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare the events of the nodes.
+
+        Parameters
+        ----------
+        events : tensor, shape (rows, nodes), int
+            Number of the event of each node, from 1; 0 where padded.
+
+        Returns
+        -------
+        mask : tensor, shape (rows, nodes), bool
+            True for real nodes.
+        same_event : tensor, shape (rows, nodes, nodes), float
+            1 where both nodes are real and of the same event, otherwise 0.
+        adjacency : tensor, shape (rows, nodes, nodes), float
+            Normalised adjacency of the graphs, each complete over the nodes of an event.
+        """
+        mask = events > 0
+        same_event = ops.logical_and(events[:, :, None] == events[:, None, :], mask[:, :, None])
+        same_event = ops.cast(same_event, self.compute_dtype)
+        itself = ops.eye(ops.shape(events)[1], dtype=self.compute_dtype)
+        n_real = ops.sum(same_event, axis=-1, keepdims=True)
+        return mask, same_event, same_event * (1 + itself) / (n_real + 1)
+
+    def compute_output_shape(self, events_shape: Shape) -> tuple[Shape, Shape, Shape]:
+        """Shapes of the outputs for events of shape `events_shape`."""
+        pairs = (*events_shape, events_shape[1])
+        return events_shape, pairs, pairs
+
+    def compute_output_spec(self, events: keras.KerasTensor) -> tuple[keras.KerasTensor, ...]:
+        """Shapes and types of the outputs."""
+        mask, *pairs = self.compute_output_shape(events.shape)
+        return keras.KerasTensor(mask, "bool"), *(keras.KerasTensor(shape, self.compute_dtype) for shape in pairs)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class SumEvents(keras.layers.Layer):
+    """Sum over the nodes of each event in rows that several events share."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None) -> None:
+        """Return None: the output has no nodes to mask."""
+
+    def call(self, x: Tensor, events: Tensor, first: Tensor) -> Tensor:
+        """Sum the nodes.
+
+        Parameters
+        ----------
+        x : tensor, shape (rows, nodes, features), float
+        events : tensor, shape (rows, nodes), int
+            Number of the event of each node, from 1; 0 where padded.
+        first : tensor, shape (n_events,), int
+            Of any value, for the number of events.
+
+        Returns
+        -------
+        tensor, shape (n_events, features), float
+        """
+        nodes = ops.reshape(x, (-1, x.shape[-1]))
+        return ops.segment_sum(nodes, ops.reshape(events, (-1,)) - 1, num_segments=ops.shape(first)[0])
+
+    def compute_output_shape(self, x_shape: Shape, events_shape: Shape, first_shape: Shape) -> Shape:
+        """Shape of the output for inputs of these shapes."""
+        return (first_shape[0], x_shape[-1])
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class FirstNodes(keras.layers.Layer):
+    """The first node of each event in rows that several events share, as events of one node."""
+
+    def call(self, features: Tensor, first: Tensor) -> Tensor:
+        """Take nodes by their places.
+
+        Parameters
+        ----------
+        features : tensor, shape (rows, nodes, n_features), float
+        first : tensor, shape (n_events,), int
+            Place of the first node of each event among the places of all rows.
+
+        Returns
+        -------
+        tensor, shape (n_events, 1, n_features), float
+        """
+        return ops.take(ops.reshape(features, (-1, features.shape[-1])), first, axis=0)[:, None]
+
+    def compute_output_shape(self, features_shape: Shape, first_shape: Shape) -> Shape:
+        """Shape of the output for inputs of these shapes."""
+        return (first_shape[0], 1, features_shape[-1])
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class RelativeKinematics(keras.layers.Layer):
     """Momenta relative to the vector sum of the transverse momenta of an event, the axis of MET.
 
@@ -383,7 +481,7 @@ class RelativeKinematics(keras.layers.Layer):
         super().__init__(**kwargs)
         self.log_pt = log_pt
 
-    def call(self, features: Tensor, mask: Tensor) -> Tensor:
+    def call(self, features: Tensor, mask: Tensor, same_event: Tensor | None = None) -> Tensor:
         """Compute the relative momenta.
 
         Parameters
@@ -392,6 +490,8 @@ class RelativeKinematics(keras.layers.Layer):
             pT in GeV or log(pT + 1), eta, phi, and others without effect.
         mask : tensor, shape (batch, nodes), bool
             True for real nodes.
+        same_event : tensor, shape (batch, nodes, nodes), float, optional
+            1 where two real nodes of a row belong to the same event, otherwise 0; without it a row is an event.
 
         Returns
         -------
@@ -402,7 +502,11 @@ class RelativeKinematics(keras.layers.Layer):
         features = ops.where(mask[:, :, None], features, 0)
         pt = ops.expm1(features[:, :, 0]) if self.log_pt else features[:, :, 0]
         px, py = pt * ops.cos(features[:, :, 2]), pt * ops.sin(features[:, :, 2])
-        x, y = ops.sum(px, axis=1, keepdims=True), ops.sum(py, axis=1, keepdims=True)
+        if same_event is None:
+            x, y = ops.sum(px, axis=1, keepdims=True), ops.sum(py, axis=1, keepdims=True)
+        else:
+            sums = ops.matmul(same_event, ops.stack([px, py], axis=-1))
+            x, y = sums[:, :, 0], sums[:, :, 1]
         length = ops.sqrt(x**2 + y**2 + keras.config.epsilon())  # with a gradient where the sum is 0
         along, across = (px * x + py * y) / length, (py * x - px * y) / length
         relative = (

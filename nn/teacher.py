@@ -8,22 +8,12 @@ from typing import Any
 import keras
 import keras_tuner
 
-from nn.compat.keras import DividedAdam
 from nn.devices import DividedModel, distribution_strategy
-from nn.layers import (
-    Correction,
-    EventSum,
-    GraphAttention,
-    RealNodes,
-    RelativeKinematics,
-    SplitPid,
-    SumRealNodes,
-    WithoutAngles,
-)
+from nn.graph_inputs import GraphInputs
+from nn.layers import Correction, EventSum, GraphAttention, RelativeKinematics, SplitPid, WithoutAngles
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
 from utils.data_processing import GraphCreator
-from utils.training.batches import BATCHES_A_STEP
 from utils.training.hyperparameters import TeacherHyperparameters
 from utils.training.normalisation import Moments
 from utils.training.search_space import DEFAULT_SEARCH_SPACE, SearchSpace
@@ -94,13 +84,14 @@ def node_inputs(
     mean: Sequence[float],
     variance: Sequence[float],
     log_features: Sequence[str],
-) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
-    """Begin a network: its input, the mask of real nodes, the features of the nodes. Arguments: `build_teacher`."""
+    packed: bool = False,
+) -> tuple[GraphInputs, keras.KerasTensor]:
+    """Begin a network: its inputs, and the features of the nodes. Arguments: `build_teacher`."""
     _check_features(feature_names, mean, variance)
     if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
         raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
-    features = keras.Input((None, len(feature_names)), name="features", dtype="float32")
-    real = RealNodes(name="real_nodes")(features)
+    graphs = (GraphInputs.packed if packed else GraphInputs.padded)(len(feature_names))
+    features = graphs.features
     normalization = keras.layers.Normalization(
         mean=[float(value) for value in mean],
         variance=[float(value) for value in variance],
@@ -110,16 +101,17 @@ def node_inputs(
     nodes = [normalization(continuous)]
     if hyperparameters.relative:
         nodes = [WithoutAngles(name="without_angles")(nodes[0])]
-        nodes.append(RelativeKinematics("pt" in log_features, name="relative_kinematics")(features, real))
+        relative = RelativeKinematics("pt" in log_features, name="relative_kinematics")
+        nodes.append(relative(features, graphs.mask, graphs.same_event))
     if pid is not None:
         nodes.append(keras.layers.Embedding(PID_CODES, hyperparameters.embedding, name="pid_embedding")(pid))
     x = keras.layers.Concatenate(name="nodes")(nodes) if len(nodes) > 1 else nodes[0]
-    return features, real, x
+    return graphs, x
 
 
 def correction_output(
     x: keras.KerasTensor,
-    features: keras.KerasTensor,
+    graphs: GraphInputs,
     hyperparameters: TeacherHyperparameters,
     feature_names: Sequence[str],
     log_features: Sequence[str],
@@ -144,8 +136,9 @@ def correction_output(
     if name is None:
         raise ValueError(f"target sum needs met or ht, received: feature_names={list(feature_names)}")
     unit = SUM_UNITS[name]
-    l1_sum = EventSum(list(feature_names).index(name), name in log_features, unit, name="l1_sum")(features)
-    return Correction(LEAST_SUM / unit, name="correction")([output, l1_sum])
+    l1_sum = EventSum(list(feature_names).index(name), name in log_features, unit, name="l1_sum")
+
+    return Correction(LEAST_SUM / unit, name="correction")([output, l1_sum(graphs.nodes_of_events())])
 
 
 def build_teacher(
@@ -154,6 +147,7 @@ def build_teacher(
     mean: Sequence[float],
     variance: Sequence[float],
     log_features: Sequence[str] = (),
+    packed: bool = False,
 ) -> keras.Model:
     """Build the teacher, not compiled.
 
@@ -167,16 +161,20 @@ def build_teacher(
         Moments of each feature except "pid" over real objects, after the logarithm of log features.
     log_features : sequence of str
         Features that are log(x + 1).
+    packed : bool
+        Whether events share rows, for a training; `TeacherHyperModel.padded` makes the same network with an event in
+        each row.
 
     Returns
     -------
     keras.Model
         From `features`, shape (batch, n_objects, n_features), float32, to the correction factor, shape
         (batch, 1), not negative. Objects of zero pT are padding; n_objects may change from batch to batch.
+        If packed, from the arrays of `utils.training.packing.PackedGraphs`.
     """
     regularizer = keras.regularizers.L2(L2)
 
-    features, real, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features)
+    graphs, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features, packed)
     for number in range(1, hyperparameters.graph_layers + 1):
         y = GraphAttention(
             hyperparameters.units,
@@ -186,19 +184,25 @@ def build_teacher(
             attention_dropout=hyperparameters.attention_dropout,
             kernel_regularizer=regularizer,
             name=f"graph_attention_{number}",
-        )(x, mask=real)
+        )(x, mask=graphs.mask, adjacency=graphs.adjacency)
         if hyperparameters.residual:
             shortcut = keras.layers.Dense(y.shape[-1], use_bias=False, name=f"shortcut_{number}")(x)
             y = keras.layers.Add(name=f"residual_{number}")([y, shortcut])
         x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
 
-    x = SumRealNodes(name="sum_real_nodes")(x, mask=real)
-    correction = correction_output(x, features, hyperparameters, feature_names, log_features)
-    return keras.Model(features, correction, name="teacher")
+    correction = correction_output(graphs.sum_nodes(x), graphs, hyperparameters, feature_names, log_features)
+    return keras.Model(graphs.inputs, correction, name="teacher")
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy the weights of each layer to the layer of the same name."""
+    for layer in target.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 class TeacherHyperModel(keras_tuner.HyperModel):
-    """Compiled teachers, with the hyperparameters of a trial or with fixed ones.
+    """Compiled teachers for packed graphs, with the hyperparameters of a trial or with fixed ones.
 
     Parameters
     ----------
@@ -272,22 +276,31 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         return self.build_fixed(sample_hyperparameters(hp, self.feature_names, self.search_space))
 
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
-        """Build the compiled teacher of given TeacherHyperparameters."""
+        """Build the compiled teacher of given TeacherHyperparameters, for packed graphs."""
         with self._strategy.scope():
-            model = build_teacher(hyperparameters, self.feature_names, self.mean, self.variance, self.log_features)
+            model = self._network(hyperparameters, packed=True)
             if self._strategy.num_replicas_in_sync > 1:
                 model = DividedModel(model.input, model.output, name=model.name)
             self.compile(model, hyperparameters.learning_rate)
         return model
 
+    def padded(self, model: keras.Model, hyperparameters: TeacherHyperparameters) -> keras.Model:
+        """Return the teacher of the weights of a model of `build_fixed`, not compiled, with an event in each row."""
+        teacher = self._network(hyperparameters, packed=False)
+        copy_weights(model, teacher)
+        return teacher
+
+    def _network(self, hyperparameters: TeacherHyperparameters, packed: bool) -> keras.Model:
+        names, log_features = self.feature_names, self.log_features
+        return build_teacher(hyperparameters, names, self.mean, self.variance, log_features, packed)
+
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
-        adam = DividedAdam if isinstance(model, DividedModel) else keras.optimizers.Adam
         model.compile(
-            optimizer=adam(learning_rate, gradient_accumulation_steps=BATCHES_A_STEP),
+            optimizer=keras.optimizers.Adam(learning_rate),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
-            jit_compile=False,  # XLA would compile for each number of nodes, which takes longer than most trainings
+            jit_compile=False,  # on a CPU XLA is not faster, and compiles longer than most trials train
         )
         # Only an optimizer that is built can take the state of an earlier trial.
         model.optimizer.build(model.trainable_variables)

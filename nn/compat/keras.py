@@ -1,10 +1,9 @@
-"""Keras beyond its public interface: gradient accumulation on several devices, steps on one vector, built models.
+"""Keras beyond its public interface: steps on one vector, and fits that draw no extra batch.
 
 Upstream:
 
-- Gradient accumulation fails under a `tf.distribute` strategy: https://github.com/keras-team/keras/issues/20582 (open).
-- Under a strategy `fit` draws a batch to build a model that is built already. This is fixed for other backends by
-  https://github.com/keras-team/keras/pull/19945; for TensorFlow no issue is known.
+- Under a `tf.distribute` strategy `fit` draws a batch to build a model that is built already. This is fixed for other
+  backends by https://github.com/keras-team/keras/pull/19945; for TensorFlow no issue is known.
 - An optimizer updates each array of weights on its own. No issue about this is known.
 """
 
@@ -21,34 +20,6 @@ from utils.compat.versions import require_version
 require_version("keras", "3.10", "3.16")
 
 PACKAGE = "l1regression"
-
-
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class DividedAdam(keras.optimizers.Adam):
-    """Adam that accumulates gradients on several devices: they are summed over the devices in each step.
-
-    Arguments and variables are those of keras.optimizers.Adam.
-    """
-
-    def _backend_apply_gradients(self, grads: Iterable[Any], trainable_variables: list[Any]) -> None:
-        """Exchange the gradients outside of any condition; each device then decides about its step."""
-        grads = [tf.convert_to_tensor(gradient) for gradient in grads]
-        self._backend_update_step(grads, trainable_variables, self.learning_rate)
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Add the gradient to those kept; at the last one of a step of the optimizer, step along their mean."""
-        n_batches = self.gradient_accumulation_steps
-        if not n_batches:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        kept = self._accumulated_gradients[self._get_variable_index(variable)]
-        base: Any = super()
-
-        def step() -> None:
-            base.update_step((gradient + kept) / n_batches, variable, learning_rate)
-            self.assign(kept, ops.zeros_like(kept))
-
-        ops.cond((self._iterations + 1) % n_batches == 0, step, lambda: self.assign_add(kept, gradient))
 
 
 class FlatAdam(keras.optimizers.Adam):

@@ -1,12 +1,7 @@
-"""Batches of graphs for a training, from a file of any size and in bounded memory.
+"""Batches of graphs for a training, from a file of any size and in bounded memory."""
 
-Events have few real objects in many slots. Batches therefore hold graphs of similar size, and each batch is padded only
-to its largest graph.
-"""
-
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -14,15 +9,11 @@ import numpy as np
 
 from utils.event_layout import ETA, PHI
 from utils.runtime.random_streams import generator
+from utils.training.packing import pack
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs
 
 GRAPHS_A_BUFFER = 1 << 17
-
-# Batches whose mean gradient makes a step of the optimizer. A single batch of graphs of the same size would pull all
-# weights towards the optimum of that size. Four batches, one from each quarter of the sizes, are as good as random
-# batches.
-BATCHES_A_STEP = 4
 
 # Features or several inputs of a network, labels, weights.
 Batch = tuple[Any, np.ndarray, np.ndarray]
@@ -40,31 +31,6 @@ class Batches(Protocol):
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Make the batches of an epoch: inputs of the model, labels (batch, n_labels), weights (batch,)."""
-
-
-def similar_size_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Divide graphs into batches of similar size; graphs of equal size are divided at random.
-
-    The order of the batches is random, but `BATCHES_A_STEP` successive batches are from different quantiles of the
-    sizes.
-
-    Parameters
-    ----------
-    sizes : np.ndarray, shape (n_graphs,), int
-    batch_size : int
-    rng : np.random.Generator
-
-    Returns
-    -------
-    list of np.ndarray of int
-        Indices of the graphs of each batch; all batches are full, except perhaps one.
-    """
-    shuffled = rng.permutation(len(sizes))
-    by_size = shuffled[np.argsort(sizes[shuffled], kind="stable")]
-    batches = [by_size[start : start + batch_size] for start in range(0, len(by_size), batch_size)]
-    quantiles = np.array_split(np.arange(len(batches)), BATCHES_A_STEP)
-    times = [(rng.permutation(len(quantile)) + rng.random(len(quantile))) / len(quantile) for quantile in quantiles]
-    return [batches[i] for i in np.argsort(np.concatenate(times))]
 
 
 def rotated_and_reflected(graphs: RaggedGraphs, rng: np.random.Generator) -> RaggedGraphs:
@@ -132,8 +98,8 @@ class TrainingBatches(ABC):
             buffer = RaggedGraphs.concatenate(left_over + chunks)
             rows = rng.permutation(len(buffer))
             n_full = len(rows) - len(rows) % self._batch_size
-            for batch in self._divide(buffer.sizes[rows[:n_full]], rng):
-                yield self._batch(buffer.take(rows[batch]), rng)
+            for start in range(0, n_full, self._batch_size):
+                yield from self._batch(buffer.take(rows[start : start + self._batch_size]), rng)
             left_over = [buffer.take(rows[n_full:])]
         if len(left_over[0]):
             yield from self._last(left_over[0], rng)
@@ -152,12 +118,8 @@ class TrainingBatches(ABC):
             yield chunks
 
     @abstractmethod
-    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> Iterable[np.ndarray]:
-        """Divide shuffled graphs, given by their sizes, into full batches of indices."""
-
-    @abstractmethod
-    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
-        """Make a batch of graphs."""
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
+        """Make a batch of graphs, in one part or several."""
 
     @abstractmethod
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
@@ -165,33 +127,44 @@ class TrainingBatches(ABC):
 
 
 class GraphBatches(TrainingBatches):
-    """Batches of graphs of similar size, each padded to its largest graph.
+    """Batches of graphs drawn at random, packed into rows: the inputs are those of `PackedGraphs`.
 
-    Training graphs are rotated and reflected at random. All batches are full, except perhaps the last one, which has
-    graphs of any size. Features have the shape (batch_size, largest graph, n_features). Arguments: `TrainingBatches`.
+    Training graphs are rotated and reflected at random. All batches are full, except perhaps the last one. Further
+    arguments: `TrainingBatches`.
+
+    Parameters
+    ----------
+    n_parts : int
+        Parts of each batch, which follow each other: one for each device. A part may have no graph.
     """
 
-    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        return similar_size_batches(sizes, self._batch_size, rng)
+    def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int, n_parts: int = 1):
+        super().__init__(graphs, validation, batch_size, seed)
+        self._n_parts = n_parts
 
-    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if not self._validation:
             graphs = rotated_and_reflected(graphs, rng)
-        return graphs.padded(), graphs.labels, graphs.weights
+        for rows in np.array_split(np.arange(len(graphs)), self._n_parts):
+            part = graphs if self._n_parts == 1 else graphs.take(rows)
+            yield pack(part).inputs, part.labels, part.weights
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
-        yield self._batch(graphs, rng)
+        yield from self._batch(graphs, rng)
 
 
-def training_batches(graphs: TrainingGraphs, batch_size: int, seed: int) -> tuple[GraphBatches, GraphBatches]:
+def training_batches(
+    graphs: TrainingGraphs, batch_size: int, seed: int, devices: int = 1
+) -> tuple[GraphBatches, GraphBatches]:
     """Make the batches of the training and of the validation.
 
     Parameters
     ----------
     graphs : TrainingGraphs
     batch_size : int
-        Events in a step of the optimizer, which has `BATCHES_A_STEP` training batches, and in a validation batch.
+        Events in a step of the optimizer, and in a validation batch.
     seed : int
+    devices : int
+        Devices over which each batch is divided.
     """
-    per_batch = math.ceil(min(batch_size, graphs.n_training) / BATCHES_A_STEP)
-    return GraphBatches(graphs, False, per_batch, seed), GraphBatches(graphs, True, batch_size, seed)
+    return GraphBatches(graphs, False, batch_size, seed, devices), GraphBatches(graphs, True, batch_size, seed, devices)

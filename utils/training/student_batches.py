@@ -86,19 +86,16 @@ class StudentBatches(TrainingBatches):
         """Return the number of batches of an epoch."""
         return super().__len__() if self._validation else self.n_graphs // self._batch_size
 
-    def _divide(self, sizes: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        return iter(np.arange(len(sizes)).reshape(-1, self._batch_size))
-
-    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Batch:
+    def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         features = graphs.padded(self._inputs.n_slots)
-        return self._inputs.split_features(features), graphs.labels, graphs.weights
+        yield self._inputs.split_features(features), graphs.labels, graphs.weights
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if self._validation:
             missing = self._batch_size - len(graphs)
             filling = graphs.take(np.zeros(missing, np.int64))
             filled = RaggedGraphs.concatenate([graphs, replace(filling, weights=np.zeros(missing, np.float32))])
-            yield self._batch(filled, rng)
+            yield from self._batch(filled, rng)
 
 
 class Stacks:
