@@ -26,6 +26,7 @@ from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.plotting.style import save
 from utils.plotting.training import draw_history, draw_trials
+from utils.runtime import threads
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules
@@ -133,8 +134,7 @@ def search(
         return
     chief = Chief(tuner.oracle, options.chief_host or "127.0.0.1", folder)
     commands = {f"worker{i}": [*command, f"--join=worker{i}"] for i in range(1, options.workers + 1)}
-    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS", len(os.sched_getaffinity(0))))
-    environment = {"TF_NUM_INTRAOP_THREADS": str(max(1, threads // max(1, options.workers)))}
+    environment = {threads.VARIABLE: str(max(1, threads.n_threads() // max(1, options.workers)))}
     workers = WorkerProcesses(commands, folder / "workers", environment)
     try:
         chief.wait(workers)
@@ -305,6 +305,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     fixed = [options.hyperparameters] if options.hyperparameters else []
     refuse_inputs_in(options.output, options.input, *fixed)
     data = L1Dataset.check(options.input)
+    threads.divide_operations(options.batch_size)
 
     from nn.devices import distribution_strategy
     from nn.losses import get_loss

@@ -159,3 +159,13 @@ def objects_at(**slots):
     for name, values in slots.items():
         objects[0, first[name[:-1]] + int(name[-1])] = values
     return objects
+
+
+def unpacked(inputs):
+    """Return the features, (n_graphs, n_places, n_features), of `PackedGraphs.inputs`, zero where empty."""
+    first, features, numbers = inputs
+    graphs = np.zeros((len(first), *features.shape[1:]), features.dtype)
+    for number in range(len(first)):
+        nodes = features[numbers == number + 1]
+        graphs[number, : len(nodes)] = nodes
+    return graphs

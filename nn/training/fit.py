@@ -88,7 +88,7 @@ def final_fit(
         shutil.rmtree(logs, ignore_errors=True)
     callbacks = [
         *stopping_callbacks(options.patience),
-        ProgressLog("final fit", len(training)),
+        ProgressLog("final fit", len(training), model.steps_per_execution),
         keras.callbacks.TensorBoard(logs),
         keras.callbacks.TerminateOnNaN(),
     ]

@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nn.layers import GraphAttention
@@ -20,6 +21,8 @@ from nn.teacher import (
     load_teacher,
     sample_hyperparameters,
 )
+from utils.training.packing import pack
+from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.search_space import DEFAULT_SEARCH_SPACE
 
 MET_FEATURES = ("pt", "eta", "phi", "met", "ht", "pid")
@@ -44,11 +47,17 @@ def events(names, n_events=8, n_objects=6, seed=0):
     features[..., 0] = rng.exponential(2, (n_events, n_objects)) + 0.1
     if "pid" in names:
         features[..., -1] = rng.integers(1, 4, (n_events, n_objects))
+    for name in {"met", "ht"} & set(names):  # sums of the whole event
+        features[..., names.index(name)] = rng.exponential(1, (n_events, 1))
     empty = rng.random((n_events, n_objects)) < 0.4
     empty[0] = True
     features[empty] = 0
     labels = np.stack([1 + 0.1 * features[..., 1].sum(axis=1), rng.exponential(80, n_events)], axis=1)
     return features, labels.astype(np.float32)
+
+
+def packed(features):
+    return pack(RaggedGraphs.from_padded(features)).inputs
 
 
 def teacher(names, hyperparameters=SMALL):
@@ -95,7 +104,9 @@ class TestTeacher:
         """The processor decides on the course of a training: with five seeds the loss ends at 0.06 or less."""
         keras.utils.set_random_seed(1)
         hyperparameters = dataclasses.replace(FACTOR, units=16, learning_rate=3e-3, relative=False, readout=(128,))
-        model = TeacherHyperModel(names, *statistics(names), "mse", (50, 100)).build_fixed(hyperparameters)
+        hypermodel = TeacherHyperModel(names, *statistics(names), "mse", (50, 100))
+        model = build_teacher(hyperparameters, names, *statistics(names))
+        hypermodel.compile(model, hyperparameters.learning_rate)
         features, labels = events(names, n_events=256)
         history = model.fit(features, labels, epochs=20, batch_size=8, verbose=0).history
         assert history["loss"][-1] < 0.2 * np.var(labels[:, 0])
@@ -103,6 +114,48 @@ class TestTeacher:
         loaded = load_teacher(tmp_path / "teacher.keras")
         assert_array_equal(loaded.predict(features, verbose=0), model.predict(features, verbose=0))
         assert loaded.evaluate(features, labels, verbose=0) == model.evaluate(features, labels, verbose=0)
+
+
+@pytest.mark.parametrize("names", [MET_FEATURES, HT_FEATURES], ids=["met", "ht"])
+@pytest.mark.parametrize(
+    "hyperparameters", [SMALL, PLAIN, dataclasses.replace(SMALL, graph_layers=3, activation="relu")]
+)
+class TestPackedGraphs:
+    """Events that share rows give the numbers of events with a row each."""
+
+    def test_same_corrections(self, names, hyperparameters):
+        features, _ = events(names, n_events=50, n_objects=9)
+        hypermodel = TeacherHyperModel(names, *statistics(names), "mse")
+        model = hypermodel.build_fixed(hyperparameters)
+        expected = np.asarray(hypermodel.padded(model, hyperparameters)(features))
+        assert_allclose(model(packed(features)), expected, rtol=ROUNDING)
+
+    def test_same_gradient_as_the_mean_over_batches_of_events_of_similar_size(self, names, hyperparameters):
+        features, labels = events(names, n_events=64, n_objects=9)
+        weights = np.random.default_rng(2).exponential(1, 64).astype(np.float32)
+        hypermodel = TeacherHyperModel(names, *statistics(names), "huber_1.0")
+        model = hypermodel.build_fixed(hyperparameters)
+        other = hypermodel.padded(model, hyperparameters)
+        hypermodel.compile(other, hyperparameters.learning_rate)
+
+        def gradient(model, inputs, rows):
+            with tf.GradientTape() as tape:
+                loss = model.compute_loss(inputs, labels[rows], model(inputs), weights[rows])
+            values = tape.gradient(loss, model.trainable_variables)
+            return {
+                v.path: np.asarray(tf.convert_to_tensor(g))
+                for v, g in zip(model.trainable_variables, values, strict=True)
+            }
+
+        found = gradient(model, packed(features), slice(None))
+        groups = np.split(np.argsort((features[:, :, 0] > 0).sum(1)), 4)
+        means = [gradient(other, features[rows], rows) for rows in groups]
+        expected = {path: np.mean([mean[path] for mean in means], axis=0) for path in found}
+        # The terms of a gradient of the attention cancel.
+        largest = max(np.abs(value).max() for value in expected.values())
+        assert len(found) > 5
+        for path, value in found.items():
+            assert_allclose(value, expected[path], rtol=ROUNDING, atol=ROUNDING * largest)
 
 
 def test_input_is_normalised():
@@ -208,11 +261,13 @@ def test_hypermodel_compiles_with_loss_metrics_and_learning_rate():
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(3e-3)
     features, labels = events(MET_FEATURES)
-    results = model.evaluate(features, labels, verbose=0, return_dict=True)
-    squares = (labels[:, 0] - model.predict(features, verbose=0)[:, 0]) ** 2
+    inputs = packed(features)
+    results = model.test_on_batch(inputs, labels, return_dict=True)
+    predictions = np.asarray(model(inputs))
+    squares = (labels[:, 0] - predictions[:, 0]) ** 2
     assert results["mse_above_0"] == pytest.approx(squares.mean(), rel=ROUNDING)
     assert results["mse_above_50"] == pytest.approx(squares[labels[:, 1] > 50].mean(), rel=ROUNDING)
-    expected = float(get_loss("huber_1.0")(labels, model.predict(features, verbose=0)) + sum(model.losses))
+    expected = float(get_loss("huber_1.0")(labels, predictions) + sum(model.losses))
     assert results["loss"] == pytest.approx(expected, rel=ROUNDING)
 
 
@@ -220,8 +275,10 @@ def test_sample_weights_reach_the_loss():
     model = TeacherHyperModel(HT_FEATURES, *statistics(HT_FEATURES), "mse").build_fixed(SMALL)
     features, labels = events(HT_FEATURES)
     regularization = float(sum(model.losses))
-    plain = model.evaluate(features, labels, verbose=0) - regularization
-    doubled = model.evaluate(features, labels, sample_weight=np.full(8, 2.0), verbose=0) - regularization
+    plain, doubled = (
+        model.test_on_batch(packed(features), labels, np.full(8, weight), return_dict=True)["loss"] - regularization
+        for weight in (1.0, 2.0)
+    )
     assert doubled == pytest.approx(2 * plain, rel=10 * ROUNDING)  # differences of what is evaluated
 
 

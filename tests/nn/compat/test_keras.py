@@ -2,21 +2,10 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
-from nn.compat.keras import BuiltModel, DividedAdam, FlatAdam, input_names, output_name
-
-
-@pytest.mark.parametrize("accumulation", [None, 2])
-def test_divided_adam_is_adam_on_one_device(accumulation):
-    adams = [cls(0.1, gradient_accumulation_steps=accumulation) for cls in (DividedAdam, keras.optimizers.Adam)]
-    variables = [keras.Variable([1.0, -2.0]) for _ in adams]
-    for gradient in ([1.0, 2.0], [0.0, -3.0], [5.0, 1.0], [2.0, 2.0]):
-        for adam, variable in zip(adams, variables, strict=True):
-            adam.apply([keras.ops.array(gradient)], [variable])
-        assert_allclose(variables[0], variables[1], rtol=1e-6)
+from nn.compat.keras import BuiltModel, FlatAdam, input_names, output_name
 
 
 def test_flat_adam_is_adam():
@@ -32,7 +21,7 @@ def test_flat_adam_is_adam():
         assert_array_equal(one, other)
 
 
-def fitted(model_class, adam_class, accumulation):
+def fitted(model_class):
     """Fit a model of one weight for an epoch on one mirrored device; return the number of passes over its data."""
     passes = []
 
@@ -44,7 +33,7 @@ def fitted(model_class, adam_class, accumulation):
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         inputs = keras.Input((1,))
         model = model_class(inputs, keras.layers.Dense(1)(inputs))
-        model.compile(adam_class(0.1, gradient_accumulation_steps=accumulation), "mse")
+        model.compile(keras.optimizers.Adam(0.1), "mse")
         model.optimizer.build(model.trainable_variables)
     data = tf.data.Dataset.from_generator(batches, output_signature=(x, y))
     model.fit(data.apply(tf.data.experimental.assert_cardinality(1)), shuffle=False, verbose=0)
@@ -52,22 +41,15 @@ def fitted(model_class, adam_class, accumulation):
 
 
 def test_a_fit_of_a_built_model_draws_each_batch_once():
-    assert fitted(BuiltModel, DividedAdam, 2) == 1
+    assert fitted(BuiltModel) == 1
 
 
 def test_a_fit_of_keras_alone_draws_a_batch_more():
     """Where this fails, `BuiltModel` is no longer needed."""
-    assert fitted(keras.Model, keras.optimizers.Adam, None) == 2
-
-
-def test_keras_alone_cannot_accumulate_gradients_on_devices():
-    """Where this fails, `DividedAdam` is no longer needed."""
-    with pytest.raises(RuntimeError, match="merge_call"):
-        fitted(BuiltModel, keras.optimizers.Adam, 2)
+    assert fitted(keras.Model) == 2
 
 
 def test_private_methods_that_are_replaced_exist():
-    assert hasattr(keras.optimizers.Adam, "_backend_apply_gradients")
     assert hasattr(keras.optimizers.Adam, "_backend_update_step")
     assert hasattr(keras.Model, "_maybe_symbolic_build")
 

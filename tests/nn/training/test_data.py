@@ -7,10 +7,13 @@ from numpy.testing import assert_allclose
 from nn.prediction import predict
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 from nn.training.data import fit
+from utils.training.packing import pack
+from utils.training.ragged_graphs import RaggedGraphs
 
 NAMES = ("pt", "eta", "phi", "ht")
 RNG = np.random.default_rng(5)
 FEATURES = np.where(RNG.random((50, 6, 1)) < 0.5, RNG.exponential(1, (50, 6, 4)), 0).astype(np.float32)
+FEATURES[..., 3] = np.where(FEATURES[..., 0] > 0, RNG.exponential(1, (50, 1)), 0)  # HT of the event
 LABELS = RNG.exponential(1, (50, 2)).astype(np.float32)
 
 
@@ -24,24 +27,27 @@ class FixedBatches:
 
     def epoch(self, number):
         for start in range(0, 50, 20):
-            yield (
-                FEATURES[start : start + 20, : 4 + start // 20],
-                LABELS[start : start + 20],
-                np.ones(len(LABELS[start : start + 20])),
-            )
+            rows = slice(start, start + 20)
+            labels = LABELS[rows]
+            yield packed(FEATURES[rows]), labels, np.ones(len(labels), np.float32)
 
 
-def small_teacher():
-    hypermodel = TeacherHyperModel(NAMES, [0.5] * 4, [1.0] * 4, "mse")
-    return hypermodel.build_fixed(TeacherHyperparameters(units=4, heads=2))
+HYPERMODEL = TeacherHyperModel(NAMES, [0.5] * 4, [1.0] * 4, "mse")
+HYPERPARAMETERS = TeacherHyperparameters(units=4, heads=2)
+
+
+def packed(features):
+    return pack(RaggedGraphs.from_padded(features)).inputs
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
 def test_predictions_are_in_the_order_of_the_events(batch_size):
-    model = small_teacher()
-    assert_allclose(predict(model, FEATURES, batch_size), np.asarray(model(FEATURES))[:, 0], rtol=1e-5)
+    training_model = HYPERMODEL.build_fixed(HYPERPARAMETERS)
+    model = HYPERMODEL.padded(training_model, HYPERPARAMETERS)
+    expected = np.asarray(training_model(packed(FEATURES)))[:, 0]
+    assert_allclose(predict(model, FEATURES, batch_size), expected, rtol=1e-5)
 
 
 def test_epochs_are_counted_on():
-    history = fit(small_teacher(), FixedBatches(), FixedBatches(), epochs=3, initial_epoch=1)
+    history = fit(HYPERMODEL.build_fixed(HYPERPARAMETERS), FixedBatches(), FixedBatches(), epochs=3, initial_epoch=1)
     assert history.epoch == [1, 2]

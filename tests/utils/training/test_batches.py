@@ -1,6 +1,5 @@
 """Batches of graphs: each event once an epoch, whatever the memory, the chunks and the buffer."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,45 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.toys import random_l1_events, write_l1
+from tests.toys import random_l1_events, unpacked, write_l1
 from tests.utils.training.test_ragged_graphs import graphs_with_holes
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.errors import UserError
 from utils.training import batches, training_graphs
-from utils.training.batches import GraphBatches, rotated_and_reflected, similar_size_batches
+from utils.training.batches import GraphBatches, rotated_and_reflected
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import read_training_graphs, subset_counts
-
-
-class TestSimilarSizes:
-    @given(st.lists(st.integers(0, 18), max_size=60), st.integers(1, 10), st.integers(0, 2**32 - 1))
-    def test_each_graph_is_in_one_batch_and_sizes_do_not_mix(self, sizes, batch_size, seed):
-        sizes = np.array(sizes, int)
-        found = similar_size_batches(sizes, batch_size, np.random.default_rng(seed))
-        assert sorted(np.concatenate(found).tolist() if found else []) == list(range(len(sizes)))
-        lengths = sorted(len(rows) for rows in found)
-        assert lengths[1:] == [batch_size] * (len(found) - 1)
-        spans = sorted((sizes[rows].min(), sizes[rows].max()) for rows in found)
-        assert all(upper <= lower for (_, upper), (lower, _) in itertools.pairwise(spans))
-
-    @pytest.mark.parametrize("n_batches", [8, 20, 400])
-    def test_each_four_in_turn_are_of_the_four_quarters_of_sizes(self, n_batches):
-        sizes = np.random.default_rng(1).permutation(n_batches * 5)
-        found = similar_size_batches(sizes, 5, np.random.default_rng(2))
-        quarters = [(4 * sizes[rows] // len(sizes)).tolist() for rows in found]
-        for start in range(0, n_batches, 4):
-            assert sorted(quarters[start : start + 4]) == [[quarter] * 5 for quarter in range(4)]
-        assert len({tuple(step[0] for step in quarters[start : start + 4]) for start in range(0, n_batches, 4)}) > 1
-
-    def test_order_and_company_are_random(self):
-        sizes = np.repeat([1, 2, 3, 4], 50)
-        first, second = (similar_size_batches(sizes, 10, np.random.default_rng(seed)) for seed in (1, 2))
-        sizes_in_turn = [sizes[rows][0] for rows in first]
-        assert sizes_in_turn != sorted(sizes_in_turn)
-        assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
 
 
 class TestSubset:
@@ -136,7 +107,9 @@ def read_graphs(data, scratch=None, loss_weights=None, **changes):
 
 
 def epoch_of(graphs, validation=False, batch_size=32, seed=1, number=0):
-    return list(GraphBatches(graphs, validation, batch_size, seed).epoch(number))
+    """Return features with a row for each graph, labels and weights of the batches of an epoch."""
+    epoch = GraphBatches(graphs, validation, batch_size, seed).epoch(number)
+    return [(unpacked(inputs), labels, weights) for inputs, labels, weights in epoch]
 
 
 def true_met_of(epoch):
@@ -222,10 +195,20 @@ class TestEpoch:
         chunks_of_batches = [set((labels[:, 1] - 1) // 100) for _, labels, _ in epoch_of(graphs, batch_size=50)]
         assert np.mean([len(chunks) for chunks in chunks_of_batches]) > 2.5
 
-    def test_pads_little(self, data):
-        padded = [(features[:, :, 0] > 0) for features, _, _ in epoch_of(read_graphs(data), batch_size=16)]
-        assert sum(real.sum() for real in padded) > 0.7 * sum(real.size for real in padded)
-        assert all(real.shape[1] == real.sum(1).max() for real in padded)
+    @pytest.mark.parametrize("n_parts", [2, 3, 40])
+    def test_in_parts_has_the_events_of_each_batch_in_turn(self, data, n_parts):
+        graphs = read_graphs(data)
+        whole = GraphBatches(graphs, False, 32, 1)
+        in_parts = GraphBatches(graphs, False, 32, 1, n_parts)
+        assert len(in_parts) == len(whole)
+        parts = list(in_parts.epoch(0))
+        for number, (inputs, labels, weights) in enumerate(whole.epoch(0)):
+            some = parts[number * n_parts : (number + 1) * n_parts]
+            assert_array_equal(np.concatenate([part[1] for part in some]), labels)
+            assert_array_equal(np.concatenate([part[2] for part in some]), weights)
+            features = np.concatenate([unpacked(part[0]) for part in some])
+            assert_array_equal(features, unpacked(inputs))
+        assert len(parts) == n_parts * len(whole)
 
 
 def test_a_file_of_several_chunks_is_read_the_same_with_any_buffer(monkeypatch, data, trainable):
