@@ -32,6 +32,7 @@ from utils.formats.zero_bias import ZeroBiasData
 from utils.plotting.figures import attention_figures, figures
 from utils.plotting.style import draw_and_save
 from utils.predictions import Model, Predictions
+from utils.runtime import threads
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
 from utils.runtime.progress import progress
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     samples = read_samples(options.data, options)
     zero_bias_data = ZeroBiasData.check(options.zero_bias, reconstructed(variable)) if options.zero_bias else None
     records = {name: read_json(trained.folder / TRAINING_FILE) for name, trained in trainings.items()}
+    threads.divide_operations(1)  # batches are predicted at the same time
     # From now on another process is refused.
     with whole_folder(options.output) as folder, process_map(options.workers) as map_in_processes:
         loaded = {name: load(trained) for name, trained in trainings.items()}

@@ -29,6 +29,7 @@ from utils.hardware.scales import HardwareScales
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
 from utils.plotting.training import draw_history
+from utils.runtime import threads
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
 from utils.runtime.imports import numeric_modules
@@ -211,6 +212,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     refuse_inputs_in(options.output, options.input, *([options.teacher / MODEL_FILE] if options.teacher else []))
     data = L1Dataset.check(options.input)
 
+    threads.divide_operations(options.batch_size)
     from nn.losses import get_loss
 
     try:

@@ -331,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             train_and_record(options, command, creator, data)
     except ProcessUsedUp:
         logger.info("a new process continues, since TensorFlow does not free the memory of earlier trials")
-        os.execv(command[0], command)
+        os.execve(command[0], command, os.environ | {threads.VARIABLE: str(threads.n_threads())})
 
 
 if __name__ == "__main__":

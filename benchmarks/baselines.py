@@ -26,7 +26,7 @@ from utils.event_layout import ETA, PHI, PID_EGAMMA, PID_JET, PID_MUON, PT
 from utils.formats.l1_files import L1Dataset
 from utils.predictions import Model, Predictions, predict_events
 from utils.runtime.options import flag, parse
-from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.batches import training_batches
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit, LossOptions
 from utils.training.ragged_graphs import RaggedGraphs
@@ -173,7 +173,7 @@ def network(training: Training, deep_sets: bool) -> Baseline:
     import keras
 
     from nn.prediction import predict
-    from nn.teacher import TeacherHyperModel, TeacherHyperparameters
+    from nn.teacher import TeacherHyperModel, TeacherHyperparameters, copy_weights
     from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
 
@@ -183,33 +183,33 @@ def network(training: Training, deep_sets: bool) -> Baseline:
     hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, training.options.loss_function)
     keras.utils.set_random_seed(training.seed)
     if deep_sets:
-        model = build_deep_sets(hypermodel)
+        model, padded = (build_deep_sets(hypermodel, packed=packed) for packed in (True, False))
         hypermodel.compile(model, hyperparameters.learning_rate)
     else:
         model = hypermodel.build_fixed(hyperparameters)
-    batches = GraphBatches(graphs, False, BATCH_SIZE // BATCHES_A_STEP, training.seed)
-    validation = GraphBatches(graphs, True, BATCH_SIZE, training.seed)
+        padded = hypermodel.padded(model, hyperparameters)
+    batches, validation = training_batches(graphs, BATCH_SIZE, training.seed)
     fit(model, batches, validation, epochs=EPOCHS, callbacks=stopping_callbacks(PATIENCE))
-    return Baseline(creator, lambda features: predict(model, features))
+    copy_weights(model, padded)
+    return Baseline(creator, lambda features: predict(padded, features))
 
 
-def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144) -> "keras.Model":
+def build_deep_sets(hypermodel: Any, layers: int = 3, units: int = 144, packed: bool = False) -> "keras.Model":
     """Build a network of the teacher's inputs, sum and readout without a connection between objects before the sum.
 
     Zaheer et al. 2017, arXiv:1703.06114. The defaults give as many parameters as the teacher's.
     """
     import keras
 
-    from nn.layers import SumRealNodes
     from nn.teacher import TeacherHyperparameters, correction_output, node_inputs
 
     hyperparameters = TeacherHyperparameters()
     names, log_features = hypermodel.feature_names, hypermodel.log_features
-    features, real, x = node_inputs(hyperparameters, names, hypermodel.mean, hypermodel.variance, log_features)
-    for _ in range(layers):
-        x = keras.layers.Dense(units, hyperparameters.activation)(x)
-    event = SumRealNodes()(x, mask=real)
-    return keras.Model(features, correction_output(event, features, hyperparameters, names, log_features))
+    graphs, x = node_inputs(hyperparameters, names, hypermodel.mean, hypermodel.variance, log_features, packed)
+    for number in range(1, layers + 1):
+        x = keras.layers.Dense(units, hyperparameters.activation, name=f"object_{number}")(x)
+    correction = correction_output(graphs.sum_nodes(x), graphs, hyperparameters, names, log_features)
+    return keras.Model(graphs.inputs, correction)
 
 
 BASELINES: dict[str, Callable[[Training], Baseline]] = {

@@ -1,16 +1,16 @@
-"""Compare batches of events of similar multiplicity with batches drawn at random.
+"""Compare steps of events that are grouped by their number of objects with steps of events drawn at random.
 
-Both trainings have the same events, number of epochs, events in a step of the optimizer and initial weights. Random
-batches are padded to their largest event too. The figures are means over the validation events, independent of batches.
+A grouped step has an equal share of events from each quarter of the multiplicities, each share of similar multiplicity.
+Both trainings have the same events, number of epochs, events in a step of the optimizer and initial weights. The
+figures are means over the validation events, independent of batches.
 """
 
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from benchmarks.common import benchmark_parser, report
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
-from utils.training import batches
-from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.runtime.random_streams import generator
+from utils.training.batches import Batch, GraphBatches, training_batches
 from utils.training.options import EventSplit
+from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 LOG_FEATURES = ("pt", "met", "ht")
@@ -28,9 +29,45 @@ HIGH_MET = 40
 PATIENCE = 6
 
 
-def random_batches(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Divide graphs into batches at random; replaces `similar_size_batches`."""
-    return np.split(rng.permutation(len(sizes)), range(batch_size, len(sizes), batch_size))
+N_GROUPS = 4
+
+
+def grouped_steps(sizes: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Divide graphs into steps that have a group of graphs of similar size from each quarter of the sizes.
+
+    Parameters
+    ----------
+    sizes : np.ndarray, shape (n_graphs,), int
+    batch_size : int
+        Graphs of a step.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    list of np.ndarray of int
+        Indices of the graphs of each step; all steps are full, and the graphs left over are in none.
+    """
+    group = batch_size // N_GROUPS
+    n_steps = len(sizes) // (group * N_GROUPS)
+    shuffled = rng.permutation(len(sizes))[: n_steps * group * N_GROUPS]
+    by_size = shuffled[np.argsort(sizes[shuffled], kind="stable")].reshape(N_GROUPS, n_steps, group)
+    return list(np.concatenate([quarter[rng.permutation(n_steps)] for quarter in by_size], axis=1))
+
+
+class GroupedBatches(GraphBatches):
+    """Training batches of `grouped_steps`; all graphs are in memory."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Make the batches of an epoch."""
+        rng = generator(self._seed, "grouped", number)
+        chunks = range(self._graphs.n_chunks)
+        graphs = RaggedGraphs.concatenate([self._graphs.chunk(chunk, validation=False) for chunk in chunks])
+        for rows in grouped_steps(graphs.sizes, self._batch_size, rng):
+            yield from self._batch(graphs.take(rows), rng)
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return self.n_graphs // (self._batch_size // N_GROUPS * N_GROUPS)
 
 
 def figures(correction: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -59,32 +96,26 @@ def figures(correction: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def trained(graphs: TrainingGraphs, batch_size: int, batches_a_step: int, epochs: int, seed: int) -> dict[str, float]:
-    """Train the teacher as the plain network is, and return its figures on the validation events.
-
-    A step of the optimizer takes the mean gradient of `batches_a_step` batches that together have `batch_size` events.
-    """
+def trained(graphs: TrainingGraphs, batch_size: int, grouped: bool, epochs: int, seed: int) -> dict[str, float]:
+    """Train the teacher as the plain network is, and return its figures on the validation events."""
     import keras
 
     from benchmarks.plain_network import SAME_NETWORK
-    from nn.losses import get_loss
-    from nn.teacher import build_teacher
+    from nn.teacher import TeacherHyperModel
     from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
 
-    training = GraphBatches(graphs, validation=False, batch_size=batch_size // batches_a_step, seed=seed)
-    validation = GraphBatches(graphs, validation=True, batch_size=batch_size, seed=seed)
+    training, validation = training_batches(graphs, batch_size, seed)
+    if grouped:
+        training = GroupedBatches(graphs, False, batch_size, seed)
     keras.utils.set_random_seed(seed)
-    moments = graphs.moments.mean[:-1].tolist(), graphs.moments.variance[:-1].tolist()
-    model = build_teacher(SAME_NETWORK, METGraphCreator.feature_names, *moments)
-    accumulation = batches_a_step if batches_a_step > 1 else None
-    optimizer = keras.optimizers.Adam(SAME_NETWORK.learning_rate, gradient_accumulation_steps=accumulation)
-    model.compile(optimizer=optimizer, loss=get_loss("huber_1.0"))
+    hypermodel = TeacherHyperModel.from_moments(METGraphCreator(LOG_FEATURES), graphs.moments, "huber_1.0")
+    model = hypermodel.build_fixed(SAME_NETWORK)
     reduce_learning_rate, _ = stopping_callbacks(PATIENCE)
     start = time.process_time()
     fit(model, training, validation, epochs=epochs, callbacks=[reduce_learning_rate])
     cpu = (time.process_time() - start) / epochs
-    predicted = [(np.asarray(model(features))[:, 0], labels) for features, labels, _ in validation.epoch(0)]
+    predicted = [(np.asarray(model(inputs))[:, 0], labels) for inputs, labels, _ in validation.epoch(0)]
     correction, labels = (np.concatenate(parts) for parts in zip(*predicted, strict=True))
     return {**figures(correction, labels), "CPU of an epoch [s]": cpu}
 
@@ -120,18 +151,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=number(int, 2), default=5, help="trainings of each kind")
     parser.add_argument("--epochs", type=number(int, 1), default=25, help="epochs of each training")
     parser.add_argument("--batch_size", type=number(int, 1), default=512, help="events a step of the optimizer")
-    parser.add_argument(
-        "--batches_a_step", type=number(int, 1), default=BATCHES_A_STEP, help="batches into which grouping divides them"
-    )
     args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
     graphs = read_training_graphs(data, creator, EventSplit(test_split=0.2, seed=1))
     trainings = []
     for seed in range(1, 1 + args.seeds):
-        grouped = trained(graphs, args.batch_size, args.batches_a_step, args.epochs, seed)
-        with patch.object(batches, "similar_size_batches", random_batches):
-            trainings.append((grouped, trained(graphs, args.batch_size, 1, args.epochs, seed)))
+        grouped, random = (trained(graphs, args.batch_size, how, args.epochs, seed) for how in (True, False))
+        trainings.append((grouped, random))
     report(args, compared(trainings))
 
 

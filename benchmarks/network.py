@@ -1,7 +1,7 @@
 """Throughput of the teacher in training and prediction, against the plain implementation of the same network.
 
-Both have the same parameters, events and number of events a step of the optimizer. Ours trains on batches of events of
-similar size, four a step, that come from memory or from a temporary file; the plain one on all slots, with adjacency
+Both have the same parameters, events and number of events a step of the optimizer. Ours trains on events that share
+rows, and that come from memory or from a temporary file; the plain one on all slots, with adjacency
 and filter of each event ready in memory, compiled by XLA, which is the default of Keras, and without it.
 """
 
@@ -23,7 +23,7 @@ from utils.data_processing import METGraphCreator
 from utils.event_layout import N_SLOTS
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import comma_separated, number
-from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.batches import GraphBatches
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs, read_training_graphs
@@ -44,7 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args = benchmark_parser(__doc__)
     args.add_argument("--data", type=Path, required=True, help="L1 regression file")
-    sizes = comma_separated(number(int, BATCHES_A_STEP))
+    sizes = comma_separated(number(int, 1))
     args.add_argument("--batch_sizes", type=sizes, default="512,2048", help="events a step of the training")
     args.add_argument("--prediction_batch_size", type=number(int, 1), default=2048, help="events a predicted batch")
     args.add_argument("--epochs", type=number(int, 1), default=5, help="epochs of each measurement")
@@ -161,7 +161,7 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
     from nn.prediction import predict
 
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
-    teacher = hypermodel.build_fixed(SAME_NETWORK)
+    teacher = hypermodel.padded(hypermodel.build_fixed(SAME_NETWORK), SAME_NETWORK)
     graphs = all_training_graphs(sources["memory"])
     features = all_slots(graphs)
     inputs = plain_inputs(features)
@@ -181,7 +181,7 @@ def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: di
     for size in args.batch_sizes:
         trainings = {}
         for place, source in sources.items():
-            batches = GraphBatches(source, validation=False, batch_size=size // BATCHES_A_STEP, seed=SEED)
+            batches = GraphBatches(source, validation=False, batch_size=size, seed=SEED)
             fit = partial(fit_ours, hypermodel.build_fixed(SAME_NETWORK), batches)
             trainings[f"ours, from {place}"] = partial(epoch_seconds, fit, args.epochs)
         for name, model in plain.items():

@@ -21,7 +21,7 @@ from benchmarks.repeated import write_repeated_l1_events
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.arguments import number
-from utils.training.batches import BATCHES_A_STEP, GraphBatches
+from utils.training.batches import training_batches
 from utils.training.options import EventSplit
 from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
@@ -63,8 +63,7 @@ class Epochs:
         """Train an epoch and validate; return wall-clock and CPU time in microseconds for each event trained on."""
         from nn.training.data import fit
 
-        training = GraphBatches(self.graphs, False, self.batch_size // BATCHES_A_STEP, seed=1)
-        validation = GraphBatches(self.graphs, True, self.batch_size, seed=1)
+        training, validation = training_batches(self.graphs, self.batch_size, seed=1)
         wall, cpu = time.perf_counter(), time.process_time()
         fit(self.model, training, validation, initial_epoch=epoch, epochs=epoch + 1)
         scale = 1e6 / self.graphs.n_training

@@ -18,7 +18,7 @@ from nn import teacher as models
 from nn.search import tuner as search
 from tests.commands import error_of, usage_error_of
 from tests.shared import MET_FLAGS, QUICK, TINY, train_tiny_teacher
-from tests.toys import l1_events, write_l1
+from tests.toys import l1_events, unpacked, write_l1
 from train_teacher import main
 from utils.cutflow import Cutflow
 from utils.data_processing import graph_creator
@@ -71,7 +71,8 @@ def validation_batches(path, record, batch_size=64):
             record["weight_power"], bool(record["sampled_spectrum"]), record["made_by"]["arguments"]["process_shares"]
         ),
     )
-    return list(GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3))
+    epoch = GraphBatches(graphs, validation=True, batch_size=batch_size, seed=77).epoch(3)
+    return [(unpacked(inputs), labels, weights) for inputs, labels, weights in epoch]
 
 
 def predictions_and_labels(model, batches):

@@ -5,21 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.grouping import compared, figures, random_batches
+from benchmarks.grouping import compared, figures, grouped_steps
 
 
-class TestRandomBatches:
-    @given(st.integers(1, 100), st.integers(1, 30), st.integers(0, 2**32 - 1))
-    def test_have_each_graph_once_and_are_full_but_the_last(self, n_graphs, batch_size, seed):
-        found = random_batches(np.ones(n_graphs, int), batch_size, np.random.default_rng(seed))
-        assert sorted(np.concatenate(found).tolist()) == list(range(n_graphs))
-        assert [len(rows) for rows in found[:-1]] == [batch_size] * (len(found) - 1)
-        assert 1 <= len(found[-1]) <= batch_size
+class TestGroupedSteps:
+    @given(st.integers(1, 200), st.integers(4, 30), st.integers(0, 2**32 - 1))
+    def test_have_no_graph_twice_and_are_full(self, n_graphs, batch_size, seed):
+        found = grouped_steps(np.ones(n_graphs, int), batch_size, np.random.default_rng(seed))
+        rows = np.concatenate([[], *found])
+        assert len(set(rows.tolist())) == len(rows)
+        full = batch_size // 4 * 4
+        assert [len(rows) for rows in found] == [full] * (n_graphs // full)
 
-    def test_mix_sizes(self):
-        sizes = np.repeat([1, 10], 500)
-        for rows in random_batches(sizes, 100, np.random.default_rng(1)):
-            assert abs((sizes[rows] == 1).sum() - 50) < 5 * np.sqrt(25)
+    def test_have_a_group_of_each_quarter_of_the_sizes(self):
+        sizes = np.random.default_rng(1).permutation(8 * 20)
+        found = grouped_steps(sizes, 20, np.random.default_rng(2))
+        for rows in found:
+            assert (4 * sizes[rows] // len(sizes)).tolist() == [quarter for quarter in range(4) for _ in range(5)]
+            groups = sizes[rows].reshape(4, 5)
+            assert (groups.max(axis=1) - groups.min(axis=1) == 4).all()
+        assert sorted(np.concatenate(found)) == list(range(len(sizes)))
 
 
 class TestFigures:

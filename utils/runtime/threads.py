@@ -5,7 +5,7 @@ import os
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
 
-# A step of fewer events takes longer if its operations are divided: waking a thread costs as much as its part of the work.
+# A step of fewer events takes longer if its operations are divided: to wake a thread costs as much as its work.
 EVENTS_A_THREAD = 1024
 
 
