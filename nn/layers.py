@@ -8,7 +8,6 @@ arrays, which `PackedRows` makes.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -26,50 +25,48 @@ MASKED_SCORE = -3.0e4
 PT_SCALE = 40.0  # GeV, a typical jet, so that momenta are of order 1
 
 
-def complete_graph_convolution(x: Tensor, mask: Tensor, axis: int = 1) -> Tensor:
-    """Multiply by the normalised adjacency of the complete graph over the real nodes, in O(nodes).
+def complete_graphs(same_graph: Tensor) -> Tensor:
+    """Return the normalised adjacency of graphs that are complete over their nodes.
 
-    With A complete over the n real nodes, self-connections included, D^-1/2 (A + I) D^-1/2 (Kipf & Welling 2017,
-    arXiv:1609.02907) is 2 / (n + 1) on the diagonal and 1 / (n + 1) elsewhere. The product with it needs only a sum.
+    With A complete over n nodes, self-connections included, D^-1/2 (A + I) D^-1/2 (Kipf & Welling 2017,
+    arXiv:1609.02907) is 2 / (n + 1) on the diagonal and 1 / (n + 1) elsewhere.
 
     Parameters
     ----------
-    x : tensor, shape (batch, ..., nodes, ...), float
-        Values of the nodes, zero where padded.
-    mask : tensor, shape (batch, nodes), bool
-        True for real nodes.
-    axis : int
-        Axis of the nodes in `x`.
+    same_graph : tensor, shape (batch, nodes, nodes), float
+        1 where both nodes are real and of the same graph, otherwise 0.
 
     Returns
     -------
-    tensor, of the shape of `x`, float
-        (sum of x + x_i) / (n + 1) for node i; meaningless for padded nodes.
+    tensor, shape (batch, nodes, nodes), float
     """
-    n_real = ops.sum(ops.cast(mask, x.dtype), axis=1)
-    n_real = ops.reshape(n_real, (-1,) + (1,) * (len(x.shape) - 1))
-    return (ops.sum(x, axis=axis, keepdims=True) + x) / (n_real + 1)
+    itself = ops.eye(ops.shape(same_graph)[1], dtype=same_graph.dtype)
+    n_nodes = ops.sum(same_graph, axis=-1, keepdims=True)
+    return same_graph * ((1 + itself) / (n_nodes + 1))
 
 
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis among the entries where `mask` is True.
+def masked_softmax(scores: Tensor, mask: Tensor, axis: int = -1) -> Tensor:
+    """Softmax over an axis among the entries where `mask` is True.
 
     Parameters
     ----------
-    scores : tensor, shape (..., n), float
+    scores : tensor, float
         Values of an ELU, hence not below -1.
     mask : tensor, broadcastable to the shape of `scores`, bool
         True for the entries that take part.
+    axis : int
+        Axis over which the softmax sums to 1.
 
     Returns
     -------
-    tensor, shape (..., n), float
-        Zero where `mask` is False; a row without any True entry is zero, not NaN.
+    tensor, of the shape of `scores`, float
+        Zero where `mask` is False; zero, not NaN, where no entry along the axis takes part.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are using a softmax over axis -1")  # an event may have one object
-        weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
-    return ops.where(mask, weights, 0)
+    scores = ops.where(mask, scores, MASKED_SCORE)
+    largest = ops.maximum(ops.max(scores, axis=axis, keepdims=True), -1)
+    weights = ops.exp(scores - ops.stop_gradient(largest))
+    # The largest of the entries that take part is exp(0), so that only a sum without entries is below 1.
+    return weights * (1 / ops.maximum(ops.sum(weights, axis=axis, keepdims=True), 1))
 
 
 def _glorot_uniform(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
@@ -219,13 +216,11 @@ class GraphAttention(keras.layers.Layer):
             Zero in the rows of padded nodes.
         """
         mask = _all_real(x) if mask is None else mask
-        projected, scores = self._project(x)
-        weights = self._attention_weights(scores, mask, adjacency)
-        weights = self._dropout(weights, training=training)
-        # A_hat is applied to the attention weights, which are fewer numbers than x.
-        y = self._weighted_sum(self._convolve(weights, mask, adjacency, axis=3), x, projected)
+        graph = self._graph(x, mask, adjacency)
+        weights = self._dropout(self._attention_weights(x, graph), training=training)
+        y = self._weighted_sum(weights, x, graph)
         if self.bias is not None:
-            bias = ops.sum(weights, axis=3, keepdims=True) * self.bias  # (batch, i, heads, units)
+            bias = ops.transpose(ops.sum(weights, axis=2))[..., None] * self.bias  # (batch, i, heads, units)
             bias = bias if self.combine == "concat" else ops.mean(bias, axis=2, keepdims=True)
             y = y + ops.reshape(bias, ops.shape(y))
         y = self.activation(y)
@@ -246,74 +241,65 @@ class GraphAttention(keras.layers.Layer):
             1; rows and columns of padded nodes are zero.
         """
         mask = _all_real(x) if mask is None else mask
-        return ops.transpose(self._attention_weights(self._project(x)[1], mask, adjacency), (0, 2, 1, 3))
-
-    def _project(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Multiply x by W, shape (batch, nodes, num_heads * units), and by W a, shape (batch, nodes, 2 * num_heads).
-
-        The first is None if x is so narrow that it is summed over the neighbours before it is projected.
-        """
-        vectors = ops.concatenate([self.attention_self, self.attention_neighbour])
-        scores = _product(x, ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1))
-        if self._is_narrow():
-            return None, scores
-        return _product(x, ops.reshape(self.kernel, (-1, self.num_heads * self.units))), scores
+        return ops.transpose(self._attention_weights(x, self._graph(x, mask, adjacency)), (3, 0, 1, 2))
 
     @property
     def _width(self) -> int:
         return self.num_heads * self.units if self.combine == "concat" else self.units
 
-    def _is_narrow(self) -> bool:
-        return self.kernel.shape[0] < self.units
+    def _graph(self, x: Tensor, mask: Tensor, adjacency: Tensor | None) -> Tensor:
+        """Return the normalised adjacency without the padded nodes, shape (batch, nodes, nodes)."""
+        both_real = ops.logical_and(mask[:, :, None], mask[:, None, :])
+        if adjacency is None:
+            return complete_graphs(ops.cast(both_real, x.dtype))
+        return ops.where(both_real, adjacency, 0)
 
-    def _attention_weights(self, scores: Tensor, mask: Tensor, adjacency: Tensor | None) -> Tensor:
-        """Attention of node i to node j, shape (batch, i, num_heads, j), zero where j is not a neighbour of i.
+    def _convolve(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Multiply x, shape (batch, nodes, features), by A_hat."""
+        return ops.matmul(graph, x) if self.graph_convolution else x
 
-        `scores`, shape (batch, nodes, 2 * num_heads), are a . h_i and b . h_j before A_hat and the bias.
+    def _attention_weights(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Attention of node i to node j, shape (num_heads, i, j, batch), zero where j is not a neighbour of i.
+
+        Operations on many small arrays are fast if the batch is their last axis.
         """
-        scores = self._convolve(scores, mask, adjacency, axis=1)
+        vectors = ops.concatenate([self.attention_self, self.attention_neighbour])
+        scores = self._convolve(_product(x, ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1)), graph)
         if self.bias is not None:
             attention = self.attention_self + self.attention_neighbour
             bias = ops.sum(self.bias * attention, axis=-1) + self.attention_bias
             scores = scores + ops.pad(bias, (0, self.num_heads))
-        score_self, score_neighbour = ops.split(scores, 2, axis=-1)
-        scores = ops.elu(score_self[:, :, :, None] + ops.transpose(score_neighbour, (0, 2, 1))[:, None])
-        neighbours = ops.logical_and(mask[:, :, None], mask[:, None, :])
-        if adjacency is not None:
-            neighbours = ops.logical_and(neighbours, ops.not_equal(adjacency, 0))
-        return masked_softmax(scores, neighbours[:, :, None, :])
+        score_self, score_neighbour = ops.split(ops.transpose(scores, (2, 1, 0)), 2)
+        scores = ops.elu(score_self[:, :, None] + score_neighbour[:, None])
+        return masked_softmax(scores, ops.not_equal(ops.transpose(graph, (1, 2, 0)), 0), axis=2)
 
-    def _weighted_sum(self, weights: Tensor, x: Tensor, projected: Tensor | None) -> Tensor:
+    def _weighted_sum(self, weights: Tensor, x: Tensor, graph: Tensor) -> Tensor:
         """Sum the projected neighbours of each node and join the heads, shape (batch, nodes, output features).
 
-        Concatenated heads come from one product by a matrix that is block-diagonal in the heads. This takes more
-        multiplications, but no transposition of a large array.
+        A_hat is applied to the attention weights, which are fewer numbers than x. Features that are fewer than the
+        units of a head are summed before they are projected. Concatenated heads come from one product by a matrix that
+        is block-diagonal in the heads, which takes more multiplications, but no transposition of a large array.
         """
-        n_nodes, heads, units = ops.shape(x)[1], self.num_heads, self.units
-        width = self._width
-        one_head = ops.eye(heads, dtype=x.dtype)
-        if projected is None:
-            summed = ops.matmul(ops.reshape(weights, (-1, n_nodes * heads, n_nodes)), x)
+        (features, heads, units), n_nodes = self.kernel.shape, ops.shape(x)[1]
+        a_hat = graph if self.graph_convolution else ops.eye(n_nodes, dtype=x.dtype)[None]
+        weights = ops.reshape(ops.transpose(weights, (3, 1, 0, 2)), (-1, n_nodes * heads, n_nodes))
+        if features < units:
+            summed = ops.reshape(ops.matmul(ops.matmul(weights, a_hat), x), (-1, n_nodes, heads * features))
             kernel = ops.transpose(self.kernel, (1, 0, 2))
-            kernel = kernel[:, :, None] * one_head[:, None, :, None] if self.combine == "concat" else kernel / heads
-            features = heads * self.kernel.shape[0]
-            return _product(ops.reshape(summed, (-1, n_nodes, features)), ops.reshape(kernel, (features, width)))
+            if self.combine == "concat":
+                kernel = kernel[:, :, None] * ops.eye(heads, dtype=x.dtype)[:, None, :, None]
+            else:
+                kernel = kernel / heads
+            return _product(summed, ops.reshape(kernel, (heads * features, self._width)))
+        projected = _product(x, ops.reshape(self.kernel, (features, heads * units)))
         if self.combine == "concat":
-            weights = weights[..., None] * one_head[:, None, :]  # (batch, i, heads, j, heads)
+            one_head = ops.tile(ops.eye(heads, dtype=x.dtype), (n_nodes, n_nodes))
+            weights = ops.matmul(weights, ops.repeat(a_hat, heads, axis=2)) * one_head  # ((i, heads), (j, heads))
         else:
-            weights = ops.transpose(weights, (0, 1, 3, 2)) / heads
-        weights = ops.reshape(weights, (-1, n_nodes * (width // units), n_nodes * heads))
+            weights = ops.reshape(ops.matmul(weights, a_hat), (-1, n_nodes, heads, n_nodes))
+            weights = ops.reshape(ops.transpose(weights, (0, 1, 3, 2)), (-1, n_nodes, n_nodes * heads)) / heads
         y = ops.matmul(weights, ops.reshape(projected, (-1, n_nodes * heads, units)))
-        return ops.reshape(y, (-1, n_nodes, width))
-
-    def _convolve(self, x: Tensor, mask: Tensor, adjacency: Tensor | None, axis: int) -> Tensor:
-        """Multiply x by A_hat, if there is a graph convolution, along axis 1, or from the right along axis 3."""
-        if not self.graph_convolution:
-            return x
-        if adjacency is None:
-            along = mask[:, :, None] if axis == 1 else mask[:, None, None, :]
-            return ops.where(along, complete_graph_convolution(ops.where(along, x, 0), mask, axis), 0)
-        return ops.matmul(adjacency, x) if axis == 1 else ops.matmul(x, adjacency[:, None])
+        return ops.reshape(y, (-1, n_nodes, self._width))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for x of shape `input_shape`."""
@@ -389,9 +375,7 @@ class PackedRows(keras.layers.Layer):
         mask = events > 0
         same_event = ops.logical_and(events[:, :, None] == events[:, None, :], mask[:, :, None])
         same_event = ops.cast(same_event, self.compute_dtype)
-        itself = ops.eye(ops.shape(events)[1], dtype=self.compute_dtype)
-        n_real = ops.sum(same_event, axis=-1, keepdims=True)
-        return mask, same_event, same_event * (1 + itself) / (n_real + 1)
+        return mask, same_event, complete_graphs(same_event)
 
     def compute_output_shape(self, events_shape: Shape) -> tuple[Shape, Shape, Shape]:
         """Shapes of the outputs for events of shape `events_shape`."""

@@ -17,7 +17,7 @@ from nn.layers import (
     RelativeKinematics,
     SplitPid,
     SumRealNodes,
-    complete_graph_convolution,
+    complete_graphs,
     masked_softmax,
 )
 from tests.rounding import assert_equal_but_for_rounding
@@ -134,17 +134,16 @@ def test_agrees_with_reference_in_output_and_gradient(case, explicit_adjacency):
 
 def test_closed_form_equals_reference_adjacency():
     for case in CASES:
-        x, real = vector(case, "x"), vector(case, "real")
-        assert_array_equal(x[~real], 0)
-        expected = vector(case, "adjacency").astype(float) @ x
-        actual = np.asarray(complete_graph_convolution(tf.constant(x), tf.constant(real)))
-        assert_equal_but_for_rounding(actual[real], expected[real], case["nodes"], np.abs(x).max())
+        real = vector(case, "real")
+        both_real = real[:, :, None] & real[:, None, :]
+        actual = np.asarray(complete_graphs(tf.constant(both_real, tf.float32)))
+        expected = np.where(both_real, vector(case, "adjacency"), 0)  # empty nodes of the reference have loops
+        assert_equal_but_for_rounding(actual, expected, case["nodes"])
 
 
 def test_closed_form_by_hand():
-    x = tf.constant([[[1.0], [2.0], [0.0]]])
-    y = complete_graph_convolution(x, tf.constant([[True, True, False]]))
-    assert_allclose(y[0, :2, 0], [4 / 3, 5 / 3], rtol=1e-6)
+    same_graph = tf.constant([[[1.0, 1, 0], [1, 1, 0], [0, 0, 0]]])
+    assert_allclose(complete_graphs(same_graph), [[[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0], [0, 0, 0]]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("combine", ["concat", "average"])
@@ -233,7 +232,14 @@ def test_node_without_neighbours_receives_nothing():
 def test_masked_softmax_by_hand():
     scores = np.log(np.array([[1.0, 3.0, 5.0], [1.0, 1.0, 1.0]], np.float32))
     mask = np.array([[True, True, False], [False, False, False]])
-    assert_allclose(masked_softmax(tf.constant(scores), tf.constant(mask)), [[0.25, 0.75, 0], [0, 0, 0]], rtol=1e-6)
+    expected = np.array([[0.25, 0.75, 0], [0, 0, 0]])
+    assert_allclose(masked_softmax(tf.constant(scores), tf.constant(mask)), expected, rtol=1e-6)
+    assert_allclose(masked_softmax(tf.constant(scores.T), tf.constant(mask.T), axis=0), expected.T, rtol=1e-6)
+
+
+def test_masked_softmax_of_large_scores_is_finite():
+    scores, mask = tf.constant([[3e4, 2e4, 3e38, -1.0]]), tf.constant([[True, True, False, True]])
+    assert_array_equal(masked_softmax(scores, mask), [[1, 0, 0, 0]])
 
 
 def test_attention_dropout_acts_in_training_only():
