@@ -115,7 +115,7 @@ def _clipped(numbers: Any, signed: Any, integer: Any, fraction: Any, symmetric: 
 
     @tf.custom_gradient
     def clipped(numbers: Any, integer: Any, fraction: Any) -> Any:
-        power, step = 2.0**integer, 2.0**-fraction
+        power, step = 2.0**integer, 1 / 2.0**fraction  # this power of two is shared with the rounding
         highest, lowest = power - step, -signed * (power - step if symmetric else power)
         above, below = numbers > highest, numbers < lowest
         result = tf.where(above, highest, tf.where(below, lowest, numbers))
