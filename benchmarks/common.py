@@ -15,8 +15,12 @@ from typing import Any
 
 from utils.runtime.arguments import comma_separated, number, parser
 from utils.runtime.text_files import write_json
+from utils.training.hyperparameters import TeacherHyperparameters
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Hyperparameters of the teacher that is the same network as the plain one.
+SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=(), target="factor")
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import benchmark_parser, report
+from benchmarks.common import SAME_NETWORK, benchmark_parser, report
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
+from utils.runtime import threads
 from utils.runtime.arguments import number
-from utils.runtime.random_streams import generator
 from utils.training.batches import Batch, GraphBatches, training_batches
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
@@ -27,8 +27,6 @@ from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 LOG_FEATURES = ("pt", "met", "ht")
 HIGH_MET = 40
 PATIENCE = 6
-
-
 N_GROUPS = 4
 
 
@@ -59,7 +57,7 @@ class GroupedBatches(GraphBatches):
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Make the batches of an epoch."""
-        rng = generator(self._seed, "grouped", number)
+        rng = np.random.default_rng([self._seed, number])
         chunks = range(self._graphs.n_chunks)
         graphs = RaggedGraphs.concatenate([self._graphs.chunk(chunk, validation=False) for chunk in chunks])
         for rows in grouped_steps(graphs.sizes, self._batch_size, rng):
@@ -100,7 +98,6 @@ def trained(graphs: TrainingGraphs, batch_size: int, grouped: bool, epochs: int,
     """Train the teacher as the plain network is, and return its figures on the validation events."""
     import keras
 
-    from benchmarks.plain_network import SAME_NETWORK
     from nn.teacher import TeacherHyperModel
     from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
@@ -153,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch_size", type=number(int, 1), default=512, help="events a step of the optimizer")
     args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    threads.divide_operations(args.batch_size)
     data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
     graphs = read_training_graphs(data, creator, EventSplit(test_split=0.2, seed=1))
     trainings = []

@@ -1,37 +1,38 @@
 """Throughput of the teacher in training and prediction, against the plain implementation of the same network.
 
 Both have the same parameters, events and number of events a step of the optimizer. Ours trains on events that share
-rows, and that come from memory or from a temporary file; the plain one on all slots, with adjacency
-and filter of each event ready in memory, compiled by XLA, which is the default of Keras, and without it.
+rows; the plain one on all slots, with adjacency and filter of each event ready in memory. TensorFlow keeps the setting
+of its threads for a whole process, so each implementation has a process of its own: ours with the setting of
+train_teacher.py, the plain one with the default. They measure in turn, never at the same time.
 """
 
 import argparse
+import contextlib
+import dataclasses
+import functools
 import itertools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from benchmarks.common import benchmark_parser, report
+from benchmarks.common import SAME_NETWORK, benchmark_parser, report
 from utils.data_processing import METGraphCreator
 from utils.event_layout import N_SLOTS
 from utils.formats.l1_files import L1Dataset
-from utils.runtime.arguments import comma_separated, number
+from utils.runtime import threads
+from utils.runtime.arguments import checked, comma_separated, number
 from utils.training.batches import GraphBatches
+from utils.training.hyperparameters import TeacherHyperparameters
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs, read_training_graphs
-
-if TYPE_CHECKING:
-    import keras
-
-    from nn.teacher import TeacherHyperModel, TeacherHyperparameters
 
 SEED = 1
 TEST_SPLIT = 0.2
@@ -39,20 +40,44 @@ LOG_FEATURES = ("pt", "met", "ht")
 LOSS = "huber_1.0"
 LARGEST_DIFFERENCE = 1e-4  # of corrections, which are about 1
 
+OURS, PLAIN, PLAIN_XLA = "ours", "plain", "plain, compiled by XLA"
+TASKS = {"training": 3, "prediction": 1}  # useful operations, in units of the operations of a prediction
+
+
+def network(name: str) -> TeacherHyperparameters:
+    """Return the hyperparameters of a network such as 2x64x3: graph layers, units of a head, heads."""
+    try:
+        layers, units, heads = (int(part) for part in name.split("x"))
+    except ValueError:
+        raise ValueError(f"expected LAYERSxUNITSxHEADS, found '{name}'") from None
+    return dataclasses.replace(SAME_NETWORK, graph_layers=layers, units=units, heads=heads)
+
+
+@checked
+def network_name(text: str) -> str:
+    """Argparse type: the name of a network."""
+    network(text)
+    return text
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     args = benchmark_parser(__doc__)
     args.add_argument("--data", type=Path, required=True, help="L1 regression file")
+    args.add_argument(
+        "--networks", type=comma_separated(network_name), default="2x64x3,4x96x4", help="graph layers x units x heads"
+    )
     sizes = comma_separated(number(int, 1))
-    args.add_argument("--batch_sizes", type=sizes, default="512,2048", help="events a step of the training")
-    args.add_argument("--prediction_batch_size", type=number(int, 1), default=2048, help="events a predicted batch")
-    args.add_argument("--epochs", type=number(int, 1), default=5, help="epochs of each measurement")
-    args.add_argument("--rounds", type=number(int, 1), default=2, help="measurements; the result is their median")
+    args.add_argument("--batch_sizes", type=sizes, default="256,512,1024,2048", help="events a step or prediction")
+    args.add_argument("--xla", action="store_true", help="measure the plain implementation compiled by XLA too")
+    args.add_argument("--epochs", type=number(int, 1), default=2, help="epochs of each measurement")
+    args.add_argument(
+        "--rounds", type=number(int, 1), default=2, help="measurements, which the implementations take in turn"
+    )
     return args.parse_args(argv)
 
 
-def useful_operations(hyperparameters: "TeacherHyperparameters", n_features: int, sizes: np.ndarray) -> float:
+def useful_operations(hyperparameters: TeacherHyperparameters, n_features: int, sizes: np.ndarray) -> float:
     """Count the useful floating-point operations of a prediction, the mean over events of `sizes` real nodes.
 
     Those of the matrix products that real nodes need, a multiplication and an addition each: in a layer of f features,
@@ -72,51 +97,22 @@ def useful_operations(hyperparameters: "TeacherHyperparameters", n_features: int
     return float(sum(2 * n * f * width + 2 * n**2 * width for f in features).mean())
 
 
-def peak_operations(size: int = 2048, repetitions: int = 30) -> float:
-    """Measure the operations a second of a large float32 matrix product, the larger of numpy's and TensorFlow's."""
-    import tensorflow as tf
-
+def peak_operations(size: int = 2048, repetitions: int = 20) -> float:
+    """Measure the operations a second of a large float32 matrix product."""
     matrix = np.random.default_rng(SEED).random((size, size), np.float32)
-    tensor = tf.constant(matrix)
-    products: list[Callable[[], Any]] = [lambda: matrix @ matrix, lambda: tf.linalg.matmul(tensor, tensor).numpy()]
-    return 2 * size**3 / min(seconds(product) for _ in range(repetitions) for product in products)
+    ends = [time.perf_counter()]
+    for _ in range(repetitions):
+        matrix @ matrix
+        ends.append(time.perf_counter())
+    return float(2 * size**3 / np.diff(ends).min())
 
 
-def seconds(action: Callable[[], Any]) -> float:
-    """Measure the wall-clock time of an action."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def epoch_seconds(fit: Callable[..., Any], epochs: int) -> float:
-    """Measure the median wall-clock time of the epochs of a training after the first one, in which it is compiled."""
-    import keras
-
-    ends: list[float] = []
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
-    fit(epochs=epochs + 1, callbacks=[clock], verbose=0)
-    return float(np.median(np.diff(ends)))
-
-
-def interleaved(actions: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Return the median result of several actions that take turns, after a first run of each that compiles them."""
-    for action in actions.values():
-        action()
-    times = [[action() for action in actions.values()] for _ in range(rounds)]
-    return {name: float(time) for name, time in zip(actions, np.median(times, axis=0), strict=True)}
-
-
-def fit_ours(model: "keras.Model", batches: GraphBatches, **kwargs: Any) -> None:
-    """Train a teacher as nn.training.data.fit does, but without validation."""
-    from nn.training.data import as_dataset
-
-    model.fit(as_dataset(batches, model, itertools.count()), shuffle=False, **kwargs)
-
-
-def all_training_graphs(source: TrainingGraphs) -> RaggedGraphs:
-    """Join the training graphs of all chunks."""
-    return RaggedGraphs.concatenate([source.chunk(number, validation=False) for number in range(source.n_chunks)])
+def training_graphs(path: Path) -> tuple[METGraphCreator, TrainingGraphs, RaggedGraphs]:
+    """Read a file: the creator of its graphs, the source of batches, and all graphs that are trained on."""
+    creator = METGraphCreator(LOG_FEATURES)
+    source = read_training_graphs(L1Dataset.check(path), creator, EventSplit(test_split=TEST_SPLIT, seed=SEED))
+    chunks = [source.chunk(chunk, validation=False) for chunk in range(source.n_chunks)]
+    return creator, source, RaggedGraphs.concatenate(chunks)
 
 
 def all_slots(graphs: RaggedGraphs) -> np.ndarray:
@@ -127,112 +123,151 @@ def all_slots(graphs: RaggedGraphs) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A task of both implementations.
+class Case:
+    """A network of an implementation, and its number of events a step."""
 
-    Attributes
-    ----------
-    name : str
-    actions : dict
-        For each implementation a function that measures its seconds for all events; one of them is "plain".
-    operations : int
-        Useful operations, in units of the operations of a prediction.
-    """
-
-    name: str
-    actions: Mapping[str, Callable[[], float]]
-    operations: int
+    data: Path
+    implementation: str
+    hyperparameters: TeacherHyperparameters
+    batch_size: int
 
 
-def tasks(args: argparse.Namespace, hypermodel: "TeacherHyperModel", sources: dict[str, TrainingGraphs]) -> list[Task]:
-    """Make the tasks, after a check that both implementations give the same corrections.
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher that is ready to be measured: functions that train it and that predict all training events."""
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-    hypermodel : TeacherHyperModel
-    sources : dict
-        Graphs of the same events by where they are kept.
+    fit: Callable[..., Any]
+    predict: Callable[[], np.ndarray]
+
+
+@functools.cache
+def teacher(case: Case) -> Teacher:
+    """Make the teacher of a case, with the same initial weights in each process."""
+    import keras
+
+    from benchmarks.plain_network import build_plain_teacher, copy_weights, plain_inputs
+    from nn.losses import get_loss
+    from nn.prediction import predict
+    from nn.teacher import TeacherHyperModel
+    from nn.training.data import as_dataset
+
+    hyperparameters, batch_size = case.hyperparameters, case.batch_size
+    creator, source, graphs = training_graphs(case.data)
+    hypermodel = TeacherHyperModel.from_moments(creator, source.moments, LOSS)
+    keras.utils.set_random_seed(SEED)
+    packed = hypermodel.build_fixed(hyperparameters)
+    padded = hypermodel.padded(packed, hyperparameters)
+    features = all_slots(graphs)
+    if case.implementation == OURS:
+        batches = GraphBatches(source, validation=False, batch_size=batch_size, seed=SEED)
+
+        def fit(**kwargs: Any) -> None:
+            """Train as nn.training.data.fit does, but without validation."""
+            packed.fit(as_dataset(batches, packed, itertools.count()), shuffle=False, **kwargs)
+
+        return Teacher(fit, lambda: predict(padded, features, batch_size))
+    statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
+    plain, inputs = build_plain_teacher(hyperparameters, *statistics, n_nodes=N_SLOTS), plain_inputs(features)
+    copy_weights(padded, plain)
+    optimizer = keras.optimizers.Adam(hyperparameters.learning_rate)
+    plain.compile(optimizer, get_loss(LOSS), jit_compile=case.implementation == PLAIN_XLA)
+    return Teacher(
+        functools.partial(plain.fit, inputs, graphs.labels, batch_size=batch_size),
+        lambda: plain.predict(inputs, batch_size=batch_size, verbose=0)[:, 0],
+    )
+
+
+def corrections(case: Case) -> np.ndarray:
+    """Return the corrections of all training events by the teacher of a case."""
+    return teacher(case).predict()
+
+
+def times(case: Case, task: str, epochs: int) -> np.ndarray:
+    """Measure epochs of a task, after a first one in which the teacher is compiled.
+
+    Returns
+    -------
+    np.ndarray, shape (epochs, 2)
+        Wall-clock and CPU time in seconds.
     """
     import keras
 
-    from benchmarks.plain_network import SAME_NETWORK, build_plain_teacher, copy_weights, plain_inputs
-    from nn.losses import get_loss
-    from nn.prediction import predict
+    ends = []
 
-    statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
-    teacher = hypermodel.padded(hypermodel.build_fixed(SAME_NETWORK), SAME_NETWORK)
-    graphs = all_training_graphs(sources["memory"])
-    features = all_slots(graphs)
-    inputs = plain_inputs(features)
+    def clock(*_: Any) -> None:
+        ends.append((time.perf_counter(), time.process_time()))
 
-    def plain_teacher(by_xla: bool) -> "keras.Model":
-        plain = build_plain_teacher(SAME_NETWORK, *statistics, n_nodes=N_SLOTS)
-        plain.compile(keras.optimizers.Adam(SAME_NETWORK.learning_rate), get_loss(LOSS), jit_compile=by_xla)
-        copy_weights(teacher, plain)
-        return plain
+    if task == "training":
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=clock)
+        teacher(case).fit(epochs=1 + epochs, callbacks=[callback], verbose=0)
+    else:
+        for _ in range(1 + epochs):
+            teacher(case).predict()
+            clock()
+    return np.diff(ends, axis=0)
 
-    plain = {"plain": plain_teacher(by_xla=True), "plain, without XLA": plain_teacher(by_xla=False)}
-    difference = np.abs(predict(teacher, features) - plain["plain"].predict(inputs, verbose=0)[:, 0]).max()
+
+def begin(implementation: str, batch_size: int) -> None:
+    """Begin the process of an implementation: ours with the threads that train_teacher.py takes."""
+    if implementation == OURS:
+        threads.divide_operations(batch_size)
+
+
+def check_corrections(processes: Mapping[Case, Executor]) -> None:
+    """Check that all teachers give the same corrections before they are trained."""
+    first, *others = [processes[case].submit(corrections, case).result() for case in processes]
+    difference = max(np.abs(other - first).max() for other in others)
     if difference > LARGEST_DIFFERENCE:
-        raise RuntimeError(f"the corrections of the two implementations differ by up to {difference}")
+        raise RuntimeError(f"the corrections of the implementations differ by up to {difference:.1g}")
 
-    made = []
-    for size in args.batch_sizes:
-        trainings = {}
-        for place, source in sources.items():
-            batches = GraphBatches(source, validation=False, batch_size=size, seed=SEED)
-            fit = partial(fit_ours, hypermodel.build_fixed(SAME_NETWORK), batches)
-            trainings[f"ours, from {place}"] = partial(epoch_seconds, fit, args.epochs)
-        for name, model in plain.items():
-            fit_plain = partial(model.fit, inputs, graphs.labels, batch_size=size)
-            trainings[name] = partial(epoch_seconds, fit_plain, args.epochs)
-        made.append(Task(f"training, {size} events a step", trainings, 3))
-    predictions = {"ours": partial(seconds, partial(predict, teacher, features, args.prediction_batch_size))}
-    for name, model in plain.items():
-        predict_plain = partial(model.predict, inputs, batch_size=args.prediction_batch_size, verbose=0)
-        predictions[name] = partial(seconds, predict_plain)
-    made.append(Task(f"prediction, batches of {args.prediction_batch_size}", predictions, 1))
-    return made
+
+def measured(processes: Mapping[Case, Executor], task: str, epochs: int, rounds: int) -> dict[str, np.ndarray]:
+    """Return the median wall-clock and CPU seconds of an epoch for each implementation, which measure in turn."""
+    found = [[processes[case].submit(times, case, task, epochs).result() for case in processes] for _ in range(rounds)]
+    medians = np.median(np.concatenate(found, axis=1), axis=1)
+    return {case.implementation: median for case, median in zip(processes, medians, strict=True)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print and write the table."""
     args = parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-
-    from benchmarks.plain_network import SAME_NETWORK
-    from nn.teacher import TeacherHyperModel
-
-    keras.utils.set_random_seed(SEED)
-    data, creator = L1Dataset.check(args.data), METGraphCreator(LOG_FEATURES)
-    with tempfile.TemporaryDirectory() as folder:
-        sources = {
-            place: read_training_graphs(data, creator, EventSplit(test_split=TEST_SPLIT, seed=SEED), scratch)
-            for place, scratch in (("memory", None), ("file", Path(folder)))
-        }
-        graphs = sources["memory"]
-        sizes = all_training_graphs(graphs).sizes
-        operations = useful_operations(SAME_NETWORK, len(creator.feature_names), sizes)
-        peak = peak_operations()
-        hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, LOSS)
-        rows = []
-        for task in tasks(args, hypermodel, sources):
-            times = interleaved(task.actions, args.rounds)
-            for name, duration in times.items():
-                rate = len(sizes) / duration
-                rows.append(
-                    {
-                        "task": task.name,
-                        "implementation": name,
-                        "events/s": rate,
-                        "times plain": times["plain"] / duration,
-                        "share of peak [%]": 100 * rate * task.operations * operations / peak,
-                    }
-                )
-    objects = float(sizes.mean())
-    report(args, rows, events=len(sizes), objects_an_event=objects, operations_an_event=operations, peak=peak)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    implementations = [OURS, PLAIN] + [PLAIN_XLA] * args.xla
+    creator, _, graphs = training_graphs(args.data)
+    n_events, n_features, peak = len(graphs), len(creator.feature_names), peak_operations()
+    rows = []
+    for batch_size in args.batch_sizes:
+        with contextlib.ExitStack() as stack:
+            begun = [
+                stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), begin, (name, batch_size)))
+                for name in implementations
+            ]
+            for name in args.networks:
+                hyperparameters = network(name)
+                cases = [
+                    Case(args.data, implementation, hyperparameters, batch_size) for implementation in implementations
+                ]
+                processes = dict(zip(cases, begun, strict=True))
+                check_corrections(processes)
+                operations = n_events * useful_operations(hyperparameters, n_features, graphs.sizes)
+                for task, n_products in TASKS.items():
+                    seconds = measured(processes, task, args.epochs, args.rounds)
+                    rows += [
+                        {
+                            "network": name,
+                            "task": task,
+                            "events a step": batch_size,
+                            "implementation": implementation,
+                            "events/s": n_events / wall,
+                            "events/CPU-s": n_events / cpu,
+                            "times plain": seconds[PLAIN][0] / wall,
+                            "times plain by CPU": seconds[PLAIN][1] / cpu,
+                            "share of peak [%]": 100 * n_products * operations / wall / peak,
+                        }
+                        for implementation, (wall, cpu) in seconds.items()
+                    ]
+    rows.sort(key=lambda row: (row["network"], list(TASKS).index(row["task"])))
+    report(args, rows, events=n_events, objects_an_event=float(graphs.sizes.mean()), peak=peak)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,6 @@ from nn.tensors import Shape, Tensor
 from utils.data_processing import normalised_adjacency
 from utils.event_layout import PT
 
-# Hyperparameters of the teacher that is the same network as the plain one.
-SAME_NETWORK = TeacherHyperparameters(learning_rate=1e-3, relative=False, residual=False, readout=(), target="factor")
-
 
 class PlainGraphAttention(keras.layers.Layer):
     """Graph convolution and multi-head attention, one head after the other, masked by the adjacency.

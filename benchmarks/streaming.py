@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.common import as_row, cost, project_script, report, scaling_parser
+from benchmarks.common import SAME_NETWORK, as_row, cost, project_script, report, scaling_parser
 from benchmarks.repeated import write_repeated_l1_events
 from utils.data_processing import METGraphCreator
 from utils.formats.l1_files import L1Dataset
@@ -79,7 +79,6 @@ def in_turn(path: Path, folder: Path, turns: int, batch_size: int) -> np.ndarray
         For each turn, from memory and streamed, wall-clock and CPU time in microseconds an event.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from benchmarks.plain_network import SAME_NETWORK
     from nn.teacher import TeacherHyperModel
 
     data, creator = L1Dataset.check(path), METGraphCreator(LOG_FEATURES)

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from benchmarks.plain_network import SAME_NETWORK, PlainGraphAttention, build_plain_teacher, copy_weights, plain_inputs
+from benchmarks.common import SAME_NETWORK
+from benchmarks.plain_network import PlainGraphAttention, build_plain_teacher, copy_weights, plain_inputs
 from nn.losses import get_loss
 from nn.teacher import build_teacher
 from tests.rounding import EPSILON, assert_equal_but_for_rounding
