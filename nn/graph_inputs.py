@@ -50,8 +50,7 @@ class GraphInputs:
         """Sum x, shape (rows, nodes, width), over the nodes of each event, shape (n_events, width)."""
         if not isinstance(self.inputs, tuple):
             return SumRealNodes(name="sum_real_nodes")(x, mask=self.mask)
-        first, _, graphs = self.inputs
-        return SumEvents(name="sum_events")(x, graphs, first)
+        return SumEvents(name="sum_events")(x, self.same_event, self.inputs[0])
 
     def nodes_of_events(self) -> keras.KerasTensor:
         """Return features of nodes by event, shape (n_events, nodes, n_features): all of them, or the first one."""
