@@ -93,8 +93,10 @@ class L1Events:
         return len(self.ids)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "L1Events":
-        """Return some of the events: a slice, a mask or indices."""
+        """Return some of the events: a slice, a mask or indices. Events that a mask takes whole are not copied."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            if rows.all():
+                return self
             rows = np.flatnonzero(rows)  # NumPy gathers indices five times faster
         columns: dict[str, Any] = {
             name: column if column is None else _some(column, rows) for name, column in vars(self).items()

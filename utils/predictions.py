@@ -14,6 +14,7 @@ BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
 NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that no model predicts
 WITH_JET, WITHOUT_JET = "with_jet", "without_jet"
 EVENTS_PER_BLOCK = 65536
+COLUMNS = {"true": np.float32, "reco": np.float32, "weight": np.float32, "process_id": np.int32, "jets": np.int8}
 
 
 @dataclass(frozen=True)
@@ -132,26 +133,50 @@ def predict_events(
         By name.
     """
     wanted = list(process_ids)
-    parts: list[Predictions] = []
-    corrections = {name: _Corrections(model) for name, model in models.items()}
+    columns = {name: _Column(dtype) for name, dtype in COLUMNS.items()}
+    found = {name: _Corrections(model) for name, model in models.items()}
     for events in chunks:
         events = events[np.isin(events.ids, wanted)]
-        parts.append(_uncorrected(events, variable, list(models)))
-        to_predict = events[parts[-1].predicted]
-        for name, model_corrections in corrections.items():
-            model_corrections.add(events if models[name].gives_sums else to_predict)
-    predictions = Predictions.concatenate(parts)
-    for name, model_corrections in corrections.items():
-        correction, predicted = predictions.corrections[name], predictions.predicted
+        uncorrected = _uncorrected(events, variable)
+        for name, column in columns.items():
+            column.append(getattr(uncorrected, name))
+        to_predict = events[uncorrected.predicted]
+        for name, corrections in found.items():
+            corrections.add(events if models[name].gives_sums else to_predict)
+    arrays: dict[str, Any] = {name: column.array() for name, column in columns.items()}
+    predictions = Predictions(corrections={}, **arrays)
+    predicted = predictions.predicted
+    for name, corrections in found.items():
+        predictions.corrections[name] = correction = np.ones(len(predictions), np.float32)
         if models[name].gives_sums:
-            predictions.sums[name] = found = model_corrections.all()
-            correction[predicted] = found[predicted] / predictions.reco[predicted]
+            predictions.sums[name] = sums = corrections.all()
+            correction[predicted] = sums[predicted] / predictions.reco[predicted]
         else:
-            correction[predicted] = model_corrections.all()
+            correction[predicted] = corrections.all()
         n_not_finite = np.sum(~np.isfinite(correction))
         if n_not_finite:
             raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")
     return predictions
+
+
+class _Column:
+    """An array that grows in its place, so that no second copy of it is in memory."""
+
+    def __init__(self, dtype: type):
+        self._values: np.ndarray = np.empty(0, dtype)
+        self._n = 0
+
+    def append(self, values: np.ndarray) -> None:
+        """Append values; an eighth of room to spare keeps the number of extensions small."""
+        start, self._n = self._n, self._n + len(values)
+        if self._n > len(self._values):
+            self._values.resize(self._n + self._n // 8 + EVENTS_PER_BLOCK, refcheck=False)
+        self._values[start : self._n] = values
+
+    def array(self) -> np.ndarray:
+        """Return all values; nothing may be appended afterwards."""
+        self._values.resize(self._n, refcheck=False)
+        return self._values
 
 
 class _Corrections:
@@ -162,31 +187,41 @@ class _Corrections:
 
     def __init__(self, model: Model):
         self._model = model
-        self._waiting: list[np.ndarray] = []
-        self._found: list[np.ndarray] = []
+        self._found = _Column(np.float32)
+        self._block: np.ndarray | None = None
+        self._n_waiting = 0
 
     def add(self, events: L1Events) -> None:
         """Add the events of a chunk that have a prediction."""
-        self._waiting.append(self._model.inputs(events))
-        while sum(map(len, self._waiting)) >= EVENTS_PER_BLOCK:
-            inputs = np.concatenate(self._waiting)
-            self._found.append(self._model.predict(inputs[:EVENTS_PER_BLOCK]))
-            self._waiting = [inputs[EVENTS_PER_BLOCK:]]
+        inputs, start = self._model.inputs(events), 0
+        if self._block is None:
+            self._block = np.empty((EVENTS_PER_BLOCK, *inputs.shape[1:]), inputs.dtype)
+        while start < len(inputs):
+            room = self._block[self._n_waiting :]
+            taken = inputs[start : start + len(room)]
+            room[: len(taken)] = taken
+            start, self._n_waiting = start + len(taken), self._n_waiting + len(taken)
+            if self._n_waiting == len(self._block):
+                self._predict()
 
     def all(self) -> np.ndarray:
         """Predict the remaining events and return the corrections of all."""
-        inputs = np.concatenate(self._waiting)
-        if len(inputs):
-            self._found.append(self._model.predict(inputs))
-        return np.concatenate([np.zeros(0, np.float32), *self._found])
+        if self._n_waiting:
+            self._predict()
+        return self._found.array()
+
+    def _predict(self) -> None:
+        assert self._block is not None
+        self._found.append(self._model.predict(self._block[: self._n_waiting]))
+        self._n_waiting = 0
 
 
-def _uncorrected(events: L1Events, variable: str, models: Sequence[str]) -> Predictions:
-    """Return predictions of events with corrections of 1."""
+def _uncorrected(events: L1Events, variable: str) -> Predictions:
+    """Return the columns of events without corrections."""
     return Predictions(
         getattr(events, variable),
         getattr(events, reconstructed(variable)),
-        {name: np.ones(len(events), np.float32) for name in models},
+        {},
         events.weights,
         events.ids,
         jet_count(events.smeared_data).astype(np.int8),

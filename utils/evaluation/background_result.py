@@ -12,7 +12,7 @@ from utils.evaluation.ranking import Ranking
 from utils.evaluation.rates import Rates, efficiencies_at_rates, rate_ratios, rates
 from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 from utils.evaluation.thresholds import background_thresholds
-from utils.predictions import Predictions
+from utils.predictions import BASELINE, Predictions
 
 
 @dataclass(frozen=True)
@@ -96,23 +96,30 @@ def evaluate_background(
         named_rng(seed, "background"),
     )
 
-    def rates_at(rankings: Mapping[str, Ranking], thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
+    def rates_at(thresholds: Mapping[str, np.ndarray]) -> dict[str, Rates]:
         return {name: rates(rankings[name], values, luminosity, bunches) for name, values in thresholds.items()}
 
     thresholds = {name: values[0] for name, values in replicas.items()}
     parts = {}
     for part, chosen in predictions.parts.items():
-        part_rankings = {name: Ranking.of(values[chosen], weight[chosen]) for name, values in scores.items()}
-        parts[part] = rates_at(part_rankings, thresholds)
+        parts[part] = {
+            name: rates(Ranking.of(values[chosen], weight[chosen]), thresholds[name], luminosity, bunches)
+            for name, values in scores.items()
+        }
 
     return BackgroundResult(
         working_points=working_points,
-        rates=rates_at(rankings, dict.fromkeys(rankings, binning.spectrum)),
+        rates=rates_at(dict.fromkeys(rankings, binning.spectrum)),
         ratios={
-            name: rate_ratios(scores[name], predictions.reco, weight, binning.spectrum)
+            name: rate_ratios(
+                rankings[name],
+                rankings[BASELINE],
+                Ranking.of(np.minimum(scores[name], predictions.reco), weight),
+                binning.spectrum,
+            )
             for name in predictions.corrections
         },
-        at_working_points=rates_at(rankings, thresholds),
+        at_working_points=rates_at(thresholds),
         parts=parts,
         threshold_replicas=replicas,
         rankings=rankings,

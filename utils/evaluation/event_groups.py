@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.evaluation.bootstrap import N_REPLICAS, replica_sums
+from utils.evaluation.histograms import blocks
 
 LARGEST_KEY = 2**62  # of a group, so that it fits into int64
 
@@ -44,25 +45,32 @@ class EventGroups:
         The digits of the key of a group are its kind, its sign and the number of thresholds it passes on each quantity.
         Before a key overflows, ranks replace the keys so far: there are at most as many ranks as events.
         """
-        kinds = np.zeros(len(weights), np.int64) if kinds is None else kinds
+        kinds = np.zeros(len(weights), np.int8) if kinds is None else kinds
         number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * (1 + int(kinds.max(initial=0)))
         for name, values in scores.items():
             n_bins = 1 + len(thresholds[name])
             if n_numbers * n_bins > LARGEST_KEY:
                 occurring, number = np.unique(number, return_inverse=True)
                 n_numbers = len(occurring)
-            number *= n_bins
-            number += np.searchsorted(thresholds[name], values)
+            for rows in blocks(len(values)):
+                number[rows] *= n_bins
+                number[rows] += np.searchsorted(thresholds[name], values[rows])
             n_numbers *= n_bins
         order = np.argsort(number)
-        number, weights = number[order], weights[order].astype(np.float64)
-        first = np.flatnonzero(np.diff(number, prepend=-1))
+        number = number[order]
+        is_first = np.ones(len(number), bool)
+        np.not_equal(number[1:], number[:-1], out=is_first[1:])
+        del number
+        first = np.flatnonzero(is_first)
+        weights, order = weights[order].astype(np.float64), order[first]  # as little at a time as possible
+        sums = np.add.reduceat(weights, first)
+        weights *= weights
         return cls(
-            kinds[order[first]],
-            {name: np.searchsorted(thresholds[name], values[order[first]]) for name, values in scores.items()},
+            kinds[order],
+            {name: np.searchsorted(thresholds[name], values[order]) for name, values in scores.items()},
             {name: len(thresholds[name]) for name in scores},
+            sums,
             np.add.reduceat(weights, first),
-            np.add.reduceat(weights**2, first),
         )
 
     def replicas(self, rng: np.random.Generator, n_replicas: int = N_REPLICAS) -> Iterator[np.ndarray]:

@@ -1,8 +1,11 @@
-"""Histograms of weighted events."""
+"""Histograms of weighted events, filled in blocks, so that temporary arrays stay small and in the cache of the CPU."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+BLOCK = 1 << 16  # events
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,37 @@ def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the bin of each value, int16 to save memory; n_bins for NaN and values outside the edges."""
     n_bins = len(edges) - 1
     bin_of_rank = np.array([n_bins, *range(n_bins + 1)], np.int16)
-    return bin_of_rank[np.searchsorted(edges, values, side="right")]
+    bins = np.empty(len(values), np.int16)
+    for rows in blocks(len(values)):
+        bins[rows] = bin_of_rank[np.searchsorted(edges, values[rows], side="right")]
+    return bins
 
 
-def sums_in_bins(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
-    """Sum of the weights in each bin, shape (n_bins,), float64."""
-    sums = np.bincount(bins, weights, minlength=n_bins + 1)[:n_bins]
-    return sums.astype(np.float64, copy=False)  # without events bincount gives integers
+def blocks(n_events: int) -> Iterator[slice]:
+    """Divide events into blocks."""
+    for start in range(0, n_events, BLOCK):
+        yield slice(start, min(start + BLOCK, n_events))
+
+
+def sums_in_bins(bins: np.ndarray, n_bins: int, *factors: np.ndarray) -> np.ndarray:
+    """Sum of the weights, or of products of several factors, in each bin, shape (n_bins,), float64.
+
+    The sums so far enter the next block as its first summands. So the rounding is that of a sum of all events in their
+    order, whatever the blocks.
+    """
+    sums: np.ndarray = np.zeros(n_bins + 1)
+    places = np.arange(n_bins + 1)
+    for rows in blocks(len(bins)):
+        weights = factors[0][rows].astype(np.float64)
+        for factor in factors[1:]:
+            weights *= factor[rows]
+        sums = np.bincount(np.concatenate([places, bins[rows]]), np.concatenate([sums, weights]))
+    return sums[:n_bins]
 
 
 def squares_in_bins(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
     """Sum of the squared weights in each bin, shape (n_bins,), float64."""
-    return sums_in_bins(bins, n_bins, np.square(weights, dtype=np.float64))
+    return sums_in_bins(bins, n_bins, weights, weights)
 
 
 def histogram(values: np.ndarray, weights: np.ndarray, edges: np.ndarray) -> Histogram:
@@ -64,5 +86,7 @@ def histogram_2d(
 ) -> Histogram2D:
     """Fill a histogram of two weighted quantities; values outside the edges are left out."""
     shape = len(x_edges), len(y_edges)  # with a row and a column for values outside
-    bins = np.ravel_multi_index((bin_index(x, x_edges), bin_index(y, y_edges)), shape)
-    return Histogram2D(x_edges, y_edges, np.bincount(bins, weights, np.prod(shape)).reshape(shape)[:-1, :-1])
+    bins = bin_index(x, x_edges).astype(np.int32)
+    bins *= shape[1]
+    bins += bin_index(y, y_edges)
+    return Histogram2D(x_edges, y_edges, sums_in_bins(bins, shape[0] * shape[1], weights).reshape(shape)[:-1, :-1])

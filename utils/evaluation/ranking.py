@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.evaluation.bootstrap import ROUNDING
+from utils.evaluation.histograms import blocks
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,23 @@ class Ranking:
     @classmethod
     def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
         """Sort events, given in any order."""
-        order = np.argsort(values)[::-1].astype(np.uint32)
-        return cls(values[order], weights[order], order)
+        order = np.argsort(values)[::-1]
+        return cls(values[order], weights[order], order.astype(np.uint32))
+
+    @property
+    def signed(self) -> bool:
+        """Whether some weights are negative, so that their sums from above may fall."""
+        return bool((self.weights < 0).any())
 
     def sums(self, squared: bool = False) -> np.ndarray:
         """Return cumulative sums of the weights, or of their squares, of the first 0 to n_events events, float64."""
         sums = np.zeros(len(self.weights) + 1)
-        summands = np.square(self.weights, dtype=np.float64) if squared else self.weights
-        np.cumsum(summands, dtype=np.float64, out=sums[1:])
+        for rows in blocks(len(self.weights)):
+            summands = self.weights[rows].astype(np.float64)
+            if squared:
+                summands *= summands
+            summands[0] += sums[rows.start]
+            np.cumsum(summands, out=sums[rows.start + 1 : rows.stop + 1])
         return sums
 
     def n_above(self, thresholds: np.ndarray) -> np.ndarray:
@@ -54,12 +64,14 @@ class Ranking:
         ----------
         efficiencies : np.ndarray, shape (n_thresholds,)
         """
-        sums = self.sums()[1:]
-        last = np.append(np.flatnonzero(self.values[1:] != self.values[:-1]), len(self.values) - 1)  # of equal values
-        largest = np.maximum.accumulate(sums[last])
-        n_may_pass = np.searchsorted(largest, allowed_weight(efficiencies, sums[-1]), side="right")
-        all_may_pass = n_may_pass == len(last)
-        return np.where(all_may_pass, -np.inf, self.values[last[np.where(all_may_pass, 0, n_may_pass)]])
+        sums, values = self.sums()[1:], self.values
+        allowed = allowed_weight(efficiencies, sums[-1])
+        if self.signed:  # otherwise the first event beyond the allowed weight has the value of its equals
+            last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # of equal values
+            sums, values = np.maximum.accumulate(sums[last]), values[last]
+        n_may_pass = np.searchsorted(sums, allowed, side="right")
+        all_may_pass = n_may_pass == len(values)
+        return np.where(all_may_pass, -np.inf, values[np.where(all_may_pass, 0, n_may_pass)])
 
 
 def allowed_weight(efficiencies: np.ndarray, total: float) -> np.ndarray:

@@ -140,7 +140,7 @@ def efficiencies_at_rates(
 
 
 def rate_ratios(
-    numerator: np.ndarray, denominator: np.ndarray, weights: np.ndarray, thresholds: np.ndarray
+    numerator: Ranking, denominator: Ranking, both: Ranking, thresholds: np.ndarray
 ) -> Estimate[np.ndarray]:
     """Find the ratio of the rates of two quantities of the same events at the same thresholds.
 
@@ -149,7 +149,10 @@ def rate_ratios(
 
     Parameters
     ----------
-    numerator, denominator, weights : np.ndarray, shape (n_events,)
+    numerator, denominator : Ranking
+        The same events in the order of each quantity.
+    both : Ranking
+        The events in the order of the smaller of both quantities, above a threshold where both are.
     thresholds : np.ndarray, shape (n,)
 
     Returns
@@ -158,7 +161,7 @@ def rate_ratios(
         NaN where the denominator is 0 within its error. Where no event passes in the numerator, or the same events pass
         in both, the error is the limit: 1.84 of the effective events that pass in the denominator.
     """
-    rankings = [Ranking.of(values, weights) for values in (numerator, denominator, np.minimum(numerator, denominator))]
+    rankings = numerator, denominator, both
     sums, squares = (
         [ranking.sums(squared)[ranking.n_above(thresholds)] for ranking in rankings] for squared in (False, True)
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from utils.evaluation.background_result import BackgroundResult, evaluate_background
 from utils.evaluation.binning import BINNINGS
@@ -114,7 +114,7 @@ def evaluate(
         notes=notes,
         n_events=sum(sample.data.n_events for sample in samples),
         processes=processes,
-        background=background,
+        background=replace(background, rankings={}),  # as large as the events, and no plot needs them
         signals=signals,
         zero_bias=zero_bias,
     )

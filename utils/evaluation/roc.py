@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.evaluation.bootstrap import ROUNDING, Estimate, n_effective, zero_event_limit
+from utils.evaluation.histograms import blocks
 from utils.evaluation.ranking import Ranking
 
 
@@ -79,7 +80,9 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
         """Share of the other sample above each event, after less before, in the order before."""
         shares = np.empty(len(after[i].order))
         shares[after[i].order] = _share_above(after[i], after[1 - i])
-        return shares[before[i].order] - _share_above(before[i], before[1 - i])
+        shares = shares[before[i].order]
+        shares -= _share_above(before[i], before[1 - i])
+        return shares
 
     _, signal_variance = _mean_and_variance(before[0].weights, differences(0))
     gain, background_variance = _mean_and_variance(before[1].weights, differences(1))
@@ -89,11 +92,22 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
 def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
     """Return the weighted fraction of other events above each event, with one half for equal values."""
     sums = others.sums()
-    return (sums[others.n_above(events.values)] + sums[others.n_from(events.values)]) / (2 * sums[-1])
+    shares = np.empty(len(events.values))
+    for rows in blocks(len(shares)):
+        shares[rows] = sums[others.n_above(events.values[rows])] + sums[others.n_from(events.values[rows])]
+    shares /= 2 * sums[-1]
+    return shares
 
 
 def _mean_and_variance(weights: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return the weighted mean and its variance."""
-    shares = weights / weights.sum(dtype=np.float64)
-    mean = np.sum(shares * values)
-    return float(mean), float(np.sum((shares * (values - mean)) ** 2))
+    """Return the weighted mean and its variance; the values are lost."""
+    total, products = weights.sum(dtype=np.float64), np.empty(len(values))
+
+    def weight_by_share(numbers: np.ndarray) -> np.ndarray:
+        np.divide(weights, total, out=products)
+        np.multiply(products, numbers, out=products)
+        return products
+
+    mean = weight_by_share(values).sum()
+    values -= mean
+    return float(mean), float(np.square(weight_by_share(values), out=products).sum())

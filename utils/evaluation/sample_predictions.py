@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -58,7 +59,15 @@ def predict_sample(
 
     all_predictions = predict_events(read(), list(processes.values()), variable, models)
     logger.info("%d of %d events are of the named processes", len(all_predictions), data.n_events)
-    predictions = {name: all_predictions[all_predictions.process_id == number] for name, number in processes.items()}
+    predictions = {
+        # The process is the same for all its events, so a single number in memory is enough.
+        name: replace(
+            all_predictions[all_predictions.process_id == number],
+            process_id=np.broadcast_to(np.int32(number), counter.number(READ, number)),
+        )
+        for name, number in processes.items()
+    }
+    del all_predictions
     for name, process_id in processes.items():
         counts = count(predictions[name])
         if not counts.events:

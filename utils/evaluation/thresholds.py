@@ -1,5 +1,6 @@
 """Thresholds at fixed background efficiencies, with bootstrap replicas."""
 
+import math
 from collections.abc import Mapping
 from itertools import islice
 
@@ -54,12 +55,32 @@ def threshold_candidates(ranking: Ranking, efficiencies: np.ndarray) -> np.ndarr
     equal distances of 1/20 of a standard deviation.
     """
     passed, squares = ranking.sums()[1:], ranking.sums(squared=True)[1:]
-    found = [np.array([-np.inf], ranking.values.dtype), ranking.values[:1]]
+    found, signed = [np.array([-np.inf], ranking.values.dtype), ranking.values[:1]], ranking.signed
     for fraction in efficiencies:
+        rows = slice(0, len(passed)) if signed else _rows_around(passed, squares[-1], fraction)
         # Passing events enter the variance with (1 - fraction)^2, the others with fraction^2.
-        variance = fraction**2 * squares[-1] + (1 - 2 * fraction) * squares
-        distance = passed - fraction * passed[-1]
+        variance = fraction**2 * squares[-1] + (1 - 2 * fraction) * squares[rows]
+        distance = passed[rows] - fraction * passed[-1]
         distance *= distance
-        near = np.flatnonzero(distance <= np.maximum(CANDIDATE_SIGMAS**2 * variance, distance.min()))
+        near = rows.start + np.flatnonzero(distance <= np.maximum(CANDIDATE_SIGMAS**2 * variance, distance.min()))
         found.append(ranking.values[np.linspace(near[0], near[-1], N_CANDIDATES).astype(int)])
     return np.unique(np.concatenate(found))
+
+
+def _rows_around(passed: np.ndarray, total_squares: float, fraction: float) -> slice:
+    """Return rows that contain all within 5 standard deviations of a fraction of the weight, and all nearest to it.
+
+    Parameters
+    ----------
+    passed : np.ndarray, shape (n_events,)
+        Rising sums of weights.
+    total_squares : float
+        Sum of the squared weights. The variance is at most this times fraction^2 or (1 - fraction)^2.
+    fraction : float
+    """
+    wanted = fraction * passed[-1]
+    width = 1.001 * CANDIDATE_SIGMAS * max(fraction, 1 - fraction) * math.sqrt(total_squares)
+    nearest = min(int(np.searchsorted(passed, wanted)), len(passed) - 1)
+    start = np.searchsorted(passed, min(wanted - width, passed[max(nearest - 1, 0)]), side="left")
+    stop = np.searchsorted(passed, max(wanted + width, passed[nearest]), side="right")
+    return slice(int(start), int(stop))

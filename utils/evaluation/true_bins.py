@@ -29,12 +29,12 @@ class TrueBins:
         bins, n_bins = bin_index(true, edges), len(edges) - 1
         total, squares = sums_in_bins(bins, n_bins, weights), squares_in_bins(bins, n_bins, weights)
         sizes = np.abs(weights)
-        first_moment = sums_in_bins(bins, n_bins, np.multiply(sizes, true, dtype=np.float64))
+        first_moment = sums_in_bins(bins, n_bins, sizes, true)
         return cls(bins, total, squares, divide(first_moment, sums_in_bins(bins, n_bins, sizes)))
 
-    def sums_of(self, weights: np.ndarray) -> np.ndarray:
-        """Sum other weights of the same events in each bin, for example of the events that pass."""
-        return sums_in_bins(self.bins, len(self.total), weights)
+    def sums_of(self, *factors: np.ndarray) -> np.ndarray:
+        """Sum other weights of the same events in each bin, or products, for example of weights and what passes."""
+        return sums_in_bins(self.bins, len(self.total), *factors)
 
     def filled(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return mean true value, effective number of events and fraction `sums` / total of the bins with events."""

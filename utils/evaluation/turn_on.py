@@ -9,6 +9,7 @@ from scipy.optimize import isotonic_regression
 
 from utils.evaluation.bootstrap import N_REPLICAS, TWO_SIGMA, Estimate, replica_sums, unknown_estimates
 from utils.evaluation.efficiencies import Efficiency, efficiency
+from utils.evaluation.histograms import squares_in_bins, sums_in_bins
 from utils.evaluation.true_bins import N_FIT_BINS, TrueBins, joined_bins
 from utils.evaluation.turn_on_fit import TurnOnFit, describes_curve, fit_turn_on
 
@@ -66,14 +67,13 @@ def turn_on_curves(
     points = joined_bins(true, weights, edges)
 
     def curve(values: np.ndarray, threshold: float) -> TurnOn:
-        passed = weights * (values > threshold) * (1 if np.isfinite(threshold) or threshold < 0 else np.nan)
-        in_bins = coarse.sums_of(passed)
+        known, passes = np.isfinite(threshold) or threshold < 0, values > threshold
+        passed = weights, passes if known else np.full(len(passes), np.nan)
+        in_bins = coarse.sums_of(*passed)
         binned = efficiency(in_bins, coarse.total, coarse.squares)
-        fit = fit_turn_on(fine, fine.sums_of(passed), edges[0], edges[-1])
-        replicas = _reached_replicas(points, weights, {"": values > threshold}, seed)[""]
-        reached = (
-            _reached_estimate(replicas) if np.isfinite(passed).all() else unknown_estimates(len(REACHED_EFFICIENCIES))
-        )
+        fit = fit_turn_on(fine, fine.sums_of(*passed), edges[0], edges[-1])
+        replicas = _reached_replicas(points, weights, {"": passes}, seed)[""]
+        reached = _reached_estimate(replicas) if known else unknown_estimates(len(REACHED_EFFICIENCIES))
         return TurnOn(float(threshold), edges, binned, reached, fit, describes_curve(fit, fine, coarse, edges, in_bins))
 
     return {name: [curve(scores[name], threshold) for threshold in values] for name, values in thresholds.items()}
@@ -105,14 +105,17 @@ def _reached_replicas(
     rows = {name: np.full((1 + N_REPLICAS, len(REACHED_EFFICIENCIES)), np.inf) for name in passes}
     if not n_bins:
         return rows
-    key = points.bins.astype(np.int64)
+    key = points.bins.astype(np.int32)
     for passing in (*passes.values(), weights < 0):
-        key = 2 * key + passing
-    keys = np.flatnonzero(np.bincount(key))
+        key *= 2
+        key += passing
+    n_keys = (n_bins + 1) << (len(passes) + 1)
+    squares = squares_in_bins(key, n_keys, weights)
+    keys = np.flatnonzero(squares)  # of events with a weight; the others change neither sums nor random numbers
     bins = keys >> (len(passes) + 1)
     passing_groups = {name: (keys >> (len(passes) - i)) & 1 for i, name in enumerate(passes)}
-    sums, squares = (np.bincount(key, w)[keys] for w in (weights, np.square(weights, dtype=np.float64)))
-    for i, group_sums in enumerate(replica_sums(sums, squares, rng)):
+    sums = sums_in_bins(key, n_keys, weights)[keys]
+    for i, group_sums in enumerate(replica_sums(sums, squares[keys], rng)):
         total = np.bincount(bins, group_sums, n_bins + 1)[:n_bins]
         filled = total > 0
         if filled.sum() < 2:

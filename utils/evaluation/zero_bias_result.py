@@ -78,7 +78,12 @@ def evaluate_zero_bias(
         n_saturated=n_saturated,
         rates=rates_at(binning.spectrum),
         ratios={
-            name: rate_ratios(values, predictions.reco, predictions.weight, binning.spectrum)
+            name: rate_ratios(
+                rankings[name],
+                rankings[BASELINE],
+                Ranking.of(np.minimum(values, predictions.reco), predictions.weight),
+                binning.spectrum,
+            )
             for name, values in quantities.items()
             if name != BASELINE
         },

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.evaluation.histograms import bin_index, histogram, histogram_2d
+from utils.evaluation.histograms import bin_index, histogram, histogram_2d, squares_in_bins, sums_in_bins
 
 
 def test_histogram_sums_weights_and_leaves_out_what_is_outside():
@@ -36,3 +36,19 @@ def test_histogram_2d_has_the_bins_of_histograms(rng):
 
 def test_bin_index_puts_edges_into_the_bin_above():
     assert bin_index(np.array([-1, 0, 1, 2, np.nan, np.inf]), np.array([0, 1, 2])).tolist() == [2, 0, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("block", [1, 7, 4096, 10_000])
+def test_sums_are_those_of_all_events_in_their_order_to_the_bit(rng, monkeypatch, block):
+    monkeypatch.setattr("utils.evaluation.histograms.BLOCK", block)
+    weights, factors = rng.normal(0, 1, 5000).astype(np.float32), rng.lognormal(0, 3, 5000).astype(np.float32)
+    passes, values, edges = rng.random(5000) < 0.3, rng.normal(0, 1, 5000), np.linspace(-1, 1, 6)
+    bins = bin_index(values, edges)
+    assert bins.tolist() == [
+        5 if not -1 <= value < 1 else np.searchsorted(edges, value, "right") - 1 for value in values
+    ]
+    assert sums_in_bins(bins, 5, weights).tolist() == np.bincount(bins, weights)[:5].tolist()
+    assert sums_in_bins(bins, 5, weights, passes).tolist() == np.bincount(bins, weights * passes)[:5].tolist()
+    products = np.multiply(weights, factors, dtype=np.float64)
+    assert sums_in_bins(bins, 5, weights, factors).tolist() == np.bincount(bins, products)[:5].tolist()
+    assert squares_in_bins(bins, 5, weights).tolist() == np.bincount(bins, weights.astype(float) ** 2)[:5].tolist()

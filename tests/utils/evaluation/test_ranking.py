@@ -68,3 +68,12 @@ def test_weighted_thresholds_are_quantiles_of_numpy(rng, ties):
         allowed = rng.uniform(0, 1, 50)
         expected = np.quantile(values, 1 - allowed, method="inverted_cdf", weights=weights)
         assert Ranking.of(values, weights).thresholds(allowed).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("block", [1, 7, 3000])
+def test_sums_are_those_of_all_events_in_their_order_to_the_bit(rng, monkeypatch, block):
+    monkeypatch.setattr("utils.evaluation.histograms.BLOCK", block)
+    values, weights = (column.astype(np.float32) for column in signed_sample(rng, 2000))
+    ranking, order = Ranking.of(values, weights), np.argsort(values)[::-1]
+    for found, summands in ((ranking.sums(), weights), (ranking.sums(squared=True), weights.astype(float) ** 2)):
+        assert found.tolist() == [0, *np.cumsum(summands[order], dtype=np.float64)]

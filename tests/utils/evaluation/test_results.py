@@ -1,5 +1,6 @@
 """Results of the evaluation, from predictions."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -213,3 +214,20 @@ def test_zero_bias_events_are_ranked_by_each_quantity(rng):
         some = n_baseline > 1
         assert np.isnan(result.ratios[name].value[n_baseline <= 1]).all()  # 0 within its error
         assert result.ratios[name].value[some] == pytest.approx(n_passed[some] / n_baseline[some])
+
+
+def test_no_number_depends_on_the_blocks_in_which_events_are_read(rng, monkeypatch):
+    signal, events = random_predictions(rng, 3000, 40, 2), random_predictions(rng, 4000, 20, 1e4)
+
+    def found() -> list[str]:
+        against = evaluate_background(events, BINNING, EFFICIENCIES, RUN_CONDITIONS, (300.0, 30.0), 1)
+        process, result = (
+            evaluate_process(signal, BINNING, (30,), 1, "W"),
+            evaluate_signal(signal, against, BINNING, 1, "W"),
+        )
+        return [repr(part) for whole in (against, process, result) for part in vars(whole).values()]
+
+    with np.printoptions(threshold=sys.maxsize, precision=17):
+        whole = found()
+        monkeypatch.setattr("utils.evaluation.histograms.BLOCK", 77)
+        assert found() == whole

@@ -7,7 +7,7 @@ from scipy.stats import norm
 from tests.utils.evaluation.samples import signed_sample, unweighted
 from utils.evaluation.bootstrap import bootstrap_estimate
 from utils.evaluation.ranking import Ranking
-from utils.evaluation.thresholds import background_thresholds
+from utils.evaluation.thresholds import N_CANDIDATES, background_thresholds, threshold_candidates
 
 
 @pytest.mark.filterwarnings("error")
@@ -49,3 +49,26 @@ def test_thresholds_of_many_events_have_the_errors_of_the_bootstrap_of_each_even
     assert estimate.value == pytest.approx(norm.isf(efficiencies), abs=4 * expected.max())
     assert estimate.error == pytest.approx(expected, rel=0.2)
     assert len(np.unique(rows[:, 0])) > 50
+
+
+@pytest.mark.parametrize("n_events", [1, 2, 3, 50, 5000])
+@pytest.mark.parametrize("kind", ["weighted", "with zeros and ties", "few large weights", "signed"])
+def test_candidates_are_the_values_within_five_standard_deviations_of_all(rng, n_events, kind):
+    values, weights = rng.exponential(20, n_events), rng.lognormal(0, 1, n_events)
+    if kind == "with zeros and ties":
+        values, weights = np.round(values), weights * (rng.random(n_events) < 0.5)
+        weights[0] = 1
+    elif kind == "few large weights":
+        weights[::17] = 1e4
+    elif kind == "signed":
+        weights[1::4] *= -1
+    ranking = Ranking.of(values, weights)
+    order = np.argsort(values)[::-1]
+    passed, squares = np.cumsum(weights[order]), np.cumsum(weights[order] ** 2)
+    for fraction in (0, 1e-7, 0.001, 0.02, 0.16, 0.5, 0.84, 1):
+        sigma = np.sqrt(np.maximum((1 - fraction) ** 2 * squares + fraction**2 * (squares[-1] - squares), 0))
+        distance = np.abs(passed - fraction * passed[-1])
+        near = np.flatnonzero((distance <= 5 * sigma) | (distance == distance.min()))
+        rows = np.linspace(near[0], near[-1], N_CANDIDATES).astype(int)
+        expected = np.unique([-np.inf, values.max(), *values[order][rows]])
+        assert threshold_candidates(ranking, np.array([fraction])).tolist() == expected.tolist()

@@ -8,6 +8,11 @@ from utils.evaluation.rates import crossing_rate, rate_ratios
 from utils.evaluation.zero_bias_rates import zero_bias_rates, zero_bias_thresholds
 
 
+def ratios(numerator, denominator, weights, thresholds):
+    both = np.minimum(numerator, denominator)
+    return rate_ratios(*(Ranking.of(values, weights) for values in (numerator, denominator, both)), thresholds)
+
+
 class TestZeroBiasRates:
     VALUES = np.arange(1, 101, dtype=np.float32)  # of 100 crossings
     RANKING = Ranking.of(VALUES, np.ones(100, np.float32))
@@ -39,7 +44,7 @@ class TestZeroBiasRates:
         assert zero_bias_rates(self.RANKING, found.value[:2], 2000).n_events.tolist() == [10, 1]
 
     def test_ratio_of_a_quantity_to_itself_is_one_without_an_error(self):
-        found = rate_ratios(self.VALUES, self.VALUES, np.ones(100), np.array([0, 90, 100]))
+        found = ratios(self.VALUES, self.VALUES, np.ones(100), np.array([0, 90, 100]))
         assert found.value == pytest.approx([1, 1, np.nan], nan_ok=True)
         assert found.error == pytest.approx([*zero_event_limit(np.array([100, 10])), np.nan], nan_ok=True)
 
@@ -47,28 +52,28 @@ class TestZeroBiasRates:
         # 40 pass the one, 50 the other, 30 of them both.
         one, other = np.zeros(100), np.zeros(100)
         one[:40], other[10:60] = 1, 1
-        found = rate_ratios(one, other, np.ones(100), np.array([0.5]))
+        found = ratios(one, other, np.ones(100), np.array([0.5]))
         assert found.value == pytest.approx([0.8])
         assert found.error == pytest.approx([0.8 * np.sqrt(1 / 40 + 1 / 50 - 2 * 30 / 2000)])
 
     def test_a_weight_counts_as_in_the_rates(self):
         one, other, weights = np.array([2.0, 2, 0]), np.array([2.0, 0, 2]), np.array([3.0, 5, 2])
-        found = rate_ratios(one, other, weights, np.array([1.0]))
+        found = ratios(one, other, weights, np.array([1.0]))
         assert found.value == pytest.approx([8 / 5])
         assert found.error == pytest.approx([1.6 * np.sqrt(34 / 64 + 13 / 25 - 2 * 9 / 40)])
 
     def test_errors_and_intervals_are_as_wide_as_the_spread(self):
         """Of 300 samples of 5,000 crossings of two correlated quantities."""
         rng = np.random.default_rng(1)
-        ratios, errors, thresholds, widths = [], [], [], []
+        values, errors, thresholds, widths = [], [], [], []
         for _ in range(300):
             first = rng.exponential(10, 5000)
             second = first * rng.normal(1, 0.3, 5000)
-            ratio = rate_ratios(second, first, np.ones(5000), np.array([30.0]))
-            ratios.append(ratio.value[0])
+            ratio = ratios(second, first, np.ones(5000), np.array([30.0]))
+            values.append(ratio.value[0])
             errors.append(ratio.error[0])
             found = zero_bias_thresholds(Ranking.of(first, np.ones(5000)), [0.01 * crossing_rate(1)], 1)
             thresholds.append(found.value[0])
             widths.append((found.high[0] - found.low[0]) / 2)
-        assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)
+        assert np.mean(errors) == pytest.approx(np.std(values), rel=0.15)
         assert np.mean(widths) == pytest.approx(np.std(thresholds), rel=0.15)
