@@ -57,20 +57,25 @@ class EventGroups:
                 number[rows] += np.searchsorted(thresholds[name], values[rows])
             n_numbers *= n_bins
         order = np.argsort(number)
-        number = number[order]
-        is_first = np.ones(len(number), bool)
-        np.not_equal(number[1:], number[:-1], out=is_first[1:])
-        del number
-        first = np.flatnonzero(is_first)
-        weights, order = weights[order].astype(np.float64), order[first]  # as little at a time as possible
-        sums = np.add.reduceat(weights, first)
-        weights *= weights
+        first, last = [np.zeros(0, np.int64)], -1
+        for rows in blocks(len(number)):
+            in_order = number[order[rows]]
+            first.append(rows.start + np.flatnonzero(np.diff(in_order, prepend=last)))
+            last = in_order[-1]
+        del number  # as much memory as all quantities together
+        starts = np.concatenate(first)
+        sorted_weights = np.empty(len(order))
+        for rows in blocks(len(order)):
+            sorted_weights[rows] = weights[order[rows]]
+        order = order[starts]
+        sums = np.add.reduceat(sorted_weights, starts)
+        sorted_weights *= sorted_weights
         return cls(
             kinds[order],
             {name: np.searchsorted(thresholds[name], values[order]) for name, values in scores.items()},
             {name: len(thresholds[name]) for name in scores},
             sums,
-            np.add.reduceat(weights, first),
+            np.add.reduceat(sorted_weights, starts),
         )
 
     def replicas(self, rng: np.random.Generator, n_replicas: int = N_REPLICAS) -> Iterator[np.ndarray]:

@@ -14,31 +14,39 @@ class Ranking:
 
     Attributes
     ----------
-    values, weights : np.ndarray, shape (n_events,)
+    values : np.ndarray, shape (n_events,)
     order : np.ndarray, shape (n_events,), uint32
         Indices of the events before sorting.
+    unsorted_weights : np.ndarray, shape (n_events,)
+        In the order before sorting, which several rankings share.
     """
 
     values: np.ndarray
-    weights: np.ndarray
     order: np.ndarray
+    unsorted_weights: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
         """Sort events, given in any order."""
         order = np.argsort(values)[::-1]
-        return cls(values[order], weights[order], order.astype(np.uint32))
+        return cls(values[order], order.astype(np.uint32), weights)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights in the order of the values, a new array."""
+        return self.unsorted_weights.take(self.order)
 
     @property
     def signed(self) -> bool:
         """Whether some weights are negative, so that their sums from above may fall."""
-        return bool((self.weights < 0).any())
+        return bool((self.unsorted_weights < 0).any())
 
     def sums(self, squared: bool = False) -> np.ndarray:
         """Return cumulative sums of the weights, or of their squares, of the first 0 to n_events events, float64."""
-        sums = np.zeros(len(self.weights) + 1)
-        for rows in blocks(len(self.weights)):
-            summands = self.weights[rows].astype(np.float64)
+        weights = self.weights
+        sums = np.zeros(len(weights) + 1)
+        for rows in blocks(len(weights)):
+            summands = weights[rows].astype(np.float64)
             if squared:
                 summands *= summands
             summands[0] += sums[rows.start]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from utils.compat.glibc import return_freed_memory
 from utils.evaluation.background_result import BackgroundResult, evaluate_background
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.options import EvaluationOptions
@@ -93,6 +94,7 @@ def evaluate(
     for name in (*options.signal_names, *options.bg_names):
         logger.info("evaluate %s", name)
         processes[name] = evaluate_process(predictions[name], binning, thresholds, seed, name)
+    return_freed_memory()
     background = evaluate_background(
         Predictions.concatenate([predictions[name] for name in options.bg_names]),
         binning,

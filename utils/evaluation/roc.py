@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.evaluation.bootstrap import ROUNDING, Estimate, n_effective, zero_event_limit
-from utils.evaluation.histograms import blocks
+from utils.evaluation.histograms import blocks, sum_of_blocks
 from utils.evaluation.ranking import Ranking
 
 
@@ -60,7 +60,7 @@ def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
 def _area(value: float, variance: float, samples: Sequence[Ranking]) -> Estimate[float]:
     """Return an area, or a difference of areas, with an error above 0."""
     error = math.sqrt(variance)
-    limit = float(zero_event_limit(np.asarray(min(n_effective(sample.weights) for sample in samples))))
+    limit = float(zero_event_limit(np.asarray(min(n_effective(sample.unsorted_weights) for sample in samples))))
     return Estimate(value, error if error > ROUNDING else limit)
 
 
@@ -91,23 +91,22 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
 
 def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
     """Return the weighted fraction of other events above each event, with one half for equal values."""
-    sums = others.sums()
+    sums, n_others = others.sums(), len(others.values)
     shares = np.empty(len(events.values))
     for rows in blocks(len(shares)):
-        shares[rows] = sums[others.n_above(events.values[rows])] + sums[others.n_from(events.values[rows])]
+        values = events.values[rows]
+        n_above = others.n_above(values)
+        n_from = n_above.copy()
+        equal = (n_above < n_others) & (others.values[np.minimum(n_above, n_others - 1)] == values)
+        n_from[equal] = others.n_from(values[equal])
+        shares[rows] = sums[n_above] + sums[n_from]
     shares /= 2 * sums[-1]
     return shares
 
 
 def _mean_and_variance(weights: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return the weighted mean and its variance; the values are lost."""
-    total, products = weights.sum(dtype=np.float64), np.empty(len(values))
-
-    def weight_by_share(numbers: np.ndarray) -> np.ndarray:
-        np.divide(weights, total, out=products)
-        np.multiply(products, numbers, out=products)
-        return products
-
-    mean = weight_by_share(values).sum()
-    values -= mean
-    return float(mean), float(np.square(weight_by_share(values), out=products).sum())
+    """Return the weighted mean and its variance."""
+    total = weights.sum(dtype=np.float64)
+    mean = sum_of_blocks(len(values), lambda rows: weights[rows] / total * values[rows])
+    variance = sum_of_blocks(len(values), lambda rows: (weights[rows] / total * (values[rows] - mean)) ** 2)
+    return mean, variance

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from utils.evaluation.histograms import bin_index, histogram, histogram_2d, squares_in_bins, sums_in_bins
+from utils.evaluation.histograms import (
+    bin_index,
+    histogram,
+    histogram_2d,
+    squares_in_bins,
+    sum_of_blocks,
+    sums_in_bins,
+)
 
 
 def test_histogram_sums_weights_and_leaves_out_what_is_outside():
@@ -52,3 +59,10 @@ def test_sums_are_those_of_all_events_in_their_order_to_the_bit(rng, monkeypatch
     products = np.multiply(weights, factors, dtype=np.float64)
     assert sums_in_bins(bins, 5, weights, factors).tolist() == np.bincount(bins, products)[:5].tolist()
     assert squares_in_bins(bins, 5, weights).tolist() == np.bincount(bins, weights.astype(float) ** 2)[:5].tolist()
+
+
+@pytest.mark.parametrize("n_events", [0, 1, 7, 129, 1000, 12345])
+def test_sum_of_blocks_has_the_rounding_of_the_sum_of_all(rng, monkeypatch, n_events):
+    monkeypatch.setattr("utils.evaluation.histograms.BLOCK", 150)
+    values = rng.lognormal(0, 3, n_events)
+    assert sum_of_blocks(n_events, lambda rows: values[rows]) == values.sum()

@@ -229,5 +229,5 @@ def test_no_number_depends_on_the_blocks_in_which_events_are_read(rng, monkeypat
 
     with np.printoptions(threshold=sys.maxsize, precision=17):
         whole = found()
-        monkeypatch.setattr("utils.evaluation.histograms.BLOCK", 77)
+        monkeypatch.setattr("utils.evaluation.histograms.BLOCK", 130)
         assert found() == whole
