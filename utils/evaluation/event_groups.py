@@ -9,6 +9,7 @@ from utils.evaluation.bootstrap import N_REPLICAS, replica_sums
 from utils.evaluation.histograms import blocks
 
 LARGEST_KEY = 2**62  # of a group, so that it fits into int64
+LARGEST_SHORT_KEY = 2**15 - 1  # so that it fits into int16
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class EventGroups:
                 number[rows] *= n_bins
                 number[rows] += np.searchsorted(thresholds[name], values[rows])
             n_numbers *= n_bins
-        order = np.argsort(number)
+        if n_numbers <= LARGEST_SHORT_KEY:  # NumPy sorts short integers eight times as fast
+            number = number.astype(np.int16)
+        order = np.argsort(number, kind="stable" if number.dtype == np.int16 else None)
         first, last = [np.zeros(0, np.int64)], -1
         for rows in blocks(len(number)):
             in_order = number[order[rows]]

@@ -14,22 +14,28 @@ class Ranking:
 
     Attributes
     ----------
-    values : np.ndarray, shape (n_events,)
+    rising : np.ndarray, shape (n_events,)
+        The values in rising order, as NumPy searches them.
     order : np.ndarray, shape (n_events,), uint32
-        Indices of the events before sorting.
+        Indices of the events before sorting, in falling order of the values.
     unsorted_weights : np.ndarray, shape (n_events,)
         In the order before sorting, which several rankings share.
     """
 
-    values: np.ndarray
+    rising: np.ndarray
     order: np.ndarray
     unsorted_weights: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray, weights: np.ndarray) -> "Ranking":
         """Sort events, given in any order."""
-        order = np.argsort(values)[::-1]
-        return cls(values[order], order.astype(np.uint32), weights)
+        order = np.argsort(values)
+        return cls(values[order], order[::-1].astype(np.uint32), weights)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Values in falling order."""
+        return self.rising[::-1]
 
     @property
     def weights(self) -> np.ndarray:
@@ -55,11 +61,11 @@ class Ranking:
 
     def n_above(self, thresholds: np.ndarray) -> np.ndarray:
         """Count the values above each threshold."""
-        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="right")
+        return len(self.rising) - np.searchsorted(self.rising, thresholds, side="right")
 
     def n_from(self, thresholds: np.ndarray) -> np.ndarray:
         """Count the values above or equal to each threshold."""
-        return len(self.values) - np.searchsorted(self.values[::-1], thresholds, side="left")
+        return len(self.rising) - np.searchsorted(self.rising, thresholds, side="left")
 
     def thresholds(self, efficiencies: np.ndarray) -> np.ndarray:
         """Return the lowest thresholds that at most given weighted fractions of the events pass.

@@ -87,6 +87,7 @@ def evaluate(
     notes : list of str
     zero_bias : ZeroBiasResult or None
     """
+    return_freed_memory()  # of the prediction
     binning, thresholds = BINNINGS[variable], options.thresholds(variable)
     unweighted = unweighted_processes(samples)
     run_conditions = None if options.bg_names[0] in unweighted else part(options, RunConditions)
@@ -94,7 +95,6 @@ def evaluate(
     for name in (*options.signal_names, *options.bg_names):
         logger.info("evaluate %s", name)
         processes[name] = evaluate_process(predictions[name], binning, thresholds, seed, name)
-    return_freed_memory()
     background = evaluate_background(
         Predictions.concatenate([predictions[name] for name in options.bg_names]),
         binning,

@@ -107,6 +107,6 @@ def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
 def _mean_and_variance(weights: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     """Return the weighted mean and its variance."""
     total = weights.sum(dtype=np.float64)
-    mean = sum_of_blocks(len(values), lambda rows: weights[rows] / total * values[rows])
-    variance = sum_of_blocks(len(values), lambda rows: (weights[rows] / total * (values[rows] - mean)) ** 2)
+    mean = sum_of_blocks(lambda rows: weights[rows] / total * values[rows], 0, len(values))
+    variance = sum_of_blocks(lambda rows: (weights[rows] / total * (values[rows] - mean)) ** 2, 0, len(values))
     return mean, variance

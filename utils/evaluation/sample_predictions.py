@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from utils.compat.glibc import return_freed_memory
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
@@ -69,7 +68,6 @@ def predict_sample(
         for name, number in processes.items()
     }
     del all_predictions
-    return_freed_memory()
     for name, process_id in processes.items():
         counts = count(predictions[name])
         if not counts.events:

@@ -65,4 +65,31 @@ def test_sums_are_those_of_all_events_in_their_order_to_the_bit(rng, monkeypatch
 def test_sum_of_blocks_has_the_rounding_of_the_sum_of_all(rng, monkeypatch, n_events):
     monkeypatch.setattr("utils.evaluation.histograms.BLOCK", 150)
     values = rng.lognormal(0, 3, n_events)
-    assert sum_of_blocks(n_events, lambda rows: values[rows]) == values.sum()
+    assert sum_of_blocks(lambda rows: values[rows], 0, n_events) == values.sum()
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        np.arange(0, 3.01, 0.05),
+        np.linspace(0, 300, 201),
+        np.array([-2.0, -1.9, 0, 7, 100]),
+        np.array([0, 1e-6, 100.0]),
+        np.array([5.0, 6]),
+        np.array([1.0]),
+        np.sort(np.random.default_rng(1).normal(0, 1, 40)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bins_of_any_edges_are_those_of_a_binary_search(rng, edges, dtype):
+    at_edges = edges.astype(dtype)
+    values = np.concatenate(
+        [
+            rng.uniform(edges[0] - 1, edges[-1] + 1, 20_000).astype(dtype),
+            *(at_edges, np.nextafter(at_edges, dtype(np.inf)), np.nextafter(at_edges, dtype(-np.inf))),
+            np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e30, -1e30], dtype),
+        ]
+    )
+    n_bins = len(edges) - 1
+    expected = np.searchsorted(edges, values, side="right") - 1
+    assert bin_index(values, edges).tolist() == np.where(expected < 0, n_bins, expected).tolist()
