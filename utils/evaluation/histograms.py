@@ -44,8 +44,8 @@ def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _bin_finder(edges: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that finds bins, -1 below all edges.
 
-    It looks into a table of cells of equal width, with one edge at most in each, so that the bin is right or a neighbour
-    is. This takes a quarter of the time of a binary search.
+    It looks into a table of cells of equal width with one edge at most in each: the bin is right, or a neighbour is.
+    This takes a quarter of the time of a binary search.
     """
     n_bins, width = len(edges) - 1, edges[-1] - edges[0]
     n_cells = 2 * int(np.ceil(width / np.diff(edges).min())) if n_bins else 0
