@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.evaluation.binning import Binning
 from utils.evaluation.bootstrap import Estimate, named_rng
-from utils.evaluation.ranking import Ranking
+from utils.evaluation.ranking import Ranking, Rankings
 from utils.evaluation.rates import Rates, efficiencies_at_rates, rate_ratios, rates
 from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 from utils.evaluation.thresholds import background_thresholds
@@ -32,8 +32,8 @@ class BackgroundResult:
         Rates of the events with and without a jet at L1, at the same thresholds.
     threshold_replicas : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         Thresholds of the working points and their bootstrap replicas, by quantity.
-    rankings : dict of str to Ranking
-        The events in the order of each quantity, 12 bytes each.
+    rankings : mapping of str to Ranking
+        The events in the order of each quantity.
     """
 
     working_points: list[WorkingPoint]
@@ -42,7 +42,7 @@ class BackgroundResult:
     at_working_points: dict[str, Rates]
     parts: dict[str, dict[str, Rates]]
     threshold_replicas: dict[str, np.ndarray]
-    rankings: dict[str, Ranking]
+    rankings: Mapping[str, Ranking]
 
     @property
     def beyond_sample(self) -> dict[str, np.ndarray]:
@@ -79,7 +79,7 @@ def evaluate_background(
     seed : int
     """
     scores, weight = predictions.scores, predictions.weight
-    rankings = {name: Ranking.of(values, weight) for name, values in scores.items()}
+    rankings = Rankings(scores, weight)
     working_points = [WorkingPoint(efficiency) for efficiency in background_efficiencies]
     luminosity, bunches = (
         (run_conditions.luminosity, run_conditions.colliding_bunches) if run_conditions else (math.nan, 1)
@@ -112,10 +112,9 @@ def evaluate_background(
         rates=rates_at(dict.fromkeys(rankings, binning.spectrum)),
         ratios={
             name: rate_ratios(
-                rankings[name],
-                rankings[BASELINE],
-                Ranking.of(np.minimum(scores[name], predictions.reco), weight),
-                binning.spectrum,
+                rankings[name].passed(binning.spectrum),
+                rankings[BASELINE].passed(binning.spectrum),
+                Ranking.of(np.minimum(scores[name], predictions.reco), weight).passed(binning.spectrum),
             )
             for name in predictions.corrections
         },

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -78,15 +79,51 @@ def evaluate_process(
     name : str
         Name of the process, for its random numbers.
     """
-    predicted = predictions[predictions.predicted]
-    target, corrections = predicted.true / predicted.reco, predicted.corrections
+    return ProcessResult(
+        counts=count(predictions),
+        spectra={
+            quantity: histogram(values, predictions.weight, binning.spectrum)
+            for quantity, values in predictions.scores.items()
+        },
+        turn_on=turn_on_curves(
+            predictions.true,
+            predictions.measured,
+            predictions.weight,
+            dict.fromkeys(predictions.measured, thresholds),
+            binning.turn_on,
+            seed,
+        ),
+        **_corrections(predictions[predictions.predicted], binning, seed, name),
+        **_responses(predictions, binning, seed, name),
+    )
+
+
+def _corrections(predicted: Predictions, binning: Binning, seed: int, name: str) -> dict[str, Any]:
+    """Evaluate the corrections of events with a prediction, beside their target."""
+    target, corrections, weight = predicted.true / predicted.reco, predicted.corrections, predicted.weight
 
     def corrections_in(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
         return {
-            quantity: binned_response(values, correction, predicted.weight, edges, named_rng(seed, name))
+            quantity: binned_response(values, correction, weight, edges, named_rng(seed, name))
             for quantity, correction in {TRUE: target, **corrections}.items()
         }
 
+    return {
+        "target": histogram(target, weight, binning.ratio),
+        "prediction": {
+            model: histogram(correction, weight, binning.ratio) for model, correction in corrections.items()
+        },
+        "target_prediction": {
+            model: histogram_2d(target, correction, weight, binning.ratio, binning.ratio)
+            for model, correction in corrections.items()
+        },
+        "correction_in_reco": corrections_in(predicted.reco, binning.resolution),
+        "correction_in_jets": corrections_in(predicted.jets, JET_MULTIPLICITY),
+    }
+
+
+def _responses(predictions: Predictions, binning: Binning, seed: int, name: str) -> dict[str, Any]:
+    """Evaluate the trigger quantities relative to the true value."""
     true, weight = predictions.true, predictions.weight
     responses = {
         quantity: np.divide(values, true, out=np.full_like(true, np.nan), where=true > 0)
@@ -98,31 +135,14 @@ def evaluate_process(
         return {quantity: histogram(response[shown], weight[shown], edges) for quantity, response in responses.items()}
 
     slices = [response_between(low, high, binning.ratio[::2]) for low, high in pairwise(binning.slices)]
-    return ProcessResult(
-        counts=count(predictions),
-        target=histogram(target, predicted.weight, binning.ratio),
-        prediction={
-            model: histogram(correction, predicted.weight, binning.ratio) for model, correction in corrections.items()
-        },
-        target_prediction={
-            model: histogram_2d(target, correction, predicted.weight, binning.ratio, binning.ratio)
-            for model, correction in corrections.items()
-        },
-        correction_in_reco=corrections_in(predicted.reco, binning.resolution),
-        correction_in_jets=corrections_in(predicted.jets, JET_MULTIPLICITY),
-        spectra={
-            quantity: histogram(values, weight, binning.spectrum) for quantity, values in predictions.scores.items()
-        },
-        response={
+    return {
+        "response": {
             quantity: Response(content, fit_core(content))
             for quantity, content in response_between(binning.response_above, np.inf, binning.ratio).items()
         },
-        response_slices={quantity: [contents[quantity] for contents in slices] for quantity in responses},
-        resolution={
+        "response_slices": {quantity: [contents[quantity] for contents in slices] for quantity in responses},
+        "resolution": {
             quantity: binned_response(true, response, weight, binning.resolution, named_rng(seed, name))
             for quantity, response in responses.items()
         },
-        turn_on=turn_on_curves(
-            true, predictions.measured, weight, dict.fromkeys(responses, thresholds), binning.turn_on, seed
-        ),
-    )
+    }

@@ -139,9 +139,7 @@ def efficiencies_at_rates(
     return np.where(wanted >= largest, 1, np.minimum(fraction, 1))
 
 
-def rate_ratios(
-    numerator: Ranking, denominator: Ranking, both: Ranking, thresholds: np.ndarray
-) -> Estimate[np.ndarray]:
+def rate_ratios(numerator: np.ndarray, denominator: np.ndarray, both: np.ndarray) -> Estimate[np.ndarray]:
     """Find the ratio of the rates of two quantities of the same events at the same thresholds.
 
     The error is the Poisson error to first order, with the events that pass both as correlation: the relative variance
@@ -149,11 +147,9 @@ def rate_ratios(
 
     Parameters
     ----------
-    numerator, denominator : Ranking
-        The same events in the order of each quantity.
-    both : Ranking
-        The events in the order of the smaller of both quantities, above a threshold where both are.
-    thresholds : np.ndarray, shape (n,)
+    numerator, denominator, both : np.ndarray, shape (2, n)
+        Sums of the weights, and of the squared weights, of the same events that pass each threshold by either quantity,
+        and by the smaller of both, from `Ranking.passed`.
 
     Returns
     -------
@@ -161,10 +157,7 @@ def rate_ratios(
         NaN where the denominator is 0 within its error. Where no event passes in the numerator, or the same events pass
         in both, the error is the limit: 1.84 of the effective events that pass in the denominator.
     """
-    rankings = numerator, denominator, both
-    sums, squares = (
-        [ranking.sums(squared)[ranking.n_above(thresholds)] for ranking in rankings] for squared in (False, True)
-    )
+    sums, squares = zip(numerator, denominator, both, strict=True)
     known = sums[1] > np.sqrt(squares[1])
     ratio = np.where(known, np.maximum(divide(sums[0], sums[1]), 0), np.nan)
     variance = squares[0] - 2 * ratio * squares[2] + ratio**2 * squares[1]

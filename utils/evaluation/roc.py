@@ -1,7 +1,7 @@
 """ROC curves and the areas under them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from utils.evaluation.bootstrap import ROUNDING, Estimate, n_effective, zero_event_limit
 from utils.evaluation.histograms import blocks, sum_of_blocks
 from utils.evaluation.ranking import Ranking
+
+Shares = Callable[[slice], np.ndarray]  # numbers of the events in some rows of a ranking
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
     variances of both means add. Where the samples do not overlap, the error is the limit for none of the events of the
     smaller sample.
     """
-    _, signal_variance = _mean_and_variance(signal.weights, _share_above(signal, background))
-    area, background_variance = _mean_and_variance(background.weights, _share_above(background, signal))
+    _, signal_variance = _mean_and_variance(signal, _share_above(signal, background))
+    area, background_variance = _mean_and_variance(background, _share_above(background, signal))
     return _area(min(max(area, 0.0), 1.0), signal_variance + background_variance, (signal, background))
 
 
@@ -76,37 +78,41 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
         Signal and background.
     """
 
-    def differences(i: int) -> np.ndarray:
+    def differences(i: int) -> Shares:
         """Share of the other sample above each event, after less before, in the order before."""
         shares = np.empty(len(after[i].order))
-        shares[after[i].order] = _share_above(after[i], after[1 - i])
-        shares = shares[before[i].order]
-        shares -= _share_above(before[i], before[1 - i])
-        return shares
+        shares_after, shares_before = _share_above(after[i], after[1 - i]), _share_above(before[i], before[1 - i])
+        for rows in blocks(len(shares)):
+            shares[after[i].order[rows]] = shares_after(rows)
+        return lambda rows: shares[before[i].order[rows]] - shares_before(rows)
 
-    _, signal_variance = _mean_and_variance(before[0].weights, differences(0))
-    gain, background_variance = _mean_and_variance(before[1].weights, differences(1))
+    _, signal_variance = _mean_and_variance(before[0], differences(0))
+    gain, background_variance = _mean_and_variance(before[1], differences(1))
     return _area(gain, signal_variance + background_variance, before)
 
 
-def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
+def _share_above(events: Ranking, others: Ranking) -> Shares:
     """Return the weighted fraction of other events above each event, with one half for equal values."""
-    sums, n_others = others.sums(), len(others.values)
-    shares = np.empty(len(events.values))
-    for rows in blocks(len(shares)):
+    sums, falling = others.sums(), others.values
+
+    def shares(rows: slice) -> np.ndarray:
         values = events.values[rows]
         n_above = others.n_above(values)
         n_from = n_above.copy()
-        equal = (n_above < n_others) & (others.values[np.minimum(n_above, n_others - 1)] == values)
+        equal = (n_above < len(falling)) & (falling[np.minimum(n_above, len(falling) - 1)] == values)
         n_from[equal] = others.n_from(values[equal])
-        shares[rows] = sums[n_above] + sums[n_from]
-    shares /= 2 * sums[-1]
+        return (sums[n_above] + sums[n_from]) / (2 * sums[-1])
+
     return shares
 
 
-def _mean_and_variance(weights: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return the weighted mean and its variance."""
-    total = weights.sum(dtype=np.float64)
-    mean = sum_of_blocks(lambda rows: weights[rows] / total * values[rows], 0, len(values))
-    variance = sum_of_blocks(lambda rows: (weights[rows] / total * (values[rows] - mean)) ** 2, 0, len(values))
-    return mean, variance
+def _mean_and_variance(events: Ranking, values: Shares) -> tuple[float, float]:
+    """Return the weighted mean of values and its variance; values are computed twice instead of kept."""
+    total = events.weights.sum(dtype=np.float64)
+
+    def weighted(rows: slice, mean: float) -> np.ndarray:
+        return events.unsorted_weights[events.order[rows]] / total * (values(rows) - mean)
+
+    n_events = len(events.order)
+    mean = sum_of_blocks(lambda rows: weighted(rows, 0.0), 0, n_events)
+    return mean, sum_of_blocks(lambda rows: weighted(rows, mean) ** 2, 0, n_events)

@@ -8,7 +8,7 @@ from utils.evaluation.background_result import BackgroundResult
 from utils.evaluation.binning import Binning
 from utils.evaluation.bootstrap import Estimate, named_rng
 from utils.evaluation.efficiency_gains import EfficiencyGains, efficiency_gains, signal_efficiencies
-from utils.evaluation.ranking import Ranking
+from utils.evaluation.ranking import Ranking, Rankings
 from utils.evaluation.roc import Roc, roc_area_gain, roc_curve
 from utils.evaluation.turn_on import TurnOn, TurnOnGain, turn_on_curves, turn_on_gains
 from utils.predictions import BASELINE, TRUE, WITHOUT_JET, Predictions
@@ -62,13 +62,15 @@ def evaluate_signal(
     background_efficiencies = np.array([point.background_efficiency for point in background.working_points])
     replicas = background.known_thresholds
     thresholds = {quantity: values[0] for quantity, values in replicas.items()}
-    rankings = {
-        quantity: (Ranking.of(values, weight), background.rankings[quantity]) for quantity, values in scores.items()
-    }
+    rankings = Rankings(scores, weight)
+
+    def pair(quantity: str) -> tuple[Ranking, Ranking]:
+        return rankings[quantity], background.rankings[quantity]
+
     shown = np.geomspace(LOWEST_BACKGROUND, 1, N_ROC_POINTS)
     return SignalResult(
-        roc={quantity: roc_curve(*pair, shown) for quantity, pair in rankings.items()},
-        area_gain={model: roc_area_gain(rankings[BASELINE], rankings[model]) for model in signal.corrections},
+        roc={quantity: roc_curve(*pair(quantity), shown) for quantity in scores},
+        area_gain={model: roc_area_gain(pair(BASELINE), pair(model)) for model in signal.corrections},
         gains=efficiency_gains(background_efficiencies, replicas, efficiencies, BASELINE, TRUE, parts),
         turn_on=turn_on_curves(signal.true, scores, weight, thresholds, binning.turn_on, seed),
         turn_on_gain=turn_on_gains(

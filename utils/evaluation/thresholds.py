@@ -36,9 +36,15 @@ def background_thresholds(
     dict of str to np.ndarray, shape (1 + n_replicas, n_points)
         The thresholds and their bootstrap replicas, which all quantities share.
     """
-    candidates = {name: threshold_candidates(ranking, efficiencies) for name, ranking in rankings.items()}
+    candidates, replicas = {}, {}
+    for name in rankings:
+        ranking = rankings[name]
+        candidates[name], replicas[name] = (
+            threshold_candidates(ranking, efficiencies),
+            [ranking.thresholds(efficiencies)],
+        )
+        del ranking  # before the next one is made
     groups = EventGroups.of(scores, weights, candidates)
-    replicas = {name: [ranking.thresholds(efficiencies)] for name, ranking in rankings.items()}
     for sums in islice(groups.replicas(rng), 1, None):
         allowed = allowed_weight(efficiencies, sums.sum())
         for name, found in replicas.items():

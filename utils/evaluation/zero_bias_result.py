@@ -79,10 +79,9 @@ def evaluate_zero_bias(
         rates=rates_at(binning.spectrum),
         ratios={
             name: rate_ratios(
-                rankings[name],
-                rankings[BASELINE],
-                Ranking.of(np.minimum(values, predictions.reco), predictions.weight),
-                binning.spectrum,
+                rankings[name].passed(binning.spectrum),
+                rankings[BASELINE].passed(binning.spectrum),
+                Ranking.of(np.minimum(values, predictions.reco), predictions.weight).passed(binning.spectrum),
             )
             for name, values in quantities.items()
             if name != BASELINE

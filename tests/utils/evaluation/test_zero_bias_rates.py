@@ -10,7 +10,7 @@ from utils.evaluation.zero_bias_rates import zero_bias_rates, zero_bias_threshol
 
 def ratios(numerator, denominator, weights, thresholds):
     both = np.minimum(numerator, denominator)
-    return rate_ratios(*(Ranking.of(values, weights) for values in (numerator, denominator, both)), thresholds)
+    return rate_ratios(*(Ranking.of(values, weights).passed(thresholds) for values in (numerator, denominator, both)))
 
 
 class TestZeroBiasRates:
