@@ -1,7 +1,7 @@
 """ROC curves and the areas under them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,6 @@ import numpy as np
 from utils.evaluation.bootstrap import ROUNDING, Estimate, n_effective, zero_event_limit
 from utils.evaluation.histograms import blocks, sum_of_blocks
 from utils.evaluation.ranking import Ranking
-
-Shares = Callable[[slice], np.ndarray]  # numbers of the events in some rows of a ranking
 
 
 @dataclass(frozen=True)
@@ -78,41 +76,38 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
         Signal and background.
     """
 
-    def differences(i: int) -> Shares:
+    def differences(i: int) -> np.ndarray:
         """Share of the other sample above each event, after less before, in the order before."""
         shares = np.empty(len(after[i].order))
-        shares_after, shares_before = _share_above(after[i], after[1 - i]), _share_above(before[i], before[1 - i])
-        for rows in blocks(len(shares)):
-            shares[after[i].order[rows]] = shares_after(rows)
-        return lambda rows: shares[before[i].order[rows]] - shares_before(rows)
+        shares[after[i].order] = _share_above(after[i], after[1 - i])
+        shares = shares[before[i].order]
+        shares -= _share_above(before[i], before[1 - i])
+        return shares
 
     _, signal_variance = _mean_and_variance(before[0], differences(0))
     gain, background_variance = _mean_and_variance(before[1], differences(1))
     return _area(gain, signal_variance + background_variance, before)
 
 
-def _share_above(events: Ranking, others: Ranking) -> Shares:
+def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
     """Return the weighted fraction of other events above each event, with one half for equal values."""
-    sums, falling = others.sums(), others.values
-
-    def shares(rows: slice) -> np.ndarray:
+    sums, falling, shares = others.sums(), others.values, np.empty(len(events.order))
+    for rows in blocks(len(shares)):
         values = events.values[rows]
         n_above = others.n_above(values)
         n_from = n_above.copy()
         equal = (n_above < len(falling)) & (falling[np.minimum(n_above, len(falling) - 1)] == values)
         n_from[equal] = others.n_from(values[equal])
-        return (sums[n_above] + sums[n_from]) / (2 * sums[-1])
-
+        shares[rows] = (sums[n_above] + sums[n_from]) / (2 * sums[-1])
     return shares
 
 
-def _mean_and_variance(events: Ranking, values: Shares) -> tuple[float, float]:
-    """Return the weighted mean of values and its variance; values are computed twice instead of kept."""
+def _mean_and_variance(events: Ranking, values: np.ndarray) -> tuple[float, float]:
+    """Return the weighted mean of values and its variance."""
     total = events.weights.sum(dtype=np.float64)
 
     def weighted(rows: slice, mean: float) -> np.ndarray:
-        return events.unsorted_weights[events.order[rows]] / total * (values(rows) - mean)
+        return events.unsorted_weights[events.order[rows]] / total * (values[rows] - mean)
 
-    n_events = len(events.order)
-    mean = sum_of_blocks(lambda rows: weighted(rows, 0.0), 0, n_events)
-    return mean, sum_of_blocks(lambda rows: weighted(rows, mean) ** 2, 0, n_events)
+    mean = sum_of_blocks(lambda rows: weighted(rows, 0.0), 0, len(values))
+    return mean, sum_of_blocks(lambda rows: weighted(rows, mean) ** 2, 0, len(values))
