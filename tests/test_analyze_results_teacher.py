@@ -810,7 +810,7 @@ def test_a_failure_leaves_the_former_output_as_it_was(model_dir, data, monkeypat
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(analyze_results_teacher, "save", fail)
+    monkeypatch.setattr(analyze_results_teacher, "draw_and_save", fail)
     assert "disk full" in error_of(main, arguments(model_dir, data))
     assert (output / "summary.txt").read_text() == "former"
     assert sorted(path.name for path in output.parent.iterdir()) == ["model", "plots"]
