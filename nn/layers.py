@@ -105,7 +105,7 @@ class GraphAttention(keras.layers.Layer):
     and the attention follows Velickovic et al. 2018 (arXiv:1710.10903), with ELU in place of LeakyReLU.
     On real nodes the output equals the output of `MultiGraphAttentionCNN` of the keras_dgl library.
 
-    Without an explicit adjacency the graph is complete over the real nodes, and no adjacency array is made.
+    Without an explicit adjacency the graph is complete over the real nodes.
 
     Parameters
     ----------
@@ -254,17 +254,15 @@ class GraphAttention(keras.layers.Layer):
             return complete_graphs(ops.cast(both_real, x.dtype))
         return ops.where(both_real, adjacency, 0)
 
-    def _convolve(self, x: Tensor, graph: Tensor) -> Tensor:
-        """Multiply x, shape (batch, nodes, features), by A_hat."""
-        return ops.matmul(graph, x) if self.graph_convolution else x
-
     def _attention_weights(self, x: Tensor, graph: Tensor) -> Tensor:
         """Attention of node i to node j, shape (num_heads, i, j, batch), zero where j is not a neighbour of i.
 
         Operations on many small arrays are fast if the batch is their last axis.
         """
         vectors = ops.concatenate([self.attention_self, self.attention_neighbour])
-        scores = self._convolve(_product(x, ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1)), graph)
+        scores = _product(x, ops.sum(ops.tile(self.kernel, (1, 2, 1)) * vectors, axis=-1))
+        if self.graph_convolution:
+            scores = ops.matmul(graph, scores)
         if self.bias is not None:
             attention = self.attention_self + self.attention_neighbour
             bias = ops.sum(self.bias * attention, axis=-1) + self.attention_bias
