@@ -15,6 +15,7 @@ import utils.runtime.environment  # noqa: F401
 # isort: split
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.cli import script
@@ -28,7 +29,6 @@ from utils.evaluation.summary import summary
 from utils.evaluation.trainings import read_trainings, refuse_contradictions
 from utils.evaluation.zero_bias_result import ZeroBiasResult, evaluate_zero_bias
 from utils.formats.fingerprints import TrainedOn
-from utils.formats.zero_bias import ZeroBiasData
 from utils.plotting.figures import attention_figures, figures
 from utils.plotting.style import draw_and_save
 from utils.predictions import Model, Predictions
@@ -46,6 +46,7 @@ from utils.variables import reconstructed
 
 if TYPE_CHECKING:
     from nn.trained import Loaded
+    from utils.formats.zero_bias import ZeroBiasData
 
 logger = logging.getLogger("analyze_results_teacher")
 
@@ -57,13 +58,23 @@ def parse_args(argv: Sequence[str] | None = None) -> Options:
 
 def load(training: Training) -> "Loaded":
     """Load a model; Keras is imported only here, because its import takes seconds and logs much."""
-    from nn.trained import load_trained
+    from nn.compat.keras_extras import keras_without_extras
+
+    with keras_without_extras():
+        from nn.trained import load_trained
 
     return load_trained(training)
 
 
+def check_zero_bias(folder: Path, variable: str) -> "ZeroBiasData":
+    """Check zero-bias events; pyarrow is imported only here, because it takes 40 MiB of memory."""
+    from utils.formats.zero_bias import ZeroBiasData
+
+    return ZeroBiasData.check(folder, reconstructed(variable))
+
+
 def zero_bias_result(
-    data: ZeroBiasData, variable: str, models: Mapping[str, Model], options: Options
+    data: "ZeroBiasData", variable: str, models: Mapping[str, Model], options: Options
 ) -> tuple[ZeroBiasResult, Cutflow]:
     """Predict the corrections of zero-bias events and find the rates."""
     predictions, reference, n_saturated, cutflow = predict_zero_bias(data, variable, models, options.chunk_size)
@@ -83,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     refuse_contradictions(training, options.variable, options.log_features, options.loss_function)
     variable = training.creator.variable
     samples = read_samples(options.data, options)
-    zero_bias_data = ZeroBiasData.check(options.zero_bias, reconstructed(variable)) if options.zero_bias else None
+    zero_bias_data = check_zero_bias(options.zero_bias, variable) if options.zero_bias else None
     records = {name: read_json(trained.folder / TRAINING_FILE) for name, trained in trainings.items()}
     threads.divide_operations(1)  # batches are predicted at the same time
     # From now on another process is refused.

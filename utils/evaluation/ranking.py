@@ -41,7 +41,7 @@ class Ranking:
     @property
     def weights(self) -> np.ndarray:
         """Weights in the order of the values, a new array."""
-        return self.unsorted_weights.take(self.order)
+        return _take(self.unsorted_weights, self.order)
 
     @property
     def signed(self) -> bool:
@@ -50,10 +50,9 @@ class Ranking:
 
     def sums(self, squared: bool = False) -> np.ndarray:
         """Return cumulative sums of the weights, or of their squares, of the first 0 to n_events events, float64."""
-        weights = self.weights
-        sums = np.zeros(len(weights) + 1)
-        for rows in blocks(len(weights)):
-            summands = weights[rows].astype(np.float64)
+        sums = np.zeros(len(self.order) + 1)
+        for rows in blocks(len(self.order)):
+            summands = self.unsorted_weights.take(self.order[rows]).astype(np.float64)
             if squared:
                 summands *= summands
             summands[0] += sums[rows.start]
@@ -110,7 +109,7 @@ class Rankings(Mapping[str, Ranking]):
     def __getitem__(self, name: str) -> Ranking:
         """Return the events in the order of a quantity."""
         order = self._orders[name]
-        return Ranking(self._scores[name].take(order[::-1]), order, self._weights)
+        return Ranking(_take(self._scores[name], order[::-1]), order, self._weights)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the quantities."""
@@ -119,6 +118,14 @@ class Rankings(Mapping[str, Ranking]):
     def __len__(self) -> int:
         """Return the number of quantities."""
         return len(self._orders)
+
+
+def _take(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return values in an order, in blocks, since NumPy makes indices of 8 bytes of all that it takes at once."""
+    taken = np.empty(len(order), values.dtype)
+    for rows in blocks(len(order)):
+        taken[rows] = values.take(order[rows])
+    return taken
 
 
 def allowed_weight(efficiencies: np.ndarray, total: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """ROC curves and the areas under them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +52,8 @@ def roc_area(signal: Ranking, background: Ranking) -> Estimate[float]:
     variances of both means add. Where the samples do not overlap, the error is the limit for none of the events of the
     smaller sample.
     """
-    _, signal_variance = _mean_and_variance(signal, _share_above(signal, background))
-    area, background_variance = _mean_and_variance(background, _share_above(background, signal))
+    _, signal_variance = _mean_and_variance(signal, _share_above(signal, background).__getitem__)
+    area, background_variance = _mean_and_variance(background, _share_above(background, signal).__getitem__)
     return _area(min(max(area, 0.0), 1.0), signal_variance + background_variance, (signal, background))
 
 
@@ -76,13 +76,14 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
         Signal and background.
     """
 
-    def differences(i: int) -> np.ndarray:
-        """Share of the other sample above each event, after less before, in the order before."""
-        shares = np.empty(len(after[i].order))
-        shares[after[i].order] = _share_above(after[i], after[1 - i])
-        shares = shares[before[i].order]
-        shares -= _share_above(before[i], before[1 - i])
-        return shares
+    def differences(i: int) -> Callable[[slice], np.ndarray]:
+        """Share of the other sample above each event, after less before, of rows in the order before."""
+        found = np.empty(len(after[i].order))  # in the order before sorting, the only array of all events
+        for rows, shares in _shares_above(after[i], after[1 - i]):
+            found[after[i].order[rows]] = shares
+        for rows, shares in _shares_above(before[i], before[1 - i]):
+            found[before[i].order[rows]] -= shares
+        return lambda rows: found[before[i].order[rows]]
 
     _, signal_variance = _mean_and_variance(before[0], differences(0))
     gain, background_variance = _mean_and_variance(before[1], differences(1))
@@ -91,23 +92,30 @@ def roc_area_gain(before: tuple[Ranking, Ranking], after: tuple[Ranking, Ranking
 
 def _share_above(events: Ranking, others: Ranking) -> np.ndarray:
     """Return the weighted fraction of other events above each event, with one half for equal values."""
-    sums, falling, shares = others.sums(), others.values, np.empty(len(events.order))
-    for rows in blocks(len(shares)):
+    found = np.empty(len(events.order))
+    for rows, shares in _shares_above(events, others):
+        found[rows] = shares
+    return found
+
+
+def _shares_above(events: Ranking, others: Ranking) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield the rows of blocks of events, and the weighted fractions of other events above them."""
+    sums, falling = others.sums(), others.values
+    for rows in blocks(len(events.order)):
         values = events.values[rows]
         n_above = others.n_above(values)
         n_from = n_above.copy()
         equal = (n_above < len(falling)) & (falling[np.minimum(n_above, len(falling) - 1)] == values)
         n_from[equal] = others.n_from(values[equal])
-        shares[rows] = (sums[n_above] + sums[n_from]) / (2 * sums[-1])
-    return shares
+        yield rows, (sums[n_above] + sums[n_from]) / (2 * sums[-1])
 
 
-def _mean_and_variance(events: Ranking, values: np.ndarray) -> tuple[float, float]:
-    """Return the weighted mean of values and its variance."""
+def _mean_and_variance(events: Ranking, values: Callable[[slice], np.ndarray]) -> tuple[float, float]:
+    """Return the weighted mean of values, a function of rows in the order of the events, and its variance."""
     total = events.weights.sum(dtype=np.float64)
 
     def weighted(rows: slice, mean: float) -> np.ndarray:
-        return events.unsorted_weights[events.order[rows]] / total * (values[rows] - mean)
+        return events.unsorted_weights[events.order[rows]] / total * (values(rows) - mean)
 
-    mean = sum_of_blocks(lambda rows: weighted(rows, 0.0), 0, len(values))
-    return mean, sum_of_blocks(lambda rows: weighted(rows, mean) ** 2, 0, len(values))
+    mean = sum_of_blocks(lambda rows: weighted(rows, 0.0), 0, len(events.order))
+    return mean, sum_of_blocks(lambda rows: weighted(rows, mean) ** 2, 0, len(events.order))

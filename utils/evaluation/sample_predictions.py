@@ -4,17 +4,20 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
-from utils.formats.zero_bias import PROCESS_ID, ZeroBiasData
 from utils.l1_events import L1Events
 from utils.predictions import Counts, Model, Predictions, count, predict_events
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress
+
+if TYPE_CHECKING:
+    from utils.formats.zero_bias import ZeroBiasData
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +92,7 @@ def predict_sample(
 
 
 def predict_zero_bias(
-    data: ZeroBiasData, variable: str, models: Mapping[str, Model], chunk_size: int
+    data: "ZeroBiasData", variable: str, models: Mapping[str, Model], chunk_size: int
 ) -> tuple[Predictions, np.ndarray, dict[str, int], Cutflow]:
     """Predict the corrections of zero-bias events.
 
@@ -102,6 +105,8 @@ def predict_zero_bias(
         Number of saturated objects and energy sums of each kind.
     Cutflow
     """
+    from utils.formats.zero_bias import PROCESS_ID
+
     counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
     references: list[np.ndarray] = []
     saturated: Counter[str] = Counter()
