@@ -107,9 +107,18 @@ def build_hypermodel(options: Options, creator: GraphCreator, graphs: TrainingGr
             options.metric_thresholds or (),
             options.devices,
             options.search_space,
+            bool(options.mixed_precision),
         )
     except ValueError as error:
         raise UserError(f"{options.input}: {error}") from None
+
+
+def batches(options: Options, graphs: TrainingGraphs) -> tuple[GraphBatches, GraphBatches]:
+    """Make the batches of the training and of the validation, of the shapes that suit the devices."""
+    from nn.devices import row_multiple
+
+    n_events, devices = options.batch_size, options.devices
+    return training_batches(graphs, n_events, options.seed, devices, row_multiple(n_events, devices))
 
 
 def search_inputs(options: Options, fixed: "TeacherHyperparameters | None") -> dict[str, Any]:
@@ -174,7 +183,7 @@ def train(
 
     from nn.training.fit import final_fit
 
-    training, validation = training_batches(graphs, options.batch_size, options.seed, options.devices)
+    training, validation = batches(options, graphs)
     if hyperparameters is None:
         hyperparameters = best_hyperparameters(options, command, hypermodel, training, validation, folder)
     logger.info("final fit with %s", hyperparameters)
@@ -254,7 +263,7 @@ def join_search(options: Options, name: str, creator: GraphCreator, data: L1Data
         raise UserError(f"{folder}: the search was begun with another {', '.join(changed)}")
     scratch = folder / SCRATCH if options.use_generator else None
     graphs = read_graphs(options, data, creator, scratch)
-    training, validation = training_batches(graphs, options.batch_size, options.seed, options.devices)
+    training, validation = batches(options, graphs)
     hypermodel = build_hypermodel(options, creator, graphs)
     try:
         Tuner(hypermodel, options, folder).search(training, validation)
@@ -307,10 +316,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = L1Dataset.check(options.input)
     threads.divide_operations(options.batch_size)
 
-    from nn.devices import distribution_strategy
+    from nn.devices import distribution_strategy, make_gpus_reproducible
     from nn.losses import get_loss
     from nn.search.tuner import ProcessUsedUp
 
+    make_gpus_reproducible(options.devices)
     try:
         creator = graph_creator(options.variable, options.log_features or ())
     except ValueError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from nn.devices import DividedModel, distribution_strategy
+from nn.devices import DividedModel, distribution_strategy, only_gpu
 from nn.graph_inputs import GraphInputs
 from nn.layers import Correction, EventSum, GraphAttention, RelativeKinematics, SplitPid, WithoutAngles
 from nn.losses import get_loss
@@ -20,6 +20,10 @@ from utils.training.search_space import DEFAULT_SEARCH_SPACE, SearchSpace
 
 L2 = 5e-6
 PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
+
+# Types of the hidden layers of a mixed precision: products in bfloat16, weights in float32. A bfloat16 has the range of
+# a float32, so no loss has to be scaled.
+FULL_PRECISION, MIXED_PRECISION = "float32", "mixed_bfloat16"
 
 # Steps of a fit between which TensorFlow does not return to Python, which costs a quarter of a small network's step.
 STEPS_A_CALL = 8
@@ -118,12 +122,17 @@ def correction_output(
     hyperparameters: TeacherHyperparameters,
     feature_names: Sequence[str],
     log_features: Sequence[str],
+    precision: str = FULL_PRECISION,
 ) -> keras.KerasTensor:
     """End a network: from features of the event, shape (batch, width), to the correction, shape (batch, 1)."""
     regularizer = keras.regularizers.L2(L2)
     for number, units in enumerate(hyperparameters.readout, start=1):
         x = keras.layers.Dense(
-            units, hyperparameters.activation, kernel_regularizer=regularizer, name=f"readout_{number}"
+            units,
+            hyperparameters.activation,
+            kernel_regularizer=regularizer,
+            dtype=precision,
+            name=f"readout_{number}",
         )(x)
     output = keras.layers.Dense(
         1,
@@ -151,6 +160,7 @@ def build_teacher(
     variance: Sequence[float],
     log_features: Sequence[str] = (),
     packed: bool = False,
+    precision: str = FULL_PRECISION,
 ) -> keras.Model:
     """Build the teacher, not compiled.
 
@@ -167,6 +177,9 @@ def build_teacher(
     packed : bool
         Whether events share rows, for a training; `TeacherHyperModel.padded` makes the same network with an event in
         each row.
+    precision : str
+        Keras' policy for the types of the hidden layers, `FULL_PRECISION` or `MIXED_PRECISION`. The kinematics, the
+        sums over objects and the output are computed in float32 in any case.
 
     Returns
     -------
@@ -186,14 +199,16 @@ def build_teacher(
             activation=hyperparameters.activation,
             attention_dropout=hyperparameters.attention_dropout,
             kernel_regularizer=regularizer,
+            dtype=precision,
             name=f"graph_attention_{number}",
         )(x, mask=graphs.mask, adjacency=graphs.adjacency)
         if hyperparameters.residual:
-            shortcut = keras.layers.Dense(y.shape[-1], use_bias=False, name=f"shortcut_{number}")(x)
-            y = keras.layers.Add(name=f"residual_{number}")([y, shortcut])
-        x = keras.layers.Dropout(hyperparameters.dropout, name=f"dropout_{number}")(y)
+            shortcut = keras.layers.Dense(y.shape[-1], use_bias=False, dtype=precision, name=f"shortcut_{number}")(x)
+            y = keras.layers.Add(dtype=precision, name=f"residual_{number}")([y, shortcut])
+        x = keras.layers.Dropout(hyperparameters.dropout, dtype=precision, name=f"dropout_{number}")(y)
 
-    correction = correction_output(graphs.sum_nodes(x), graphs, hyperparameters, feature_names, log_features)
+    sums = graphs.sum_nodes(x)
+    correction = correction_output(sums, graphs, hyperparameters, feature_names, log_features, precision)
     return keras.Model(graphs.inputs, correction, name="teacher")
 
 
@@ -221,6 +236,12 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         Devices over which each batch is divided.
     search_space : SearchSpace
         Domains from which a trial draws.
+    mixed_precision : bool
+        Whether hidden layers are trained in `MIXED_PRECISION`. The weights, and the teacher that predicts, have
+        float32.
+    by_xla : bool, optional
+        Whether XLA compiles the steps, for each shape of a batch; by default on a single GPU. On a CPU it is not
+        faster, and compiles longer than most trials train.
 
     Raises
     ------
@@ -238,6 +259,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         log_features: Sequence[str] = (),
         devices: int = 1,
         search_space: SearchSpace = DEFAULT_SEARCH_SPACE,
+        mixed_precision: bool = False,
+        by_xla: bool | None = None,
     ):
         super().__init__(name="teacher")
         self.feature_names = tuple(feature_names)
@@ -247,6 +270,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
         self.search_space = search_space
+        self._training_precision = MIXED_PRECISION if mixed_precision else FULL_PRECISION
+        self._by_xla = only_gpu(devices) is not None if by_xla is None else by_xla
         self._strategy = distribution_strategy(devices)
 
     @classmethod
@@ -258,6 +283,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         metric_thresholds: Sequence[float] = (),
         devices: int = 1,
         search_space: SearchSpace = DEFAULT_SEARCH_SPACE,
+        mixed_precision: bool = False,
     ) -> "TeacherHyperModel":
         """Make the model for graphs of a creator, normalised with the moments of their features.
 
@@ -271,8 +297,17 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             if moments.variance[i] == 0:
                 raise ValueError(f"feature '{creator.feature_names[i]}' is the same in all training events")
         mean, variance = moments.mean[continuous].tolist(), moments.variance[continuous].tolist()
-        names, log_features = creator.feature_names, creator.log_features
-        return cls(names, mean, variance, loss, metric_thresholds, log_features, devices, search_space)
+        return cls(
+            creator.feature_names,
+            mean,
+            variance,
+            loss,
+            metric_thresholds,
+            creator.log_features,
+            devices,
+            search_space,
+            mixed_precision,
+        )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Build the compiled teacher of a trial's keras_tuner.HyperParameters."""
@@ -281,7 +316,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     def build_fixed(self, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Build the compiled teacher of given TeacherHyperparameters, for packed graphs."""
         with self._strategy.scope():
-            model = self._network(hyperparameters, packed=True)
+            model = self._network(hyperparameters, packed=True, precision=self._training_precision)
             if self._strategy.num_replicas_in_sync > 1:
                 model = DividedModel(model.input, model.output, name=model.name)
             self.compile(model, hyperparameters.learning_rate)
@@ -289,13 +324,13 @@ class TeacherHyperModel(keras_tuner.HyperModel):
 
     def padded(self, model: keras.Model, hyperparameters: TeacherHyperparameters) -> keras.Model:
         """Return the teacher of the weights of a model of `build_fixed`, not compiled, with an event in each row."""
-        teacher = self._network(hyperparameters, packed=False)
+        teacher = self._network(hyperparameters, packed=False, precision=FULL_PRECISION)
         copy_weights(model, teacher)
         return teacher
 
-    def _network(self, hyperparameters: TeacherHyperparameters, packed: bool) -> keras.Model:
+    def _network(self, hyperparameters: TeacherHyperparameters, packed: bool, precision: str) -> keras.Model:
         names, log_features = self.feature_names, self.log_features
-        return build_teacher(hyperparameters, names, self.mean, self.variance, log_features, packed)
+        return build_teacher(hyperparameters, names, self.mean, self.variance, log_features, packed, precision)
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
@@ -304,7 +339,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
             steps_per_execution=1 if isinstance(model, DividedModel) else STEPS_A_CALL,
-            jit_compile=False,  # on a CPU XLA is not faster, and compiles longer than most trials train
+            jit_compile=self._by_xla,
         )
         # Only an optimizer that is built can take the state of an earlier trial.
         model.optimizer.build(model.trainable_variables)

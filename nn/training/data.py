@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nn.devices import only_gpu
 from utils.training.batches import Batch, Batches
 
 
@@ -47,7 +48,8 @@ def as_dataset(
     n_devices = model.distribute_strategy.num_replicas_in_sync
     data = tf.data.Dataset.range(len(batches) * n_devices).map(batch)
     if n_devices == 1:
-        return data.prefetch(4)
+        data, gpu = data.prefetch(4), only_gpu()
+        return data if gpu is None else data.apply(tf.data.experimental.prefetch_to_device(gpu, 2))
     # Each device takes an element in turn, while a data set that TensorFlow divides would be cut across the events.
     data = data.repeat().prefetch(4 * n_devices)
     return model.distribute_strategy.distribute_datasets_from_function(lambda context: data)

@@ -91,6 +91,7 @@ CHANGES = [
     ("train_teacher.hyperband_factor", 2, TRAINED),
     ("train_teacher.hyperband_iterations", 2, TRAINED),
     ("train_teacher.devices", 2, TRAINED),
+    ("train_teacher.mixed_precision", 1, TRAINED),
     ("train_teacher.workers", 2, {}),
     ("train_teacher.worker_jobs", 2, {"train_teacher_worker": 4}),
     ("train_teacher.chief_host", "here", {}),

@@ -31,6 +31,11 @@ class Options(TrainingOptions, SearchOptions, FinalFitOptions):
     )
     batch_size: int = flag(256, help="events in a step of the optimizer", minimum=1)
     devices: int = flag(1, help="GPUs of this machine over which each batch is divided", minimum=1)
+    mixed_precision: int = flag(
+        0,
+        help="1: train the hidden layers in bfloat16, for GPUs with tensor cores for it; 0: in float32",
+        choices=(0, 1),
+    )
     workers: int = flag(
         1,
         help="processes of the search, each with a trial at a time; 0: only those that join it",

@@ -136,25 +136,35 @@ class GraphBatches(TrainingBatches):
     ----------
     n_parts : int
         Parts of each batch, which follow each other: one for each device. A part may have no graph.
+    row_multiple : int
+        As for `utils.training.packing.pack`.
     """
 
-    def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int, n_parts: int = 1):
+    def __init__(
+        self,
+        graphs: TrainingGraphs,
+        validation: bool,
+        batch_size: int,
+        seed: int,
+        n_parts: int = 1,
+        row_multiple: int = 1,
+    ):
         super().__init__(graphs, validation, batch_size, seed)
-        self._n_parts = n_parts
+        self._n_parts, self._row_multiple = n_parts, row_multiple
 
     def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if not self._validation:
             graphs = rotated_and_reflected(graphs, rng)
         for rows in np.array_split(np.arange(len(graphs)), self._n_parts):
             part = graphs if self._n_parts == 1 else graphs.take(rows)
-            yield pack(part).inputs, part.labels, part.weights
+            yield pack(part, row_multiple=self._row_multiple).inputs, part.labels, part.weights
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         yield from self._batch(graphs, rng)
 
 
 def training_batches(
-    graphs: TrainingGraphs, batch_size: int, seed: int, devices: int = 1
+    graphs: TrainingGraphs, batch_size: int, seed: int, devices: int = 1, row_multiple: int = 1
 ) -> tuple[GraphBatches, GraphBatches]:
     """Make the batches of the training and of the validation.
 
@@ -166,5 +176,10 @@ def training_batches(
     seed : int
     devices : int
         Devices over which each batch is divided.
+    row_multiple : int
+        As for `utils.training.packing.pack`.
     """
-    return GraphBatches(graphs, False, batch_size, seed, devices), GraphBatches(graphs, True, batch_size, seed, devices)
+    training, validation = (
+        GraphBatches(graphs, is_validation, batch_size, seed, devices, row_multiple) for is_validation in (False, True)
+    )
+    return training, validation

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.event_layout import N_SLOTS
 from utils.runtime.compiled import compiled
 from utils.training.ragged_graphs import RaggedGraphs
 
@@ -67,7 +68,7 @@ def first_fit(sizes: np.ndarray, n_places: int) -> tuple[np.ndarray, int]:
     return first, n_rows
 
 
-def pack(graphs: RaggedGraphs, n_places: int = PLACES_A_ROW) -> PackedGraphs:
+def pack(graphs: RaggedGraphs, n_places: int = PLACES_A_ROW, row_multiple: int = 1) -> PackedGraphs:
     """Pack graphs into rows, the largest first (first-fit decreasing).
 
     Parameters
@@ -75,12 +76,18 @@ def pack(graphs: RaggedGraphs, n_places: int = PLACES_A_ROW) -> PackedGraphs:
     graphs : RaggedGraphs
     n_places : int
         Places of a row; there are more if a graph is larger.
+    row_multiple : int
+        The number of rows is a multiple of this. Empty rows at the end make it up. Above 1, a row in which the largest
+        graph does not fit has a place for each slot of an event. Batches of as many graphs then have few shapes.
     """
-    n_places = max(n_places, int(graphs.sizes.max(initial=0)))
+    largest = int(graphs.sizes.max(initial=0))
+    if largest > n_places:
+        n_places = max(largest, N_SLOTS) if row_multiple > 1 else largest
     places = np.maximum(graphs.sizes, 1)  # one that stays empty for a graph without nodes
     order = np.argsort(-places, kind="stable")
     first = np.empty(len(graphs), np.int32)
     first[order], n_rows = first_fit(places[order], n_places)
+    n_rows = -(-n_rows // row_multiple) * row_multiple
     nodes = np.repeat(first - graphs.starts, graphs.sizes) + np.arange(len(graphs.nodes))
     features = np.zeros((n_rows * n_places, graphs.nodes.shape[1]), np.float32)
     features[nodes] = graphs.nodes

@@ -210,6 +210,20 @@ class TestEpoch:
             assert_array_equal(features, unpacked(inputs))
         assert len(parts) == n_parts * len(whole)
 
+    def test_with_a_multiple_of_rows_has_the_same_events_in_few_shapes(self, data):
+        graphs = read_graphs(data)
+        shapes = set()
+        few = GraphBatches(graphs, False, 64, 1, row_multiple=16)
+        for found, exact in zip(few.epoch(2), GraphBatches(graphs, False, 64, 1).epoch(2), strict=True):
+            n_nodes = int((exact[0][2] > 0).sum())
+            assert (found[0][2] > 0).sum() == n_nodes
+            assert found[0][2].shape[0] % 16 == 0
+            for one, other in zip(found[1:], exact[1:], strict=True):
+                assert_array_equal(one, other)
+            shapes.add((len(found[1]), *found[0][2].shape))
+        assert len(few) > 10
+        assert len(shapes) <= 4
+
 
 def test_a_file_of_several_chunks_is_read_the_same_with_any_buffer(monkeypatch, data, trainable):
     for rows, buffer in ((1050, 5000), (1049, 1), (350, 700), (210, 800), (17, 50)):

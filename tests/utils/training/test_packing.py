@@ -66,3 +66,20 @@ def test_without_graphs():
     found = pack(graphs_of_sizes([]))
     assert found.features.shape == (0, PLACES_A_ROW, 2)
     assert found.first.shape == (0,)
+
+
+class TestRowMultiple:
+    @given(st.lists(st.integers(0, PLACES_A_ROW), max_size=60), st.integers(2, 9))
+    def test_adds_empty_rows_at_the_end(self, sizes, multiple):
+        exact, found = pack(graphs_of_sizes(sizes)), pack(graphs_of_sizes(sizes), row_multiple=multiple)
+        n_rows = len(exact.graphs)
+        assert len(found.graphs) % multiple == 0
+        assert 0 <= len(found.graphs) - n_rows < multiple
+        assert_array_equal(found.first, exact.first)
+        for name in ("graphs", "features"):
+            assert_array_equal(getattr(found, name)[:n_rows], getattr(exact, name))
+            assert_array_equal(getattr(found, name)[n_rows:], 0)
+
+    @pytest.mark.parametrize(("largest", "n_places"), [(3, 12), (12, 12), (13, 18), (17, 18), (18, 18), (20, 20)])
+    def test_rows_have_twelve_places_or_all_slots(self, largest, n_places):
+        assert pack(graphs_of_sizes([1, largest]), row_multiple=2).graphs.shape[1] == n_places
