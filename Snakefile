@@ -583,5 +583,5 @@ except (OSError, UserError) as error:
 
 # A job on a farm is a process of its own.
 onsuccess:
-    if workflow.exec_mode == ExecMode.DEFAULT:
-        logger.info(write_summary(Path(), STARTED))
+    if workflow.exec_mode == ExecMode.DEFAULT and (summary := write_summary(Path(), STARTED)):
+        logger.info(summary)

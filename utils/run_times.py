@@ -119,10 +119,12 @@ def write_summary(output: Path, started: float) -> str:
     Returns
     -------
     str
-        The table.
+        The table; it is empty, and nothing is written, if no job has a record.
     """
-    by_make = STARTED in os.environ
-    found = [*(setup() if by_make else []), *jobs(output)]
+    by_make, found = STARTED in os.environ, jobs(output)
+    if not found:
+        return ""
+    found = [*(setup() if by_make else []), *found]
     wall = time.time() - (float(os.environ[STARTED]) if by_make else started)
     run = line("this run", "-", f"{wall:.1f}", f"{cpu_seconds():.1f}", "-")
     text = "\n".join([*table(found), run])

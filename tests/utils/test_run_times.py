@@ -87,3 +87,8 @@ def test_the_summary_ends_with_the_run(output, monkeypatch, by_make):
     assert (step, run, n_jobs) == ("this", "run", "-")
     assert float(seconds) == pytest.approx(120 if by_make else 60, abs=5)
     assert float(cpu) > 0
+
+
+def test_without_a_record_there_is_no_summary(tmp_path):
+    assert write_summary(tmp_path, time.time()) == ""
+    assert not list(tmp_path.iterdir())
