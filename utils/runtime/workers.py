@@ -88,7 +88,8 @@ def process_map(n_workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
 
 
 def _end_with_parent() -> None:
-    """End this worker process when its parent is killed."""
+    """End this worker process when its parent is killed, or when the pool terminates it after another was killed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     parent = multiprocessing.parent_process()
     assert parent is not None
 
