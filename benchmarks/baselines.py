@@ -174,8 +174,8 @@ def network(training: Training, deep_sets: bool) -> Baseline:
 
     from nn.prediction import predict
     from nn.teacher import TeacherHyperModel, TeacherHyperparameters, copy_weights
-    from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
+    from nn.training.stacks import fit
 
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
     graphs = training.graphs(creator)

@@ -99,8 +99,8 @@ def trained(graphs: TrainingGraphs, batch_size: int, grouped: bool, epochs: int,
     import keras
 
     from nn.teacher import TeacherHyperModel
-    from nn.training.data import fit
     from nn.training.fit import stopping_callbacks
+    from nn.training.stacks import fit
 
     training, validation = training_batches(graphs, batch_size, seed)
     if grouped:

@@ -10,10 +10,9 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import itertools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -28,7 +27,7 @@ from utils.event_layout import N_SLOTS
 from utils.formats.l1_files import L1Dataset
 from utils.runtime import threads
 from utils.runtime.arguments import checked, comma_separated, number
-from utils.training.batches import GraphBatches
+from utils.training.batches import Batch, GraphBatches
 from utils.training.hyperparameters import TeacherHyperparameters
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
@@ -140,6 +139,20 @@ class Teacher:
     predict: Callable[[], np.ndarray]
 
 
+class NoBatches:
+    """A validation without events."""
+
+    n_labels = 2
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return 0
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Make no batch."""
+        return iter(())
+
+
 @functools.cache
 def teacher(case: Case) -> Teacher:
     """Make the teacher of a case, with the same initial weights in each process."""
@@ -149,7 +162,7 @@ def teacher(case: Case) -> Teacher:
     from nn.losses import get_loss
     from nn.prediction import predict
     from nn.teacher import TeacherHyperModel
-    from nn.training.data import as_dataset
+    from nn.training.stacks import fit
 
     hyperparameters, batch_size = case.hyperparameters, case.batch_size
     creator, source, graphs = training_graphs(case.data)
@@ -160,19 +173,15 @@ def teacher(case: Case) -> Teacher:
     features = all_slots(graphs)
     if case.implementation == OURS:
         batches = GraphBatches(source, validation=False, batch_size=batch_size, seed=SEED)
-
-        def fit(**kwargs: Any) -> None:
-            """Train as nn.training.data.fit does, but without validation."""
-            packed.fit(as_dataset(batches, packed, itertools.count()), shuffle=False, **kwargs)
-
-        return Teacher(fit, lambda: predict(padded, features, batch_size))
+        training = functools.partial(fit, packed, batches, NoBatches())
+        return Teacher(training, lambda: predict(padded, features, batch_size))
     statistics = hypermodel.feature_names, hypermodel.mean, hypermodel.variance
     plain, inputs = build_plain_teacher(hyperparameters, *statistics, n_nodes=N_SLOTS), plain_inputs(features)
     copy_weights(padded, plain)
     optimizer = keras.optimizers.Adam(hyperparameters.learning_rate)
     plain.compile(optimizer, get_loss(LOSS), jit_compile=case.implementation == PLAIN_XLA)
     return Teacher(
-        functools.partial(plain.fit, inputs, graphs.labels, batch_size=batch_size),
+        functools.partial(plain.fit, inputs, graphs.labels, batch_size=batch_size, verbose=0),
         lambda: plain.predict(inputs, batch_size=batch_size, verbose=0)[:, 0],
     )
 
@@ -199,7 +208,7 @@ def times(case: Case, task: str, epochs: int) -> np.ndarray:
 
     if task == "training":
         callback = keras.callbacks.LambdaCallback(on_epoch_end=clock)
-        teacher(case).fit(epochs=1 + epochs, callbacks=[callback], verbose=0)
+        teacher(case).fit(epochs=1 + epochs, callbacks=[callback])
     else:
         for _ in range(1 + epochs):
             teacher(case).predict()

@@ -61,7 +61,7 @@ class Epochs:
 
     def cost(self, epoch: int) -> tuple[float, float]:
         """Train an epoch and validate; return wall-clock and CPU time in microseconds for each event trained on."""
-        from nn.training.data import fit
+        from nn.training.stacks import fit
 
         training, validation = training_batches(self.graphs, self.batch_size, seed=1)
         wall, cpu = time.perf_counter(), time.process_time()

@@ -25,9 +25,6 @@ PID_CODES = 4  # 0 empty, 1 muon, 2 e/g, 3 jet
 # a float32, so no loss has to be scaled.
 FULL_PRECISION, MIXED_PRECISION = "float32", "mixed_bfloat16"
 
-# Steps of a fit between which TensorFlow does not return to Python, which costs a quarter of a small network's step.
-STEPS_A_CALL = 8
-
 # Softplus of this bias is 1: training starts from no correction, or from a typical sum.
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
 
@@ -338,7 +335,6 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             optimizer=keras.optimizers.Adam(learning_rate),
             loss=get_loss(self.loss),
             metrics=[MseThesholdMetric(threshold) for threshold in self.metric_thresholds],
-            steps_per_execution=1 if isinstance(model, DividedModel) else STEPS_A_CALL,
             jit_compile=self._by_xla,
         )
         # Only an optimizer that is built can take the state of an earlier trial.

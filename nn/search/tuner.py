@@ -100,9 +100,9 @@ class Tuner(StatelessTuner):
             load_best_weights(model, self._best_weights(hp.values["tuner/trial_id"]))
         return model
 
-    def _callbacks(self, trial: Trial, n_batches: int, n_batches_a_call: int) -> list[keras.callbacks.Callback]:
+    def _callbacks(self, trial: Trial, n_batches: int) -> list[keras.callbacks.Callback]:
         callbacks = [
-            ProgressLog(f"trial {trial.trial_id}", n_batches, n_batches_a_call),
+            ProgressLog(f"trial {trial.trial_id}", n_batches),
             keras.callbacks.EarlyStopping(OBJECTIVE, patience=PATIENCE),
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.TensorBoard(self._folder / "tensorboard" / "search", write_graph=False),
@@ -123,7 +123,7 @@ class Tuner(StatelessTuner):
                 training,
                 validation,
                 values["tuner/epochs"],
-                self._callbacks(trial, len(training), model.steps_per_execution),
+                self._callbacks(trial, len(training)),
                 self._state(trial.trial_id),
                 initial_epoch=values["tuner/initial_epoch"],
             )

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from nn.compat.hgq import lean_quantisers
 from nn.compat.keras import PACKAGE, FlatAdam
 from nn.layers import Correction
 from nn.losses import find_loss
 from nn.trained import Loaded, with_event_features
-from nn.training.stacks import loop_over_stacks
 from utils.l1_events import L1Events, jet_count
 
 STEPS_WORTH_COMPILING = 1000  # XLA makes a step about ten times as fast, after about ten seconds of CPU
@@ -41,7 +41,21 @@ def distillation_targets(teacher: Loaded, n_features: int) -> Callable[[L1Events
     return targets
 
 
-def with_correction(network: keras.Model, input_step: float) -> keras.Model:
+class LeanModel(keras.Model):
+    """A model whose training and validation steps are traced with fewer operations of its quantisers."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Make a step with a batch."""
+        with lean_quantisers():
+            return super().train_step(data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Compute loss and metrics of a batch."""
+        with lean_quantisers():
+            return super().test_step(data)
+
+
+def with_correction(network: keras.Model, input_step: float) -> LeanModel:
     """Return a model of the same weights whose output is the correction factor, shape (batch, 1).
 
     Parameters
@@ -52,10 +66,10 @@ def with_correction(network: keras.Model, input_step: float) -> keras.Model:
         A step of the hardware in the unit of the inputs, which replaces a sum of 0.
     """
     corrected = Correction(input_step, name="correction")([network.output, network.inputs[2]])
-    return keras.Model(network.inputs, corrected, name="student")
+    return LeanModel(network.inputs, corrected, name="student")
 
 
-def with_features(model: keras.Model, n_features: int) -> keras.Model:
+def with_features(model: keras.Model, n_features: int) -> LeanModel:
     """Append to the output of a student a linear map of its features of the event, to compare with a teacher's.
 
     The map serves the training only: the student has the same weights without it.
@@ -63,7 +77,7 @@ def with_features(model: keras.Model, n_features: int) -> keras.Model:
     event = model.get_layer("event").output
     projection = keras.layers.Dense(n_features, name="teacher_features")(event)
     output = keras.layers.Concatenate(name="correction_and_features")([model.output, projection])
-    return keras.Model(model.inputs, output, name="student")
+    return LeanModel(model.inputs, output, name="student")
 
 
 @dataclass(frozen=True)
@@ -159,8 +173,7 @@ class DistillationLoss(keras.Loss):
 def compile_student(model: keras.Model, learning_rate: float, loss: DistillationLoss, n_steps: int = 0) -> None:
     """Compile a model that gives corrections, and perhaps features, for the labels of a StudentCreator.
 
-    The loss of the truth alone is monitored as `truth`. The model then trains on stacks of batches. A training of many
-    steps is compiled by XLA.
+    The loss of the truth alone is monitored as `truth`. A training of many steps is compiled by XLA.
 
     Parameters
     ----------
@@ -178,4 +191,3 @@ def compile_student(model: keras.Model, learning_rate: float, loss: Distillation
         jit_compile=n_steps >= STEPS_WORTH_COMPILING,
     )
     model.optimizer.build(model.trainable_variables)
-    loop_over_stacks(model)

@@ -26,13 +26,11 @@ class ProgressLog(keras.callbacks.Callback):
     name : str
     n_batches : int
         Batches of an epoch.
-    n_batches_a_call : int
-        Batches of which the fit tells at a time.
     """
 
-    def __init__(self, name: str, n_batches: int, n_batches_a_call: int = 1):
+    def __init__(self, name: str, n_batches: int):
         super().__init__()
-        self.name, self.n_batches, self._n_batches_a_call = name, n_batches, n_batches_a_call
+        self.name, self.n_batches = name, n_batches
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the progress bar of the epoch."""
@@ -40,7 +38,7 @@ class ProgressLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count batches."""
-        self._bar.update(min(self._n_batches_a_call, self.n_batches - self._bar.n))
+        self._bar.update(batch + 1 - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Log losses and metrics."""
@@ -88,7 +86,7 @@ def final_fit(
         shutil.rmtree(logs, ignore_errors=True)
     callbacks = [
         *stopping_callbacks(options.patience),
-        ProgressLog("final fit", len(training), model.steps_per_execution),
+        ProgressLog("final fit", len(training)),
         keras.callbacks.TensorBoard(logs),
         keras.callbacks.TerminateOnNaN(),
     ]

@@ -1,13 +1,13 @@
 """Fits that resume after a kill, with the same result as without it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from nn.training.data import fit
+from nn.training.stacks import fit
 from utils.runtime.checkpoints import read_state, write_state
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
@@ -148,7 +148,6 @@ def resumable_fit(
     callbacks: Sequence[keras.callbacks.Callback],
     state: Path,
     initial_epoch: int = 0,
-    fit: Callable[..., keras.callbacks.History] = fit,
 ) -> keras.callbacks.History:
     """Fit a compiled model; resume with the epoch in which an earlier call with the same arguments was killed.
 
@@ -163,8 +162,6 @@ def resumable_fit(
         Callbacks with a state have to be of a class in `REMEMBERED`, each at most once.
     state : Path
         File of the state. It stays after the fit, so a later call only returns the result.
-    fit : callable
-        Function that fits the model, with the arguments of `nn.training.data.fit`.
 
     Returns
     -------

@@ -13,12 +13,12 @@ from nn.student import calibrate
 from nn.training.distillation import StudentModels
 from nn.training.fit import ProgressLog
 from nn.training.resume import resumable_fit
-from nn.training.stacks import evaluate_stacks, fit_stacks
+from nn.training.stacks import evaluate
 from utils.hardware.inputs import StudentInputs
 from utils.runtime.checkpoints import SCRATCH, read_state, write_state
 from utils.runtime.paths import missing_error
 from utils.training.pareto import pareto_front, spread
-from utils.training.student_batches import Stacks, StudentBatches
+from utils.training.student_batches import StudentBatches
 from utils.training.student_options import StudentSchedule
 
 logger = logging.getLogger(__name__)
@@ -104,12 +104,12 @@ def fit_student(
     callbacks = [
         *schedule_callbacks(schedule),
         KeepWeights(_weights_folder(folder)),
-        ProgressLog("student", len(training), Stacks(training).n_batches),
+        ProgressLog("student", len(training)),
         keras.callbacks.TensorBoard(folder / "tensorboard"),
         keras.callbacks.TerminateOnNaN(),
     ]
     state = folder / SCRATCH / "fit.npz"
-    history = resumable_fit(model, training, validation, schedule.epochs, callbacks, state, fit=fit_stacks).history
+    history = resumable_fit(model, training, validation, schedule.epochs, callbacks, state).history
     if not np.isfinite(history["val_truth"]).all():
         state.unlink()
         raise RuntimeError("the loss is not a finite number: lower --learning_rate or choose another loss")
@@ -181,7 +181,7 @@ def keep_front(
     for epoch in front_epochs(history):
         load_epoch_weights(models.trained, _weights_folder(folder), epoch)
         ebops = calibrate(models.network, inputs)
-        val_loss = evaluate_stacks(models.trained, validation)["truth"]
+        val_loss = evaluate(models.trained, validation)["truth"]
         point = FrontPoint(epoch, ebops, val_loss, f"front/epoch_{epoch:04d}.keras")
         models.network.save(folder / point.file)
         front.append(point)

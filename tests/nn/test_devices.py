@@ -20,8 +20,7 @@ from nn import devices
 from nn.devices import distribution_strategy
 from nn.prediction import predict
 from nn.teacher import TeacherHyperModel, TeacherHyperparameters, load_teacher
-from nn.training import data
-from nn.training.data import as_dataset, fit
+from nn.training.stacks import fit
 from utils.training.packing import PLACES_A_ROW, pack
 from utils.training.ragged_graphs import RaggedGraphs
 
@@ -116,15 +115,6 @@ class TestReproducible:
         devices.make_gpus_reproducible()
         assert called == {}
         assert os.environ["XLA_FLAGS"] == "--xla_cpu_multi_thread_eigen=true"
-
-
-def test_batches_copied_to_a_device_are_those_of_the_source(monkeypatch):
-    monkeypatch.setattr(data, "only_gpu", lambda: "/device:CPU:0")
-    found = list(as_dataset(Batches(), hypermodel().build_fixed(SMALL), iter([0])))
-    assert len(found) == len(Batches())
-    for some, expected in zip(found, Batches().epoch(0), strict=True):
-        for one, other in zip(tf.nest.flatten(some), tf.nest.flatten(expected), strict=True):
-            assert_array_equal(one, other)
 
 
 class TestShapes:

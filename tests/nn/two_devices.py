@@ -23,7 +23,7 @@ models.L2 = 0.02  # enough to be seen in the losses
 class UnevenBatches:
     """Batches of even and odd sizes, one of them with less events than devices; each epoch has its own."""
 
-    sizes = (7, 8, 1, 6, 5, 2, 3)
+    sizes = (7, 8, 8, 1, 6, 5, 5, 5, 2, 3)
 
     n_labels = 2
 

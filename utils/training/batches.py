@@ -3,20 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from utils.event_layout import ETA, PHI
 from utils.runtime.random_streams import generator
-from utils.training.packing import pack
+from utils.training.packing import PLACES_A_ROW, pack
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs
 
 GRAPHS_A_BUFFER = 1 << 17
 
-# Features or several inputs of a network, labels, weights.
-Batch = tuple[Any, np.ndarray, np.ndarray]
+# Inputs of a network, labels, weights.
+Batch = tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]
 
 
 class Batches(Protocol):
@@ -88,7 +88,8 @@ class TrainingBatches(ABC):
 
         Yields
         ------
-        inputs : np.ndarray, or tuple of np.ndarray, of batch_size graphs each, float32
+        inputs : tuple of np.ndarray
+            Inputs of a network for batch_size graphs.
         labels : np.ndarray, shape (batch_size, n_labels), float32
         weights : np.ndarray, shape (batch_size,), float32
         """
@@ -127,7 +128,7 @@ class TrainingBatches(ABC):
 
 
 class GraphBatches(TrainingBatches):
-    """Batches of graphs drawn at random, packed into rows: the inputs are those of `PackedGraphs`.
+    """Batches of graphs drawn at random, packed into rows of equal length: the inputs are those of `PackedGraphs`.
 
     Training graphs are rotated and reflected at random. All batches are full, except perhaps the last one. Further
     arguments: `TrainingBatches`.
@@ -151,13 +152,14 @@ class GraphBatches(TrainingBatches):
     ):
         super().__init__(graphs, validation, batch_size, seed)
         self._n_parts, self._row_multiple = n_parts, row_multiple
+        self._n_places = max(PLACES_A_ROW, graphs.largest)
 
     def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if not self._validation:
             graphs = rotated_and_reflected(graphs, rng)
         for rows in np.array_split(np.arange(len(graphs)), self._n_parts):
             part = graphs if self._n_parts == 1 else graphs.take(rows)
-            yield pack(part, row_multiple=self._row_multiple).inputs, part.labels, part.weights
+            yield pack(part, self._n_places, self._row_multiple).inputs, part.labels, part.weights
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         yield from self._batch(graphs, rng)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.event_layout import N_SLOTS
 from utils.runtime.compiled import compiled
 from utils.training.ragged_graphs import RaggedGraphs
 
@@ -77,12 +76,10 @@ def pack(graphs: RaggedGraphs, n_places: int = PLACES_A_ROW, row_multiple: int =
     n_places : int
         Places of a row; there are more if a graph is larger.
     row_multiple : int
-        The number of rows is a multiple of this. Empty rows at the end make it up. Above 1, a row in which the largest
-        graph does not fit has a place for each slot of an event. Batches of as many graphs then have few shapes.
+        The number of rows is a multiple of this, so that batches of as many graphs have few shapes. Empty rows at the
+        end make it up.
     """
-    largest = int(graphs.sizes.max(initial=0))
-    if largest > n_places:
-        n_places = max(largest, N_SLOTS) if row_multiple > 1 else largest
+    n_places = max(n_places, int(graphs.sizes.max(initial=0)))
     places = np.maximum(graphs.sizes, 1)  # one that stays empty for a graph without nodes
     order = np.argsort(-places, kind="stable")
     first = np.empty(len(graphs), np.int32)

@@ -1,7 +1,6 @@
 """Training events and batches of the student: inputs in fixed slots, and labels with distillation targets."""
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,6 @@ from utils.l1_events import L1Events
 from utils.training.batches import Batch, TrainingBatches
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import TrainingGraphs
-
-EVENTS_A_STACK = 1 << 15
 
 
 class StudentCreator:
@@ -77,11 +74,6 @@ class StudentBatches(TrainingBatches):
         super().__init__(graphs, validation, batch_size, seed)
         self._inputs = inputs
 
-    @property
-    def batch_size(self) -> int:
-        """Number of events of each batch."""
-        return self._batch_size
-
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         return super().__len__() if self._validation else self.n_graphs // self._batch_size
@@ -96,42 +88,3 @@ class StudentBatches(TrainingBatches):
             filling = graphs.take(np.zeros(missing, np.int64))
             filled = RaggedGraphs.concatenate([graphs, replace(filling, weights=np.zeros(missing, np.float32))])
             yield from self._batch(filled, rng)
-
-
-class Stacks:
-    """Batches, several at a time as arrays with a first axis of batches, for loops over many steps.
-
-    All stacks have the same shape. The last stack of an epoch is filled up with zeros.
-
-    Parameters
-    ----------
-    batches : StudentBatches
-
-    Attributes
-    ----------
-    n_batches : int
-        Number of batches of a full stack, of at most `EVENTS_A_STACK` events if one batch has not more.
-    """
-
-    def __init__(self, batches: StudentBatches):
-        self._batches = batches
-        most = max(1, EVENTS_A_STACK // batches.batch_size)
-        self._n_stacks = -(-len(batches) // most)
-        self.n_batches = -(-len(batches) // self._n_stacks)
-
-    def __len__(self) -> int:
-        """Return the number of stacks of an epoch."""
-        return self._n_stacks
-
-    def epoch(self, number: int) -> Iterator[tuple[Batch, int]]:
-        """Make the stacks of an epoch: inputs, labels and weights, and the number of batches in the stack."""
-        batches = self._batches.epoch(number)
-        while found := list(itertools.islice(batches, self.n_batches)):
-            inputs, labels, weights = zip(*found, strict=True)
-            stack = tuple(map(self._stacked, zip(*inputs, strict=True))), self._stacked(labels), self._stacked(weights)
-            yield stack, len(found)
-
-    def _stacked(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        stack = np.zeros((self.n_batches, *arrays[0].shape), arrays[0].dtype)
-        stack[: len(arrays)] = arrays
-        return stack

@@ -63,6 +63,8 @@ class TrainingGraphs:
         Chunks of the file.
     n_labels : int
         Labels of a graph.
+    largest : int
+        Real nodes of the largest graph.
     moments : Moments
         Moments of the features of the real nodes of the training part.
     counter : StepCounter
@@ -77,6 +79,7 @@ class TrainingGraphs:
     validation: GraphPart
     n_chunks: int
     n_labels: int
+    largest: int
     moments: Moments
     counter: StepCounter
     spectrum: LossSpectrum
@@ -162,12 +165,13 @@ def selected_graphs(
 
 
 class _PartBuilder:
-    """Collects the graphs of a part, their number and their spectrum."""
+    """Collects the graphs of a part, their number, the size of the largest, and their spectrum."""
 
     def __init__(self, rule: LossWeights | None, process_names: list[str], scratch: Path | None):
         self._rule = rule
         self._chunks: list[RaggedGraphs] | GraphFile = GraphFile(scratch) if scratch else []
         self._n_graphs = 0
+        self.largest = 0
         self.spectrum = LossSpectrum.empty(process_names, LOGGED_EDGES)
 
     @property
@@ -178,6 +182,7 @@ class _PartBuilder:
         """Add the graphs of the next chunk."""
         self._chunks.append(graphs)
         self._n_graphs += len(graphs)
+        self.largest = max(self.largest, int(graphs.sizes.max(initial=0)))
         self.spectrum.add(graphs.processes, graphs.labels[:, 1], self._powers.powers(graphs.weights))
 
     def finished(self, source: str, name: str) -> GraphPart:
@@ -234,8 +239,9 @@ def read_training_graphs(
             n_labels, n_chunks = labels.shape[1], number + 1
             bar.update(len(chunk))
     training, validation = (part.finished(str(data.path), name) for name, part in parts.items())
+    largest = max(part.largest for part in parts.values())
     spectrum = parts[TRAINING].spectrum
-    return TrainingGraphs(training, validation, n_chunks, n_labels, moments, counter, spectrum, smallest)
+    return TrainingGraphs(training, validation, n_chunks, n_labels, largest, moments, counter, spectrum, smallest)
 
 
 def _selected(split: EventSplit, counts: np.ndarray | None, chunk: int, n_events: int) -> tuple[np.ndarray, np.ndarray]:

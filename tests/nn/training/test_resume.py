@@ -25,7 +25,7 @@ class Noise:
         rng = np.random.default_rng(number)
         for _ in range(len(self)):
             features = rng.normal(size=(8, rng.integers(1, 5), 2)).astype(np.float32)
-            yield features, rng.normal(size=(8, 2)).astype(np.float32), np.ones(8, np.float32)
+            yield (features,), rng.normal(size=(8, 2)).astype(np.float32), np.ones(8, np.float32)
 
 
 class Killed(BaseException):
@@ -55,7 +55,7 @@ def network():
     keras.utils.set_random_seed(3)
     inputs = keras.Input((None, 2))
     x = keras.layers.Dense(4, activation="relu")(keras.layers.GlobalAveragePooling1D()(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dropout(0.3)(x)))
+    model = keras.Model((inputs,), keras.layers.Dense(1)(keras.layers.Dropout(0.3)(x)))
     # Four batches a step, three an epoch: steps go across the ends of epochs.
     model.compile(keras.optimizers.Adam(0.05, gradient_accumulation_steps=4), get_loss("mse"), jit_compile=False)
     model.optimizer.build(model.trainable_variables)

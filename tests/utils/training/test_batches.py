@@ -242,6 +242,7 @@ class NumberedGraphs:
     def __init__(self, lengths, seed):
         self.n_chunks, self.n_training = len(lengths), sum(lengths)
         self.sizes = np.random.default_rng(seed).integers(1, 19, self.n_training, np.int16)
+        self.largest = max(self.sizes)
         labels = np.repeat(np.arange(self.n_training, dtype=np.float32)[:, None], 2, axis=1)
         rows = np.split(np.arange(self.n_training), np.cumsum(lengths)[:-1])
         self.chunks = [
@@ -279,6 +280,11 @@ class TestEndOfEpoch:
         assert sorted(true_met_of(found)) == list(range(n))
         for features, labels, _ in found:
             assert_array_equal((features[:, :, 0] > 0).sum(1), graphs.sizes[labels[:, 1].astype(int)])
+
+    def test_rows_of_all_batches_have_a_place_for_each_node_of_the_largest_graph(self):
+        graphs = NumberedGraphs([100, 90], seed=1)
+        lengths = {inputs[2].shape[1] for inputs, _, _ in GraphBatches(graphs, False, 10, 1).epoch(0)}
+        assert lengths == {graphs.sizes.max()} == {18}
 
     def test_the_batch_that_is_not_full_is_of_no_special_size(self):
         graphs = NumberedGraphs([100, 90], seed=1)
