@@ -1,12 +1,27 @@
 """Predictions of a model for events with a varying number of objects."""
 
+import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from utils.runtime.threads import n_threads
 from utils.training.ragged_graphs import RaggedGraphs
+
+_FUNCTIONS: weakref.WeakKeyDictionary[keras.Model, Callable[[np.ndarray], Any]] = weakref.WeakKeyDictionary()
+
+
+def _function(model: keras.Model) -> Callable[[np.ndarray], Any]:
+    """Return a model as a function of TensorFlow, which keeps no reference to it; a call of Keras takes longer."""
+    if model not in _FUNCTIONS:
+        reference: Callable[[], Any] = weakref.ref(model)
+        signature = [tf.TensorSpec(model.input.shape, model.input.dtype)]
+        _FUNCTIONS[model] = tf.function(lambda x: reference()(x, training=False), signature, autograph=False)
+    return _FUNCTIONS[model]
 
 
 def predict(model: keras.Model, features: np.ndarray, batch_size: int = 1024) -> np.ndarray:
@@ -30,11 +45,11 @@ def predict(model: keras.Model, features: np.ndarray, batch_size: int = 1024) ->
     graphs = RaggedGraphs.from_padded(features)
     order = np.argsort(graphs.sizes, kind="stable")
     output = np.empty((len(order), model.output_shape[-1]), np.float32)
-    model.make_predict_function()
+    function = _function(model)
 
     def predict_batch(start: int) -> None:
         rows = order[start : start + batch_size]
-        output[rows] = model.predict_on_batch(graphs.take(rows).padded())
+        output[rows] = function(graphs.take(rows).padded())
 
     with ThreadPoolExecutor(n_threads()) as threads:
         list(threads.map(predict_batch, range(0, len(order), batch_size)))
