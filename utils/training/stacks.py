@@ -49,9 +49,8 @@ def stacks(batches: Batches, epoch: int, n_parts: int = 1) -> Iterator[Stack]:
 
 def _stacked(batches: Sequence[Batch], length: int) -> Batch:
     inputs, labels, weights = zip(*batches, strict=True)
-    return tuple(_filled(arrays, length) for arrays in zip(*inputs, strict=True)), *(
-        _filled(arrays, length) for arrays in (labels, weights)
-    )
+    inputs = tuple(_filled(arrays, length) for arrays in zip(*inputs, strict=True))
+    return inputs, _filled(labels, length), _filled(weights, length)
 
 
 def _filled(arrays: Sequence[np.ndarray], length: int) -> np.ndarray:
