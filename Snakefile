@@ -340,7 +340,7 @@ rule create_extra_signal:
     params:
         script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [
-            *dependencies("create_L1regression_data", but=["test_fraction"]),
+            *dependencies("create_L1regression_data", but=["test_fraction", "smearings"]),
             *events_content({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
         ],
         flags=lambda wildcards, input: [

@@ -46,6 +46,7 @@ from utils.steps.create_L1regression_data import Options
 logger = logging.getLogger("create_L1regression_data")
 
 COUNTED_AT_A_TIME = 1_000_000
+SMEARING_BITS = 40  # of the number of an event, below the number of its smearing
 
 
 def parse_args(argv: Sequence[str] | None = None) -> Options:
@@ -165,23 +166,26 @@ class Process:
 
 
 def smear(
-    piece: Piece, process: Process, response: L1Response, seed: int, test_fraction: float
+    piece: Piece, process: Process, response: L1Response, seed: int, test_fraction: float, smearings: int
 ) -> tuple[L1Events, L1Events]:
     """Smear events and divide them into training and test events.
 
-    The weights of each file sum to the cross section, so a file with n of the N events of its process counts n/N. The
-    weights of the training events sum to the cross section in the result, and so do the weights of the test events.
+    Each training event is smeared several times; the results follow each other. The weights of each file sum to the
+    cross section, so a file with n of the N events of its process counts n/N. The weights of the training events sum to
+    the cross section in the result, and so do the weights of the test events.
     """
     particles, weights = piece.file.rows(piece.start, piece.stop)
     in_test = split(seed, process.name, piece.number, piece.number + len(particles), test_fraction)
-    order, n_train = np.argsort(in_test, kind="stable"), len(in_test) - np.count_nonzero(in_test)
+    training, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
+    smearing = np.append(np.tile(np.arange(smearings), len(training)), np.zeros(len(test), np.int64))
+    order, n_train = np.append(np.repeat(training, smearings), test), len(training) * smearings
     weights = weights[order]
     if piece.file.weighted:
-        weights[:n_train] *= piece.file.n_events / max(process.n_train, 1)
+        weights[:n_train] *= piece.file.n_events / max(process.n_train * smearings, 1)
         weights[n_train:] *= piece.file.n_events / process.n_test
     stream = stream_and_key(seed, "smearing", process.name)
     smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = response.smear_events(
-        particles, order, piece.number + order, stream
+        particles, order, piece.number + order + (smearing << SMEARING_BITS), stream
     )
     events = L1Events(
         smeared_data=smeared_data,
@@ -205,20 +209,26 @@ def smear_process(
     outputs: Mapping[str, L1Writer | None],
     counter: StepCounter,
 ) -> None:
-    """Smear the events of a process, write them to the outputs of both samples, and count them."""
+    """Smear the events of a process, write them to the outputs of both samples, and count them, each once."""
     smear_piece = functools.partial(
-        smear, process=process, response=response, seed=options.seed, test_fraction=options.test_fraction
+        smear,
+        process=process,
+        response=response,
+        seed=options.seed,
+        test_fraction=options.test_fraction,
+        smearings=options.smearings,
     )
     sums = np.zeros(2)
     with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
         smeared = in_order(workers, smear_piece, pieces(process.files, options.chunk_size), 2 * options.workers)
         for samples in smeared:
-            for (name, output), events in zip(outputs.items(), samples, strict=True):
+            steps = options.smearings, 1
+            for (name, output), events, step in zip(outputs.items(), samples, steps, strict=True):
                 if output is not None:
                     output.append(events)
-                counter.add(name, events.ids)
+                counter.add(name, events.ids[::step])
+                bar.update(len(events) // step)
             sums += [events.weights.sum(dtype=np.float64) for events in samples]
-            bar.update(sum(map(len, samples)))
     process.refuse_no_cross_section(sums)
     counter.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
 

@@ -38,7 +38,7 @@ def write_smeared(folder):
 
     qcd = write_events(folder / "qcd.h5", random_particles(1500, 1), np.random.default_rng(1).uniform(1, 3, 1500))
     w = write_events(folder / "w.h5", random_particles(1000, 2), np.full(1000, 0.5))
-    outputs = ["--train_output", folder / "train.h5", "--test_output", folder / "test.h5"]
+    outputs = ["--train_output", folder / "train.h5", "--test_output", folder / "test.h5", "--smearings=1"]
     assert main([str(word) for word in ["--input", f"QCD={qcd}", "--input", f"W={w}", *outputs]]) == 0
 
 

@@ -19,8 +19,9 @@ QCD_PB, W_PB = 5000.0, 12.0
 SEED = ("--seed", "5")
 
 
-def run(folder, inputs, *flags):
+def run(folder, inputs, *flags, smearings=1):
     """Run the script in-process and return the paths of its two outputs."""
+    flags = (*flags, "--smearings", smearings)
     outputs = folder / "train.h5", folder / "test.h5"
     words = [word for name, path in inputs for word in ("--input", f"{name}={path}")]
     assert main([*words, "--train_output", str(outputs[0]), "--test_output", str(outputs[1]), *map(str, flags)]) == 0
@@ -48,6 +49,12 @@ def inputs(folder):
 def made(inputs, tmp_path_factory):
     """Return the contents of the training and test file."""
     return [read_hdf5(path) for path in run(tmp_path_factory.mktemp("made"), inputs, *SEED, "--chunk_size", 100000)]
+
+
+@pytest.fixture(scope="module")
+def three(inputs, tmp_path_factory):
+    """Return the contents of the files of three smearings."""
+    return [read_hdf5(path) for path in run(tmp_path_factory.mktemp("three"), inputs, *SEED, smearings=3)]
 
 
 class TestChunks:
@@ -92,6 +99,34 @@ class TestSplit:
         _, test = run(tmp_path, inputs[1:], "--test_fraction", fraction)
         width = np.sqrt(N_W * fraction * (1 - fraction))
         assert abs(len(read_hdf5(test)["ids"]) - N_W * fraction) < 5 * width
+
+
+class TestSmearings:
+    def test_the_first_is_that_of_a_file_with_one_and_test_events_have_one(self, made, three):
+        for name in ("smeared_data", "true_data", "smeared_met", "true_met", "ids"):
+            assert_array_equal(three[0][name][::3], made[0][name], err_msg=name)
+        for name, values in made[1].items():
+            assert_array_equal(three[1][name], values, err_msg=name)
+
+    def test_are_of_the_same_true_event(self, three):
+        for name in ("true_data", "true_met", "true_ht", "original_met", "ids", "weights"):
+            for smearing in (1, 2):
+                assert_array_equal(three[0][name][smearing::3], three[0][name][::3], err_msg=name)
+
+    def test_weights_sum_to_the_cross_section(self, made, three):
+        for process in (1, 2):
+            one, other = (part["weights"][part["ids"] == process].sum(dtype=float) for part in (made[0], three[0]))
+            assert other == pytest.approx(one, rel=1e-5)
+
+    def test_are_independent(self, three):
+        """The responses of the hardest jet in two smearings are uncorrelated, apart from what its pT explains."""
+        data = [three[0]["smeared_data"][smearing::3, 8, 0] for smearing in range(3)]
+        true = three[0]["true_data"][::3, 8, 0]
+        rows = (true > 100) & np.all([pt > 0 for pt in data], axis=0)
+        responses = np.stack([pt[rows] / true[rows] for pt in data])
+        correlations = np.corrcoef(responses)[np.triu_indices(3, 1)]
+        assert np.abs(correlations).max() < 0.1
+        assert rows.sum() > 2000
 
 
 class TestContent:
@@ -279,7 +314,7 @@ def test_of_many_shards_all_is_on_record(tmp_path):
     assert len(record) > 1 << 16
     assert json.loads(record)["arguments"]["input"] == [text.removeprefix("--input=") for text in inputs]
     (step,) = L1Dataset.check(tmp_path / "train.h5").cutflow.steps
-    assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events})
+    assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events / 3})
 
 
 class TestErrors:

@@ -47,7 +47,13 @@ def smear(folder, inputs, *flags):
     """Run the script on files `inputs`, (process, path), and return its output by name."""
     words = [f"--input={name}={path}" for name, path in inputs]
     outputs = {name: folder / f"{name}.h5" for name in ("train", "test")}
-    run(create_L1regression_data.main, *words, *(f"--{n}_output={path}" for n, path in outputs.items()), *flags)
+    run(
+        create_L1regression_data.main,
+        *words,
+        *(f"--{n}_output={path}" for n, path in outputs.items()),
+        "--smearings=1",
+        *flags,
+    )
     return outputs
 
 

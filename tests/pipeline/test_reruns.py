@@ -49,6 +49,7 @@ CHANGES = [
     ("generate_events.processes.Zll.events", 9, {"generate_events": 1, "create_extra_signal": 1, **ANALYSED}),
     ("create_L1regression_data.processes", {"mine": None}, PREPARED),
     ("create_L1regression_data.test_fraction", 0.3, PREPARED),
+    ("create_L1regression_data.smearings", 1, PREPARED),
     ("create_L1regression_data.chunk_size", 100, {}),
     ("create_L1regression_data.jet_inverse_response", None, {}),  # the default table has the same content
     ("create_L1regression_data.jet_inverse_response", "other.csv", RESPONSE),

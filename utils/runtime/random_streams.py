@@ -43,6 +43,11 @@ def uniforms(seed: int, stream: str, name: str, start: int, stop: int) -> np.nda
     return _uniforms(np.arange(start, stop, dtype=np.uint64), *stream_and_key(seed, stream, name))
 
 
+def uniforms_of(seed: int, stream: str, numbers: np.ndarray) -> np.ndarray:
+    """Return uniform numbers in [0, 1) of events with given numbers, uint64, the same for equal ones; float64."""
+    return _uniforms(numbers, *stream_and_key(seed, stream, ""))
+
+
 def generator(seed: int, stream: str, *numbers: int) -> np.random.Generator:
     """Return a generator for numbers that do not belong to single events, one for each tuple of integers."""
     return np.random.default_rng([*numbers, seed, 1 + STREAMS[stream]])

@@ -12,7 +12,7 @@ from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
 from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress
-from utils.runtime.random_streams import generator, uniforms
+from utils.runtime.random_streams import generator, uniforms_of
 from utils.training.loss_weights import LossSpectrum, LossWeights
 from utils.training.normalisation import Moments
 from utils.training.options import EventSplit
@@ -222,7 +222,7 @@ def read_training_graphs(
         counts = subset_counts(data.n_events, split.max_events, split.seed)
     with progress(data.n_events, "read training events") as bar:
         for number, chunk in enumerate(data.chunks(ROWS_A_CHUNK, true_objects=False)):
-            rows, in_validation = _selected(split, counts, number, len(chunk))
+            rows, in_validation = _selected(split, counts, number, chunk)
             events = chunk[rows] if len(rows) < len(chunk) else chunk
             labels = creator.labels(events)
             used_for = outcomes(events, labels, in_validation)
@@ -244,11 +244,15 @@ def read_training_graphs(
     return TrainingGraphs(training, validation, n_chunks, n_labels, largest, moments, counter, spectrum, smallest)
 
 
-def _selected(split: EventSplit, counts: np.ndarray | None, chunk: int, n_events: int) -> tuple[np.ndarray, np.ndarray]:
-    """Select the events of a chunk: the indices of those that are used, and whether each is for the validation."""
-    start = chunk * ROWS_A_CHUNK
-    in_validation = uniforms(split.seed, "validation", "", start, start + n_events) < split.test_split
-    rows = np.arange(n_events) if counts is None else subset_rows(n_events, counts[chunk], split.seed, chunk)
+def _selected(
+    split: EventSplit, counts: np.ndarray | None, number: int, chunk: L1Events
+) -> tuple[np.ndarray, np.ndarray]:
+    """Select the events of a chunk: the indices of those that are used, and whether each is for the validation.
+
+    All smearings of an event have the same fingerprint, and so are in the same part.
+    """
+    in_validation = uniforms_of(split.seed, "validation", fingerprints(chunk)) < split.test_split
+    rows = np.arange(len(chunk)) if counts is None else subset_rows(len(chunk), counts[number], split.seed, number)
     return rows, in_validation[rows]
 
 

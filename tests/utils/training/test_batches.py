@@ -348,13 +348,14 @@ class TestShares:
 
     @pytest.mark.parametrize("validation", [False, True])
     @pytest.mark.parametrize("rule", [LossWeights(), LossWeights(0.5, process_shares={"QCD": 4, "W": 1})])
-    def test_give_the_same_loss_whatever_the_number_of_events(self, signed, rule, validation, tmp_path, monkeypatch):
-        """Each event of W is there three times, and one without a jet, not trained on, a hundred times."""
+    def test_give_the_same_loss_whatever_the_number_of_events(self, signed, rule, validation, tmp_path):
+        """Each event of W is there three times, and one without a jet, not trained on, a hundred times.
+
+        Copies of an event belong to the same part, as its smearings do.
+        """
         n = len(signed)
         no_jet = np.flatnonzero((signed.smeared_data[:, 8, 0] == 0) & (signed.ids == 2))[0]
         rows = np.concatenate([np.arange(n), np.tile(np.flatnonzero(signed.ids == 2), 2), np.full(100, no_jet)])
-        draws = np.random.default_rng(1).random(n)[rows]  # copies of an event belong to the same part
-        monkeypatch.setattr(training_graphs, "uniforms", lambda seed, stream, key, start, stop: draws[start:stop])
         once, more = (
             mean_correction(L1Dataset.check(write_l1(tmp_path / name, of)), validation, loss_weights=rule)
             for name, of in (("once.h5", signed), ("more.h5", signed[rows]))
