@@ -64,7 +64,7 @@ try:
             f"--directory {workflow.overwrite_workdir}: results go to `output` of the configuration, {config['output']}: "
             "start snakemake in that folder instead, or set output"
         )
-    check_config(config)
+    check_config(config, START)
     check_files(config, START)
     check_names(config, START)
     if workflow.exec_mode == ExecMode.DEFAULT:
@@ -75,7 +75,7 @@ except (OSError, UserError) as error:
     raise WorkflowError(str(error)) from None
 
 if LEFT_OUT:
-    logger.info(f"Left out, since null in create_L1regression_data.processes: {', '.join(LEFT_OUT)}")
+    logger.info(f"Left out, since without events in create_L1regression_data.processes: {', '.join(LEFT_OUT)}")
 
 GENERATE = config["generate_events"]
 ANALYSE = config["analyze_results_teacher"]

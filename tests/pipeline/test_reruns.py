@@ -21,7 +21,11 @@ CONFIG = {
         **{f"jet_{name}": f"{name}.csv" for name in ("inverse_response", "resolution_central", "resolution_forward")},
     },
     "selective_sampling_jets": {"sampling_threshold": {"true_met": 20, "true_ht": 40}},
-    "analyze_results_teacher": {"signal_names": ["W"], "extra_signals": {"Zll": "generated"}, "zero_bias": "data"},
+    "analyze_results_teacher": {
+        "signal_names": ["W"],
+        "extra_signals": {"Znunu": None, "Zll": "generated"},
+        "zero_bias": "data",
+    },
 }
 
 ANALYSED = {"analyze_results_teacher": 4}  # teacher and student, MET and HT

@@ -1,13 +1,14 @@
-"""Checks of the configuration that need no file: its schema, and values that exclude each other."""
+"""Checks of the configuration: its schema, and values that exclude each other."""
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from utils.config.processes import check_settings, check_sources, with_events
+from utils.config.processes import check_settings, check_sources, settle_sources, with_events
 from utils.config.schema import complete, config_schema
 from utils.hardware.scales import HardwareScales
 from utils.runtime.errors import UserError
@@ -17,14 +18,24 @@ from utils.training.search_space import SearchSpace
 MOST_ENTRIES = 100_000
 
 
-def check_config(config: Mapping[str, Any]) -> None:
-    """Refuse an unknown key, a wrong type, a value out of range and values that exclude each other."""
+def check_config(config: Mapping[str, Any], start: Path | None = None) -> None:
+    """Refuse an unknown key, a wrong type, a value out of range and values that exclude each other.
+
+    Keys that only the workflow uses are completed, and sources `auto` settled, in place.
+
+    Parameters
+    ----------
+    config : mapping
+    start : Path, optional
+        Folder to which paths are relative. Without it no file is looked for.
+    """
     _refuse_many_entries(config)
     error = best_match(Draft202012Validator(config_schema()).iter_errors(config))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
         raise UserError(f"configuration: {key + ': ' if key else ''}{error.message}{_hint(error.instance)}")
     complete(config)
+    settle_sources(config, start)
     check_sources(config)
     check_settings(config["generate_events"]["processes"])
     _check_trainings(config)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.config.schema import process_lists
+from utils.evaluation.options import EvaluationOptions
 from utils.runtime.errors import UserError
 from utils.simulation.pythia_settings import overriding_flag, refusal
 
@@ -12,6 +13,7 @@ MAX_SHARDS = 100_000
 
 # Keys that map processes to the sources of their events.
 SOURCES = (("create_L1regression_data", "processes"), ("analyze_results_teacher", "extra_signals"))
+AUTO = "auto"
 
 
 def n_shards(events: int, events_per_shard: int) -> int:
@@ -23,6 +25,37 @@ def n_shards(events: int, events_per_shard: int) -> int:
             "raise events_per_shard"
         )
     return number
+
+
+def settle_sources(config: Mapping[str, Any], start: Path | None) -> None:
+    """Replace each source `auto` by `generated`, or by none where the events would be of no use.
+
+    A generated signal is of no use beside a background from files, which is of another detector and may have no
+    weights. A process of ``create_L1regression_data`` has to be named in a list of processes. An extra signal must not
+    have another source already.
+
+    Parameters
+    ----------
+    config : mapping
+        Changed in place.
+    start : Path, optional
+        Folder to which paths are relative. Without it prepared files are not looked for.
+    """
+    processes = config["create_L1regression_data"]["processes"]
+    extra = config["analyze_results_teacher"]["extra_signals"]
+    backgrounds = config["analyze_results_teacher"].get("bg_names", EvaluationOptions.bg_names)
+    generated_background = any(processes.get(name) == "generated" for name in backgrounds)
+    named = {name for section, key in process_lists() for name in config[section].get(key, [])}
+    for name in _automatic(processes):
+        processes[name] = "generated" if generated_background and name in named else None
+    useful = generated_background and not (_automatic(extra) and start and _prepared(start / config["output"]))
+    for name in _automatic(extra):
+        extra[name] = "generated" if useful and processes.get(name) is None else None
+
+
+def _automatic(sources: Mapping[str, Any]) -> list[str]:
+    """Return the processes with the source `auto`."""
+    return [name for name, source in sources.items() if source == AUTO]
 
 
 def check_sources(config: Mapping[str, Any]) -> None:
@@ -147,6 +180,11 @@ def _prepared_names(output: Path) -> set[str]:
         except UserError:
             continue  # the script that reads the file says what is wrong
     return names
+
+
+def _prepared(output: Path) -> bool:
+    """Return whether the L1 files are prepared. The workflow writes the log first, so jobs on a farm agree."""
+    return not (output / "logs" / "create_L1regression_data.log").exists() and bool(_prepared_names(output))
 
 
 def generated(config: Mapping[str, Any]) -> list[str]:

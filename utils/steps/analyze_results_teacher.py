@@ -76,7 +76,8 @@ class WorkflowKeys:
 
     extra_signals: dict[str, str] = flag(
         {},
-        help="name: a source of events as in create_L1regression_data.processes; signals that are only evaluated",
+        help="name: a source of events as in create_L1regression_data.processes; signals that are only evaluated; "
+        "`auto`: generated where a background is",
         processes=True,
         schema=SOURCES,
     )

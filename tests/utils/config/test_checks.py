@@ -114,7 +114,11 @@ class TestCheck:
                 "search_space: units: expected a positive integer",
             ),
             ("analyze_results_teacher.bg_names", [], "analyze_results_teacher.bg_names: "),
-            ("analyze_results_teacher.signal_names", [], "signal_names: expected at least one"),
+            (
+                "analyze_results_teacher",
+                {"signal_names": [], "extra_signals": {"Znunu": None}},
+                "signal_names: expected at least one",
+            ),
             ("analyze_results_teacher.signal_names", ["W", "QCD"], "'QCD' is named twice"),
             (
                 "analyze_results_teacher.extra_signals",

@@ -2,10 +2,17 @@
 
 import pytest
 
-from tests.configuration import change
+from tests.configuration import change, default_config
 from utils.config.files import check_files
-from utils.config.processes import check_generation
+from utils.config.processes import check_generation, settle_sources
 from utils.runtime.errors import UserError
+
+
+@pytest.fixture
+def config():
+    config = default_config()
+    settle_sources(config, None)
+    return config
 
 
 class TestFiles:

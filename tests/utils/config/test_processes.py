@@ -6,7 +6,8 @@ import pytest
 
 from tests.configuration import change
 from tests.toys import random_l1_events, write_l1
-from utils.config.processes import check_names, check_not_left_out, leave_out, n_shards
+from utils.config.checks import check_config
+from utils.config.processes import check_names, check_not_left_out, generated, leave_out, n_shards
 from utils.runtime.errors import UserError
 
 
@@ -14,15 +15,15 @@ class TestNames:
     @pytest.mark.parametrize(
         ("key", "names"),
         [
-            ("selective_sampling_jets.processes", ["QCD", "Wjets"]),
-            ("analyze_results_teacher.signal_names", ["Wjets"]),
-            ("analyze_results_teacher.bg_names", ["Wjets"]),
-            ("train_student.process_shares", {"QCD": 4, "Wjets": 2}),
+            ("selective_sampling_jets.processes", ["QCD", "WZ"]),
+            ("analyze_results_teacher.signal_names", ["WZ"]),
+            ("analyze_results_teacher.bg_names", ["WZ"]),
+            ("train_student.process_shares", {"QCD": 4, "WZ": 2}),
         ],
     )
     def test_of_processes_that_nothing_makes_are_refused(self, key, names, config, tmp_path):
         change(config, key, names)
-        with pytest.raises(UserError, match=f"^configuration: {key}: no process 'Wjets', .* has QCD, W, hToTauTau"):
+        with pytest.raises(UserError, match=f"^configuration: {key}: no process 'WZ', .* has QCD, W, hToTauTau"):
             check_names(config, tmp_path)
 
     def test_of_prepared_files_are_known(self, config, tmp_path):
@@ -61,6 +62,60 @@ class TestNames:
         assert config["selective_sampling_jets"]["processes"] == ["QCD", "W"]
         with pytest.raises(UserError, match=r"selective_sampling_jets\.processes: no process 'QCD'"):
             check_not_left_out(config, "selective_sampling_jets", tmp_path)
+
+
+class TestAutomaticSources:
+    """By default Znunu is only evaluated, and Wjets waits for a list to name it."""
+
+    DEFAULT = ("QCD", "W", "hToTauTau", "hChToTauNu")
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({}, [*DEFAULT, "Znunu"]),
+            ({"selective_sampling_jets.processes": ["QCD", "W", "Wjets"]}, [*DEFAULT, "Wjets", "Znunu"]),
+            ({"selective_sampling_jets.processes": []}, [*DEFAULT, "Znunu"]),  # all that is there
+            ({"analyze_results_teacher.signal_names": ["Wjets"]}, [*DEFAULT, "Wjets", "Znunu"]),
+            ({"analyze_results_teacher.extra_signals.Znunu": None}, [*DEFAULT]),
+            ({"analyze_results_teacher.extra_signals.VBFHinv": "generated"}, [*DEFAULT, "Znunu", "VBFHinv"]),
+            ({"analyze_results_teacher.extra_signals.Wjets": "generated"}, [*DEFAULT, "Znunu", "Wjets"]),
+            ({"create_L1regression_data.processes.Znunu": "generated"}, [*DEFAULT, "Znunu"]),
+            ({"create_L1regression_data.processes.QCD": "qcd.h5"}, [*DEFAULT[1:]]),
+            (
+                {
+                    "create_L1regression_data.processes.SM": "sm.h5",
+                    "analyze_results_teacher.bg_names": ["SM"],
+                    "selective_sampling_jets.processes": ["SM", "Wjets"],
+                },
+                [*DEFAULT],
+            ),
+        ],
+        ids=lambda value: ",".join(value),
+    )
+    def test_generate_what_is_of_use_beside_a_generated_background(self, changes, expected, config):
+        for key, value in changes.items():
+            change(config, key, value)
+        check_config(config)
+        assert generated(config) == expected
+
+    def test_of_extra_signals_wait_for_no_generation_beside_prepared_files(self, config, tmp_path):
+        write_l1(tmp_path / "output" / "l1_regression" / "test.h5", random_l1_events(5), (b"QCD_1", b"W_2"))
+        check_config(config, tmp_path)
+        assert generated(config) == [*self.DEFAULT]
+
+    def test_do_not_change_once_the_workflow_writes_its_files(self, config, tmp_path):
+        """A job on a farm reads the configuration again, while others run."""
+        write_l1(tmp_path / "output" / "l1_regression" / "test.h5", random_l1_events(5), (b"QCD_1", b"W_2"))
+        (tmp_path / "output" / "logs").mkdir()
+        (tmp_path / "output" / "logs" / "create_L1regression_data.log").touch()
+        check_config(config, tmp_path)
+        assert generated(config) == [*self.DEFAULT, "Znunu"]
+
+    def test_do_not_hide_a_signal_that_is_also_trained_on(self, config):
+        config["selective_sampling_jets"]["processes"] = ["QCD", "Wjets"]
+        config["analyze_results_teacher"]["extra_signals"]["Wjets"] = "generated"
+        with pytest.raises(UserError, match=r"extra_signals\.Wjets: is in create_L1regression_data\.processes"):
+            check_config(config)
 
 
 def test_shards_are_as_many_as_the_events_need_and_not_beyond_what_can_be_planned():

@@ -23,6 +23,7 @@ OTHER_VALUES = {
     "selective_sampling_jets.processes": "names processes of this configuration; without the flag all are kept",
     "train_teacher.process_shares": "names a process of this configuration; without the flag all have the same share",
     "train_student.process_shares": "names a process of this configuration; without the flag all have the same share",
+    "analyze_results_teacher.extra_signals": "names a process of this configuration; without the key there is none",
 }
 
 

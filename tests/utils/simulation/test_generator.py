@@ -9,13 +9,14 @@ import pythia8mc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.configuration import default_config
 from tests.toys import write_les_houches
 from utils.event_layout import EVENT_JETS, PT
 from utils.runtime.errors import UserError
 from utils.simulation.detector import CalorimeterResolution, Detector, Efficiency, TrackResolution
 from utils.simulation.generator import PB_PER_MB, Generator, _EventWeights, pythia_seed, seed_sequences
 from utils.simulation.measurement import measure
-from utils.simulation.reconstruction import reconstruct
+from utils.simulation.reconstruction import missing_momentum, reconstruct
 
 ENERGY = 13000.0
 W_TO_LEPTONS = ("WeakSingleBoson:ffbar2W = on", "24:onMode = off", "24:onIfAny = 11 13 15")
@@ -40,15 +41,23 @@ def event_of(particles):
     return np.repeat(np.arange(len(particles.counts)), particles.counts)
 
 
-def reference_cross_section(settings, n_events):
-    """Cross section and its error in pb from Pythia's event loop, without any of our code."""
+def hard_processes(settings, n_events):
+    """Pythia after its event loop without any of our code, and pT-hat in GeV and weight of each event."""
     pythia = pythia8mc.Pythia("", False)
     for setting in ("Print:quiet = on", f"Beams:eCM = {ENERGY}", "PartonLevel:all = off", *settings):
         assert pythia.readString(setting)
     assert pythia.init()
+    found = []
     for _ in range(n_events):
         assert pythia.next()
-    return pythia.infoPython().sigmaGen() * PB_PER_MB, pythia.infoPython().sigmaErr() * PB_PER_MB
+        found.append((pythia.infoPython().pTHat(), pythia.infoPython().weight()))
+    return pythia, *np.transpose(found)
+
+
+def reference_cross_section(settings, n_events):
+    """Cross section and its error in pb from Pythia alone."""
+    info = hard_processes(settings, n_events)[0].infoPython()
+    return info.sigmaGen() * PB_PER_MB, info.sigmaErr() * PB_PER_MB
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +136,47 @@ def test_weights_undo_the_bias(qcd_events):
     beyond = weights[high].sum() / weights.sum()
     error = np.sqrt(np.sum((weights * (high - beyond)) ** 2)) / weights.sum()
     assert 0.5**5 - 5 * error < beyond < 0.5**3.5 + 5 * error < 0.2
+
+
+def configured(process):
+    """Pythia settings of a process in config.yaml."""
+    return tuple(default_config()["generate_events"]["processes"][process]["settings"])
+
+
+@pytest.mark.parametrize("process", ["Znunu", "Wjets"])
+def test_weights_give_the_spectrum_of_a_run_without_bias(process):
+    """d sigma / d pT-hat in pb, bin by bin, of the same settings with and without the three of the bias."""
+    edges, n_events = [20, 25, 30, 40, 60, 100], 6000
+    settings = configured(process)
+    spectra, variances = [], []
+    for chosen in (settings, tuple(setting for setting in settings if "bias2" not in setting)):
+        pythia, pt_hat, weights = hard_processes(chosen, n_events)
+        weights *= pythia.infoPython().sigmaGen() * PB_PER_MB / weights.sum()
+        spectra.append(np.histogram(pt_hat, edges, weights=weights)[0])
+        variances.append(np.histogram(pt_hat, edges, weights=weights**2)[0])
+    pulls = (spectra[0] - spectra[1]) / np.sqrt(np.sum(variances, axis=0))
+    assert np.abs(pulls).max() < 4
+    assert np.sum(pulls**2) < 25  # chi2 of 5 bins: 1 in 7,000
+
+
+def test_missing_momentum_of_z_to_neutrinos_is_that_of_the_neutrinos():
+    particles, _ = generator("Znunu", configured("Znunu")).batch(300)
+    event, momenta = event_of(particles), np.array([particles.px, particles.py, particles.pz, particles.energy])
+    transverse = np.hypot(*momenta[:2])
+    pairs = np.zeros((4, 300))
+    for sign in (1, -1):  # the hardest neutrino and the hardest antineutrino of each event are those of the Z
+        chosen = np.flatnonzero(np.isin(sign * particles.pid, (12, 14, 16)))
+        last = chosen[np.argsort(transverse[chosen])]
+        hardest_of = np.zeros(300, int)
+        hardest_of[event[last]] = last
+        pairs += momenta[:, hardest_of]
+    masses = np.sqrt(pairs[3] ** 2 - np.sum(pairs[:3] ** 2, axis=0))
+    assert np.median(masses) == pytest.approx(91.19, abs=0.5)  # mass of the Z, PDG 2024
+    missing, _ = missing_momentum(measure(particles, Detector(), np.random.default_rng(1)))
+    expected = np.hypot(*pairs[:2])
+    hard = expected > 50
+    assert hard.sum() > 100
+    assert np.median(missing[hard] / expected[hard]) == pytest.approx(1, abs=0.05)
 
 
 def test_decays_of_taus():
