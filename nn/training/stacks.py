@@ -122,7 +122,9 @@ def _loop(model: keras.Model, step: Callable[[Any], Any], n_labels: int) -> Call
         inputs = tuple(tf.TensorSpec((None, *x.shape), x.dtype) for x in model.inputs)
         part = inputs, tf.TensorSpec((None, None, n_labels)), tf.TensorSpec((None, None))
         signature = [(part,) * strategy.num_replicas_in_sync, tf.TensorSpec((), tf.int32)]
-    return tf.function(steps, signature, autograph=False, jit_compile=model.jit_compile)
+    function = tf.function(steps, signature, autograph=False, jit_compile=model.jit_compile)
+    # Keras' TensorBoard would write the graph of a function of TensorFlow, half a megabyte.
+    return lambda parts, n_batches: function(parts, n_batches)
 
 
 def _on_devices(model: keras.Model, batches: Batches, epoch: int) -> Iterator[tuple[Any, Any]]:
