@@ -3,7 +3,8 @@
 Takes the output folder of a training, or several of them to compare, and an L1 regression file of events that no
 training used. Applies the corrections to the MET or HT of Level-1, and compares the corrected sums with the uncorrected
 and with the true ones. Events without a prediction stay uncorrected. With zero-bias events of CMS it also gives the
-rates in data. Writes plots (PDF and PNG), summary.txt, events.txt and results.json.
+rates in data. Writes plots (PDF and PNG), summary.txt, events.txt, scalings.yaml and
+results.json.
 """
 
 import os
@@ -18,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from utils.cli import script
 from utils.cutflow import EVENT_COUNTS, Cutflow, cutflow_table
 from utils.evaluation.binning import BINNINGS
@@ -25,6 +28,7 @@ from utils.evaluation.results import evaluate
 from utils.evaluation.results_file import numbers
 from utils.evaluation.sample_predictions import ZERO_BIAS, predict_sample, predict_zero_bias
 from utils.evaluation.samples import read_samples, training_notes, weight_notes
+from utils.evaluation.scaling_tables import menu_scalings
 from utils.evaluation.summary import summary
 from utils.evaluation.trainings import read_trainings, refuse_contradictions
 from utils.evaluation.zero_bias_result import ZeroBiasResult, evaluate_zero_bias
@@ -112,6 +116,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             for name, record in records.items():
                 notes += training_notes(sample, name, record, trained_on[name])
             cutflows.append(("evaluation" if len(samples) == 1 else f"evaluation, {sample.data.path}", cutflow))
+        notes += [
+            f"{name} has no calibration: its sums are on the scale of its output."
+            for name, trained in trainings.items()
+            if trained.calibration is None
+        ]
         for note in notes:
             logger.warning("%s", note)
         zero_bias = None
@@ -128,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 bar.update()
         (folder / "summary.txt").write_text(text, encoding="utf-8")
         (folder / "events.txt").write_text(cutflow_table(cutflows), encoding="utf-8")
+        scalings = yaml.safe_dump(menu_scalings(results.scalings, variable), sort_keys=True)
+        (folder / "scalings.yaml").write_text(scalings, encoding="utf-8")
         write_json(folder / "results.json", numbers(results, cutflows, records, provenance(options)))
     logger.info("%s", text)
 

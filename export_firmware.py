@@ -23,10 +23,12 @@ import numpy as np
 
 from utils.cli import script
 from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table, cutflows_record
+from utils.evaluation.binning import BINNINGS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.integers import hardware_events
 from utils.hardware.ports import random_words, word_events
 from utils.hardware.rtl_simulation import check_tools, simulation
+from utils.hardware.scales import HardwareScales
 from utils.hardware.verilog import port_map, resources, write_verilog
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
@@ -144,6 +146,35 @@ def write_hls(
     return {"written": True, "events": len(events.words), "mismatches": 0}
 
 
+def calibration_record(training: Training, scales: HardwareScales) -> dict[str, Any] | None:
+    """Return the calibration in steps of the output, and the output that calibrated thresholds mean.
+
+    Parameters
+    ----------
+    training : Training
+    scales : HardwareScales
+
+    Returns
+    -------
+    dict or None
+        None for a training without a calibration.
+    """
+    calibration, step = training.calibration, scales.energy_step
+    if calibration is None:
+        return None
+    largest = scales.sum_saturation * step
+    corrected = np.append(calibration.corrected[calibration.corrected < largest], largest)
+    thresholds = np.array(BINNINGS[training.creator.variable].scaling_thresholds, float)
+    return {
+        "corrected": {"value": corrected / step, "unit": "steps"},
+        "calibrated": {"value": calibration(corrected), "unit": "GeV"},
+        "thresholds": [
+            {"calibrated": {"value": threshold, "unit": "GeV"}, "above": {"value": steps, "unit": "steps"}}
+            for threshold, steps in zip(thresholds, calibration.steps_below(thresholds, step), strict=True)
+        ],
+    }
+
+
 def report(record: dict[str, Any]) -> str:
     """Summarise the firmware and its checks in a few lines."""
     clock, latency, checks = record["clock_period"], record["latency"], record["checked"]
@@ -173,6 +204,10 @@ def report(record: dict[str, Any]) -> str:
     if record["hls"]:
         hls = record["hls"]
         lines.append("C++ of hls4ml         " + (f"{hls['events']:,} of them" if hls["written"] else hls["reason"]))
+    if calibration := record["calibration"]:
+        lines += ["", "Thresholds on the calibrated scale: an event passes when the output is above so many steps."]
+        for threshold in calibration["thresholds"]:
+            lines.append(f"{threshold['calibrated']['value']:g} GeV".ljust(22) + f"{threshold['above']['value']}")
     return "\n".join(lines) + "\n"
 
 
@@ -214,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             },
             EVENT_COUNTS: cutflows_record(cutflows),
             "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
+            "calibration": calibration_record(training, student.inputs.scales),
             "hls": hls,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
             "data": {"file": str(options.data), "sha256": sha256(options.data)},

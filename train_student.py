@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from utils.cli import script
@@ -38,6 +39,7 @@ from utils.runtime.paths import refuse_inputs_in
 from utils.runtime.provenance import sha256
 from utils.runtime.text_files import write_json
 from utils.steps.train_student import Options
+from utils.training.calibration import CALIBRATION, Calibration, training_calibration
 from utils.training.records import (
     MODEL_FILE,
     STUDENT,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from nn.student import StudentHyperparameters
     from nn.trained import Loaded
     from nn.training.student import FrontPoint
+    from utils.training.ragged_graphs import RaggedGraphs
 
 logger = logging.getLogger("train_student")
 
@@ -166,6 +169,18 @@ def write_tables_and_plots(
     save(draw_front(history, points, max_ebops)[0], folder / "front")
 
 
+def calibrate_sums(path: Path, inputs: StudentInputs, graphs: TrainingGraphs) -> Calibration | None:
+    """Calibrate the sums that the firmware of a student gives."""
+    from nn.student import load_student, output_sums
+
+    network = load_student(path)
+
+    def corrected_sums(part: "RaggedGraphs") -> np.ndarray:
+        return output_sums(network, inputs, inputs.split_features(part.padded(inputs.n_slots)))
+
+    return training_calibration(graphs, corrected_sums)
+
+
 def train_and_record(options: Options, data: L1Dataset) -> None:
     """Train in a folder that takes the name of the output when all is done."""
     import hgq  # noqa: F401 its version is on record
@@ -189,6 +204,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
         history, front, n_parameters = train(options, shape, inputs, graphs, n_features, folder)
         write_tables_and_plots(history, front, options.max_ebops, folder)
         best = next(point for point in front if point.best)
+        calibration = calibrate_sums(folder / MODEL_FILE, inputs, graphs)
         teacher_record = {"folder": str(options.teacher), "sha256": configuration["--teacher"]}
         record = training_record(options, STUDENT, creator, graphs, events, configuration) | {
             "feature_names": inputs.feature_names,
@@ -201,6 +217,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
             "ebops": best.ebops,
             "parameters": n_parameters,
             "teacher": teacher_record if teacher else None,
+            CALIBRATION: calibration.record() if calibration else None,
         }
         write_json(folder / TRAINING_FILE, record)
 

@@ -37,6 +37,7 @@ from utils.runtime.whole_files import whole_file
 from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
 from utils.steps.train_teacher import LOG_FEATURES, METRIC_THRESHOLDS, Options
 from utils.training.batches import GraphBatches, training_batches
+from utils.training.calibration import CALIBRATION, Calibration, l1_sums, training_calibration
 from utils.training.options import FinalFitOptions
 from utils.training.records import (
     TEACHER,
@@ -177,10 +178,11 @@ def train(
     hyperparameters: "TeacherHyperparameters | None",
     graphs: TrainingGraphs,
     folder: Path,
-) -> tuple["keras.Model", dict[str, list[float]]]:
+) -> tuple["keras.Model", dict[str, list[float]], Calibration | None]:
     """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
     import keras
 
+    from nn.prediction import predict
     from nn.training.fit import final_fit
 
     training, validation = batches(options, graphs)
@@ -192,7 +194,8 @@ def train(
     model = hypermodel.build_fixed(hyperparameters)
     warn_of_few_events(graphs, model.count_params())
     history = final_fit(model, training, validation, options, folder)
-    hypermodel.padded(model, hyperparameters).save(folder / "best_model.keras")
+    padded = hypermodel.padded(model, hyperparameters)
+    padded.save(folder / "best_model.keras")
     write_json(folder / "best_hyperparameters.json", asdict(hyperparameters))
     rows = zip(*history.values(), strict=True)
     write_table(
@@ -200,7 +203,8 @@ def train(
         [{"epoch": epoch, **dict(zip(history, row, strict=True))} for epoch, row in enumerate(rows, start=1)],
     )
     save(draw_history(history)[0], folder / "history")
-    return model, history
+    calibration = training_calibration(graphs, lambda part: l1_sums(part) * predict(padded, part.padded()))
+    return model, history, calibration
 
 
 def is_over(options: Options, expected: dict[str, Any]) -> bool:
@@ -294,7 +298,7 @@ def train_and_record(options: Options, command: Sequence[str], creator: GraphCre
         events = graphs.counter.append_to(data.cutflow, "train_teacher")
         hypermodel = build_hypermodel(options, creator, graphs)
         try:
-            model, history = train(options, command, hypermodel, fixed, graphs, folder)
+            model, history, calibration = train(options, command, hypermodel, fixed, graphs, folder)
         except (RuntimeError, keras_tuner.errors.FatalError) as error:
             raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
         record = training_record(options, TEACHER, creator, graphs, events, dependencies) | {
@@ -303,6 +307,7 @@ def train_and_record(options: Options, command: Sequence[str], creator: GraphCre
             "variance": hypermodel.variance,
             "best_val_loss": min(history["val_loss"]),
             "parameters": model.count_params(),
+            CALIBRATION: calibration.record() if calibration else None,
         }
         write_json(folder / TRAINING_FILE, record)
 

@@ -1,6 +1,7 @@
 """The student: a small quantised network of fixed slots that fits into an FPGA."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,8 +258,13 @@ def predict_sums(
     outputs = [np.zeros(0, np.float32)]
     for start in range(0, len(integers), batch_size):
         events = HardwareEvents.from_table(integers[start : start + batch_size])
-        outputs.append(np.asarray(network.predict_on_batch(list(inputs.network_inputs(events))))[:, 0])
-    return np.concatenate(outputs) * np.float32(inputs.scales.energy_unit)
+        outputs.append(output_sums(network, inputs, inputs.network_inputs(events)))
+    return np.concatenate(outputs)
+
+
+def output_sums(network: keras.Model, inputs: StudentInputs, network_inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the corrected sums in GeV, shape (n_events,), float32, of the inputs of a network."""
+    return np.asarray(network.predict_on_batch(list(network_inputs)))[:, 0] * np.float32(inputs.scales.energy_unit)
 
 
 def student_model(network: keras.Model, inputs: StudentInputs) -> Model:

@@ -5,7 +5,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -61,11 +61,12 @@ def load_trained(training: Training) -> Loaded:
     except Exception as error:  # a damaged file fails in many ways
         raise unreadable_error(path, error, _loading_problem(path, error)) from None
     if training.student_inputs is None:
-        model = Model(training.creator.features, functools.partial(predict, network))
+        model = Model(training.creator.features, functools.partial(predict, network), calibration=training.calibration)
         return Loaded(network, model, functools.partial(attention_weights, network))
     from nn.student import student_model
 
-    return Loaded(network, student_model(network, training.student_inputs), None)
+    model = replace(student_model(network, training.student_inputs), calibration=training.calibration)
+    return Loaded(network, model, None)
 
 
 def _loading_problem(path: Path, error: Exception) -> str:

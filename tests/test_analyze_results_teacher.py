@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 import analyze_results_teacher
@@ -104,7 +105,8 @@ def equal_attention(features):
 
 def use(monkeypatch, correct):
     def fake(training):
-        return Loaded(None, Model(training.creator.features, correct), equal_attention)
+        model = Model(training.creator.features, correct, calibration=training.calibration)
+        return Loaded(None, model, equal_attention)
 
     monkeypatch.setattr(analyze_results_teacher, "load", fake)
 
@@ -138,6 +140,7 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
         "results.json",
         "roc_W.pdf",
         "roc_W.png",
+        "scalings.yaml",
         "summary.txt",
     ]
     results = results_of(model_dir)
@@ -368,6 +371,35 @@ def test_processes_draw_the_same_plots_in_every_bit(model_dir, tmp_path, monkeyp
     assert found[0] == found[1]
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_a_calibration_of_the_record_gives_the_scale_and_a_missing_one_is_noted(model_dir, data, monkeypatch):
+    use(monkeypatch, lambda features: np.full(len(features), 0.5))
+    found = []
+    for calibration in (None, {"corrected": [0, 1e6], "calibrated": [0, 2e6]}):
+        write_training(model_dir, calibration=calibration)
+        assert main(arguments(model_dir, data)) == 0
+        found.append(results_of(model_dir))
+    without, doubled = found
+    note = "teacher has no calibration: its sums are on the scale of its output."
+    assert (note in without["notes"], without["calibrated"]) == (True, [])
+    assert (note in doubled["notes"], doubled["calibrated"]) == (False, ["teacher"])
+    points = [results["signals"]["W"]["working_points"][0] for results in found]
+    thresholds = [point["thresholds"]["teacher"]["value"] for point in points]
+    assert thresholds[1] == pytest.approx(2 * thresholds[0])
+    assert points[0]["signal_efficiency"] == points[1]["signal_efficiency"]
+    scalings = yaml.safe_load((model_dir.parent / "plots" / "scalings.yaml").read_text())
+    half = doubled["signals"]["W"]["scaling"]["lines"]["baseline"][0]
+    assert scalings["L1MET"]["W_50"]["inclusive"] == pytest.approx(
+        {"slope": half["slope"]["value"], "offset": half["offset"]["value"]}
+    )
+
+
+def test_a_calibration_that_does_not_rise_is_refused(model_dir, data):
+    write_training(model_dir, calibration={"corrected": [0, 1], "calibrated": [1, 0]})
+    error = error_of(main, arguments(model_dir, data))
+    assert f"{model_dir / 'training.json'}: 'calibration': expected lists of rising numbers" in error
+
+
 @pytest.mark.parametrize(("variable", "n_nodes"), [("true_met", 18), ("true_ht", 10)])
 @pytest.mark.slow
 def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n_nodes):
@@ -392,6 +424,8 @@ def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n
         "rate",
         *(f"turn_on_at_{allowed}_W" for allowed in ALLOWED),
         "roc_W",
+        "scaling_W",
+        "rate_offline_W",
         "resolution_all",
         "median_response_all",
         "turn_on_90.5_all",

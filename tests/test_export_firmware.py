@@ -2,15 +2,19 @@ import contextlib
 import json
 import sys
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 
 import export_firmware
-from export_firmware import main
+from export_firmware import calibration_record, main, read_student
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_l1_events, write_l1
+from utils.evaluation.binning import BINNINGS
+from utils.training.calibration import Calibration
 
 N_EVENTS = 300
 
@@ -82,6 +86,20 @@ def test_whole_output(arguments, tmp_path):
     lines = (folder / "events.txt").read_text().splitlines()
     assert lines[2] == "export_firmware (firmware)"
     assert lines[-1] == "All recorded numbers add up."
+
+
+def test_the_calibration_is_in_steps_up_to_the_saturation(student_dir):
+    """Of a table that adds 10 GeV above 20 GeV: a threshold of 100 GeV is 90 GeV of output, 180 steps."""
+    training = replace(read_student(student_dir), calibration=None)
+    scales = training.student_inputs.scales
+    assert calibration_record(training, scales) is None
+    table = Calibration(np.array([0.0, 20, 1e6]), np.array([0.0, 30, 1e6 + 10]))
+    record = calibration_record(replace(training, calibration=table), scales)
+    assert record["corrected"]["value"].tolist() == [0, 40, 2047]
+    assert record["calibrated"]["value"] == pytest.approx([0, 30, 1033.5])
+    above = {found["calibrated"]["value"]: found["above"]["value"] for found in record["thresholds"]}
+    assert above[100] == 180
+    assert above.keys() == set(BINNINGS["true_ht"].scaling_thresholds)
 
 
 def test_a_wrong_netlist_is_found_by_the_interpreter(arguments, monkeypatch, tmp_path):

@@ -44,7 +44,7 @@ def plots_of_the_analysis():
     process = MagicMock(turn_on=curves, target_prediction=dict.fromkeys(models))
     signal = MagicMock(turn_on=curves, turn_on_gain={})
     background = MagicMock(working_points=[WorkingPoint(0.005), WorkingPoint(0.01, 100.0)])
-    named = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}}
+    named = {"processes": {"h+_2": process}, "signals": {"h+_2": signal}, "scalings": {"h+_2": MagicMock()}}
     return list(
         figures(MagicMock(variable="true_met", models=models, background=background, run_conditions=None, **named))
     )
@@ -65,6 +65,7 @@ def test_each_plot_has_a_caption(rule, plot):
 def test_the_names_of_the_optional_plots_are_among_those_tested():
     assert {
         "rate_zero_bias",
+        "rate_offline_h+_2",
         "turn_on_99.5_h+_2",
         "turn_on_at_0.5_percent_h+_2",
         "turn_on_at_100_kHz_all",

@@ -92,6 +92,7 @@ class TestOutputs:
             0.1,
         )
         assert record["hardware"]["energy_step"] == 0.5
+        assert record["calibration"] is None or record["calibration"]["calibrated"][0] == 0
         assert record["made_by"]["versions"]["hgq"]
 
     def test_no_scratch_file_is_left(self, student):

@@ -104,6 +104,7 @@ class TestOutputs:
         assert record["process_shares"] == {"QCD": 0.5, "W": 0.5}
         assert record["metric_thresholds"] == [20, 60]
         assert record["feature_names"] == ["pt", "eta", "phi", "met", "ht", "pid"]
+        assert record["calibration"] is None or record["calibration"]["calibrated"][0] == 0
         assert record["seed"] == 1
         assert record["made_by"]["arguments"]["input"] == str(train_file)
         assert record["data"]["sha256"] == hashlib.sha256(train_file.read_bytes()).hexdigest()

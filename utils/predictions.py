@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.l1_events import L1Events, jet_count
 from utils.runtime.errors import UserError
 from utils.variables import reconstructed
+
+if TYPE_CHECKING:
+    from utils.training.calibration import Calibration  # SciPy takes long to load
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
 NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that no model predicts
@@ -29,11 +32,14 @@ class Model:
         Takes the inputs of n events, returns their corrections, shape (n,).
     gives_sums : bool
         Whether `predict` returns corrected sums in GeV, of all events, as the firmware does.
+    calibration : Calibration or None
+        Of the corrected sums; None where the training has none.
     """
 
     inputs: Callable[[L1Events], np.ndarray]
     predict: Callable[[np.ndarray], np.ndarray]
     gives_sums: bool = False
+    calibration: "Calibration | None" = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Predictions:
         Number of jets at L1.
     sums : dict of str to np.ndarray, shape (n_events,), float32
         Corrected sums in GeV, of models that predict sums.
+    calibrations : dict of str to Calibration
+        Of the models that have one.
     """
 
     true: np.ndarray
@@ -62,6 +70,7 @@ class Predictions:
     process_id: np.ndarray
     jets: np.ndarray
     sums: dict[str, np.ndarray] = field(default_factory=dict)
+    calibrations: "dict[str, Calibration]" = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -84,7 +93,9 @@ class Predictions:
         columns: dict[str, Any] = {}
         for name, column in vars(parts[0]).items():
             found = [getattr(part, name) for part in parts]
-            if isinstance(column, dict):
+            if name == "calibrations":  # of models, not of events
+                columns[name] = column
+            elif isinstance(column, dict):
                 columns[name] = {key: combine([values[key] for values in found]) for key in column}
             else:
                 columns[name] = combine(found)
@@ -102,12 +113,13 @@ class Predictions:
 
     @property
     def measured(self) -> dict[str, np.ndarray]:
-        """Trigger quantities in GeV: the L1 sum and the corrected sums of the models."""
-        corrected = {
-            name: self.sums[name] if name in self.sums else self.reco * correction
-            for name, correction in self.corrections.items()
-        }
-        return {BASELINE: self.reco, **corrected}
+        """Trigger quantities in GeV: the L1 sum and the corrected sums of the models, calibrated where they can be."""
+        return {BASELINE: self.reco, **{name: self._measured_by(name) for name in self.corrections}}
+
+    def _measured_by(self, name: str) -> np.ndarray:
+        """Return the corrected sums of a model, calibrated if it has a calibration."""
+        corrected = self.sums[name] if name in self.sums else self.reco * self.corrections[name]
+        return self.calibrations[name](corrected) if name in self.calibrations else corrected
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
@@ -144,7 +156,8 @@ def predict_events(
         for name, corrections in found.items():
             corrections.add(events if models[name].gives_sums else to_predict)
     arrays: dict[str, Any] = {name: column.array() for name, column in columns.items()}
-    predictions = Predictions(corrections={}, **arrays)
+    calibrations = {name: model.calibration for name, model in models.items() if model.calibration}
+    predictions = Predictions(corrections={}, **arrays, calibrations=calibrations)
     predicted = predictions.predicted
     for name, corrections in found.items():
         predictions.corrections[name] = correction = np.ones(len(predictions), np.float32)

@@ -17,5 +17,6 @@ def test_the_correction_is_used_in_python(met_teacher, smeared_folder, tmp_path,
     exec(snippet, names)
     assert len(names["l1_met"]) == len(names["corrected_met"]) > 0
     without_jet = names["predictions"].jets == 0
-    assert (names["l1_met"] == names["corrected_met"])[without_jet].all()
+    calibration = names["training"].calibration or (lambda sums: sums)  # None after few events
+    assert (calibration(names["l1_met"]) == names["corrected_met"])[without_jet].all()
     assert capsys.readouterr().out.startswith(f"{len(names['l1_met'])} ")

@@ -130,6 +130,8 @@ CHANGES = [
     ("analyze_results_teacher.signal_names", ["W", "mine"], ANALYSED),
     ("analyze_results_teacher.bg_names", ["QCD", "mine"], ANALYSED),
     ("analyze_results_teacher.inclusive_thresholds", {"true_met": [60]}, {"analyze_results_teacher": 2}),
+    ("analyze_results_teacher.scaling_thresholds", {"true_met": [60, 70, 80]}, {"analyze_results_teacher": 2}),
+    ("analyze_results_teacher.offline_efficiency", 0.95, ANALYSED),
     ("analyze_results_teacher.background_efficiencies", [0.1], ANALYSED),
     ("analyze_results_teacher.fixed_rates", [10], ANALYSED),
     ("analyze_results_teacher.luminosity", 1e34, ANALYSED),

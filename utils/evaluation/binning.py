@@ -19,6 +19,8 @@ class Binning:
         Edges of the slices of the true variable, for the response in slices.
     inclusive_thresholds : tuple of float
         Default thresholds of the turn-on curves.
+    scaling_thresholds : tuple of float
+        Default thresholds of the online-to-offline scaling.
     response_above : float
         Lowest true value of the events in the response.
     """
@@ -29,6 +31,7 @@ class Binning:
     ratio: np.ndarray
     slices: np.ndarray
     inclusive_thresholds: tuple[float, ...]
+    scaling_thresholds: tuple[float, ...]
     response_above: float
 
 
@@ -44,6 +47,7 @@ _MET = Binning(
     ratio=_edges((0, 3, 0.05)),
     slices=np.array([20.0, 40.0, 60.0, 100.0, 200.0]),
     inclusive_thresholds=(100, 120, 150),
+    scaling_thresholds=tuple(range(40, 161, 10)),
     response_above=40,
 )
 _HT = Binning(
@@ -53,7 +57,9 @@ _HT = Binning(
     ratio=_edges((0, 3, 0.05)),
     slices=np.array([50.0, 100.0, 200.0, 320.0, 600.0]),
     inclusive_thresholds=(200, 320, 450),
+    scaling_thresholds=tuple(range(100, 501, 50)),
     response_above=100,
 )
+REACHED_EFFICIENCIES = (0.5, 0.9, 0.95)  # of turn-on curves and scalings
 BINNINGS = {"true_met": _MET, "original_met": _MET, "true_ht": _HT}
 JET_MULTIPLICITY = np.arange(1, 12) - 0.5  # edges of bins of 1 to 10 jets; events without a jet are uncorrected

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.evaluation.binning import BINNINGS
+from utils.evaluation.binning import BINNINGS, REACHED_EFFICIENCIES
 from utils.evaluation.run_conditions import RunConditions
 from utils.runtime.options import flag
 
@@ -26,6 +26,19 @@ class EvaluationOptions(RunConditions):
         minimum=0,
         by_variable={variable: binning.inclusive_thresholds for variable, binning in BINNINGS.items()},
         schema=UNIQUE,
+    )
+    scaling_thresholds: tuple[float, ...] | None = flag(
+        None,
+        help="thresholds of the online-to-offline scaling; if not given, those of the variable",
+        unit="GeV",
+        minimum=0,
+        by_variable={variable: binning.scaling_thresholds for variable, binning in BINNINGS.items()},
+        schema=UNIQUE,
+    )
+    offline_efficiency: float = flag(
+        0.9,
+        help="signal efficiency that defines the offline threshold of the rates",
+        choices=REACHED_EFFICIENCIES,
     )
     background_efficiencies: tuple[float, ...] = flag(
         (0.05, 0.01, 0.005),
@@ -55,3 +68,7 @@ class EvaluationOptions(RunConditions):
     def thresholds(self, variable: str) -> tuple[float, ...]:
         """Thresholds of the turn-on curves of a variable, in GeV."""
         return self.inclusive_thresholds or BINNINGS[variable].inclusive_thresholds
+
+    def thresholds_of_scaling(self, variable: str) -> tuple[float, ...]:
+        """Thresholds of the online-to-offline scaling of a variable, in GeV."""
+        return self.scaling_thresholds or BINNINGS[variable].scaling_thresholds

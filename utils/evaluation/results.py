@@ -11,6 +11,7 @@ from utils.evaluation.options import EvaluationOptions
 from utils.evaluation.process_result import ProcessResult, evaluate_process
 from utils.evaluation.run_conditions import RunConditions
 from utils.evaluation.samples import Sample, unweighted_processes
+from utils.evaluation.scaling_result import ScalingResult, evaluate_scaling
 from utils.evaluation.signal_result import SignalResult, evaluate_signal
 from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.predictions import Predictions
@@ -41,8 +42,12 @@ class Results:
     processes : dict of str to ProcessResult
     background : BackgroundResult
     signals : dict of str to SignalResult
+    scalings : dict of str to ScalingResult
+        Of each signal.
     zero_bias : ZeroBiasResult or None
         None without zero-bias events.
+    calibrated : list of str
+        Models whose sums are calibrated.
     """
 
     variable: str
@@ -55,7 +60,9 @@ class Results:
     processes: dict[str, ProcessResult]
     background: BackgroundResult
     signals: dict[str, SignalResult]
+    scalings: dict[str, ScalingResult]
     zero_bias: ZeroBiasResult | None
+    calibrated: list[str]
 
     @property
     def background_name(self) -> str:
@@ -95,21 +102,33 @@ def evaluate(
     for name in (*options.signal_names, *options.bg_names):
         logger.info("evaluate %s", name)
         processes[name] = evaluate_process(predictions[name], binning, thresholds, seed, name)
+    background_events = Predictions.concatenate([predictions[name] for name in options.bg_names])
     background = evaluate_background(
-        Predictions.concatenate([predictions[name] for name in options.bg_names]),
+        background_events,
         binning,
         options.background_efficiencies,
         run_conditions,
         options.fixed_rates,
         seed,
     )
-    signals = {}
+    signals, scalings = {}, {}
     for name in options.signal_names:
         logger.info("evaluate %s against the background", name)
         signals[name] = evaluate_signal(predictions[name], background, binning, seed, name)
+        scalings[name] = evaluate_scaling(
+            predictions[name],
+            background_events,
+            background,
+            run_conditions,
+            binning,
+            options.thresholds_of_scaling(variable),
+            options.offline_efficiency,
+            seed,
+            name,
+        )
     return Results(
         variable=variable,
-        models=list(predictions[options.bg_names[0]].corrections),
+        models=list(background_events.corrections),
         background_names=options.bg_names,
         run_conditions=run_conditions,
         unweighted=unweighted,
@@ -118,5 +137,7 @@ def evaluate(
         processes=processes,
         background=replace(background, rankings={}),  # as large as the events, and no plot needs them
         signals=signals,
+        scalings=scalings,
         zero_bias=zero_bias,
+        calibrated=list(background_events.calibrations),
     )

@@ -13,23 +13,26 @@ import numpy as np
 
 from utils.cutflow import EVENT_COUNTS, NamedCutflows, cutflows_record
 from utils.evaluation.background_result import BackgroundResult
-from utils.evaluation.binning import BINNINGS
+from utils.evaluation.binning import BINNINGS, REACHED_EFFICIENCIES
 from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.histograms import Histogram
+from utils.evaluation.offline_rates import OfflineRates
 from utils.evaluation.process_result import ProcessResult
 from utils.evaluation.rates import Rates
 from utils.evaluation.response import BinnedResponse
 from utils.evaluation.results import Results
 from utils.evaluation.run_conditions import WorkingPoint
+from utils.evaluation.scaling import Scaling
+from utils.evaluation.scaling_result import ScalingResult
 from utils.evaluation.signal_result import SignalResult
-from utils.evaluation.turn_on import REACHED_EFFICIENCIES, TurnOn, TurnOnGain
+from utils.evaluation.turn_on import TurnOn, TurnOnGain
 from utils.evaluation.turn_on_fit import TurnOnFit
 from utils.evaluation.zero_bias_rates import RateThresholds, ZeroBiasRates
 from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.predictions import WITH_JET, WITHOUT_JET, Counts
 from utils.variables import reconstructed
 
-FORMAT = 5
+FORMAT = 6
 GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
 
 Tree = dict[str, Any]
@@ -261,6 +264,57 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
     }
 
 
+def _line(line: Scaling, behind: Mapping[str, Number]) -> Tree:
+    return {
+        "efficiency": line.efficiency,
+        "threshold": {"value": line.thresholds, "unit": GEV},
+        "offline": _estimate(line.reached, GEV, **behind),
+        "slope": _estimate(line.slope, ONE, **behind),
+        "offset": _estimate(line.offset, GEV, **behind),
+        "chi2": line.chi2,
+        "degrees_of_freedom": line.n_degrees,
+        "describes": line.describes,
+        "largest_distance": {"value": line.largest_distance, "unit": GEV},
+    }
+
+
+def _offline_rates(result: OfflineRates, background: BackgroundResult, weighted: bool) -> Tree:
+    def at_points(estimates: Mapping[str, Estimate[np.ndarray]], i: int) -> Tree:
+        return {
+            quantity: _estimate(estimate.at(i), GEV, events=background.at_working_points[quantity].n_events[i])
+            for quantity, estimate in estimates.items()
+        }
+
+    return {
+        "efficiency": result.efficiency,
+        "offline": {"value": result.offline, "unit": GEV},
+        "rates": {
+            quantity: {**_rates(rates, weighted), "extrapolated": ~result.fitted[quantity]}
+            for quantity, rates in result.rates.items()
+        },
+        "rate_ratios": {
+            model: _estimate(ratio, ONE, events=result.rates[model].n_events) for model, ratio in result.ratios.items()
+        },
+        "working_points": [
+            {
+                **_working_point(point),
+                "offline": at_points(result.thresholds, i),
+                "lowered": at_points(result.lowered, i),
+                "extrapolated": {quantity: outside[i] for quantity, outside in result.extrapolated.items()},
+            }
+            for i, point in enumerate(background.working_points)
+        ],
+    }
+
+
+def _scaling(result: ScalingResult, background: BackgroundResult, counts: Counts, weighted: bool) -> Tree:
+    behind = {"events": counts.events}
+    return {
+        "lines": {quantity: [_line(line, behind) for line in lines] for quantity, lines in result.scaling.items()},
+        "rates": _offline_rates(result.rates, background, weighted),
+    }
+
+
 def _crossing_rates(rates: ZeroBiasRates) -> Tree:
     return {
         "threshold": {"value": rates.thresholds, "unit": GEV},
@@ -312,6 +366,7 @@ def numbers(results: Results, cutflows: NamedCutflows, trainings: Mapping[str, T
         "variable": results.variable,
         "reconstructed": reconstructed(results.variable),
         "models": dict(trainings),
+        "calibrated": results.calibrated,
         "luminosity": {"value": conditions.luminosity, "unit": "cm^-2 s^-1"} if conditions else None,
         "colliding_bunches": conditions.colliding_bunches if conditions else None,
         "notes": results.notes,
@@ -322,7 +377,12 @@ def numbers(results: Results, cutflows: NamedCutflows, trainings: Mapping[str, T
         },
         "background": _background(results.background, results.background_names, weighted),
         "signals": {
-            name: _signal(signal, results.background, results.processes[name].counts)
+            name: {
+                **_signal(signal, results.background, results.processes[name].counts),
+                "scaling": _scaling(
+                    results.scalings[name], results.background, results.processes[name].counts, weighted
+                ),
+            }
             for name, signal in results.signals.items()
         },
         "zero_bias": _zero_bias(results.zero_bias) if results.zero_bias else None,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from utils.evaluation.binning import REACHED_EFFICIENCIES
 from utils.evaluation.number_text import columns, number_text, percent_text
 from utils.evaluation.run_conditions import WorkingPoint
 from utils.evaluation.signal_result import SignalResult
-from utils.evaluation.turn_on import REACHED_EFFICIENCIES, TurnOn
+from utils.evaluation.turn_on import TurnOn
 from utils.predictions import BASELINE
 
 

@@ -2,6 +2,7 @@
 
 from utils.evaluation.number_text import columns, interval_text, percent_text, rate_text, threshold_text
 from utils.evaluation.results import Results
+from utils.evaluation.scaling_tables import scaling_tables
 from utils.evaluation.signal_tables import signal_tables
 from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.predictions import BASELINE, REFERENCE, WITH_JET, WITHOUT_JET, Counts
@@ -62,6 +63,8 @@ the threshold changes. The tables give the efficiency of each kind of events, an
 Turn-on: true values in GeV at which the efficiency reaches 50, 90 and 95%, from the curve and not from a fit, and how
 far a model moves them (negative: earlier). Plateau and width are from a fit of an error function; "no fit": it does not
 describe the points. chi2/n: quality of the fit, 1 for the right shape.
+Scaling: true value at which a threshold reaches an efficiency, as offline = slope * threshold + offset. Offline: this
+value at the threshold of the working point; lowered: model minus L1, negative is better; "*": extrapolated.
 Errors: one standard deviation, from the statistics of signal and background (turn-on: signal only). Errors of gains and
 ratios contain the correlation. "< x", "> x": none or all of the events pass, x is the limit (84%). "beyond the sample":
 no background event passes, so that the threshold is unknown. "-": unknown, or the denominator is 0 within its error."""
@@ -80,7 +83,9 @@ def summary(results: Results) -> str:
         bunches = f"{conditions.colliding_bunches} colliding bunches"
         parts.insert(-2, f"Rates: at {conditions.luminosity:g} cm^-2 s^-1, {bunches}.")
     working_points = results.background.working_points
-    parts += [f"{name}\n{signal_tables(signal, working_points)}" for name, signal in results.signals.items()]
+    for name, signal in results.signals.items():
+        tables = signal_tables(signal, working_points), scaling_tables(results.scalings[name], working_points)
+        parts.append("\n\n".join((f"{name}\n{tables[0]}", tables[1])))
     if results.zero_bias:
         parts.append(_zero_bias_text(results.zero_bias, results.variable))
     return "\n\n".join(parts) + "\n"

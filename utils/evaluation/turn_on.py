@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from utils.evaluation.binning import REACHED_EFFICIENCIES
 from utils.evaluation.bootstrap import N_REPLICAS, TWO_SIGMA, Estimate, replica_sums, unknown_estimates
 from utils.evaluation.efficiencies import Efficiency, efficiency
 from utils.evaluation.histograms import squares_in_bins, sums_in_bins
 from utils.evaluation.true_bins import N_FIT_BINS, TrueBins, joined_bins
 from utils.evaluation.turn_on_fit import TurnOnFit, describes_curve, fit_turn_on
-
-REACHED_EFFICIENCIES = (0.5, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def turn_on_curves(
         binned = efficiency(in_bins, coarse.total, coarse.squares)
         fit = fit_turn_on(fine, fine.sums_of(*passed), edges[0], edges[-1])
         replicas = _reached_replicas(points, weights, {"": passes}, seed)[""]
-        reached = _reached_estimate(replicas) if known else unknown_estimates(len(REACHED_EFFICIENCIES))
+        reached = reached_estimate(replicas) if known else unknown_estimates(len(REACHED_EFFICIENCIES))
         return TurnOn(float(threshold), edges, binned, reached, fit, describes_curve(fit, fine, coarse, edges, in_bins))
 
     return {name: [curve(scores[name], threshold) for threshold in values] for name, values in thresholds.items()}
@@ -123,11 +122,11 @@ def _reached_replicas(
         for name, passing in passing_groups.items():
             passed = np.bincount(bins, group_sums * passing, n_bins + 1)[:n_bins]
             rising = isotonic_regression(passed[filled] / total[filled], weights=total[filled]).x
-            rows[name][i] = _crossings(points.mean[filled], rising)
+            rows[name][i] = crossings(points.mean[filled], rising)
     return rows
 
 
-def _crossings(x: np.ndarray, rising: np.ndarray) -> list[float]:
+def crossings(x: np.ndarray, rising: np.ndarray) -> list[float]:
     """Return where a rising curve, interpolated linearly between points, reaches 50, 90 and 95%."""
     found = []
     for level, first in zip(REACHED_EFFICIENCIES, np.searchsorted(rising, REACHED_EFFICIENCIES), strict=True):
@@ -141,7 +140,7 @@ def _crossings(x: np.ndarray, rising: np.ndarray) -> list[float]:
     return found
 
 
-def _reached_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
+def reached_estimate(rows: np.ndarray) -> Estimate[np.ndarray]:
     """Estimate the true values at which a curve reaches efficiencies; NaN where it, or 2.28% of its replicas, does not.
 
     The error is a quarter of the width of the central 95.45% of the replicas, since the central 68.27% may lie on one
@@ -205,11 +204,11 @@ def turn_on_gains(
     for i in range(len(thresholds[baseline])):
         at = {name: thresholds[name][i] for name in thresholds}
         replicas = _reached_replicas(points, weights, {name: scores[name] > at[name] for name in at}, seed)
-        known = {name: ~np.isnan(at[name]) & np.isfinite(_reached_estimate(replicas[name]).value) for name in at}
+        known = {name: ~np.isnan(at[name]) & np.isfinite(reached_estimate(replicas[name]).value) for name in at}
         for name, found in gains.items():
             both = known[name] & known[baseline]
             with np.errstate(invalid="ignore"):  # replicas that do not reach the efficiency are infinite
                 moved = replicas[name] - replicas[baseline]
-            estimate = _reached_estimate(np.where(both & np.isfinite(moved), moved, np.inf))
+            estimate = reached_estimate(np.where(both & np.isfinite(moved), moved, np.inf))
             found.append(TurnOnGain(*map(Estimate, estimate.value.tolist(), estimate.error.tolist())))
     return gains

@@ -32,7 +32,11 @@ def known_range(edges: np.ndarray, *values: np.ndarray) -> tuple[float, float]:
 
 
 def draw_binned_response(
-    ax: Axes, entries: Sequence[tuple[BinnedResponse, Look, str | None]], attribute: str, variable: str
+    ax: Axes,
+    entries: Sequence[tuple[BinnedResponse, Look, str | None]],
+    attribute: str,
+    variable: str,
+    scale_note: str = "",
 ) -> None:
     """Draw resolutions or median responses in bins of the true variable.
 
@@ -43,6 +47,8 @@ def draw_binned_response(
         With the label in the legend.
     attribute : {"resolution", "median"}
     variable : str
+    scale_note : str
+        Addition to the label of the axis.
     """
     for result, look, label in entries:
         draw_points(ax, result.edges, getattr(result, attribute), look, label)
@@ -51,6 +57,6 @@ def draw_binned_response(
     ax.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", xlim=known_range(entries[0][0].edges, *values))
     if attribute == "median":
         ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
-        ax.set_ylabel(f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}")
+        ax.set_ylabel(f"Median of {SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}{scale_note}")
     else:
-        ax.set_ylabel(r"Resolution, half of central 68% / median")
+        ax.set_ylabel(f"Resolution, half of central 68% / median{scale_note}", fontsize="small" if scale_note else None)

@@ -46,7 +46,12 @@ def _add_legend(ax: Axes, names: Iterable[str], model: str, variable: str, title
 
 
 def _draw_in_bins(
-    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, attribute: str, variable: str, ax: Axes | None
+    results: Mapping[str, Mapping[str, BinnedResponse]],
+    model: str,
+    attribute: str,
+    variable: str,
+    scale_note: str,
+    ax: Axes | None,
 ) -> Drawing:
     """Draw an attribute of the response of each process in bins of the true variable."""
     fig, ax = start(ax, "")
@@ -55,7 +60,7 @@ def _draw_in_bins(
         for quantity in (BASELINE, model)
         for name, look in process_looks(results, quantity).items()
     ]
-    draw_binned_response(ax, entries, attribute, variable)
+    draw_binned_response(ax, entries, attribute, variable, scale_note)
     ax.set_ylim(0, 1.4 * ax.get_ylim()[1])
     _add_legend(ax, results, model, variable, None, "best")
     return fig, ax
@@ -63,18 +68,26 @@ def _draw_in_bins(
 
 @in_style
 def draw_all_resolutions(
-    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
+    results: Mapping[str, Mapping[str, BinnedResponse]],
+    model: str,
+    variable: str,
+    ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the relative resolution of each process against the true variable; `results` by process and quantity."""
-    return _draw_in_bins(results, model, "resolution", variable, ax)
+    return _draw_in_bins(results, model, "resolution", variable, scale_note, ax)
 
 
 @in_style
 def draw_all_median_responses(
-    results: Mapping[str, Mapping[str, BinnedResponse]], model: str, variable: str, ax: Axes | None = None
+    results: Mapping[str, Mapping[str, BinnedResponse]],
+    model: str,
+    variable: str,
+    ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the median response of each process against the true variable; `results` by process and quantity."""
-    return _draw_in_bins(results, model, "median", variable, ax)
+    return _draw_in_bins(results, model, "median", variable, scale_note, ax)
 
 
 @in_style

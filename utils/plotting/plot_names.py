@@ -13,6 +13,8 @@ TITLES = {
     r"target_vs_prediction(.*)": r"target and prediction, event by event\1",
     r"correction_vs_(.+)": r"correction against \1",
     r"rate_zero_bias": "rate of zero-bias data",
+    r"rate_offline": "rate against offline threshold",
+    r"scaling": "online-to-offline scaling",
     r"roc": "ROC",
     r"attention_(\d+)": r"attention, event \1",
     r"trials": "search of hyperparameters",

@@ -77,7 +77,12 @@ def draw_target_vs_prediction(
 
 @in_style
 def draw_spectra(
-    spectra: Mapping[str, Histogram], variable: str, process: str, weighted: bool, ax: Axes | None = None
+    spectra: Mapping[str, Histogram],
+    variable: str,
+    process: str,
+    weighted: bool,
+    ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the spectra of all quantities.
 
@@ -88,6 +93,8 @@ def draw_spectra(
     weighted : bool
         Whether the weights are cross sections.
     ax : Axes, optional
+    scale_note : str
+        Addition to the label of the axis.
     """
     fig, ax = start(ax, process)
     for quantity, look in looks(spectra).items():
@@ -99,7 +106,7 @@ def draw_spectra(
     symbol = SYMBOLS[variable]
     density = np.concatenate([content.values / np.diff(content.edges) for content in spectra.values()])
     ax.set(
-        xlabel=f"{symbol} [GeV]",
+        xlabel=f"{symbol}{scale_note} [GeV]",
         ylabel=rf"$d\sigma$ / $d${symbol} [pb / GeV]" if weighted else "Events / GeV",
         xlim=content.edges[[0, -1]],
         yscale="log" if (density > 0).any() else "linear",
@@ -111,7 +118,12 @@ def draw_spectra(
 
 @in_style
 def draw_response(
-    response: Mapping[str, Response], above: float, variable: str, process: str, ax: Axes | None = None
+    response: Mapping[str, Response],
+    above: float,
+    variable: str,
+    process: str,
+    ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the response, trigger quantity over true value, with a Gaussian through its core.
 
@@ -124,6 +136,8 @@ def draw_response(
         Lowest true value of the events, in GeV.
     variable, process : str
     ax : Axes, optional
+    scale_note : str
+        Addition to the label of the axis.
     """
     fig, ax = start(ax, process)
     highest = 0.0
@@ -138,7 +152,7 @@ def draw_response(
             x = np.linspace(core.low, core.high, 200)
             ax.plot(x, gaussian(x, core.mean.value, core.sigma.value, core.height) / total, **look.curve)
     ax.set(
-        xlabel=f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}",
+        xlabel=f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}{scale_note}",
         ylabel=f"Fraction of events / {np.diff(content.edges)[0]:.2g}",
         xlim=content.edges[[0, -1]],
         ylim=(0, 1.7 * highest or 1),
@@ -159,7 +173,7 @@ def _core_text(core: CoreFit) -> str:
 
 @in_style
 def draw_response_slices(
-    slices: Mapping[str, Sequence[Histogram]], edges: np.ndarray, variable: str, process: str
+    slices: Mapping[str, Sequence[Histogram]], edges: np.ndarray, variable: str, process: str, scale_note: str = ""
 ) -> tuple[Figure, Sequence[Axes]]:
     """Draw the response, trigger quantity over true value, in a panel for each slice of the true value.
 
@@ -169,6 +183,8 @@ def draw_response_slices(
     edges : np.ndarray, shape (n_slices + 1,)
         Edges of the slices, in GeV.
     variable, process : str
+    scale_note : str
+        Addition to the label of the axis.
     """
     n_columns = 2
     n_rows = -(-(len(edges) - 1) // n_columns)
@@ -199,7 +215,7 @@ def draw_response_slices(
             edgecolor="none",
         )
     for ax in axes[-n_columns:]:
-        ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}", fontsize="small")
+        ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}{scale_note}", fontsize="small")
     for ax in axes[::n_columns]:
         ax.set_ylabel(f"Fraction of events / {np.diff(content.edges)[0]:.2g}", fontsize="small")
     return fig, axes
@@ -207,29 +223,34 @@ def draw_response_slices(
 
 @in_style
 def draw_resolution(
-    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
+    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None, scale_note: str = ""
 ) -> Drawing:
     """Draw the relative resolution against the true variable."""
-    fig, ax = _draw_in_bins(resolution, "resolution", variable, process, ax)
+    fig, ax = _draw_in_bins(resolution, "resolution", variable, process, scale_note, ax)
     ax.set_ylim(bottom=0)
     return fig, ax
 
 
 @in_style
 def draw_median_response(
-    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None
+    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None, scale_note: str = ""
 ) -> Drawing:
     """Draw the median response against the true variable."""
-    return _draw_in_bins(resolution, "median", variable, process, ax)
+    return _draw_in_bins(resolution, "median", variable, process, scale_note, ax)
 
 
 def _draw_in_bins(
-    results: Mapping[str, BinnedResponse], attribute: str, variable: str, process: str, ax: Axes | None
+    results: Mapping[str, BinnedResponse],
+    attribute: str,
+    variable: str,
+    process: str,
+    scale_note: str,
+    ax: Axes | None,
 ) -> Drawing:
     """Draw an attribute of the response in bins of the true variable."""
     fig, ax = start(ax, process)
     entries = [(results[name], look, quantity_label(name, variable)) for name, look in looks(results).items()]
-    draw_binned_response(ax, entries, attribute, variable)
+    draw_binned_response(ax, entries, attribute, variable, scale_note)
     ax.legend()
     return fig, ax
 

@@ -4,7 +4,7 @@ Each quantity has its own colour, for colour-blind readers too (Petroff, arXiv:2
 marker for black-and-white prints.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,13 @@ def quantity_label(quantity: str, variable: str) -> str:
         REFERENCE: f"CMS {SYMBOLS[variable]}",
     }
     return names.get(quantity, f"{quantity[0].upper()}{quantity[1:]} {SYMBOLS[variable]}")
+
+
+def scale_note(calibrated: Sequence[str], models: Sequence[str]) -> str:
+    """Return the note on axes of measured sums, which says which models are on their calibrated scale."""
+    if not calibrated:
+        return ""
+    return ", models calibrated" if len(calibrated) == len(models) else f", {', '.join(calibrated)} calibrated"
 
 
 def name_in_legend(ax: Axes, look: Look, label: str) -> None:

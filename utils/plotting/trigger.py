@@ -39,6 +39,7 @@ def draw_rates(
     variable: str,
     background: str,
     ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the rate of the background against the threshold, and below it the ratios to the baseline.
 
@@ -50,6 +51,8 @@ def draw_rates(
     variable, background : str
     ax : Axes, optional
         Their lower part becomes the panel of the ratios.
+    scale_note : str
+        Addition to the label of the axis.
     """
     fig, ax = start(ax, background if run_conditions is None else f"{background}, {luminosity_text(run_conditions)}")
     highest = 0.0
@@ -70,12 +73,14 @@ def draw_rates(
     if not highest > 0:
         say(ax, NO_EVENTS)
     ax.legend(loc="upper right")
-    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1")
+    add_ratios(ax, rates.thresholds, result.ratios, _threshold_label(variable, scale_note), "Ratio to\nL1")
     return fig, ax
 
 
 @in_style
-def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None = None) -> Drawing:
+def draw_zero_bias_rates(
+    result: ZeroBiasResult, variable: str, ax: Axes | None = None, scale_note: str = ""
+) -> Drawing:
     """Draw the rates of zero-bias events against the threshold, and below them the ratios to the baseline.
 
     Parameters
@@ -84,6 +89,8 @@ def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None 
     variable : str
     ax : Axes, optional
         Their lower part becomes the panel of the ratios.
+    scale_note : str
+        Addition to the label of the axis.
     """
     fig, ax = start(ax, f"{result.colliding_bunches} colliding bunches", "CMS zero-bias data")
     l1_label = f"{SYMBOLS[variable]} of L1 objects"
@@ -98,12 +105,16 @@ def draw_zero_bias_rates(result: ZeroBiasResult, variable: str, ax: Axes | None 
     if not any((rates.n_events > 0).any() for rates in result.rates.values()):
         say(ax, NO_EVENTS)
     ax.legend()
-    _add_ratios(ax, rates.thresholds, result.ratios, variable, "Ratio to\nL1 objects")
+    add_ratios(ax, rates.thresholds, result.ratios, _threshold_label(variable, scale_note), "Ratio to\nL1 objects")
     return fig, ax
 
 
-def _add_ratios(
-    ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], variable: str, label: str
+def _threshold_label(variable: str, scale_note: str) -> str:
+    return f"Threshold on {SYMBOLS[variable]}{scale_note} [GeV]"
+
+
+def add_ratios(
+    ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], threshold_label: str, label: str
 ) -> None:
     """Draw ratios in a panel below axes, with a common horizontal axis."""
     ax.tick_params(labelbottom=False)
@@ -113,7 +124,7 @@ def _add_ratios(
         panel.plot(thresholds, ratio.value, **look.curve)
         draw_band(panel, thresholds, ratio.value - ratio.error, ratio.value + ratio.error, look)
     panel.axhline(1, **LOOKS[BASELINE].curve)
-    panel.set(xlabel=f"Threshold on {SYMBOLS[variable]} [GeV]", ylabel=label, yscale="log", ylim=RATIO_RANGE)
+    panel.set(xlabel=threshold_label, ylabel=label, yscale="log", ylim=RATIO_RANGE)
     panel.yaxis.label.set_size("small")
 
 

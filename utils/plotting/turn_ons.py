@@ -19,8 +19,13 @@ LINE_HEIGHT = 0.06  # of a legend in small letters, over the height of the axes
 
 
 @in_style
-def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None) -> Drawing:
-    """Draw the turn-on curves of one threshold with their fits, and the step of the true quantity."""
+def draw_turn_on(
+    curves: Mapping[str, TurnOn], variable: str, process: str, ax: Axes | None = None, scale_note: str = ""
+) -> Drawing:
+    """Draw the turn-on curves of one threshold with their fits, and the step of the true quantity.
+
+    `scale_note` is an addition to the threshold in the legend.
+    """
     fig, ax = start(ax, process)
     for quantity, look in looks(curves).items():
         draw_turn_on_curve(ax, curves[quantity], look, quantity_label(quantity, variable))
@@ -28,7 +33,7 @@ def draw_turn_on(curves: Mapping[str, TurnOn], variable: str, process: str, ax: 
     first = next(iter(curves.values()))
     draw_step(ax, first.threshold, first.edges, quantity_label(TRUE, variable))
     set_turn_on_axes(ax, first.edges, variable)
-    add_legend_above(ax, f"Threshold {first.threshold:g} GeV")
+    add_legend_above(ax, f"Threshold {first.threshold:g} GeV{scale_note}")
     return fig, ax
 
 
@@ -42,11 +47,12 @@ def draw_turn_on_at_equal_rate(
     process: str,
     background: str,
     ax: Axes | None = None,
+    scale_note: str = "",
 ) -> Drawing:
     """Draw the turn-on curves of all quantities at thresholds with the same background.
 
     The legend gives the shift of the true value at which the efficiency reaches 50%. It notes curves with a threshold
-    beyond the sample, which are not drawn.
+    beyond the sample, which are not drawn. `scale_note` is an addition to its title.
     """
     fig, ax = start(ax, ", ".join(filter(None, (process, luminosity_label(working_point, run_conditions)))))
     for quantity, look in looks(curves).items():
@@ -61,7 +67,7 @@ def draw_turn_on_at_equal_rate(
             draw_turn_on_curve(ax, curve, look, label + _gain_text(gains.get(quantity)))
     say_if_no_curve(ax, curves.values())
     set_turn_on_axes(ax, curve.edges, variable)
-    add_legend_above(ax, f"{working_point.label} of {background}")
+    add_legend_above(ax, f"{working_point.label} of {background}{scale_note}")
     return fig, ax
 
 

@@ -18,6 +18,7 @@ from utils.runtime.errors import UserError
 from utils.runtime.options import neutral
 from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json
+from utils.training.calibration import CALIBRATION, Calibration
 from utils.training.loss_weights import LossWeights
 from utils.training.options import TrainingOptions
 from utils.training.ragged_graphs import EventCreator
@@ -43,6 +44,8 @@ class Training:
         None for a teacher.
     target : str
         Output of a student, "sum" or "factor".
+    calibration : Calibration or None
+        Of the corrected sums; None in records of former versions, and where the training has too few events.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Training:
     loss_function: str
     student_inputs: StudentInputs | None
     target: str
+    calibration: Calibration | None = None
 
 
 def training_inputs(
@@ -186,6 +190,8 @@ def read_training(folder: Path) -> Training:
     try:
         creator = graph_creator(record["variable"], record["log_features"])
         inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None
+        calibration = Calibration.from_record(record.get(CALIBRATION))
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
-    return Training(folder, kind, creator, record["loss_function"], inputs, record.get("target", "factor"))
+    target = record.get("target", "factor")
+    return Training(folder, kind, creator, record["loss_function"], inputs, target, calibration)

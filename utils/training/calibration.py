@@ -1,0 +1,170 @@
+"""Calibration of corrected sums: a rising function that makes their median response 1."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.training_graphs import TrainingGraphs
+
+CALIBRATION = "calibration"  # key of the record of a training
+LOWEST_TRUE = 10  # GeV; below, noise and not the true sum decides what is measured
+LARGEST_SUM = 1e6  # GeV, above all sums: end of the table
+BIN_WIDTH = 1.15  # ratio of the edges of the narrowest bins
+EVENTS_PER_BIN = 100  # smallest effective number of events
+DIGITS = 3  # of a GeV in the table
+BLOCK = 1 << 16  # events
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A table of corrected sums and their calibrated values, strictly rising, linear between its points.
+
+    It begins at 0 and ends above all sums, so that it needs no rule for what lies outside.
+
+    Attributes
+    ----------
+    corrected, calibrated : np.ndarray, shape (n_points,), float64
+        In GeV.
+    """
+
+    corrected: np.ndarray
+    calibrated: np.ndarray
+
+    def __call__(self, sums: np.ndarray) -> np.ndarray:
+        """Calibrate sums; their order stays, and so does their type."""
+        found = np.empty_like(sums)
+        for start in range(0, len(sums), BLOCK):
+            rows = slice(start, start + BLOCK)
+            found[rows] = np.interp(sums[rows], self.corrected, self.calibrated)
+        return found
+
+    def inverse(self, calibrated: np.ndarray) -> np.ndarray:
+        """Return the corrected sums of calibrated values."""
+        return np.interp(calibrated, self.calibrated, self.corrected)
+
+    def steps_below(self, calibrated: np.ndarray, step: float) -> np.ndarray:
+        """Return the largest corrected sums, in steps, whose calibrated values are not above thresholds.
+
+        A sum of whole steps passes a threshold when it has more steps.
+        """
+        return np.floor(self.inverse(calibrated) / step + ROUNDING).astype(np.int64)
+
+    def record(self) -> dict[str, list[float]]:
+        """Return the table for the record of a training."""
+        return {name: values.tolist() for name, values in vars(self).items()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> "Calibration | None":
+        """Read the table of a record; None stands for a sum that is not calibrated.
+
+        Raises
+        ------
+        ValueError
+            If it is no table of strictly rising numbers.
+        """
+        if record is None:
+            return None
+        try:
+            corrected, calibrated = (np.array(record[name], np.float64) for name in cls.__dataclass_fields__)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            corrected = calibrated = np.zeros(0)
+        same = corrected.shape == calibrated.shape and corrected.ndim == 1 and len(corrected) > 1
+        if not (same and all((np.isfinite(x).all() and (np.diff(x) > 0).all()) for x in (corrected, calibrated))):
+            raise ValueError(f"'{CALIBRATION}': expected lists of rising numbers, 'corrected' and 'calibrated'")
+        return cls(corrected, calibrated)
+
+
+def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray) -> Calibration | None:
+    """Find the calibration after which the median of measured over true sum is 1 at each true sum.
+
+    It is the inverse of the median of the corrected sums in bins of the true sum ("numerical inversion": Cukierman and
+    Nachman, Nucl. Instrum. Meth. A 858 (2017) 1). Isotonic regression makes the medians rise. Below the first point the
+    calibration is a line through the origin. Above the last one it continues with the mean slope of the upper half of
+    the true sums, since two neighbouring points do not determine a slope well.
+
+    Parameters
+    ----------
+    corrected, true, weights : np.ndarray, shape (n_events,)
+        Sums in GeV. Events with a true sum below 10 GeV are left out.
+
+    Returns
+    -------
+    Calibration or None
+        None where there are too few events.
+    """
+    used = (true >= LOWEST_TRUE) & np.isfinite(corrected)
+    corrected, true, weights = (values[used].astype(np.float64) for values in (corrected, true, weights))
+    bins = _bins(true, weights)
+    if not bins:
+        return None
+    points = np.array([[_median(values[rows], weights[rows]) for values in (corrected, true)] for rows in bins])
+    sizes = np.array([weights[rows].sum() ** 2 / np.square(weights[rows]).sum() for rows in bins])
+    rising = isotonic_regression(points[:, 0], weights=sizes).x
+    measured, place = np.unique(rising, return_inverse=True)
+    known = np.bincount(place, sizes * points[:, 1]) / np.bincount(place, sizes)
+    measured, known = measured[measured > 0], known[measured > 0]
+    if not len(known):
+        return None
+    start = np.searchsorted(known, known[-1] / 2)
+    low = (measured[start], known[start]) if start < len(known) - 1 else (0.0, 0.0)
+    slope = (known[-1] - low[1]) / (measured[-1] - low[0])
+    ends = (0, LARGEST_SUM), (0, known[-1] + slope * (LARGEST_SUM - measured[-1]))
+    table = [np.round([x[0], *values, x[1]], DIGITS) for x, values in zip(ends, (measured, known), strict=True)]
+    distinct = np.append(True, (np.diff(table[0]) > 0) & (np.diff(table[1]) > 0))
+    return Calibration(table[0][distinct], table[1][distinct])
+
+
+def _bins(true: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    """Return the events of each bin of the true sum; narrow bins are joined, from above, until they have enough."""
+    order = np.argsort(true)
+    if not len(order):
+        return []
+    n_edges = 1 + int(np.log(max(true.max() / LOWEST_TRUE, 1)) / np.log(BIN_WIDTH))
+    edges = true.max() / BIN_WIDTH ** np.arange(1, n_edges + 1)
+    starts = np.searchsorted(true[order], edges)
+    bins, stop = [], len(order)
+    for start in (*starts, 0):
+        inside = weights[order[start:stop]]
+        total = inside.sum()
+        if total > 0 and total**2 >= EVENTS_PER_BIN * np.square(inside).sum():
+            bins.append(order[start:stop])
+            stop = start
+    return bins[::-1]
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the weighted median."""
+    order = np.argsort(values)
+    sums = np.maximum.accumulate(np.cumsum(weights[order]))  # weights may be negative
+    return float(np.interp(sums[-1] / 2, sums - weights[order] / 2, values[order]))
+
+
+def training_calibration(
+    graphs: TrainingGraphs, corrected_sums: Callable[[RaggedGraphs], np.ndarray]
+) -> Calibration | None:
+    """Calibrate a network on the events that it was trained and validated on, with their weights in the loss.
+
+    Parameters
+    ----------
+    graphs : TrainingGraphs
+    corrected_sums : callable
+        Function of graphs that returns the corrected sums of the network, shape (n_graphs,), in GeV.
+    """
+    columns: list[tuple[np.ndarray, ...]] = []
+    for validation in (False, True):
+        for number in range(graphs.n_chunks):
+            part = graphs.chunk(number, validation)
+            if len(part):
+                columns.append((corrected_sums(part), part.labels[:, 1], part.weights))
+    return fit_calibration(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def l1_sums(graphs: RaggedGraphs) -> np.ndarray:
+    """Return the L1 sums of graphs in GeV, true sum over target; NaN where the true sum is 0."""
+    target, true = graphs.labels[:, 0], graphs.labels[:, 1]
+    return np.divide(true, target, out=np.full_like(true, np.nan), where=target > 0)
