@@ -314,7 +314,7 @@ def test_of_many_shards_all_is_on_record(tmp_path):
     assert len(record) > 1 << 16
     assert json.loads(record)["arguments"]["input"] == [text.removeprefix("--input=") for text in inputs]
     (step,) = L1Dataset.check(tmp_path / "train.h5").cutflow.steps
-    assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events / 3})
+    assert (step.read, step.written["training"]) == ({"QCD": 1500}, {"QCD": n_events / 5})
 
 
 class TestErrors:

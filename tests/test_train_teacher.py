@@ -99,7 +99,7 @@ class TestOutputs:
         assert record["variable"] == "true_met"
         assert record["log_features"] == ["pt", "met", "ht"]
         assert record["loss_function"] == "log_huber_3.0"
-        assert record["weight_power"] == 1.0
+        assert record["weight_power"] == 0.0
         assert record["sampled_spectrum"] == 1
         assert record["process_shares"] == {"QCD": 0.5, "W": 0.5}
         assert record["metric_thresholds"] == [20, 60]
@@ -313,7 +313,7 @@ class TestRepeatability:
                 if name != "weights":
                     copy[name] = source[name][:]
         same = train(*self.FLAGS, "--weight_power=0")
-        self.check_same(train(*self.FLAGS, f"--input={plain}"), same)
+        self.check_same(train(*self.FLAGS, "--weight_power=1", f"--input={plain}"), same)
 
     def test_another_seed_gives_others(self, first, train):
         other = train(*self.FLAGS, "--seed=2")

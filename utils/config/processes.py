@@ -15,6 +15,9 @@ MAX_SHARDS = 100_000
 SOURCES = (("create_L1regression_data", "processes"), ("analyze_results_teacher", "extra_signals"))
 AUTO = "auto"
 
+# Process that takes the place of one without events in a training, such as W of prepared files.
+INSTEAD = {"Wjets": "W"}
+
 
 def n_shards(events: int, events_per_shard: int) -> int:
     """Return the number of files for the events of a process; Snakemake cannot plan more than MAX_SHARDS."""
@@ -45,10 +48,11 @@ def settle_sources(config: Mapping[str, Any], start: Path | None) -> None:
     extra = config["analyze_results_teacher"]["extra_signals"]
     backgrounds = config["analyze_results_teacher"].get("bg_names", EvaluationOptions.bg_names)
     generated_background = any(processes.get(name) == "generated" for name in backgrounds)
+    automatic = [*_automatic(processes), *_automatic(extra)]
+    useful = generated_background and not (automatic and start and _prepared(start / config["output"]))
     named = {name for section, key in process_lists() for name in config[section].get(key, [])}
     for name in _automatic(processes):
-        processes[name] = "generated" if generated_background and name in named else None
-    useful = generated_background and not (_automatic(extra) and start and _prepared(start / config["output"]))
+        processes[name] = "generated" if useful and name in named else None
     for name in _automatic(extra):
         extra[name] = "generated" if useful and processes.get(name) is None else None
 
@@ -128,19 +132,26 @@ def check_names(config: Mapping[str, Any], start: Path) -> None:
 def leave_out(config: Mapping[str, Any], start: Path) -> list[str]:
     """Remove processes without a source of events from all lists of processes, but leave no list empty.
 
+    In the list of the training, another process may take the place of one that is removed (`INSTEAD`).
+
     Returns
     -------
     list of str
-        The names removed, each with the key of its list.
+        The names removed, each with the key of its list and the process in its place.
     """
     known = _known(config, start)
     taken = []
     for section, key in process_lists():
         names = config[section].get(key, [])
-        without = [name for name in names if name not in known]
-        if len(without) < len(names):
-            config[section][key] = [name for name in names if name in known]
-            taken += [f"{name} of {section}.{key}" for name in without]
+        left, removed = [name for name in names if name in known], []
+        for name in (name for name in names if name not in known):
+            other = INSTEAD.get(name) if section == "selective_sampling_jets" else None
+            instead = other in known and other not in left
+            left += [other] * instead
+            removed.append(f"{name} of {section}.{key}" + f" ({other} instead)" * instead)
+        if left:
+            config[section][key] = left
+            taken += removed
     return taken
 
 

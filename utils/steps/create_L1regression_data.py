@@ -25,7 +25,7 @@ class Options(ResponseOptions, Seed):
     plots: Path | None = flag(None, help="folder for plots of the jet scale and resolution", config=False)
     test_fraction: float = flag(0.4, help="share of test events", above=0, maximum=0.99)
     smearings: int = flag(
-        3, help="times that each training event is smeared, with its weight divided by them", minimum=1, maximum=1000
+        5, help="times that each training event is smeared, with its weight divided by them", minimum=1, maximum=1000
     )
     chunk_size: int = flag(32768, help="events that a worker holds at a time", minimum=1, neutral=True)
     workers: int = flag(1, help="threads that read, smear and compress", minimum=1, neutral=True, config=False)

@@ -18,7 +18,7 @@ class LossOptions:
         "last word",
     )
     weight_power: float = flag(
-        1.0,
+        0.0,
         help="an event of weight w counts in the loss as sign(w) |w|^power; 0: all events of a process count the same",
         minimum=0,
     )
@@ -88,7 +88,7 @@ class SearchOptions(Seed):
         metavar="JSON",
         schema={"type": "object", "additionalProperties": {"type": ["array", "object", "null"]}},
     )
-    max_epochs: int = flag(6, help="epochs of the longest trials; 30 for a thorough search", minimum=1)
+    max_epochs: int = flag(3, help="epochs of the longest trials; 30 for a thorough search", minimum=1)
     hyperband_factor: int = flag(3, help="ratio of trials, and of epochs, between successive rounds", minimum=2)
     hyperband_iterations: int = flag(1, help="number of times that Hyperband is run", minimum=1)
 
@@ -97,5 +97,5 @@ class SearchOptions(Seed):
 class FinalFitOptions:
     """The final fit, on which neither the search nor its trials depend."""
 
-    final_epochs: int = flag(25, help="largest number of epochs of the final fit", minimum=1)
-    patience: int = flag(6, help="epochs without a lower validation loss after which the final fit stops", minimum=1)
+    final_epochs: int = flag(15, help="largest number of epochs of the final fit", minimum=1)
+    patience: int = flag(4, help="epochs without a lower validation loss after which the final fit stops", minimum=1)

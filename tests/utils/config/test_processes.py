@@ -46,40 +46,55 @@ class TestNames:
             check_names(config, tmp_path)
 
     def test_of_processes_that_are_null_are_left_out_of_all_lists(self, config, tmp_path):
-        config["create_L1regression_data"]["processes"] |= {"W": None, "hToTauTau": None}
+        config["create_L1regression_data"]["processes"] |= {"W": None, "hToTauTau": None, "Wjets": None}
         taken = leave_out(config, tmp_path)
         assert taken == [
-            "W of selective_sampling_jets.processes",
+            "Wjets of selective_sampling_jets.processes",
             *(f"{name} of analyze_results_teacher.signal_names" for name in ("W", "hToTauTau")),
         ]
         assert config["selective_sampling_jets"]["processes"] == ["QCD"]
         assert config["analyze_results_teacher"]["signal_names"] == ["hChToTauNu"]
 
+    def test_of_w_takes_the_place_of_wjets_in_the_training(self, config, tmp_path):
+        """Such as W of prepared files, beside which no events are generated."""
+        config["create_L1regression_data"]["processes"]["Wjets"] = None
+        assert leave_out(config, tmp_path) == ["Wjets of selective_sampling_jets.processes (W instead)"]
+        assert config["selective_sampling_jets"]["processes"] == ["QCD", "W"]
+
     def test_of_processes_that_are_null_leave_no_list_empty(self, config, tmp_path):
         """An empty list of processes would train on all of them."""
-        config["create_L1regression_data"]["processes"] |= {"QCD": None, "W": None}
-        leave_out(config, tmp_path)
-        assert config["selective_sampling_jets"]["processes"] == ["QCD", "W"]
+        config["create_L1regression_data"]["processes"] |= {"QCD": None, "W": None, "Wjets": None}
+        assert "QCD of selective_sampling_jets.processes" not in leave_out(config, tmp_path)
+        assert config["selective_sampling_jets"]["processes"] == ["QCD", "Wjets"]
         with pytest.raises(UserError, match=r"selective_sampling_jets\.processes: no process 'QCD'"):
             check_not_left_out(config, "selective_sampling_jets", tmp_path)
 
 
 class TestAutomaticSources:
-    """By default Znunu is only evaluated, and Wjets waits for a list to name it."""
+    """By default Znunu is only evaluated, and Wjets waits for a list to name it, as that of the training does."""
 
     DEFAULT = ("QCD", "W", "hToTauTau", "hChToTauNu")
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
         [
-            ({}, [*DEFAULT, "Znunu"]),
-            ({"selective_sampling_jets.processes": ["QCD", "W", "Wjets"]}, [*DEFAULT, "Wjets", "Znunu"]),
+            ({}, [*DEFAULT, "Wjets", "Znunu"]),
+            ({"selective_sampling_jets.processes": ["QCD", "W"]}, [*DEFAULT, "Znunu"]),
             ({"selective_sampling_jets.processes": []}, [*DEFAULT, "Znunu"]),  # all that is there
-            ({"analyze_results_teacher.signal_names": ["Wjets"]}, [*DEFAULT, "Wjets", "Znunu"]),
-            ({"analyze_results_teacher.extra_signals.Znunu": None}, [*DEFAULT]),
-            ({"analyze_results_teacher.extra_signals.VBFHinv": "generated"}, [*DEFAULT, "Znunu", "VBFHinv"]),
-            ({"analyze_results_teacher.extra_signals.Wjets": "generated"}, [*DEFAULT, "Znunu", "Wjets"]),
-            ({"create_L1regression_data.processes.Znunu": "generated"}, [*DEFAULT, "Znunu"]),
+            (
+                {"selective_sampling_jets.processes": ["QCD", "W"], "analyze_results_teacher.signal_names": ["Wjets"]},
+                [*DEFAULT, "Wjets", "Znunu"],
+            ),
+            ({"analyze_results_teacher.extra_signals.Znunu": None}, [*DEFAULT, "Wjets"]),
+            ({"analyze_results_teacher.extra_signals.VBFHinv": "generated"}, [*DEFAULT, "Wjets", "Znunu", "VBFHinv"]),
+            (
+                {
+                    "selective_sampling_jets.processes": ["QCD", "W"],
+                    "analyze_results_teacher.extra_signals.Wjets": "generated",
+                },
+                [*DEFAULT, "Znunu", "Wjets"],
+            ),
+            ({"create_L1regression_data.processes.Znunu": "generated"}, [*DEFAULT, "Wjets", "Znunu"]),
             ({"create_L1regression_data.processes.QCD": "qcd.h5"}, [*DEFAULT[1:]]),
             (
                 {
@@ -109,7 +124,7 @@ class TestAutomaticSources:
         (tmp_path / "output" / "logs").mkdir()
         (tmp_path / "output" / "logs" / "create_L1regression_data.log").touch()
         check_config(config, tmp_path)
-        assert generated(config) == [*self.DEFAULT, "Znunu"]
+        assert generated(config) == [*self.DEFAULT, "Wjets", "Znunu"]
 
     def test_do_not_hide_a_signal_that_is_also_trained_on(self, config):
         config["selective_sampling_jets"]["processes"] = ["QCD", "Wjets"]
