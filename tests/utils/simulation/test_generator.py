@@ -159,6 +159,20 @@ def test_weights_give_the_spectrum_of_a_run_without_bias(process):
     assert np.sum(pulls**2) < 25  # chi2 of 5 bins: 1 in 7,000
 
 
+@pytest.mark.parametrize(
+    ("process", "decay", "expected"),
+    [
+        ("Znunu", ("23:onMode = off", "23:onIfAny = 11"), 0.20000 / 0.033632),  # to neutrinos and to electrons, PDG 2024
+        ("VBFHinv", (), 0.0262 * 0.2**2),  # to two Z bosons, of all: LHC Higgs working group, arXiv:1610.07922
+    ],
+)
+def test_cross_section_contains_the_branching_fraction(process, decay, expected):
+    settings = configured(process)
+    other_decay = (*(setting for setting in settings if ":on" not in setting), *decay)
+    (found, error), (other, other_error) = (reference_cross_section(chosen, 1500) for chosen in (settings, other_decay))
+    assert found / other == pytest.approx(expected, rel=4 * np.hypot(error / found, other_error / other))
+
+
 def test_missing_momentum_of_z_to_neutrinos_is_that_of_the_neutrinos():
     particles, _ = generator("Znunu", configured("Znunu")).batch(300)
     event, momenta = event_of(particles), np.array([particles.px, particles.py, particles.pz, particles.energy])
