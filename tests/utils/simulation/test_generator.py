@@ -162,7 +162,7 @@ def test_weights_give_the_spectrum_of_a_run_without_bias(process):
 @pytest.mark.parametrize(
     ("process", "decay", "expected"),
     [
-        ("Znunu", ("23:onMode = off", "23:onIfAny = 11"), 0.20000 / 0.033632),  # to neutrinos and to electrons, PDG 2024
+        ("Znunu", ("23:onMode = off", "23:onIfAny = 11"), 0.20000 / 0.033632),  # neutrinos, electrons: PDG 2024
         ("VBFHinv", (), 0.0262 * 0.2**2),  # to two Z bosons, of all: LHC Higgs working group, arXiv:1610.07922
     ],
 )
