@@ -82,10 +82,11 @@ class Calibration:
 def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray) -> Calibration | None:
     """Find the calibration after which the median of measured over true sum is 1 at each true sum.
 
-    It is the inverse of the median of the corrected sums in bins of the true sum ("numerical inversion": Cukierman and
-    Nachman, Nucl. Instrum. Meth. A 858 (2017) 1). Isotonic regression makes the medians rise. Below the first point the
-    calibration is a line through the origin. Above the last one it continues with the mean slope of the upper half of
-    the true sums, since two neighbouring points do not determine a slope well.
+    It is the inverse of the median response in bins of the true sum times the median true sum of the bin ("numerical
+    inversion": Cukierman and Nachman, Nucl. Instrum. Meth. A 858 (2017) 1), so that the width of a bin does not matter.
+    Isotonic regression makes these sums rise. Below the first point the calibration is a line through the origin. Above
+    the last one it continues with the mean slope of the upper half of the true sums, since two neighbouring points do
+    not determine a slope well.
 
     Parameters
     ----------
@@ -102,11 +103,12 @@ def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray
     bins = _bins(true, weights)
     if not bins:
         return None
-    points = np.array([[_median(values[rows], weights[rows]) for values in (corrected, true)] for rows in bins])
+    response = corrected / true
+    known = np.array([_median(true[rows], weights[rows]) for rows in bins])
+    measured = known * [_median(response[rows], weights[rows]) for rows in bins]
     sizes = np.array([weights[rows].sum() ** 2 / np.square(weights[rows]).sum() for rows in bins])
-    rising = isotonic_regression(points[:, 0], weights=sizes).x
-    measured, place = np.unique(rising, return_inverse=True)
-    known = np.bincount(place, sizes * points[:, 1]) / np.bincount(place, sizes)
+    measured, place = np.unique(isotonic_regression(measured, weights=sizes).x, return_inverse=True)
+    known = np.bincount(place, sizes * known) / np.bincount(place, sizes)
     measured, known = measured[measured > 0], known[measured > 0]
     if not len(known):
         return None
