@@ -24,7 +24,7 @@ import pandas as pd
 
 from utils.cli import script
 from utils.data_processing import graph_creator
-from utils.formats.l1_files import L1Dataset
+from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.scales import HardwareScales
 from utils.plotting.student import draw_front
@@ -176,7 +176,10 @@ def calibrate_sums(path: Path, inputs: StudentInputs, graphs: TrainingGraphs) ->
     network = load_student(path)
 
     def corrected_sums(part: "RaggedGraphs") -> np.ndarray:
-        return output_sums(network, inputs, inputs.split_features(part.padded(inputs.n_slots)))
+        features = part.padded(inputs.n_slots)
+        filled = np.zeros((ROWS_A_CHUNK, *features.shape[1:]), np.float32)  # TensorFlow would trace each shape anew
+        filled[: len(features)] = features
+        return output_sums(network, inputs, inputs.split_features(filled))[: len(features)]
 
     return training_calibration(graphs, corrected_sums)
 
