@@ -399,7 +399,7 @@ rule train_teacher:
     output:
         report(
             directory("teacher_{variable}"),
-            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,[^/]+}.json"],
+            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,best_hyperparameters|training}.json"],
             caption="docs/report/train_teacher.rst",
             category="3 Training, {variable}",
             labels=labels,
@@ -462,7 +462,7 @@ rule train_student:
     output:
         report(
             directory("student_{variable}"),
-            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,[^/]+}.json"],
+            patterns=["{plot,[^/]+}.png", "{table,[^/]+}.csv", "{table,training}.json"],
             caption="docs/report/train_student.rst",
             category="5 Student, {variable}",
             labels=labels,
@@ -496,7 +496,7 @@ rule analyze_results_teacher:
     output:
         report(
             directory("plots_{kind}_{variable}"),
-            patterns=["{plot}.png", "{table}.txt", "{table}.json"],
+            patterns=["{plot}.png", "{table}.txt", "{table,results}.json"],
             caption="docs/report/analyze_results_teacher.rst",
             category=chapter,
             subcategory=heading,

@@ -49,10 +49,12 @@ PLOTS_OF_PROCESS = (
     "response_slices",
     "resolution",
     "median_response",
+    "inverse_response",
     "turn_on_90.5",
 )
 
-ALLOWED = ("5_percent", "1_percent", "0.5_percent", "100_kHz", "30_kHz")
+KNOWN_RATES = "--fixed_rates=100,30"  # those that the sample reaches
+ALLOWED = ("5_percent", "1_percent", "30_kHz", "10_kHz", "3_kHz")
 ROOT = Path(analyze_results_teacher.__file__).parent
 
 
@@ -135,9 +137,11 @@ def test_whole_output(model_dir, data, monkeypatch, caplog):
     assert main(arguments(model_dir, data, "--inclusive_thresholds", "90.5")) == 0
     assert sorted(path.name for path in (model_dir.parent / "plots").glob("[!.]*")) == [
         "events.txt",
+        "rate.json",
         "rate.pdf",
         "rate.png",
         "results.json",
+        "roc_W.json",
         "roc_W.pdf",
         "roc_W.png",
         "scalings.yaml",
@@ -207,9 +211,9 @@ def test_a_correction_by_a_constant_changes_nothing_at_equal_rate(model_dir, dat
     predict_events = sample_predictions.predict_events
     monkeypatch.setattr(sample_predictions, "predict_events", halved)
     use(monkeypatch, lambda features: np.ones(len(features)))
-    assert main(arguments(model_dir, data)) == 0
+    assert main(arguments(model_dir, data, KNOWN_RATES)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
-    assert len(points) == 5
+    assert len(points) == 4
     for point in points:
         baseline, corrected = (point["turn_on"][quantity] for quantity in ("baseline", "teacher"))
         assert corrected["threshold"]["value"] == pytest.approx(baseline["threshold"]["value"] / 2, rel=1e-6)
@@ -222,8 +226,8 @@ def test_a_perfect_correction_closes_the_gap_but_for_events_it_cannot_correct(mo
     use(monkeypatch, perfect)
     assert main(arguments(model_dir, data)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
-    assert [point["background_efficiency"] for point in points[:3]] == [0.05, 0.01, 0.005]
-    assert [point["fixed_rate"] for point in points] == [None] * 3 + [{"value": x, "unit": "kHz"} for x in (100, 30)]
+    assert [point["background_efficiency"] for point in points[:2]] == [0.05, 0.01]
+    assert [point["fixed_rate"] for point in points] == [None] * 2 + [{"value": x, "unit": "kHz"} for x in (30, 10, 3)]
     gains = points[0]["models"]["teacher"]
     assert gains["gain"]["value"] > 3 * gains["gain"]["error"]
     assert gains["gap_closed"]["value"] == pytest.approx(1, abs=0.2)
@@ -235,7 +239,7 @@ def test_a_perfect_correction_closes_the_gap_but_for_events_it_cannot_correct(mo
 @pytest.mark.usefixtures("no_plots")
 def test_no_correction_gains_exactly_nothing(model_dir, data, monkeypatch):
     use(monkeypatch, lambda features: np.ones(len(features)))
-    assert main(arguments(model_dir, data)) == 0
+    assert main(arguments(model_dir, data, KNOWN_RATES)) == 0
     points = results_of(model_dir)["signals"]["W"]["working_points"]
     limit = 1 - ((1 - ONE_SIGMA) / 2) ** (1 / N_W)  # none of so many events tell the two apart
     for name, value in (("gain", 0), ("ratio", 1), ("gap_closed", 0)):
@@ -300,14 +304,32 @@ def test_summary_shows_what_the_json_says(model_dir, data, monkeypatch):
         assert sum(parts[part]["models"]["teacher"]["gain"]["value"] for part in parts) == pytest.approx(
             gains["gain"]["value"]
         )
+    first = next(i for i, line in enumerate(lines) if line.startswith("Gains at equal rate"))
+    head = lines[first + 2 : first + 5]  # fixed rates first
+    assert words(head[0])[-7:] == ["bins:", "0-20", "20-50", "50-80", "80-120", "120-200", "200-300"]
+    for line, point, allowed in zip(head[1:], points[::-1], ("90", "2%"), strict=True):
+        gain, bins = point["models"]["teacher"]["gain"], point["true_bins"]["all"]
+        expected = [*written(point["signal_efficiency"]["baseline"], digits=1)]
+        assert words(line)[:5] == [allowed, "W", "teacher", *expected]
+        assert " ".join(written(gain, digits=1)) in " ".join(words(line))
+        first = {key: bins["models"]["teacher"]["gain"][key][0] for key in ("value", "error")}
+        assert " ".join(written(first, digits=1)) in " ".join(words(line))
+
+    def after(heading, n):
+        """Return the words of the n-th row of the table of the signal that begins with this heading."""
+        where = next(i for i in range(start, len(lines)) if lines[i].split()[: len(heading)] == heading)
+        return words(lines[where + n])
+
+    events = points[1]["true_bins"]["all"]["signal_efficiency"]["baseline"]["effective_events"]
+    assert after(["background", "true", "[GeV]"], 1)[:3] == ["90", "0-20", f"{events[0]:.0f}"]
     turn_on = points[0]["turn_on"]["baseline"]
-    row = words(lines[start + 14])
+    row = after(["turn-on"], 1)
     assert row[:4] == ["2%", "baseline", *written(turn_on["reached"][0]["true"], 1, 1)]
     assert turn_on["reached"][0]["efficiency"] == 0.5
     signal = results_of(model_dir)["signals"]["W"]
     area, gain = signal["roc"]["teacher"]["area"], signal["area_gain"]["teacher"]
     expected = [f"{number[key]:.4f}" for number in (area, gain) for key in ("value", "error")]
-    assert words(lines[start + 21]) == ["teacher", *expected]
+    assert after(["ROC"], 2) == ["teacher", *expected]
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -367,7 +389,7 @@ def test_processes_draw_the_same_plots_in_every_bit(model_dir, tmp_path, monkeyp
         assert main(arguments(model_dir, several_jets, f"--workers={n_workers}")) == 0
         files = (model_dir.parent / "plots").glob("attention_*")
         found.append({path.name: path.read_bytes() for path in files})
-    assert {"attention_W_1.png", "attention_W_1.pdf"} <= found[0].keys()
+    assert {"attention_W_1.png", "attention_W_1.pdf", "attention_W_1.json"} <= found[0].keys()
     assert found[0] == found[1]
 
 
@@ -422,12 +444,13 @@ def test_met_and_ht_have_the_same_plots(data, tmp_path, monkeypatch, variable, n
     assert drawn == [
         *(f"{plot}_{process}" for process in ("W", "QCD") for plot in PLOTS_OF_PROCESS),
         "rate",
-        *(f"turn_on_at_{allowed}_W" for allowed in ALLOWED),
+        *(f"{plot}_at_{allowed}_W" for allowed in ALLOWED for plot in ("efficiency", "turn_on")),
         "roc_W",
         "scaling_W",
         "rate_offline_W",
         "resolution_all",
         "median_response_all",
+        *(["direction_all"] if variable == "true_met" else []),
         "turn_on_90.5_all",
         *(f"turn_on_at_{allowed}_all" for allowed in ALLOWED),
         "roc_all",
@@ -463,7 +486,7 @@ def test_without_cross_sections_there_are_no_rates(model_dir, data, tmp_path, mo
     results = results_of(model_dir)
     assert results["luminosity"] is None and results["colliding_bunches"] is None
     assert results["processes"]["QCD"]["counts"]["sum_of_weights"] == {"value": N_QCD, "unit": "1"}
-    assert len(results["signals"]["W"]["working_points"]) == 3
+    assert len(results["signals"]["W"]["working_points"]) == 2
     assert "kHz" not in json.dumps({key: of for key, of in results.items() if key != "made_by"})
     text = (model_dir.parent / "plots" / "summary.txt").read_text()
     assert "kHz" not in text and "no rates. --fixed_rates has no effect." in text
@@ -523,7 +546,7 @@ def test_pairs_of_weights_that_cancel_change_no_number(model_dir, data, tmp_path
     path = changed(data, tmp_path / "pairs.h5", add_pairs)
     found = []
     for events in (data, path):
-        assert main(arguments(model_dir, events, "--background_efficiencies", "0.05,0.01")) == 0
+        assert main(arguments(model_dir, events, "--background_efficiencies", "0.05,0.01", KNOWN_RATES)) == 0
         found.append(results_of(model_dir))
     before, after = (of["signals"]["W"]["working_points"] for of in found)
     for first, second in zip(before, after, strict=True):
@@ -643,7 +666,7 @@ def test_attention_is_drawn_for_two_events_of_each_process(model_dir, tmp_path, 
         "results.json",
     }
     stems = [f"attention_{name}_{i}" for name in ("QCD", "W") for i in (1, 2)]
-    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
+    assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png", "json")}
     points = results_of(model_dir)["signals"]["W"]["working_points"]
     assert thresholds == [points[1]["thresholds"]["teacher"]["value"]] * 2
 

@@ -227,7 +227,9 @@ class TestFlags:
     def test_plots_are_drawn(self, inputs, tmp_path):
         run(tmp_path, inputs[1:], "--plots", tmp_path / "plots")
         shown = sorted(path.name for path in (tmp_path / "plots").iterdir() if not path.name.startswith("."))
-        assert shown == ["jet_resolution.pdf", "jet_resolution.png", "jet_scale.pdf", "jet_scale.png"]
+        assert shown == [
+            f"{name}.{kind}" for name in ("jet_resolution", "jet_scale") for kind in ("json", "pdf", "png")
+        ]
 
 
 class TestWeights:

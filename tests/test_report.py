@@ -1,5 +1,6 @@
 """The captions of the report: each plot has one, and none that breaks."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -13,6 +14,7 @@ from utils.plotting.figures import figures
 from utils.plotting.plot_names import plot_process, plot_title
 
 CAPTIONS = Path(__file__).parents[1] / "docs" / "report"
+GAINS = "Gains at equal rate: of this and that"
 RULES = ("create_L1regression_data", "selective_sampling_jets", "train_teacher", "analyze_results_teacher")
 # Of the other scripts, which draw each plot by name, and of plots that are drawn outside `figures`.
 NAMED = [
@@ -68,6 +70,8 @@ def test_the_names_of_the_optional_plots_are_among_those_tested():
         "rate_offline_h+_2",
         "turn_on_99.5_h+_2",
         "turn_on_at_0.5_percent_h+_2",
+        "efficiency_at_100_kHz_h+_2",
+        "direction_all",
         "turn_on_at_100_kHz_all",
         "target_vs_prediction_student_h+_2",
     } <= set(plots_of_the_analysis())
@@ -102,6 +106,10 @@ def test_each_table_has_a_caption(rule, table):
         ("turn_on_100_W", "W", "turn-on at 100 GeV"),
         ("turn_on_99.5_W", "W", "turn-on at 99.5 GeV"),
         ("turn_on_at_0.5_percent_W", "W", "turn-on at 0.5% of the background"),
+        ("efficiency_at_0.5_percent_W", "W", "efficiency at 0.5% of the background"),
+        ("efficiency_at_30_kHz_W", "W", "efficiency at 30 kHz of background"),
+        ("inverse_response_W", "W", "inverse response"),
+        ("direction_all", "all processes", "direction"),
         ("attention_W_2", "W", "attention, event 2"),
         ("turn_on_at_100_kHz_W", "W", "turn-on at 100 kHz of background"),
         ("correction_vs_jets_W", "W", "correction against jets"),
@@ -121,3 +129,53 @@ def test_process_and_title(plot, process, title):
 
 def test_without_processes_a_plot_is_of_all():
     assert plot_process("roc_W", []) == "all processes"
+
+
+def front_page(tmp_path, settings):
+    """Return the HTML of the front page for records of an evaluation, which come in the order of the alphabet."""
+    summary = tmp_path / "summary.txt"
+    summary.write_text(f"Signal efficiency\n\nWARNING: a note\n\n{GAINS}\n  W  1 +- 2\n\nbaseline: L1\n")
+    plots = [
+        f"{plot}_at_{point}_W"
+        for plot in ("efficiency", "turn_on")
+        for point in ("10_kHz", "1_percent", "30_kHz", "5_percent")
+    ]
+
+    def record(path, title):
+        return SimpleNamespace(name=path.name, path=path, labels=SimpleNamespace(result=title, variable="true_met"))
+
+    records = [record(tmp_path / f"{plot}.png", plot_title(plot, ["W"])) for plot in sorted([*plots, "roc_W", "rate"])]
+    headings = {
+        SimpleName("W"): records,
+        SimpleName("numbers"): [record(tmp_path / "events.txt", "events"), record(summary, "summary")],
+    }
+    environment = Environment(trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string((CAPTIONS / "workflow.rst").read_text()).render(
+        snakemake=SimpleNamespace(config={"analyze_results_teacher": settings}),
+        categories={SimpleName("1 L1 response"): {}, SimpleName("4 Trigger performance, true_met"): headings},
+    )
+    return publish_parts(text, writer="html")["html_body"]
+
+
+class SimpleName:
+    """A category of the report: it has a name."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+def test_the_front_page_has_the_gains_and_the_links_in_the_order_of_the_rates(tmp_path):
+    settings = {
+        "signal_names": ["W"],
+        "extra_signals": {},
+        "fixed_rates": [30, 10.0],
+        "background_efficiencies": [0.05, 0.01],
+    }
+    page = front_page(tmp_path, settings)
+    assert "system-message" not in page
+    assert f"{GAINS}\n  W  1 +- 2\n</pre>" in page
+    assert "WARNING" not in page
+    points = ("30 kHz of background", "10 kHz of background", "5% of the background", "1% of the background")
+    expected = [f"{plot} at {point}" for point in points for plot in ("efficiency", "turn-on")]
+    links = re.findall(r'href="javascript[^>]*>([^<]*)</a>', page)
+    assert links == [*expected, "ROC", "summary"]

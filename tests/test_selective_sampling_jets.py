@@ -260,7 +260,9 @@ class TestSummary:
     def test_plots_are_drawn(self, select, tmp_path):
         select(*ALL_OF_IT, f"--plots={tmp_path / 'plots'}")
         shown = sorted(path.name for path in (tmp_path / "plots").iterdir() if not path.name.startswith("."))
-        assert shown == ["effective_spectrum.pdf", "effective_spectrum.png", "spectrum.pdf", "spectrum.png"]
+        assert shown == [
+            f"{name}.{kind}" for name in ("effective_spectrum", "spectrum") for kind in ("json", "pdf", "png")
+        ]
 
 
 class TestErrors:

@@ -88,6 +88,7 @@ class TestOutputs:
             "best_hyperparameters.json",
             "training.json",
             "history.csv",
+            "history.json",
             "history.pdf",
             "history.png",
             "tensorboard",

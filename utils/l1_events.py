@@ -19,9 +19,38 @@ def met(objects: np.ndarray) -> np.ndarray:
     return length
 
 
+@compiled
+def met_angle(objects: np.ndarray, true_objects: np.ndarray) -> np.ndarray:
+    """Return the angle from the MET vector of other objects of the same events to that of `objects`.
+
+    Parameters
+    ----------
+    objects, true_objects : np.ndarray, shape (n_events, n_objects, 3)
+
+    Returns
+    -------
+    np.ndarray, shape (n_events,), float32
+        In radians, from -pi to pi; NaN where one of the vectors is 0.
+    """
+    angle = np.empty(len(objects), np.float32)
+    for event in range(len(objects)):
+        px, py = event_vector(objects, event)
+        true_px, true_py = event_vector(true_objects, event)
+        known = (px != 0 or py != 0) and (true_px != 0 or true_py != 0)
+        angle[event] = np.arctan2(true_px * py - true_py * px, true_px * px + true_py * py) if known else np.nan
+    return angle
+
+
 @inlined
 def event_met(objects: np.ndarray, event: int) -> float:
-    """Return the MET of one event.
+    """Return the MET of one event."""
+    px, py = event_vector(objects, event)
+    return np.sqrt(px**2 + py**2)
+
+
+@inlined
+def event_vector(objects: np.ndarray, event: int) -> tuple[float, float]:
+    """Return the vector sum of the transverse momenta of the objects of one event; MET is opposite to it.
 
     Sine and cosine have single precision: the rounding of the angles themselves moves the sum just as much.
     """
@@ -31,7 +60,7 @@ def event_met(objects: np.ndarray, event: int) -> float:
         if pt > 0:
             px += pt * np.cos(phi)
             py += pt * np.sin(phi)
-    return np.sqrt(px**2 + py**2)
+    return px, py
 
 
 @compiled

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils.l1_events import L1Events, jet_count
+from utils.l1_events import L1Events, jet_count, met_angle
 from utils.runtime.errors import UserError
 from utils.variables import reconstructed
 
@@ -61,6 +61,9 @@ class Predictions:
         Corrected sums in GeV, of models that predict sums.
     calibrations : dict of str to Calibration
         Of the models that have one.
+    angle : np.ndarray, shape (n_events,), float16, or None
+        Angle from the true MET vector to that of L1, in radians and with 3 digits; NaN where one of the vectors is 0.
+        None where the true objects do not give the direction of the variable, or were not read.
     """
 
     true: np.ndarray
@@ -71,6 +74,7 @@ class Predictions:
     jets: np.ndarray
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     calibrations: "dict[str, Calibration]" = field(default_factory=dict)
+    angle: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -95,6 +99,8 @@ class Predictions:
             found = [getattr(part, name) for part in parts]
             if name == "calibrations":  # of models, not of events
                 columns[name] = column
+            elif column is None:
+                columns[name] = None
             elif isinstance(column, dict):
                 columns[name] = {key: combine([values[key] for values in found]) for key in column}
             else:
@@ -145,19 +151,22 @@ def predict_events(
         By name.
     """
     wanted = list(process_ids)
-    columns = {name: _Column(dtype) for name, dtype in COLUMNS.items()}
+    columns, angles = {name: _Column(dtype) for name, dtype in COLUMNS.items()}, _Column(np.float16)
     found = {name: _Corrections(model) for name, model in models.items()}
     for events in chunks:
         events = events[np.isin(events.ids, wanted)]
         uncorrected = _uncorrected(events, variable)
         for name, column in columns.items():
             column.append(getattr(uncorrected, name))
+        if uncorrected.angle is not None:
+            angles.append(uncorrected.angle)
         to_predict = events[uncorrected.predicted]
         for name, corrections in found.items():
             corrections.add(events if models[name].gives_sums else to_predict)
     arrays: dict[str, Any] = {name: column.array() for name, column in columns.items()}
     calibrations = {name: model.calibration for name, model in models.items() if model.calibration}
-    predictions = Predictions(corrections={}, **arrays, calibrations=calibrations)
+    angle = angles.array()
+    predictions = Predictions(corrections={}, **arrays, calibrations=calibrations, angle=angle if len(angle) else None)
     predicted = predictions.predicted
     for name, corrections in found.items():
         predictions.corrections[name] = correction = np.ones(len(predictions), np.float32)
@@ -238,7 +247,23 @@ def _uncorrected(events: L1Events, variable: str) -> Predictions:
         events.weights,
         events.ids,
         jet_count(events.smeared_data).astype(np.int8),
+        angle=_angle(events, variable),
     )
+
+
+def has_direction(variable: str) -> bool:
+    """Whether the true objects of an L1 regression file give the direction of a variable.
+
+    HT has none, and the direction of the original MET is not in the file.
+    """
+    return variable == "true_met"
+
+
+def _angle(events: L1Events, variable: str) -> np.ndarray | None:
+    """Return the angle from the true MET vector to that of L1, if the variable has a direction that was read."""
+    if events.true_data is None or not has_direction(variable):
+        return None
+    return met_angle(events.smeared_data, events.true_data).astype(np.float16)
 
 
 @dataclass(frozen=True)

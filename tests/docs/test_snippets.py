@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import matplotlib.pyplot as plt
 import pytest
 import yaml
 from snakemake.utils import update_config
 
 from tests.toys import random_l1_events, random_particles, write_events, write_l1
 from utils.config.checks import check_config
+from utils.plotting.style import save
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -92,11 +94,15 @@ def prepare_results(folder):
 
 
 def prepare_evaluation(folder):
-    """Write the part of the results of an evaluation that a page reads, as docs/results.schema.json has it."""
+    """Write a plot, and the part of the results that a page reads, as docs/results.schema.json has it."""
     area = {"value": 0.627, "error": 0.007, "unit": "1", "events": 4882}
     results = {"signals": {"W": {"roc": {"teacher": {"area": area}}}}}
     (folder / "output" / "plots_teacher_true_met").mkdir(parents=True)
     (folder / "output" / "plots_teacher_true_met" / "results.json").write_text(json.dumps(results))
+    fig, panels = plt.subplots(2, 1)
+    for panel in panels:
+        panel.errorbar([1, 2], [3, 4], 1, 0.5, label="L1")
+    save(fig, folder / "output" / "plots_teacher_true_met" / "efficiency_at_30_kHz_W")
 
 
 def prepare_zero_bias(folder):

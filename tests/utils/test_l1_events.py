@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import objects_at, random_l1_events
-from utils.l1_events import L1Events, ht, jet_count, met
+from utils.l1_events import L1Events, ht, jet_count, met, met_angle
 
 
 class TestEnergySums:
@@ -36,6 +36,21 @@ class TestEnergySums:
             [objects_at(muon0=(9, 0, 0), egamma0=(9, 0, 0)), objects_at(jet1=(9, 0, 0), jet9=(1, 0, 0))]
         )
         assert_array_equal(jet_count(objects), [0, 2])
+
+    @pytest.mark.parametrize(
+        ("objects", "true_objects", "expected"),
+        [
+            (objects_at(jet0=(50, 1, 0.5)), objects_at(muon0=(9, 0, 0.2)), 0.3),
+            (objects_at(jet0=(50, 1, -3.0)), objects_at(jet3=(70, 0, 3.0)), 2 * np.pi - 6),
+            (objects_at(jet0=(30, 0, 0), muon0=(30, 0, np.pi / 2)), objects_at(jet0=(5, 0, np.pi / 2)), -np.pi / 4),
+            (objects_at(), objects_at(jet0=(5, 0, 1)), np.nan),
+            (objects_at(jet0=(5, 0, 1)), objects_at(), np.nan),
+        ],
+        ids=["one", "across pi", "sum of two", "no L1 object", "no true object"],
+    )
+    def test_angles_of_known_events(self, objects, true_objects, expected):
+        assert_allclose(met_angle(objects, true_objects), [expected], atol=1e-6)
+        assert_allclose(met_angle(true_objects, objects), [-expected], atol=1e-6)
 
     @given(st.integers(0, 2**32 - 1), st.floats(-10, 10))
     def test_rotation_keeps_met_and_ht(self, seed, angle):

@@ -7,7 +7,7 @@ from tests.toys import random_l1_events
 from tests.utils.evaluation.samples import predictions
 from utils import predictions as prediction_module
 from utils.data_processing import METGraphCreator
-from utils.predictions import BASELINE, TRUE, Model, count, predict_events
+from utils.predictions import BASELINE, TRUE, Model, Predictions, count, predict_events
 from utils.runtime.errors import UserError
 
 
@@ -67,6 +67,28 @@ def test_predictions_depend_neither_on_true_objects_nor_on_chunks(monkeypatch, s
     in_chunks = predict(chunks, [1, 2], predictor)
     assert repr(at_once) == repr(in_chunks)
     assert np.array_equal(at_once.corrections["teacher"], in_chunks.corrections["teacher"])
+
+
+def test_the_angle_is_that_of_the_vectors_of_the_objects():
+    """Kept with 3 digits, and only where the file has the direction of the variable."""
+    events = replace(random_l1_events(300), true_data=random_l1_events(300, seed=7).true_data)
+    l1, true = (
+        np.sum(objects[..., 0] * np.exp(1j * objects[..., 2]), axis=1)
+        for objects in (events.smeared_data, events.true_data)
+    )
+    angle = predict([events], [1, 2], first_eta).angle
+    assert angle.dtype == np.float16
+    known = (l1 != 0) & (true != 0)
+    assert known.tolist() == np.isfinite(angle).tolist() and 200 < known.sum() < 300
+    directions = (l1 * true.conj())[known]
+    assert np.exp(1j * angle[known].astype(np.float64)) == pytest.approx(directions / np.abs(directions), abs=2e-3)
+    assert predict([replace(events, true_data=None)], [1, 2], first_eta).angle is None
+    for variable in ("true_ht", "original_met"):
+        assert predict_events([events], [1, 2], variable, {}).angle is None
+    parts = [predictions([1, 2], 1), predictions([3], 1)]
+    assert Predictions.concatenate(parts).angle is None
+    with_angles = [replace(part, angle=part.true.astype(np.float16)) for part in parts]
+    assert Predictions.concatenate(with_angles).angle.tolist() == [1, 2, 3]
 
 
 def test_events_that_need_no_prediction_do_not_reach_the_network():

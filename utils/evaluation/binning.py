@@ -11,8 +11,9 @@ class Binning:
 
     Attributes
     ----------
-    spectrum, turn_on, resolution : np.ndarray
-        Edges of spectra, of turn-on curves, and of the resolution; the last two in bins of the true variable.
+    spectrum, turn_on, resolution, efficiency : np.ndarray
+        Edges of spectra, of turn-on curves, of the resolution, and of the efficiencies at equal rate; the last three in
+        bins of the true variable.
     ratio : np.ndarray
         Edges of responses and corrections.
     slices : np.ndarray
@@ -28,6 +29,7 @@ class Binning:
     spectrum: np.ndarray
     turn_on: np.ndarray
     resolution: np.ndarray
+    efficiency: np.ndarray
     ratio: np.ndarray
     slices: np.ndarray
     inclusive_thresholds: tuple[float, ...]
@@ -44,6 +46,7 @@ _MET = Binning(
     spectrum=_edges((0, 300, 5)),
     turn_on=_edges((0, 200, 10), (200, 300, 20)),
     resolution=_edges((0, 120, 10), (120, 200, 20), (200, 300, 50)),
+    efficiency=np.array([0.0, 20, 50, 80, 120, 200, 300]),
     ratio=_edges((0, 3, 0.05)),
     slices=np.array([20.0, 40.0, 60.0, 100.0, 200.0]),
     inclusive_thresholds=(100, 120, 150),
@@ -54,6 +57,7 @@ _HT = Binning(
     spectrum=_edges((0, 1000, 20)),
     turn_on=_edges((0, 600, 25), (600, 1000, 50)),
     resolution=_edges((0, 400, 40), (400, 1000, 100)),
+    efficiency=np.array([0.0, 100, 200, 320, 450, 600, 1000]),
     ratio=_edges((0, 3, 0.05)),
     slices=np.array([50.0, 100.0, 200.0, 320.0, 600.0]),
     inclusive_thresholds=(200, 320, 450),

@@ -44,7 +44,7 @@ class Estimate(Generic[Value]):
     value: Value
     error: Value
 
-    def at(self: "Estimate[np.ndarray]", i: int) -> "Estimate[float]":
+    def at(self: "Estimate[np.ndarray]", i: int | tuple[int, ...]) -> "Estimate[float]":
         """Return one of several numbers."""
         return Estimate(float(self.value[i]), float(self.error[i]))
 

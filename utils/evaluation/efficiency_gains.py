@@ -11,10 +11,11 @@ from utils.evaluation.bootstrap import (
     bootstrap_efficiency,
     bootstrap_estimate,
     bootstrap_ratio,
-    n_effective,
+    divide,
     with_limit,
 )
 from utils.evaluation.event_groups import EventGroups
+from utils.evaluation.histograms import squares_in_bins, sums_in_bins
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class EfficiencyReplicas:
 
 @dataclass(frozen=True)
 class PartReplicas:
-    """Efficiencies of the events of one kind, with bootstrap replicas.
+    """Efficiencies of a part of the events, with bootstrap replicas.
 
     Attributes
     ----------
     inside : EfficiencyReplicas
-        Fractions of the events of this kind.
+        Fractions of the events of this part.
     shares : dict of str to np.ndarray, shape (1 + n_replicas, n_points)
-        Contributions of this kind to the efficiencies of all events, by quantity.
+        Contributions of this part to the efficiencies of all events, by quantity.
     """
 
     inside: EfficiencyReplicas
@@ -55,8 +56,11 @@ def signal_efficiencies(
     thresholds: Mapping[str, np.ndarray],
     rng: np.random.Generator,
     kinds: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
 ) -> tuple[EfficiencyReplicas, list[PartReplicas]]:
-    """Find the efficiencies of the same signal events above thresholds on several quantities, also for each kind.
+    """Find the efficiencies of the same signal events above thresholds on several quantities, also of parts of them.
+
+    All efficiencies come from the same replicas, so that differences of any two contain their correlation.
 
     Parameters
     ----------
@@ -67,47 +71,60 @@ def signal_efficiencies(
         result contains the statistics of both samples.
     rng : np.random.Generator
     kinds : np.ndarray, shape (n_events,), int, optional
-        0 or 1; without it there are no parts.
+        Kind of each event, from 0; without it all events are of one kind, and there are no parts.
+    parts : np.ndarray, shape (n_parts, n_kinds), bool, optional
+        Kinds that each part consists of; by default each kind is a part.
     """
     distinct = {name: np.unique(thresholds[name]) for name in scores}
     groups = EventGroups.of(scores, weights, distinct, kinds)
     shape = np.shape(next(iter(thresholds.values())))
-    n_kinds = 0 if kinds is None else 2
-
-    def unknown() -> dict[str, np.ndarray]:
-        return {name: np.full(shape, np.nan) for name in scores}
-
-    whole, inside, shares = unknown(), [unknown() for _ in range(n_kinds)], [unknown() for _ in range(n_kinds)]
+    if parts is None:
+        parts = np.eye(0 if kinds is None else groups.n_kinds, groups.n_kinds, dtype=bool)
+    members = np.vstack([np.ones(groups.n_kinds), parts[:, : groups.n_kinds]])  # the whole is the first part
+    inside = {name: np.full((len(members), *shape), np.nan) for name in scores}
+    shares = {name: np.full((len(members), *shape), np.nan) for name in scores}
     for i, sums in enumerate(groups.replicas(rng, shape[0] - 1)):
-        total = sums.sum()
-        sums_by_kind = [groups.only(kind, sums) for kind in range(n_kinds)]
         for name in scores:
-            at = np.searchsorted(distinct[name], thresholds[name][i])
-            if total > 0:
-                whole[name][i] = np.clip(groups.above(name, sums)[at] / total, 0, 1)
-            for kind, kind_sums in enumerate(sums_by_kind):
-                passed = groups.above(name, kind_sums)[at]
-                if total > 0:
-                    shares[kind][name][i] = passed / total
-                if (kind_total := kind_sums.sum()) > 0:
-                    inside[kind][name][i] = np.clip(passed / kind_total, 0, 1)
-    parts = [
-        PartReplicas(EfficiencyReplicas(n_effective(weights[kinds == kind]), inside[kind]), shares[kind])
-        for kind in range(n_kinds)
+            at = 1 + np.searchsorted(distinct[name], thresholds[name][i])
+            passed = _sums_of_parts(members, groups.passing(name, sums)[:, [0, *at]])
+            total, passed = passed[:, :1], passed[:, 1:]
+            inside[name][:, i] = np.clip(np.where(total > 0, divide(passed, total), np.nan), 0, 1)
+            shares[name][:, i] = divide(passed, total[0]) if total[0] > 0 else np.nan
+    n_events = _effective_of_parts(weights, kinds, members)
+    whole, *found = [
+        PartReplicas(
+            EfficiencyReplicas(float(n_events[part]), {name: values[part] for name, values in inside.items()}),
+            {name: values[part] for name, values in shares.items()},
+        )
+        for part in range(len(members))
     ]
-    return EfficiencyReplicas(n_effective(weights), whole), parts
+    return whole.inside, found
+
+
+def _sums_of_parts(members: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Sum numbers of the kinds, shape (n_kinds, n), over the kinds of each part, always in the same order."""
+    return np.einsum("pk,kn->pn", members, sums)
+
+
+def _effective_of_parts(weights: np.ndarray, kinds: np.ndarray | None, members: np.ndarray) -> np.ndarray:
+    """Return the effective numbers of events of parts; 0 where the sum of the weights is not above 0."""
+    kinds = np.zeros(len(weights), np.int8) if kinds is None else kinds
+    n_kinds = members.shape[1]
+    sums = _sums_of_parts(members, sums_in_bins(kinds, n_kinds, weights)[:, None])
+    squares = _sums_of_parts(members, squares_in_bins(kinds, n_kinds, weights)[:, None])
+    return np.where(sums > 0, divide(sums**2, squares, 0), 0)[:, 0]
 
 
 @dataclass(frozen=True)
 class PartGains:
-    """Efficiencies of the events of one kind, and their contribution to the gains.
+    """Efficiencies of a part of the events, and its contribution to the gains.
 
     Attributes
     ----------
     efficiency : dict of str to Estimate, shape (n_points,)
-        Fraction of the events of this kind, by quantity.
+        Fraction of the events of this part, by quantity.
     gain : dict of str to Estimate
-        Contribution to the gain of each model; the contributions of all kinds sum to the gain.
+        Contribution to the gain of each model; the contributions of all parts sum to the gain.
     share : dict of str to Estimate
         Contribution over the gain.
     """
@@ -138,7 +155,6 @@ class EfficiencyGains:
     kept : dict of str to Estimate
         Gain over the gain of the first model.
     parts : list of PartGains
-        For each kind of events.
     """
 
     background_efficiency: np.ndarray
@@ -172,10 +188,9 @@ def efficiency_gains(
     parts : sequence of PartReplicas
     """
     n_events = efficiencies.n_events
-    masks = {name: np.where(np.isnan(replicas[0]), np.nan, 0) for name, replicas in thresholds.items()}
 
     def masked(replicas: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: values + masks[name] for name, values in replicas.items()}
+        return at_known_thresholds(replicas, thresholds)
 
     def estimate(differences: np.ndarray, n_events: float = n_events) -> Estimate[np.ndarray]:
         return with_limit(bootstrap_estimate(differences), n_events)
@@ -208,3 +223,10 @@ def efficiency_gains(
         kept={name: bootstrap_ratio(values, gains[first], gain[first], n_events) for name, values in gains.items()},
         parts=[part_gains(part) for part in parts],
     )
+
+
+def at_known_thresholds(
+    replicas: Mapping[str, np.ndarray], thresholds: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return replicas by quantity, NaN at the points whose threshold is unknown."""
+    return {name: values + np.where(np.isnan(thresholds[name][0]), np.nan, 0) for name, values in replicas.items()}

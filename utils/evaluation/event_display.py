@@ -8,7 +8,7 @@ import numpy as np
 from utils.data_processing import GraphCreator
 from utils.event_layout import PHI, PT, SLOT_PIDS
 from utils.formats.l1_files import L1Dataset
-from utils.predictions import BASELINE, TRUE, Predictions
+from utils.predictions import BASELINE, TRUE, Predictions, has_direction
 
 MIN_JETS = 3  # of a displayed event: with fewer there is little attention to show
 LOWERED_MOST = "Event lowered most"
@@ -121,7 +121,7 @@ def event_displays(
         directions = {}
         if creator.variable != "true_ht":
             directions[BASELINE] = met_direction(event.smeared_data[0])
-        if creator.variable == "true_met" and event.true_data is not None:
+        if has_direction(creator.variable) and event.true_data is not None:
             directions[TRUE] = met_direction(event.true_data[0])
         yield EventDisplay(
             creator.variable,

@@ -22,6 +22,7 @@ class EventGroups:
         Kind of the events of each group.
     bins : dict of str to np.ndarray, shape (n_groups,), int
         Number of thresholds on each quantity that a group passes.
+    n_kinds : int
     n_thresholds : dict of str to int
     sums, squares : np.ndarray, shape (n_groups,), float64
         Sums of the weights and of their squares.
@@ -29,6 +30,7 @@ class EventGroups:
 
     kinds: np.ndarray
     bins: dict[str, np.ndarray]
+    n_kinds: int
     n_thresholds: dict[str, int]
     sums: np.ndarray
     squares: np.ndarray
@@ -47,7 +49,8 @@ class EventGroups:
         Before a key overflows, ranks replace the keys so far: there are at most as many ranks as events.
         """
         kinds = np.zeros(len(weights), np.int8) if kinds is None else kinds
-        number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * (1 + int(kinds.max(initial=0)))
+        n_kinds = 1 + int(kinds.max(initial=0))
+        number, n_numbers = 2 * kinds.astype(np.int64) + (weights < 0), 2 * n_kinds
         for name, values in scores.items():
             n_bins = 1 + len(thresholds[name])
             if n_numbers * n_bins > LARGEST_KEY:
@@ -74,8 +77,9 @@ class EventGroups:
         sums = np.add.reduceat(sorted_weights, starts)
         sorted_weights *= sorted_weights
         return cls(
-            kinds[order],
+            kinds[order].astype(np.int64),
             {name: np.searchsorted(thresholds[name], values[order]) for name, values in scores.items()},
+            n_kinds,
             {name: len(thresholds[name]) for name in scores},
             sums,
             np.add.reduceat(sorted_weights, starts),
@@ -85,11 +89,11 @@ class EventGroups:
         """Yield the sums of the weights of the groups, then their bootstrap replicas."""
         return replica_sums(self.sums, self.squares, rng, n_replicas)
 
-    def above(self, name: str, sums: np.ndarray) -> np.ndarray:
-        """Sum the groups that pass each threshold on a quantity, shape (n_thresholds,)."""
-        in_bins = np.bincount(self.bins[name], sums, 1 + self.n_thresholds[name])
-        return np.cumsum(in_bins[:0:-1])[::-1]
+    def passing(self, name: str, sums: np.ndarray) -> np.ndarray:
+        """Sum the groups of each kind that pass at least 0, 1, ... thresholds, shape (n_kinds, 1 + n_thresholds).
 
-    def only(self, kind: int, sums: np.ndarray) -> np.ndarray:
-        """Return the sums of the groups of a kind, 0 for the others."""
-        return np.where(self.kinds == kind, sums, 0)
+        The first number is the sum of all. Where all pass a threshold, it is equal to theirs in the last digit.
+        """
+        n_bins = 1 + self.n_thresholds[name]
+        in_bins = np.bincount(self.kinds * n_bins + self.bins[name], sums, self.n_kinds * n_bins)
+        return np.cumsum(in_bins.reshape(self.n_kinds, n_bins)[:, ::-1], axis=1)[:, ::-1]

@@ -41,14 +41,14 @@ class EvaluationOptions(RunConditions):
         choices=REACHED_EFFICIENCIES,
     )
     background_efficiencies: tuple[float, ...] = flag(
-        (0.05, 0.01, 0.005),
+        (0.05, 0.01),
         help="working points: background efficiencies at which signal efficiencies are compared",
         above=0,
         maximum=1,
         schema={**UNIQUE, "minItems": 1},
     )
     fixed_rates: tuple[float, ...] = flag(
-        (100.0, 30.0),
+        (30.0, 10.0, 3.0),
         help="working points at fixed background rates; a background without weights has no rates",
         unit="kHz",
         above=0,

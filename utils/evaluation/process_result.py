@@ -45,8 +45,12 @@ class ProcessResult:
         Response of the trigger quantities, for true values above ``Binning.response_above``.
     response_slices : dict of str to list of Histogram
         Response of the trigger quantities, in each slice of the true value of ``Binning.slices``.
-    resolution : dict of str to BinnedResponse
-        Resolution of the trigger quantities, in bins of the true variable.
+    resolution, inverse_resolution : dict of str to BinnedResponse
+        Median and width of the response of the trigger quantities, and of true over measured value, in bins of the true
+        variable. Events with a measured value of 0 have no inverse.
+    direction : BinnedResponse or None
+        Median and width of the angle from the true MET vector to that of L1, in radians, in bins of the true variable;
+        no correction changes it. None for a variable without a direction.
     turn_on : dict of str to list of TurnOn
         Turn-on curves of the trigger quantities, at each threshold.
     """
@@ -61,6 +65,8 @@ class ProcessResult:
     response: dict[str, Response]
     response_slices: dict[str, list[Histogram]]
     resolution: dict[str, BinnedResponse]
+    inverse_resolution: dict[str, BinnedResponse]
+    direction: BinnedResponse | None
     turn_on: dict[str, list[TurnOn]]
 
 
@@ -124,11 +130,11 @@ def _corrections(predicted: Predictions, binning: Binning, seed: int, name: str)
 
 def _responses(predictions: Predictions, binning: Binning, seed: int, name: str) -> dict[str, Any]:
     """Evaluate the trigger quantities relative to the true value."""
-    true, weight = predictions.true, predictions.weight
-    responses = {
-        quantity: np.divide(values, true, out=np.full_like(true, np.nan), where=true > 0)
-        for quantity, values in predictions.measured.items()
-    }
+    true, weight, angle = predictions.true, predictions.weight, predictions.angle
+    responses = {quantity: _ratio(values, true) for quantity, values in predictions.measured.items()}
+
+    def in_true_bins(values: np.ndarray) -> BinnedResponse:
+        return binned_response(true, values, weight, binning.resolution, named_rng(seed, name))
 
     def response_between(low: float, high: float, edges: np.ndarray) -> dict[str, Histogram]:
         shown = (true > low) & (true <= high)
@@ -141,8 +147,14 @@ def _responses(predictions: Predictions, binning: Binning, seed: int, name: str)
             for quantity, content in response_between(binning.response_above, np.inf, binning.ratio).items()
         },
         "response_slices": {quantity: [contents[quantity] for contents in slices] for quantity in responses},
-        "resolution": {
-            quantity: binned_response(true, response, weight, binning.resolution, named_rng(seed, name))
-            for quantity, response in responses.items()
+        "resolution": {quantity: in_true_bins(response) for quantity, response in responses.items()},
+        "inverse_resolution": {
+            quantity: in_true_bins(_ratio(true, values)) for quantity, values in predictions.measured.items()
         },
+        "direction": None if angle is None else in_true_bins(angle.astype(np.float32)),
     }
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Return the ratio of two quantities; NaN where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

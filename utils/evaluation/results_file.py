@@ -15,6 +15,7 @@ from utils.cutflow import EVENT_COUNTS, NamedCutflows, cutflows_record
 from utils.evaluation.background_result import BackgroundResult
 from utils.evaluation.binning import BINNINGS, REACHED_EFFICIENCIES
 from utils.evaluation.bootstrap import Estimate
+from utils.evaluation.gains_in_bins import GainsInBins
 from utils.evaluation.histograms import Histogram
 from utils.evaluation.offline_rates import OfflineRates
 from utils.evaluation.process_result import ProcessResult
@@ -24,7 +25,7 @@ from utils.evaluation.results import Results
 from utils.evaluation.run_conditions import WorkingPoint
 from utils.evaluation.scaling import Scaling
 from utils.evaluation.scaling_result import ScalingResult
-from utils.evaluation.signal_result import SignalResult
+from utils.evaluation.signal_result import ALL, SignalResult
 from utils.evaluation.turn_on import TurnOn, TurnOnGain
 from utils.evaluation.turn_on_fit import TurnOnFit
 from utils.evaluation.zero_bias_rates import RateThresholds, ZeroBiasRates
@@ -33,7 +34,7 @@ from utils.predictions import WITH_JET, WITHOUT_JET, Counts
 from utils.variables import reconstructed
 
 FORMAT = 6
-GEV, KHZ, PB, ONE = "GeV", "kHz", "pb", "1"
+GEV, KHZ, PB, RAD, ONE = "GeV", "kHz", "pb", "rad", "1"
 
 Tree = dict[str, Any]
 Number = float | np.ndarray
@@ -78,6 +79,14 @@ def _binned(result: BinnedResponse, unit: str) -> Tree:
     names = ("median", "half_width", "resolution")
     values = {name: _estimate(getattr(result, name), ONE, effective_events=result.n_effective) for name in names}
     return {"edges": {"value": result.edges, "unit": unit}, **values}
+
+
+def _direction(result: BinnedResponse) -> Tree:
+    return {
+        "edges": {"value": result.edges, "unit": GEV},
+        "median": _estimate(result.median, RAD, effective_events=result.n_effective),
+        "half_width": _estimate(result.half_width, RAD, effective_events=result.n_effective),
+    }
 
 
 def _fit(fit: TurnOnFit, described: bool, effective_events: float) -> Tree:
@@ -158,6 +167,10 @@ def _process(process: ProcessResult, slices: np.ndarray, weighted: bool) -> Tree
             for quantity, contents in process.response_slices.items()
         },
         "resolution": {quantity: _binned(result, GEV) for quantity, result in process.resolution.items()},
+        "inverse_resolution": {
+            quantity: _binned(result, GEV) for quantity, result in process.inverse_resolution.items()
+        },
+        "direction": _direction(process.direction) if process.direction else None,
         "turn_on": {quantity: [_turn_on(curve) for curve in curves] for quantity, curves in process.turn_on.items()},
     }
 
@@ -202,6 +215,28 @@ def _background(result: BackgroundResult, names: Sequence[str], weighted: bool) 
             model: _estimate(ratio, ONE, events=result.rates[model].n_events) for model, ratio in result.ratios.items()
         },
     }
+
+
+def _gains_in_bins(gains: GainsInBins, i: int) -> Tree:
+    """Return efficiencies and gains in bins of the true variable at a working point."""
+    events = {"effective_events": gains.n_effective}
+    return {
+        "signal_efficiency": {
+            quantity: _efficiency(_row(efficiency, i), **events) for quantity, efficiency in gains.efficiency.items()
+        },
+        "models": {
+            model: {
+                "gain": _estimate(_row(gain, i), ONE, **events),
+                "below_baseline": gains.below_baseline(model)[i],
+            }
+            for model, gain in gains.gain.items()
+        },
+    }
+
+
+def _row(estimates: Estimate, i: int) -> Estimate:
+    """Return the row of a table of numbers."""
+    return Estimate(estimates.value[i], estimates.error[i])
 
 
 def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) -> Tree:
@@ -256,6 +291,10 @@ def _signal(signal: SignalResult, background: BackgroundResult, counts: Counts) 
                         ),
                     }
                     for model, turn_on_gains in signal.turn_on_gain.items()
+                },
+                "true_bins": {
+                    "edges": {"value": signal.in_bins[ALL].edges, "unit": GEV},
+                    **{part: _gains_in_bins(gains, i) for part, gains in signal.in_bins.items()},
                 },
                 "turn_on": {quantity: _turn_on(curves[i]) for quantity, curves in signal.turn_on.items()},
             }

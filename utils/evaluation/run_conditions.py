@@ -1,5 +1,6 @@
 """Run conditions of the LHC, which turn a cross section into a rate, and working points of the trigger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.runtime.options import flag
@@ -33,3 +34,8 @@ class WorkingPoint:
     def label(self) -> str:
         """Background efficiency in percent, or the fixed rate in kHz."""
         return f"{100 * self.background_efficiency:g}%" if self.rate is None else f"{self.rate:g} kHz"
+
+
+def rates_first(working_points: Sequence[WorkingPoint]) -> list[tuple[int, WorkingPoint]]:
+    """Return the working points with their numbers, those at a fixed rate first, as tables and the report show them."""
+    return sorted(enumerate(working_points), key=lambda numbered: numbered[1].rate is None)

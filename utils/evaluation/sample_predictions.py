@@ -12,7 +12,7 @@ from utils.cutflow import READ, Cutflow, StepCounter
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
 from utils.l1_events import L1Events
-from utils.predictions import Counts, Model, Predictions, count, predict_events
+from utils.predictions import Counts, Model, Predictions, count, has_direction, predict_events
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress
 
@@ -52,7 +52,7 @@ def predict_sample(
 
     def read() -> Iterator[L1Events]:
         with progress(data.n_events, "predict") as bar:
-            for events in data.chunks(chunk_size, true_objects=False):
+            for events in data.chunks(chunk_size, true_objects=has_direction(variable)):
                 counter.add(READ, events.ids)
                 evaluated = events[np.isin(events.ids, list(processes.values()))]
                 for fingerprints in trained_on:

@@ -2,16 +2,20 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from utils.evaluation.binning import REACHED_EFFICIENCIES
+from utils.evaluation.gains_in_bins import GainsInBins
 from utils.evaluation.number_text import columns, number_text, percent_text
-from utils.evaluation.run_conditions import WorkingPoint
-from utils.evaluation.signal_result import SignalResult
+from utils.evaluation.run_conditions import WorkingPoint, rates_first
+from utils.evaluation.signal_result import ALL, SignalResult
 from utils.evaluation.turn_on import TurnOn
-from utils.predictions import BASELINE
+from utils.predictions import BASELINE, WITH_JET, WITHOUT_JET
+
+FEWEST_EVENTS = 10  # effective, of a bin in the table of all gains
+PARTS = {ALL: "all", WITH_JET: "with jet", WITHOUT_JET: "no jet"}
 
 
 def signal_tables(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> str:
@@ -31,10 +35,12 @@ def signal_tables(signal: SignalResult, working_points: Sequence[WorkingPoint]) 
     tables = (
         efficiencies,
         _gain_rows(signal, working_points),
+        _bin_rows(signal, working_points),
         _turn_on_rows(signal, working_points),
         _area_rows(signal),
     )
-    return "\n\n".join((_shares_text(signal, working_points), *map(columns, tables)))
+    notes = "\n".join((_shares_text(signal, working_points), _below_text(signal.in_bins[ALL], working_points)))
+    return "\n\n".join((notes, *map(columns, tables)))
 
 
 def _shares_text(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> str:
@@ -50,7 +56,75 @@ def _shares_text(signal: SignalResult, working_points: Sequence[WorkingPoint]) -
             lines.append(f"The gain of {model} is not above its error.")
         else:
             lines.append(f"The gain of {model} is unknown: all working points are beyond the sample.")
-    return "\n".join(textwrap.fill(line, 118, break_on_hyphens=False) for line in lines)
+    return "\n".join(map(_filled, lines))
+
+
+def _below_text(gains: GainsInBins, working_points: Sequence[WorkingPoint]) -> str:
+    """Write in which bins of the true variable each model is significantly below the baseline."""
+    lines = []
+    for model, gain in gains.gain.items():
+        below = gains.below_baseline(model)
+        found = [
+            f"{bin_text(gains.edges, j)} GeV at {point.label} ({number_text(gain.at((i, j)), 1, 100)}%)"
+            for i, point in rates_first(working_points)
+            for j in np.flatnonzero(below[i]).tolist()
+        ]
+        where = "in no bin" if not found else f"in {len(found)} of {below.size} bins: {', '.join(found)}"
+        lines.append(f"{model} is below the baseline by more than two errors {where}.")
+    return "\n".join(map(_filled, lines))
+
+
+def _filled(line: str) -> str:
+    """Break a long line."""
+    return textwrap.fill(line, 118, break_on_hyphens=False)
+
+
+def bin_text(edges: np.ndarray, i: int) -> str:
+    """Write the range of a bin."""
+    return f"{edges[i]:g}-{edges[i + 1]:g}"
+
+
+def gains_table(signals: Mapping[str, SignalResult], working_points: Sequence[WorkingPoint]) -> str:
+    """Write the gains of the models on each signal at the working points, and in bins of the true variable."""
+    edges = next(iter(signals.values())).in_bins[ALL].edges
+    bins = range(len(edges) - 1)
+    heading = ("background", "signal", "model", "L1 [%]", "model [%]", "gain [%]", f"in bins: {bin_text(edges, 0)}")
+    rows: list[tuple[str, ...]] = [(*heading, *(bin_text(edges, j) for j in bins[1:]))]
+    for i, point in rates_first(working_points):
+        for name, signal in signals.items():
+            for model, gain in signal.gains.gain.items():
+                inclusive = (signal.gains.efficiency[quantity].at(i) for quantity in (BASELINE, model))
+                in_bins, enough = signal.in_bins[ALL].gain[model], signal.in_bins[ALL].n_effective >= FEWEST_EVENTS
+                rows.append(
+                    (
+                        *(point.label, name, model),
+                        *(percent_text(efficiency, 1) for efficiency in inclusive),
+                        number_text(gain.at(i), 1, 100),
+                        *(number_text(in_bins.at((i, j)), 1, 100) if enough[j] else "-" for j in bins),
+                    )
+                )
+    return columns(rows)
+
+
+def _bin_rows(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:
+    """List efficiencies and gains in bins of the true variable, of all events and of those with and without a jet."""
+    first = signal.in_bins[ALL]
+    rows: list[tuple[str, ...]] = [
+        (
+            *("background", "true [GeV]", "events", "effective"),
+            *(f"{quantity} [%]" for quantity in first.efficiency),
+            *(f"{model} - baseline [%]" for model in first.gain),
+        )
+    ]
+    for i, point in rates_first(working_points):
+        for j in range(len(first.n_effective)):
+            for part, gains in signal.in_bins.items():
+                if gains.n_effective[j] > 0:
+                    efficiencies = (percent_text(of.at((i, j)), 1) for of in gains.efficiency.values())
+                    differences = (number_text(of.at((i, j)), 1, 100) for of in gains.gain.values())
+                    where = (point.label, bin_text(gains.edges, j), PARTS[part], f"{gains.n_effective[j]:.0f}")
+                    rows.append((*where, *efficiencies, *differences))
+    return rows
 
 
 def _gain_rows(signal: SignalResult, working_points: Sequence[WorkingPoint]) -> list[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from utils.evaluation.number_text import columns, interval_text, percent_text, rate_text, threshold_text
 from utils.evaluation.results import Results
 from utils.evaluation.scaling_tables import scaling_tables
-from utils.evaluation.signal_tables import signal_tables
+from utils.evaluation.signal_tables import gains_table, signal_tables
 from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.predictions import BASELINE, REFERENCE, WITH_JET, WITHOUT_JET, Counts
 
@@ -58,8 +58,12 @@ def _zero_bias_text(result: ZeroBiasResult, variable: str) -> str:
     return "\n\n".join((heading, columns(at_rates), columns(at_thresholds)))
 
 
+GAINS = """Gains at equal rate: signal efficiency of the model minus that of L1, in total and in bins of {} [GeV]
+(-: a bin with fewer than 10 effective events)"""
 LEGEND = """Gap closed: gain over the gain of the ideal. Events without a jet at L1 ("no jet") keep their L1 value, but
 the threshold changes. The tables give the efficiency of each kind of events, and its contribution to the gain.
+Bins of the true value: absolute efficiencies; "effective" is the effective number of events of the bin. Of many bins a
+few differ by two errors by chance.
 Turn-on: true values in GeV at which the efficiency reaches 50, 90 and 95%, from the curve and not from a fit, and how
 far a model moves them (negative: earlier). Plateau and width are from a fit of an error function; "no fit": it does not
 describe the points. chi2/n: quality of the fit, 1 for the right shape.
@@ -72,9 +76,11 @@ no background event passes, so that the threshold is unknown. "-": unknown, or t
 
 def summary(results: Results) -> str:
     """Write the gains of the signals at the working points, and the numbers of events."""
+    working_points = results.background.working_points
     parts = [
         f"Signal efficiency at fixed background: {results.variable}, background {results.background_name}",
         *results.notes,
+        f"{GAINS.format(results.variable)}\n{gains_table(results.signals, working_points)}",
         f"baseline: L1; {', '.join(results.models)}: L1 corrected by a model; true: the ideal.\n{LEGEND}",
         _count_table({name: process.counts for name, process in results.processes.items()}),
         _background_table(results),
@@ -82,7 +88,6 @@ def summary(results: Results) -> str:
     if conditions := results.run_conditions:
         bunches = f"{conditions.colliding_bunches} colliding bunches"
         parts.insert(-2, f"Rates: at {conditions.luminosity:g} cm^-2 s^-1, {bunches}.")
-    working_points = results.background.working_points
     for name, signal in results.signals.items():
         tables = signal_tables(signal, working_points), scaling_tables(results.scalings[name], working_points)
         parts.append("\n\n".join((f"{name}\n{tables[0]}", tables[1])))

@@ -48,7 +48,7 @@ def background_thresholds(
     for sums in islice(groups.replicas(rng), 1, None):
         allowed = allowed_weight(efficiencies, sums.sum())
         for name, found in replicas.items():
-            from_above = np.maximum.accumulate(groups.above(name, sums)[::-1])
+            from_above = np.maximum.accumulate(groups.passing(name, sums)[0, :0:-1])
             n_may_pass = np.searchsorted(from_above, allowed, side="right")
             found.append(candidates[name][np.maximum(len(from_above) - n_may_pass, 0)])
     return {name: np.stack(found) for name, found in replicas.items()}

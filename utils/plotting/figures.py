@@ -14,8 +14,8 @@ from utils.evaluation.process_result import ProcessResult
 from utils.evaluation.results import Results
 from utils.evaluation.samples import Sample
 from utils.evaluation.scaling_result import ScalingResult
-from utils.evaluation.signal_result import SignalResult
-from utils.plotting import overview, process, scaling, trigger, turn_ons
+from utils.evaluation.signal_result import ALL, SignalResult
+from utils.plotting import equal_rate, overview, process, scaling, trigger, turn_ons
 from utils.plotting.attention import draw_attention
 from utils.plotting.plot_names import working_point_name
 from utils.plotting.quantities import SYMBOLS, scale_note
@@ -75,6 +75,7 @@ def process_figures(results: Results, name: str, result: ProcessResult) -> Figur
     )
     plot("resolution", process.draw_resolution, result.resolution, *labels, scale_note=note)
     plot("median_response", process.draw_median_response, result.resolution, *labels, scale_note=note)
+    plot("inverse_response", process.draw_inverse_response, result.inverse_resolution, *labels, scale_note=note)
     for i, first in enumerate(next(iter(result.turn_on.values()))):
         plot(f"turn_on_{first.threshold:g}", turn_ons.draw_turn_on, _at(result.turn_on, i), *labels, scale_note=note)
     return plots
@@ -86,6 +87,9 @@ def signal_figures(results: Results, name: str, signal: SignalResult) -> Figures
     labels = (results.variable, name, results.background_name)
     plots: Figures = {}
     for i, point in enumerate(working_points):
+        plots[f"efficiency_{working_point_name(point)}_{name}"] = functools.partial(
+            equal_rate.draw_efficiencies_in_bins, signal.in_bins[ALL], i, point, run_conditions, *labels
+        )
         curves, gains = _at(signal.turn_on, i), _at(signal.turn_on_gain, i)
         plots[f"turn_on_{working_point_name(point)}_{name}"] = functools.partial(
             turn_ons.draw_turn_on_at_equal_rate,
@@ -136,6 +140,10 @@ def overview_figures(results: Results) -> Figures:
     plots["median_response_all"] = functools.partial(
         overview.draw_all_median_responses, resolutions, model, variable, scale_note=note
     )
+
+    directions = {name: result.direction for name, result in results.processes.items() if result.direction}
+    if directions:
+        plots["direction_all"] = functools.partial(overview.draw_all_directions, directions, variable)
 
     def add_turn_ons(stem: str, title: str, turn_on: dict[str, Any], i: int, luminosity: str = "") -> None:
         curves = {name: _at(quantities, i) for name, quantities in turn_on.items()}

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from utils.evaluation.response import BinnedResponse
 from utils.evaluation.roc import Roc
 from utils.evaluation.turn_on import TurnOn
-from utils.plotting.binned import draw_binned_response
+from utils.plotting.binned import draw_binned_response, draw_points, known_range, say_if_unknown
 from utils.plotting.quantities import Look, quantity_label
-from utils.plotting.style import COLOURS, Drawing, in_style, start
+from utils.plotting.style import COLOURS, TRUE_SYMBOLS, Drawing, in_style, start
 from utils.plotting.trigger import set_roc_axes
 from utils.plotting.turn_ons import BEYOND, draw_turn_on_curve, say_if_no_curve, set_turn_on_axes
-from utils.predictions import BASELINE
+from utils.predictions import BASELINE, TRUE
 
 MAX_INTERVAL = 0.5  # of an efficiency that is drawn: wider ones hide the others
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "*")
@@ -28,7 +28,8 @@ def process_looks(names: Iterable[str], quantity: str) -> dict[str, Look]:
     """Return the look of each process, for the baseline or for a model."""
     line, fill = ("--", "none") if quantity == BASELINE else ("-", "full")
     return {
-        name: Look(COLOURS[i % len(COLOURS)], line, MARKERS[i % len(MARKERS)], fill) for i, name in enumerate(names)
+        name: Look(COLOURS[i % len(COLOURS)], line, MARKERS[i % len(MARKERS)], fill, f"{name}, {quantity}")
+        for i, name in enumerate(names)
     }
 
 
@@ -88,6 +89,24 @@ def draw_all_median_responses(
 ) -> Drawing:
     """Draw the median response of each process against the true variable; `results` by process and quantity."""
     return _draw_in_bins(results, model, "median", variable, scale_note, ax)
+
+
+@in_style
+def draw_all_directions(results: Mapping[str, BinnedResponse], variable: str, ax: Axes | None = None) -> Drawing:
+    """Draw the resolution of the direction of L1 MET in each process against the true variable."""
+    fig, ax = start(ax, "")
+    for name, look in process_looks(results, TRUE).items():
+        draw_points(ax, results[name].edges, results[name].half_width, replace(look, name=name), name)
+    values = [result.half_width.value for result in results.values()]
+    say_if_unknown(ax, *values)
+    ax.set(
+        xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]",
+        ylabel=r"Resolution of $\phi$, half of central 68% [rad]",
+        xlim=known_range(next(iter(results.values())).edges, *values),
+        ylim=(0, None),
+    )
+    ax.legend()
+    return fig, ax
 
 
 @in_style

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from utils.evaluation.run_conditions import WorkingPoint
 
 TITLES = {
+    r"efficiency_at_(.+)_percent": r"efficiency at \1% of the background",
+    r"efficiency_at_(.+)_kHz": r"efficiency at \1 kHz of background",
     r"turn_on_at_(.+)_percent": r"turn-on at \1% of the background",
     r"turn_on_at_(.+)_kHz": r"turn-on at \1 kHz of background",
     r"turn_on_(\d[\d.]*)": r"turn-on at \1 GeV",

@@ -15,7 +15,7 @@ from utils.evaluation.process_result import Response
 from utils.evaluation.response import BinnedResponse, CoreFit, gaussian
 from utils.plotting.binned import draw_binned_response, draw_points, known_range, say_if_unknown
 from utils.plotting.quantities import SYMBOLS, looks, name_in_legend, quantity_label, with_error
-from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
+from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, panel_below, say, start
 from utils.predictions import TRUE
 
 
@@ -101,7 +101,7 @@ def draw_spectra(
         content = spectra[quantity]
         width = np.diff(content.edges)
         ax.stairs(content.values / width, content.edges, label=quantity_label(quantity, variable), **look.curve)
-        ax.errorbar(content.centres, content.values / width, content.errors / width, fmt="none", color=look.colour)
+        ax.errorbar(content.centres, content.values / width, content.errors / width, **look.bars)
     _say_if_empty(ax, *spectra.values())
     symbol = SYMBOLS[variable]
     density = np.concatenate([content.values / np.diff(content.edges) for content in spectra.values()])
@@ -199,7 +199,7 @@ def draw_response_slices(
             share = _share(content.values, content.values.sum())
             ax.stairs(share, content.edges, label=quantity_label(quantity, variable), **look.curve)
             errors = _share(content.errors, content.values.sum())
-            ax.errorbar(content.centres, share, errors, fmt="none", color=look.colour, elinewidth=1)
+            ax.errorbar(content.centres, share, errors, **look.bars, elinewidth=1)
         ax.axvline(1, color="black", linestyle=":", linewidth=1.5)
         _say_if_empty(ax, *(contents[i] for contents in slices.values()))
         ax.set(xlim=content.edges[[0, -1]], ylim=(0, (1.3 + 0.2 * len(slices)) * ax.get_ylim()[1]))
@@ -237,6 +237,29 @@ def draw_median_response(
 ) -> Drawing:
     """Draw the median response against the true variable."""
     return _draw_in_bins(resolution, "median", variable, process, scale_note, ax)
+
+
+@in_style
+def draw_inverse_response(
+    resolution: Mapping[str, BinnedResponse], variable: str, process: str, ax: Axes | None = None, scale_note: str = ""
+) -> Drawing:
+    """Draw median and width of true over measured value against the true variable, in two panels."""
+    fig, ax = start(ax, process)
+    panel = panel_below(ax)
+    for name, look in looks(resolution).items():
+        result = resolution[name]
+        draw_points(ax, result.edges, result.median, look, quantity_label(name, variable))
+        draw_points(panel, result.edges, result.half_width, look, None)
+    medians = [result.median.value for result in resolution.values()]
+    say_if_unknown(ax, *medians)
+    ratio = f"{TRUE_SYMBOLS[variable]} / {SYMBOLS[variable]}"
+    ax.axhline(1, color="black", linestyle=":", linewidth=1.5)
+    ax.set_ylabel(f"Median of {ratio}{scale_note}", fontsize="x-small" if scale_note else "medium")
+    ax.set(xlim=known_range(result.edges, *medians), ylim=(0, 1.3 * ax.get_ylim()[1]))
+    ax.legend()
+    panel.set(xlabel=f"{TRUE_SYMBOLS[variable]} [GeV]", ylabel="Half of\ncentral 68%", ylim=(0, None))
+    panel.yaxis.label.set_fontsize("small")
+    return fig, ax
 
 
 def _draw_in_bins(

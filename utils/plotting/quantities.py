@@ -5,7 +5,7 @@ marker for black-and-white prints.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,25 @@ SYMBOLS = {"true_met": r"$p_T^{miss}$", "original_met": r"$p_T^{miss}$", "true_h
 
 @dataclass(frozen=True)
 class Look:
-    """Colour, line style and marker."""
+    """Colour, line style and marker, and the name of what is drawn with them, which its data keep."""
 
     colour: str
     line: str | tuple[int, tuple[int, ...]]
     marker: str
     fill: str
+    name: str = ""
 
     @property
     def marks(self) -> dict[str, Any]:
         """Keywords of ``Axes.plot`` for the marker."""
         filled = self.colour if self.fill == "full" else "white"
-        return {"color": self.colour, "marker": self.marker, "markerfacecolor": filled, "markersize": 8}
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "markerfacecolor": filled,
+            "markersize": 8,
+            "gid": self.name,
+        }
 
     @property
     def points(self) -> dict[str, Any]:
@@ -39,15 +46,20 @@ class Look:
         return {**self.marks, "linestyle": "none", "elinewidth": 1.5}
 
     @property
+    def bars(self) -> dict[str, Any]:
+        """Keywords of ``Axes.errorbar`` for bars without markers."""
+        return {"color": self.colour, "linestyle": "none", "gid": self.name}
+
+    @property
     def curve(self) -> dict[str, Any]:
         """Keywords of ``Axes.plot`` and ``Axes.stairs``."""
-        return {"color": self.colour, "linestyle": self.line, "linewidth": 2.5}
+        return {"color": self.colour, "linestyle": self.line, "linewidth": 2.5, "gid": self.name}
 
 
 LOOKS = {
-    BASELINE: Look(COLOURS[2], "--", "o", "none"),
-    TRUE: Look("black", ":", "^", "none"),
-    REFERENCE: Look(COLOURS[4], "-.", "D", "none"),
+    BASELINE: Look(COLOURS[2], "--", "o", "none", BASELINE),
+    TRUE: Look("black", ":", "^", "none", TRUE),
+    REFERENCE: Look(COLOURS[4], "-.", "D", "none", REFERENCE),
 }
 MODEL_LOOKS = (
     Look(COLOURS[0], "-", "s", "full"),
@@ -61,7 +73,7 @@ def looks(quantities: Iterable[str]) -> dict[str, Look]:
     """Return the look of each quantity; looks of models follow their order, and repeat after four."""
     quantities = list(quantities)
     models = [quantity for quantity in quantities if quantity not in LOOKS]
-    model_looks = {model: MODEL_LOOKS[i % len(MODEL_LOOKS)] for i, model in enumerate(models)}
+    model_looks = {model: replace(MODEL_LOOKS[i % len(MODEL_LOOKS)], name=model) for i, model in enumerate(models)}
     return {quantity: LOOKS.get(quantity) or model_looks[quantity] for quantity in quantities}
 
 
@@ -89,7 +101,8 @@ def name_in_legend(ax: Axes, look: Look, label: str) -> None:
 
 def draw_band(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, look: Look) -> None:
     """Draw the band of an interval on a logarithmic axis, also where its lower end is not above 0."""
-    ax.fill_between(x, np.maximum(low, high * 1e-3), high, color=look.colour, alpha=0.25, linewidth=0)
+    lower = np.maximum(low, high * 1e-3)
+    ax.fill_between(x, lower, high, color=look.colour, alpha=0.25, linewidth=0, gid=look.name)
 
 
 def with_error(estimate: Estimate[float]) -> str:

@@ -10,7 +10,10 @@ import matplotlib.pyplot as plt
 import mplhep
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from mpl_toolkits.axes_grid1 import make_axes_locatable
 
+from utils.plotting.drawn_data import figure_data
+from utils.runtime.text_files import write_json
 from utils.runtime.whole_files import whole_file
 
 mpl.use("agg")
@@ -56,18 +59,25 @@ def start(ax: Axes | None, right: str, left: str = "Simulation") -> Drawing:
     return cast(Figure, ax.get_figure(root=True)), ax
 
 
+def panel_below(ax: Axes) -> Axes:
+    """Take the lower part of axes for a panel with a common horizontal axis."""
+    ax.tick_params(labelbottom=False)
+    return cast(Axes, make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax))
+
+
 def say(ax: Axes, text: str) -> None:
     """Write into empty axes why they are empty."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize="small", zorder=5)
 
 
 def save(fig: Figure, stem: str | Path) -> None:
-    """Write a figure as STEM.pdf and STEM.png, atomically and reproducibly, and close it."""
+    """Write a figure as STEM.pdf and STEM.png and its numbers as STEM.json, whole and reproducibly, and close it."""
     try:
         for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", None)):
             # Matplotlib looks fonts up when it writes a figure.
             with whole_file(f"{stem}{suffix}") as temporary, plt.style.context(mplhep.style.CMS):
                 fig.savefig(temporary, metadata=metadata)
+        write_json(f"{stem}.json", figure_data(fig))
     finally:
         plt.close(fig)
 

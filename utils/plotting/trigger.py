@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from utils.evaluation.background_result import BackgroundResult
 from utils.evaluation.bootstrap import Estimate
@@ -24,7 +23,7 @@ from utils.plotting.quantities import (
     quantity_label,
     with_error,
 )
-from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, say, start
+from utils.plotting.style import COLOURS, NO_EVENTS, Drawing, in_style, panel_below, say, start
 from utils.plotting.turn_ons import BEYOND, luminosity_label, luminosity_text
 from utils.predictions import BASELINE
 
@@ -117,15 +116,14 @@ def add_ratios(
     ax: Axes, thresholds: np.ndarray, ratios: Mapping[str, Estimate[np.ndarray]], threshold_label: str, label: str
 ) -> None:
     """Draw ratios in a panel below axes, with a common horizontal axis."""
-    ax.tick_params(labelbottom=False)
-    panel = make_axes_locatable(ax).append_axes("bottom", "40%", pad=0.15, sharex=ax)
+    panel = panel_below(ax)
     for quantity, look in looks(ratios).items():
         ratio = ratios[quantity]
         panel.plot(thresholds, ratio.value, **look.curve)
         draw_band(panel, thresholds, ratio.value - ratio.error, ratio.value + ratio.error, look)
     panel.axhline(1, **LOOKS[BASELINE].curve)
     panel.set(xlabel=threshold_label, ylabel=label, yscale="log", ylim=RATIO_RANGE)
-    panel.yaxis.label.set_size("small")
+    panel.yaxis.label.set_fontsize("small")
 
 
 @in_style

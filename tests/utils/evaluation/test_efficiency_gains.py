@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from tests.utils.evaluation.samples import many_quantities
-from utils.evaluation.bootstrap import N_REPLICAS, ONE_SIGMA, zero_event_limit
+from utils.evaluation.bootstrap import N_REPLICAS, ONE_SIGMA, n_effective, zero_event_limit
 from utils.evaluation.efficiency_gains import EfficiencyReplicas, PartReplicas, efficiency_gains, signal_efficiencies
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.thresholds import background_thresholds
@@ -135,3 +135,30 @@ def test_parts_of_the_efficiencies_sum_to_them_in_every_replica(rng):
             passed = np.array([weights[chosen & (values > t)].sum() for t in thresholds[name]])
             assert part.inside.replicas[name][0] == pytest.approx(passed / weights[chosen].sum())
             assert part.shares[name][0] == pytest.approx(passed / weights.sum())
+            assert part.inside.n_events == pytest.approx(n_effective(weights[chosen]))
+
+
+def test_a_part_of_several_kinds_is_their_mean_in_every_replica(rng):
+    """And the part of all kinds is the whole, to the last digit; a part without events is unknown."""
+    scores, thresholds = many_quantities(rng, 2, n_events=500, n_thresholds=3)
+    rows = {name: np.tile(values, (1 + N_REPLICAS, 1)) for name, values in thresholds.items()}
+    weights, kinds = rng.lognormal(0, 0.5, 500), rng.integers(0, 3, 500)
+    parts = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], bool)
+    whole, found = signal_efficiencies(scores, weights, rows, rng, kinds, parts)
+    for name in scores:
+        both, first, second, all_kinds, none = (part.inside.replicas[name] for part in found)
+        assert found[0].shares[name] == pytest.approx(found[1].shares[name] + found[2].shares[name])
+        assert (np.minimum(first, second) <= both + 1e-12).all() and (both <= np.maximum(first, second) + 1e-12).all()
+        assert all_kinds.tolist() == whole.replicas[name].tolist()
+        assert np.isnan(none).all()
+    assert [part.inside.n_events for part in found] == pytest.approx(
+        [n_effective(weights[kinds < 2]), *(n_effective(weights[kinds == i]) for i in (0, 1)), whole.n_events, 0]
+    )
+
+
+def test_where_all_events_of_a_part_pass_the_efficiency_is_1_to_the_last_digit(rng):
+    weights, kinds = rng.lognormal(0, 2, 3000), rng.integers(0, 6, 3000)
+    scores = {"baseline": rng.normal(5, 1, 3000), "true": np.full(3000, 9.0)}
+    rows = {name: np.tile(np.sort(rng.normal(0, 0.1, 40)), (1 + N_REPLICAS, 1)) for name in scores}
+    _, (part,) = signal_efficiencies(scores, weights, rows, rng, kinds, np.array([[0, 1, 1, 0, 1, 1]], bool))
+    assert (part.inside.replicas["true"] == 1).all()

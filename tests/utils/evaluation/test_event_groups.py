@@ -20,7 +20,7 @@ def test_groups_are_of_the_events_that_pass_the_same_thresholds(rng, n_quantitie
     assert groups.squares == pytest.approx(np.bincount(number, weights**2))
     for name in scores:
         passed = [weights[scores[name] > threshold].sum() for threshold in thresholds[name]]
-        assert groups.above(name, groups.sums) == pytest.approx(passed)
+        assert groups.passing(name, groups.sums)[0] == pytest.approx([weights.sum(), *passed])
 
 
 @pytest.mark.parametrize("largest", [1, 700, 2**62])
@@ -33,3 +33,15 @@ def test_groups_do_not_depend_on_when_their_keys_are_numbered(rng, monkeypatch, 
     assert plain.sums.tolist() == numbered.sums.tolist()
     assert plain.squares.tolist() == numbered.squares.tolist()
     assert all(np.array_equal(plain.bins[name], numbered.bins[name]) for name in scores)
+
+
+def test_kinds_are_summed_apart(rng):
+    scores, thresholds = many_quantities(rng, 2, n_thresholds=4)
+    weights, kinds = rng.normal(1, 1, 400), rng.integers(0, 5, 400).astype(np.int8)
+    groups = EventGroups.of(scores, weights, thresholds, kinds)
+    for name, values in scores.items():
+        found = groups.passing(name, groups.sums)
+        for kind in range(5):
+            chosen = kinds == kind
+            passed = [weights[chosen & (values > threshold)].sum() for threshold in thresholds[name]]
+            assert found[kind] == pytest.approx([weights[chosen].sum(), *passed])

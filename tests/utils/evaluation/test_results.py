@@ -14,7 +14,7 @@ from utils.evaluation.process_result import evaluate_process
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.rates import rates
 from utils.evaluation.run_conditions import RunConditions
-from utils.evaluation.signal_result import evaluate_signal
+from utils.evaluation.signal_result import ALL, evaluate_signal
 from utils.evaluation.zero_bias_result import evaluate_zero_bias
 from utils.predictions import BASELINE, REFERENCE, TRUE
 
@@ -119,6 +119,54 @@ def test_events_with_and_without_a_jet_make_up_the_gain(rng):
         assert rates_of_part.n_events.tolist() == against.at_working_points[name].n_events.tolist()
         assert against.parts["without_jet"][name].n_events.tolist() == [0]
         assert np.isnan(against.parts["without_jet"][name].efficiency.value).all()
+
+
+def test_efficiencies_in_bins_add_up_to_those_of_all_events(rng):
+    """And one bin that contains all events has all their numbers, errors too."""
+    signal, background = random_predictions(rng, 4000, 60, 2), random_predictions(rng, 8000, 20)
+    against = evaluate_background(background, BINNING, EFFICIENCIES, RUN_CONDITIONS, (), 1)
+    wide = replace(BINNING, efficiency=np.array([0.0, 50, 1e4]))
+    result = evaluate_signal(signal, against, wide, 1, "W")
+    for part, chosen in {ALL: np.ones(4000, bool), **signal.parts}.items():
+        found = result.in_bins[part]
+        in_bins = [chosen & (signal.true < 50), chosen & (signal.true >= 50)]
+        shares = np.array([np.sum(events) for events in in_bins])
+        assert found.n_effective == pytest.approx(shares)
+        for name, values in signal.scores.items():
+            for i, threshold in enumerate(against.threshold_replicas[name][0]):
+                passed = np.array([np.sum(values[events] > threshold) for events in in_bins])
+                assert found.efficiency[name].value[i] == pytest.approx(passed / shares)
+    one = evaluate_signal(signal, against, replace(BINNING, efficiency=np.array([0.0, 1e4])), 1, "W")
+    for name, efficiency in one.in_bins[ALL].efficiency.items():
+        assert efficiency.value[:, 0].tolist() == one.gains.efficiency[name].value.tolist()
+        assert efficiency.error[:, 0].tolist() == one.gains.efficiency[name].error.tolist()
+    assert one.in_bins[ALL].gain["teacher"].error[:, 0].tolist() == one.gains.gain["teacher"].error.tolist()
+    for part, gains in zip(signal.parts, one.gains.parts, strict=True):
+        expected = gains.efficiency[BASELINE]
+        assert one.in_bins[part].efficiency[BASELINE].value[:, 0].tolist() == expected.value.tolist()
+
+
+def test_the_inverse_response_is_the_response_turned_over(rng):
+    """The median of the inverse is the inverse of the median; without a measured value there is none."""
+    true, factor = rng.uniform(40, 50, 2001), rng.lognormal(0.3, 0.3, 2001)
+    result = evaluate_process(predictions(true, true * factor), BINNING, (30,), 1, "W")
+    response, inverse = (of[BASELINE].median.value[4] for of in (result.resolution, result.inverse_resolution))
+    assert inverse == pytest.approx(1 / response, rel=1e-3)
+    assert response == pytest.approx(np.exp(0.3), rel=5 * 1.25 * 0.3 / np.sqrt(2001))
+    nothing = evaluate_process(predictions(true, 0), BINNING, (30,), 1, "W").inverse_resolution[BASELINE]
+    assert (nothing.n_effective == 0).all() and np.isnan(nothing.median.value).all()
+
+
+def test_the_resolution_of_the_direction_is_the_width_of_the_angle(rng):
+    events = predictions(rng.uniform(60, 70, 20_000), 50)
+    result = evaluate_process(
+        replace(events, angle=rng.normal(0.1, 0.25, 20_000).astype(np.float16)), BINNING, (30,), 1, "W"
+    )
+    median, width = result.direction.median.at(6), result.direction.half_width.at(6)
+    assert median.value == pytest.approx(0.1, abs=5 * median.error)
+    assert width.value == pytest.approx(0.25, abs=5 * width.error)
+    assert 0 < width.error < 0.005
+    assert evaluate_process(events, BINNING, (30,), 1, "W").direction is None
 
 
 def test_a_working_point_at_which_no_event_passes_is_beyond_the_sample(rng):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from utils.plotting.quantities import LOOKS, looks, quantity_label
 from utils.predictions import BASELINE
 
@@ -10,5 +12,6 @@ def test_quantities_differ_without_colour():
 
 def test_models_have_their_looks_by_their_order_and_their_names_in_legends():
     assert looks(["a", BASELINE, "b"]) == {**looks(["a", "b"]), BASELINE: LOOKS[BASELINE]}
-    assert looks(["b", "a"])["b"] == looks(["a", "b"])["a"]
+    assert replace(looks(["b", "a"])["b"], name="a") == looks(["a", "b"])["a"]
+    assert {name: look.name for name, look in looks(["a", BASELINE]).items()} == {"a": "a", BASELINE: BASELINE}
     assert quantity_label("student", "true_ht") == "Student $H_T$"

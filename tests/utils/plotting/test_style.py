@@ -1,3 +1,5 @@
+import json
+
 import matplotlib.pyplot as plt
 import pytest
 
@@ -9,11 +11,14 @@ def labelled(ax=None):
     return start(ax, "W")
 
 
-def test_save_writes_both_formats_whole_and_closes(tmp_path):
+def test_save_writes_all_formats_whole_and_closes(tmp_path):
     fig = plt.figure()
     save(fig, tmp_path / "folder" / "turn_on_0.5_W")
     folder = tmp_path / "folder"
-    assert sorted(path.name for path in folder.iterdir()) == ["turn_on_0.5_W.pdf", "turn_on_0.5_W.png"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"turn_on_0.5_W.{kind}" for kind in ("json", "pdf", "png")
+    ]
+    assert json.loads((folder / "turn_on_0.5_W.json").read_text()) == {"panels": []}
     assert (folder / "turn_on_0.5_W.pdf").read_bytes().startswith(b"%PDF")
     assert (folder / "turn_on_0.5_W.png").read_bytes().startswith(b"\x89PNG")
     assert not plt.fignum_exists(fig.number)
@@ -22,7 +27,7 @@ def test_save_writes_both_formats_whole_and_closes(tmp_path):
 def test_save_is_the_same_each_time(tmp_path):
     for name in ("a", "b"):
         save(labelled()[0], tmp_path / name)
-    for suffix in (".pdf", ".png"):
+    for suffix in (".pdf", ".png", ".json"):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
