@@ -664,6 +664,7 @@ def test_attention_is_drawn_for_two_events_of_each_process(model_dir, tmp_path, 
         "summary.txt",
         "events.txt",
         "results.json",
+        "scalings.yaml",
     }
     stems = [f"attention_{name}_{i}" for name in ("QCD", "W") for i in (1, 2)]
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png", "json")}
