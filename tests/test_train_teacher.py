@@ -520,7 +520,7 @@ class TestErrors:
     def test_feature_without_any_spread(self, error, tmp_path):
         objects = np.zeros((50, 18, 3))
         objects[:, 8] = [30, 1, 2]
-        path = write_l1(tmp_path / "equal.h5", l1_events(objects))
+        path = write_l1(tmp_path / "equal.h5", l1_events(objects, original_met=np.arange(50)))
         assert "equal.h5: feature 'pt' is the same in all training events" in error(path=path)
 
     def test_folder_of_others_as_output_is_refused_before_the_training(
