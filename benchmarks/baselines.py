@@ -121,7 +121,8 @@ class Options(LossOptions):
     input: list[str] = flag(help="events of a process; may be repeated", metavar="NAME=FILES")
     output: Path = flag(help="JSON file of the numbers and the machine")
     variable: str = flag("true_met", help="met or ht", parse=full_variable)
-    processes: tuple[str, ...] = flag(("QCD", "W"), help="processes of the training")
+    processes: tuple[str, ...] = flag(("QCD", "Wjets"), help="processes of the training")
+    smearings: int = flag(5, help="times that each training event is smeared", minimum=1)
     flat: float | None = flag(None, help="flatten the spectrum below this; none: leave it", unit="GeV", above=0)
     baselines: tuple[str, ...] = flag(tuple(BASELINES), help="baselines to train", choices=tuple(BASELINES))
     seeds: int = flag(3, help="number of seeds", minimum=1)
@@ -132,7 +133,7 @@ def compare(options: Options, seed: int, folder: Path) -> dict[str, Figures]:
     train, test, selected = (folder / f"{name}.h5" for name in ("train", "test", "selected"))
     inputs = [f"--input={text}" for text in options.input]
     outputs = ("--train_output", train, "--test_output", test)
-    flags = (f"--seed={seed}", f"--test_fraction={TEST_FRACTION}")
+    flags = (f"--seed={seed}", f"--test_fraction={TEST_FRACTION}", f"--smearings={options.smearings}")
     cost(project_script("create_L1regression_data.py", *inputs, *outputs, *flags))
     sampling = [f"--sampling_var={options.variable}", f"--sampling_threshold={options.flat}"] if options.flat else []
     processes = f"--processes={','.join(options.processes)}"
