@@ -20,7 +20,7 @@ from nn.teacher import TeacherHyperModel, TeacherHyperparameters, sample_hyperpa
 from nn.training.fit import OBJECTIVE, ProgressLog
 from nn.training.resume import BestWeights, load_best_weights, resumable_fit
 from utils.runtime.checkpoints import SCRATCH
-from utils.training.batches import Batches
+from utils.training.batches import Batches, ShareOfBatches
 from utils.training.options import SearchOptions
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Tuner(StatelessTuner):
     """
 
     def __init__(self, hypermodel: TeacherHyperModel, options: SearchOptions, folder: Path):
-        self._seed, self._folder = options.seed, folder
+        self._seed, self._share, self._folder = options.seed, options.search_share, folder
         self._had_trial, self._n_trials = True, 0
         super().__init__(Oracle(options), hypermodel, folder, PROJECT)
 
@@ -111,12 +111,14 @@ class Tuner(StatelessTuner):
         return [*callbacks, BestWeights(self._best_weights(trial.trial_id), OBJECTIVE)]
 
     def run_trial(self, trial: Trial, training: Batches, validation: Batches) -> keras.callbacks.History:
-        """Fit the model of a trial."""
+        """Fit the model of a trial, with a share of the batches in each epoch."""
         keras.backend.clear_session()
         gc.collect()
         values = trial.hyperparameters.values
         keras.utils.set_random_seed(trial_seed(self._seed, values))
         model = self._built_model(trial.hyperparameters)
+        n_devices = model.distribute_strategy.num_replicas_in_sync
+        training, validation = (ShareOfBatches(batches, self._share, n_devices) for batches in (training, validation))
         try:
             history = resumable_fit(
                 model,

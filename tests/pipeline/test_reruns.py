@@ -94,6 +94,7 @@ CHANGES = [
     ("train_teacher.final_epochs", 7, TRAINED),
     ("train_teacher.patience", 7, TRAINED),
     ("train_teacher.hyperband_factor", 2, TRAINED),
+    ("train_teacher.search_share", 1, TRAINED),
     ("train_teacher.hyperband_iterations", 2, TRAINED),
     ("train_teacher.devices", 2, TRAINED),
     ("train_teacher.mixed_precision", 1, TRAINED),

@@ -1,5 +1,7 @@
 """Batches of graphs for a training, from a file of any size and in bounded memory."""
 
+import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,6 +50,36 @@ def rotated_and_reflected(graphs: RaggedGraphs, rng: np.random.Generator) -> Rag
     nodes[:, ETA] *= eta_sign
     nodes[:, PHI] = phi - full_turn * np.rint(phi / full_turn)
     return replace(graphs, nodes=nodes)
+
+
+class ShareOfBatches:
+    """The first batches of each epoch of a source; epochs of shuffled events have different ones.
+
+    Parameters
+    ----------
+    batches : Batches
+    share : float
+        Share of the batches, in (0, 1]; at least one is left.
+    n_parts : int
+        Parts of each batch, which follow each other.
+    """
+
+    def __init__(self, batches: Batches, share: float, n_parts: int = 1):
+        self._batches, self._n_parts = batches, n_parts
+        self._n_batches = math.ceil(share * len(batches))
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels of an event."""
+        return self._batches.n_labels
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return self._n_batches
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Make the batches of an epoch."""
+        return itertools.islice(self._batches.epoch(number), self._n_batches * self._n_parts)
 
 
 class TrainingBatches(ABC):

@@ -88,7 +88,10 @@ class SearchOptions(Seed):
         metavar="JSON",
         schema={"type": "object", "additionalProperties": {"type": ["array", "object", "null"]}},
     )
-    max_epochs: int = flag(3, help="epochs of the longest trials; 30 for a thorough search", minimum=1)
+    search_share: float = flag(
+        0.2, help="share of the batches in an epoch of a trial; 1 for a thorough search", above=0, maximum=1
+    )
+    max_epochs: int = flag(6, help="epochs of the longest trials; 30 for a thorough search", minimum=1)
     hyperband_factor: int = flag(3, help="ratio of trials, and of epochs, between successive rounds", minimum=2)
     hyperband_iterations: int = flag(1, help="number of times that Hyperband is run", minimum=1)
 

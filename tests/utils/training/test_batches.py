@@ -14,7 +14,7 @@ from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.errors import UserError
 from utils.training import batches, training_graphs
-from utils.training.batches import GraphBatches, rotated_and_reflected
+from utils.training.batches import GraphBatches, ShareOfBatches, rotated_and_reflected
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.ragged_graphs import RaggedGraphs
@@ -258,6 +258,20 @@ class NumberedGraphs:
 
     def chunk(self, number, validation):
         return self.chunks[number]
+
+
+class TestShareOfBatches:
+    @pytest.mark.parametrize(("share", "n_batches"), [(1, 19), (0.5, 10), (0.01, 1)])
+    @pytest.mark.parametrize("n_parts", [1, 2])
+    def test_are_the_first_of_each_epoch(self, share, n_batches, n_parts):
+        source = GraphBatches(NumberedGraphs([100, 90], seed=1), False, 10, 1, n_parts)
+        batches = ShareOfBatches(source, share, n_parts)
+        assert len(batches) == n_batches
+        for number in (0, 1):
+            found, expected = list(batches.epoch(number)), list(source.epoch(number))
+            assert len(found) == n_batches * n_parts
+            for one, other in zip(found, expected[: len(found)], strict=True):
+                assert_array_equal(one[1], other[1])
 
 
 class TestEndOfEpoch:
