@@ -63,7 +63,7 @@ class TestOutputs:
         inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
         split = EventSplit(test_split=0.2, max_events=500, seed=1)
         creator = StudentCreator(graph_creator("met"), inputs)
-        graphs = read_training_graphs(L1Dataset.check(train_file), creator, split, loss_weights=LossWeights())
+        graphs = read_training_graphs(L1Dataset.check(train_file), creator, split, loss_weights=LossWeights(0))
         batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []

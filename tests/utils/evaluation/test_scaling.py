@@ -36,7 +36,7 @@ def test_a_gaussian_response_has_known_points_and_a_known_line(rng):
 @pytest.mark.slow
 def test_errors_and_goodness_are_right_in_pseudo_experiments(rng):
     """The points share events, so that independent points would give too small an error of the offset."""
-    found = [gaussian_lines(rng, 3000)[0] for _ in range(60)]
+    found = [gaussian_lines(rng, 3000, (60, 80, 100, 120))[0] for _ in range(40)]
     for name in ("slope", "offset"):
         values, errors = (
             np.array([getattr(getattr(line, name), kind) for line in found]) for kind in ("value", "error")

@@ -133,7 +133,7 @@ def test_a_record_of_no_rising_table_is_refused(record):
 
 def test_a_network_is_calibrated_on_its_training_events(tmp_path, rng):
     """A network that halves the true sum of all events with a jet is doubled."""
-    events = random_l1_events(20_000)
+    events = random_l1_events(6000)
     data = L1Dataset.check(write_l1(tmp_path / "train.h5", events))
     graphs = read_training_graphs(data, graph_creator("true_met"), EventSplit())
     part = graphs.chunk(0, False)
