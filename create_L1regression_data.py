@@ -263,10 +263,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             new_l1_file(options.test_output, names, options.seed, made_by, workers, optional, together) as test,
         ):
             counter = StepCounter(names, ["training", "test"])
+            rows_an_event = {"training": options.smearings} if options.smearings > 1 else {}
             for process in processes:
                 smear_process(process, response, options, workers, {"training": train, "test": test}, counter)
             before = Cutflow.merged({name: [file.cutflow for file in files] for name, files in inputs.items()})
-            cutflow = counter.append_to(before, "create_L1regression_data")
+            cutflow = counter.append_to(before, "create_L1regression_data", rows_an_event)
             if train is not None:
                 train.record(cutflow)
             test.record(cutflow.of("test"))

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from create_L1regression_data import main
 from tests.commands import error_of, usage_error_of
 from tests.toys import random_particles, read_hdf5, write_events
+from utils.cutflow import StepCounter
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
 from utils.formats.les_houches import HardEvents
@@ -117,6 +118,15 @@ class TestSmearings:
         for process in (1, 2):
             one, other = (part["weights"][part["ids"] == process].sum(dtype=float) for part in (made[0], three[0]))
             assert other == pytest.approx(one, rel=1e-5)
+
+    def test_the_next_step_reads_each_of_them(self, inputs, tmp_path):
+        train, _ = run(tmp_path, inputs[1:], smearings=3)
+        data = L1Dataset.check(train)
+        counter = StepCounter(data.process_names, ["kept"])
+        for name in ("read", "kept"):
+            counter.add(name, data.rows(0, data.n_events).ids)
+        assert counter.append_to(data.cutflow, "next").disagreements() == []
+        assert data.cutflow.steps[-1].written["training"]["W"] == data.n_events / 3
 
     def test_are_independent(self, three):
         """The responses of the hardest jet in two smearings are uncorrelated, apart from what its pT explains."""

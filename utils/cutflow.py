@@ -40,6 +40,8 @@ class StepCounts:
         By process.
     written, left_out : dict of str to dict of str to int
         For each output, and for each reason, by process.
+    rows_an_event : dict of str to int
+        Rows of each event in an output, where they are not one: its smearings. The next step reads rows.
     """
 
     step: str
@@ -47,10 +49,14 @@ class StepCounts:
     read: ByProcess
     written: ByReason
     left_out: ByReason
+    rows_an_event: Mapping[str, int] = field(default_factory=dict)
 
     def output(self, name: str) -> dict[str, int]:
-        """Return the events of an output by process; `LEFT_OUT` is the sum over all reasons."""
-        return _sum(self.left_out.values()) if name == LEFT_OUT else dict(self.written.get(name, {}))
+        """Return the rows of an output by process; `LEFT_OUT` is the sum over all reasons."""
+        if name == LEFT_OUT:
+            return _sum(self.left_out.values())
+        rows = self.rows_an_event.get(name, 1)
+        return {process: rows * number for process, number in self.written.get(name, {}).items()}
 
     def disagreements(self) -> list[str]:
         """List the processes whose events read differ from those written and left out."""
@@ -162,10 +168,11 @@ class Cutflow:
 NamedCutflows = Sequence[tuple[str, Cutflow]]
 
 
-def _step(*, step: Any, source: Any, read: Any, written: Any, left_out: Any) -> StepCounts:
+def _step(*, step: Any, source: Any, read: Any, written: Any, left_out: Any, rows_an_event: Any = None) -> StepCounts:
     """Check the parts of a record."""
-    reasons = [{_text(name): _counts(counts) for name, counts in part.items()} for part in (written, left_out)]
-    return StepCounts(_text(step), None if source is None else _text(source), _counts(read), *reasons)
+    outputs, reasons = ({_text(name): _counts(counts) for name, counts in part.items()} for part in (written, left_out))
+    known_source, rows = None if source is None else _text(source), _counts(rows_an_event or {})
+    return StepCounts(_text(step), known_source, _counts(read), outputs, reasons, rows)
 
 
 def _counts(counts: Any) -> dict[str, int]:
@@ -212,7 +219,7 @@ class StepCounter:
         """Return the number of events counted for one process."""
         return self._outcomes.get(outcome, Counter())[process_id]
 
-    def append_to(self, cutflow: Cutflow, step: str) -> Cutflow:
+    def append_to(self, cutflow: Cutflow, step: str, rows_an_event: Mapping[str, int] | None = None) -> Cutflow:
         """Append the counts to the cutflow of the input, and log them.
 
         Parameters
@@ -220,6 +227,8 @@ class StepCounter:
         cutflow : Cutflow
         step : str
             Name of the script.
+        rows_an_event : mapping of str to int, optional
+            Rows of each event in an output, where they are not one.
 
         Returns
         -------
@@ -231,8 +240,8 @@ class StepCounter:
         UserError
             If events that were read are neither written nor left out.
         """
-        parts = [{name: self._by_process(name) for name in names} for names in (self.outputs, self.reasons)]
-        counts = StepCounts(step, cutflow.output, self._by_process(READ), *parts)
+        written, left_out = ({name: self._by_process(name) for name in names} for names in (self.outputs, self.reasons))
+        counts = StepCounts(step, cutflow.output, self._by_process(READ), written, left_out, rows_an_event or {})
         lost = counts.disagreements()
         if lost:
             raise UserError(f"events were lost, please report it: {'; '.join(lost)}")
@@ -272,7 +281,8 @@ def cutflow_table(cutflows: NamedCutflows) -> str:
     for step, names in blocks.values():
         rows += [("",) * len(rows[0]), (f"{step.step} ({', '.join(names)})", *[""] * (len(processes) + 1))]
         lines = [(f"  in: {step.source or 'a file without a cutflow'}", step.read)]
-        lines += [(f"  out: {name}", counts) for name, counts in step.written.items()]
+        rows_of = {name: f", {number} rows each" for name, number in step.rows_an_event.items()}
+        lines += [(f"  out: {name}{rows_of.get(name, '')}", counts) for name, counts in step.written.items()]
         lines += [(f"  left out: {name}", counts) for name, counts in step.left_out.items()]
         for name, counts in lines:
             cells = [str(counts[process]) if process in counts else "-" for process in processes]
