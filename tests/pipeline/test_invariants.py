@@ -287,6 +287,11 @@ class TestOrder:
             assert_allclose(*values, rtol=1e-9)
 
 
+def known(values):
+    """Return the numbers of a list with None for what is unknown."""
+    return [value for value in values if value is not None]
+
+
 class TestScaledWeights:
     """By a power of two, for which single precision does not round."""
 
@@ -311,14 +316,19 @@ class TestScaledWeights:
     def test_scale_rates_and_leave_efficiencies(self, made, evaluate, tmp_path):
         path = rewritten(made["test"], tmp_path / "x.h5", lambda columns: {"weights": 4 * columns["weights"]})
         before, after = evaluate(made["test"]), evaluate(path)
-        rates = [result["background"]["rates"] for result in (before, after)]
-        for quantity, of_quantity in rates[0].items():
-            rate, scaled = of_quantity["rate"], rates[1][quantity]["rate"]
-            assert rate["value"][0] > 0
-            for what in ("value", "error"):
-                # The rate is that of crossings with a collision that passes: linear up to L sigma / (n f), 1e-6 here.
-                assert scaled[what] == pytest.approx([4 * number for number in rate[what]], rel=1e-5)
-            assert rates[1][quantity]["efficiency"] == of_quantity["efficiency"]
+        offline = [result["signals"]["W"]["scaling"]["rates"] for result in (before, after)]
+        ratios = [rates.pop("rate_ratios") for rates in offline]
+        kinds = [result["background"]["rates"] for result in (before, after)], [rates.pop("rates") for rates in offline]
+        for rates in kinds:
+            for quantity, of_quantity in rates[0].items():
+                rate, scaled = of_quantity["rate"], rates[1][quantity]["rate"]
+                assert rate["value"][0] > 0
+                for what in ("value", "error"):
+                    # The rate is that of crossings with a collision that passes: linear up to 1e-6, L sigma / (n f).
+                    assert scaled[what] == pytest.approx([4 * number for number in rate[what]], rel=1e-5)
+                assert rates[1][quantity]["efficiency"] == of_quantity["efficiency"]
+        for quantity, ratio in ratios[0].items():
+            assert known(ratios[1][quantity]["value"]) == pytest.approx(known(ratio["value"]), rel=1e-5)
         assert after["signals"] == before["signals"]
         turn_ons = [result["processes"]["QCD"]["turn_on"] for result in (before, after)]
         assert turn_ons[1] == turn_ons[0]

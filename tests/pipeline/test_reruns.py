@@ -20,7 +20,7 @@ CONFIG = {
         "processes": {"mine": "mine.h5", "hToTauTau": None, "hChToTauNu": None},
         **{f"jet_{name}": f"{name}.csv" for name in ("inverse_response", "resolution_central", "resolution_forward")},
     },
-    "selective_sampling_jets": {"sampling_threshold": {"true_met": 20, "true_ht": 40}},
+    "selective_sampling_jets": {"processes": ["QCD", "W"], "sampling_threshold": {"true_met": 20, "true_ht": 40}},
     "analyze_results_teacher": {
         "signal_names": ["W"],
         "extra_signals": {"Znunu": None, "Zll": "generated"},
@@ -109,7 +109,7 @@ CHANGES = [
     ("train_student.max_ebops", 1000, DISTILLED),
     ("train_student.epochs", 4, DISTILLED),
     ("train_student.loss_function", "mae", DISTILLED),
-    ("train_student.weight_power", 0, DISTILLED),
+    ("train_student.weight_power", 1, DISTILLED),
     ("train_student.sampled_spectrum", 0, DISTILLED),
     ("train_student.process_shares", {"QCD": 2, "W": 1}, DISTILLED),
     ("train_student.target", "factor", DISTILLED),
