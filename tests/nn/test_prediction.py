@@ -25,14 +25,14 @@ def test_predictions_are_in_the_order_of_the_events(batch_size):
     training_model = HYPERMODEL.build_fixed(HYPERPARAMETERS)
     model = HYPERMODEL.padded(training_model, HYPERPARAMETERS)
     expected = np.asarray(training_model(pack(RaggedGraphs.from_padded(FEATURES)).inputs))[:, 0]
-    assert_allclose(predict(model, FEATURES, batch_size), expected, rtol=1e-5)
+    assert_allclose(predict(model, FEATURES, batch_size), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_predictions_follow_the_weights_and_keep_no_model():
     model = HYPERMODEL.padded(HYPERMODEL.build_fixed(HYPERPARAMETERS), HYPERPARAMETERS)
     first = predict(model, FEATURES)
     model.set_weights([2 * weight for weight in model.get_weights()])
-    assert_allclose(predict(model, FEATURES), np.asarray(model(FEATURES))[:, 0], rtol=1e-5)
+    assert_allclose(predict(model, FEATURES), np.asarray(model(FEATURES))[:, 0], rtol=1e-5, atol=1e-8)
     assert not np.allclose(predict(model, FEATURES), first)
     reference = weakref.ref(model)
     del model
