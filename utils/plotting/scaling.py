@@ -12,8 +12,8 @@ from utils.evaluation.offline_rates import OfflineRates
 from utils.evaluation.run_conditions import RunConditions
 from utils.evaluation.scaling import Scaling
 from utils.plotting.quantities import SYMBOLS, draw_band, looks, name_in_legend, quantity_label, with_error
-from utils.plotting.style import NO_EVENTS, TRUE_SYMBOLS, Drawing, in_style, say, start
-from utils.plotting.trigger import LOWEST_RATE, add_ratios
+from utils.plotting.style import TRUE_SYMBOLS, Drawing, in_style, say, start
+from utils.plotting.trigger import add_ratios, set_rate_axes
 from utils.plotting.turn_ons import luminosity_text
 
 FADED = 0.35  # opacity of what is extrapolated
@@ -100,14 +100,7 @@ def draw_offline_rates(
         ax.plot(x, y, **look.curve)
         draw_band(ax, x, y - error, y + error, look)
         highest = max(highest, np.nanmax(height.value, initial=0))
-    ax.set(
-        ylabel="Fraction of background" if run_conditions is None else "Rate [kHz]",
-        xlim=result.offline[[0, -1]],
-        yscale="log",
-        ylim=(highest * LOWEST_RATE, 3 * highest) if highest > 0 else (LOWEST_RATE, 1),
-    )
-    if not highest > 0:
-        say(ax, NO_EVENTS)
+    set_rate_axes(ax, result.offline, highest, run_conditions)
     ax.legend(
         loc="upper right", title=f"Offline: {100 * result.efficiency:g}% of {process} pass", title_fontsize="small"
     )

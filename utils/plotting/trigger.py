@@ -63,17 +63,22 @@ def draw_rates(
         ax.plot(x, y, label=quantity_label(quantity, variable), **look.curve)
         draw_band(ax, x, y - error, y + error, look)
         highest = max(highest, y.max(initial=0))
+    set_rate_axes(ax, rates.thresholds, highest, run_conditions)
+    ax.legend(loc="upper right")
+    add_ratios(ax, rates.thresholds, result.ratios, _threshold_label(variable, scale_note), "Ratio to\nL1")
+    return fig, ax
+
+
+def set_rate_axes(ax: Axes, thresholds: np.ndarray, highest: float, run_conditions: RunConditions | None) -> None:
+    """Set the axes of rates, or of fractions of events without run conditions, up to the highest one."""
     ax.set(
         ylabel="Fraction of background" if run_conditions is None else "Rate [kHz]",
-        xlim=rates.thresholds[[0, -1]],
+        xlim=thresholds[[0, -1]],
         yscale="log",
         ylim=(highest * LOWEST_RATE, 3 * highest) if highest > 0 else (LOWEST_RATE, 1),
     )
     if not highest > 0:
         say(ax, NO_EVENTS)
-    ax.legend(loc="upper right")
-    add_ratios(ax, rates.thresholds, result.ratios, _threshold_label(variable, scale_note), "Ratio to\nL1")
-    return fig, ax
 
 
 @in_style
