@@ -219,8 +219,9 @@ def smear_process(
         smearings=options.smearings,
     )
     sums = np.zeros(2)
+    rows_a_piece = max(1, options.chunk_size // options.smearings)
     with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
-        smeared = in_order(workers, smear_piece, pieces(process.files, options.chunk_size), 2 * options.workers)
+        smeared = in_order(workers, smear_piece, pieces(process.files, rows_a_piece), 2 * options.workers)
         for samples in smeared:
             steps = options.smearings, 1
             for (name, output), events, step in zip(outputs.items(), samples, steps, strict=True):
