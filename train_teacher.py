@@ -182,7 +182,7 @@ def train(
     """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
     import keras
 
-    from nn.prediction import predict
+    from nn.prediction import predict_graphs
     from nn.training.fit import final_fit
 
     training, validation = batches(options, graphs)
@@ -203,7 +203,7 @@ def train(
         [{"epoch": epoch, **dict(zip(history, row, strict=True))} for epoch, row in enumerate(rows, start=1)],
     )
     save(draw_history(history)[0], folder / "history")
-    calibration = training_calibration(graphs, lambda part: l1_sums(part) * predict(padded, part.padded()))
+    calibration = training_calibration(graphs, lambda part: l1_sums(part) * predict_graphs(padded, part))
     return model, history, calibration
 
 

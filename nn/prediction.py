@@ -42,7 +42,11 @@ def predict(model: keras.Model, features: np.ndarray, batch_size: int = 1024) ->
     -------
     np.ndarray, shape (n_graphs,) or, for several outputs, (n_graphs, n_outputs), float32
     """
-    graphs = RaggedGraphs.from_padded(features)
+    return predict_graphs(model, RaggedGraphs.from_padded(features), batch_size)
+
+
+def predict_graphs(model: keras.Model, graphs: RaggedGraphs, batch_size: int = 1024) -> np.ndarray:
+    """Predict as `predict` does, for graphs without their padding."""
     order = np.argsort(graphs.sizes, kind="stable")
     output = np.empty((len(order), model.output_shape[-1]), np.float32)
     function = _function(model)

@@ -12,6 +12,7 @@ from utils.evaluation.bootstrap import divide
 from utils.event_layout import ETA, JETS, PHI, PID_JET, PT
 from utils.formats.l1_files import ROWS_A_CHUNK
 from utils.l1_events import L1Events
+from utils.training.calibration import weighted_median
 
 SUM_BINS = 40
 ETA_EDGES = np.array([0, 0.5, 1, 1.5, 2, 2.5, 3, np.inf])
@@ -77,7 +78,7 @@ class JetFactors:
             in_bin = at_eta & (pt_bin == j)
             chosen = in_bin if in_bin.sum() >= LEAST_JETS else at_eta
             if chosen.sum() >= LEAST_JETS:
-                factors[i, j] = _weighted_median(response[chosen], weights[chosen])
+                factors[i, j] = weighted_median(response[chosen], weights[chosen])
         return cls(factors)
 
     @classmethod
@@ -129,9 +130,3 @@ def _bins(pt: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for edges, values in ((ETA_EDGES, np.abs(eta)), (PT_EDGES, pt))
     )
     return eta_bin, pt_bin
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    sums = np.cumsum(weights[order], dtype=np.float64)
-    return float(values[order][np.searchsorted(sums, sums[-1] / 2)])

@@ -18,6 +18,7 @@ EVENTS_PER_BIN = 100  # smallest effective number of events
 DIGITS = 3  # of a GeV in the table
 BLOCK = 1 << 16  # events
 ROUNDING = 1e-9
+MOST_EVENTS = 1 << 20  # of a calibration; of more events a random part
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray
     if not bins:
         return None
     response = corrected / true
-    known = np.array([_median(true[rows], weights[rows]) for rows in bins])
-    measured = known * [_median(response[rows], weights[rows]) for rows in bins]
+    known = np.array([weighted_median(true[rows], weights[rows]) for rows in bins])
+    measured = known * [weighted_median(response[rows], weights[rows]) for rows in bins]
     sizes = np.array([weights[rows].sum() ** 2 / np.square(weights[rows]).sum() for rows in bins])
     measured, place = np.unique(isotonic_regression(measured, weights=sizes).x, return_inverse=True)
     known = np.bincount(place, sizes * known) / np.bincount(place, sizes)
@@ -139,7 +140,7 @@ def _bins(true: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
     return bins[::-1]
 
 
-def _median(values: np.ndarray, weights: np.ndarray) -> float:
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     """Return the weighted median."""
     order = np.argsort(values)
     sums = np.maximum.accumulate(np.cumsum(weights[order]))  # weights may be negative
@@ -151,6 +152,8 @@ def training_calibration(
 ) -> Calibration | None:
     """Calibrate a network on the events that it was trained and validated on, with their weights in the loss.
 
+    Of more than `MOST_EVENTS` a random part is taken, so that time and memory are bounded.
+
     Parameters
     ----------
     graphs : TrainingGraphs
@@ -158,9 +161,12 @@ def training_calibration(
         Function of graphs that returns the corrected sums of the network, shape (n_graphs,), in GeV.
     """
     columns: list[tuple[np.ndarray, ...]] = []
+    share, rng = MOST_EVENTS / (graphs.n_training + graphs.n_validation), np.random.default_rng(0)
     for validation in (False, True):
         for number in range(graphs.n_chunks):
             part = graphs.chunk(number, validation)
+            if share < 1:
+                part = part.take(np.flatnonzero(rng.random(len(part)) < share))
             if len(part):
                 columns.append((corrected_sums(part), part.labels[:, 1], part.weights))
     return fit_calibration(*(np.concatenate(column) for column in zip(*columns, strict=True)))

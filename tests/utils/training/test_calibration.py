@@ -6,6 +6,7 @@ import pytest
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
+from utils.training import calibration, training_graphs
 from utils.training.calibration import Calibration, fit_calibration, l1_sums, training_calibration
 from utils.training.options import EventSplit
 from utils.training.training_graphs import read_training_graphs
@@ -140,4 +141,23 @@ def test_a_network_is_calibrated_on_its_training_events(tmp_path, rng):
     kept = (events.smeared_data[:, 8, 0] > 0) & (events.true_met > 0)
     assert set(np.round(l1_sums(part), 3)) < set(np.round(events.smeared_met[kept], 3))
     found = training_calibration(graphs, lambda part: part.labels[:, 1] / 2)
+    assert found(np.array([10.0, 20, 40])) == pytest.approx([20, 40, 80], rel=0.02)
+
+
+def test_of_many_events_a_part_calibrates(tmp_path, monkeypatch):
+    """About half of 4,000 events, of all chunks, with the calibration of all of them."""
+    path = write_l1(tmp_path / "x.h5", random_l1_events(4000))
+    monkeypatch.setattr(training_graphs, "ROWS_A_CHUNK", 500)
+    graphs = read_training_graphs(L1Dataset.check(path), graph_creator("met"), EventSplit(test_split=0.3))
+    monkeypatch.setattr(calibration, "MOST_EVENTS", (graphs.n_training + graphs.n_validation) // 2)
+    taken = []
+
+    def half_of_the_true_sum(part):
+        taken.append(len(part))
+        return part.labels[:, 1] / 2
+
+    found = training_calibration(graphs, half_of_the_true_sum)
+    width = np.sqrt(calibration.MOST_EVENTS / 2)
+    assert abs(sum(taken) - calibration.MOST_EVENTS) < 5 * width
+    assert len(taken) == 2 * graphs.n_chunks == 16
     assert found(np.array([10.0, 20, 40])) == pytest.approx([20, 40, 80], rel=0.02)
