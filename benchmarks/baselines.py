@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import cost, project_script, report
-from benchmarks.efficiencies import BACKGROUND_EFFICIENCIES, Range, efficiencies_in_ranges, range_name
+from benchmarks.efficiencies import BACKGROUND_EFFICIENCIES, RANGES, efficiencies_in_ranges, range_name
 from benchmarks.methods.calibrations import calibration, eta_calibration, uncorrected
 from benchmarks.methods.training import Baseline, Training
 from benchmarks.methods.trees import trees
@@ -39,10 +39,6 @@ TEST_FRACTION = 0.5
 CONFIGURED_SHARES = {BACKGROUND: 4.0}
 RESPONSE_EDGES = {"true_met": (20, 40, 60, 100, 200), "true_ht": (50, 100, 200, 400, 800)}
 THRESHOLDS = {"true_met": (50, 100), "true_ht": (200, 320)}
-RANGES: dict[str, tuple[Range, ...]] = {
-    "true_met": ((50, 80), (80, 120), (120, 200)),
-    "true_ht": ((200, math.inf), (320, math.inf), (450, math.inf)),
-}
 
 Figures = dict[str, dict[str, Any]]  # estimates by process and name
 

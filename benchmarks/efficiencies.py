@@ -1,10 +1,12 @@
 """Signal efficiencies at equal background, in ranges of the true variable, with paired bootstrap replicas."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from utils.evaluation.binning import BINNINGS
 from utils.evaluation.bootstrap import named_rng
 from utils.evaluation.efficiency_gains import EfficiencyReplicas, signal_efficiencies
 from utils.evaluation.rates import efficiencies_at_rates
@@ -13,7 +15,7 @@ from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 BACKGROUND_EFFICIENCIES = (0.05, 0.01)
 Range = tuple[float, float]  # of the true variable [GeV], without the upper end
 RANGES: dict[str, tuple[Range, ...]] = {
-    "true_met": ((0, 20), (20, 50), (50, 80), (80, 120), (120, 200), (200, 300)),
+    "true_met": tuple(itertools.pairwise(BINNINGS["true_met"].efficiency.tolist())),
     "true_ht": ((200, math.inf), (320, math.inf), (450, math.inf)),
 }
 

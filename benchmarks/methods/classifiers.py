@@ -13,7 +13,6 @@ from utils.data_processing import graph_creator
 from utils.formats.fingerprints import SmallestFingerprints
 from utils.l1_events import L1Events
 from utils.predictions import Model
-from utils.training.batches import training_batches
 from utils.training.loss_weights import LossSpectrum, LossWeights
 from utils.training.normalisation import Moments
 from utils.training.ragged_graphs import RaggedGraphs
@@ -110,11 +109,9 @@ def network(training: LabelledEvents) -> Model:
     """Train the graph network of the teacher with the output of a classifier; its scores are logits."""
     import keras
 
-    from benchmarks.methods.networks import BATCH_SIZE, EPOCHS, HYPERPARAMETERS, PATIENCE, teacher
+    from benchmarks.methods.networks import HYPERPARAMETERS, teacher, trained
     from nn.prediction import predict
-    from nn.teacher import TeacherHyperModel, copy_weights
-    from nn.training.fit import stopping_callbacks
-    from nn.training.stacks import fit
+    from nn.teacher import TeacherHyperModel
 
     creator = graph_creator(training.variable, LOG_FEATURES[training.variable])
     labels = np.stack([training.is_signal, getattr(training.events, training.variable)], axis=1).astype(np.float32)
@@ -123,13 +120,12 @@ def network(training: LabelledEvents) -> Model:
         RaggedGraphs.from_events(creator, training.events, labels, training.weights, processes), training.seed
     )
     hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, "mse")
-    keras.utils.set_random_seed(training.seed)
-    model, padded = (as_classifier(teacher(hypermodel, packed)) for packed in (True, False))
-    model.compile(keras.optimizers.Adam(HYPERPARAMETERS.learning_rate), cross_entropy, jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    batches, validation = training_batches(graphs, BATCH_SIZE, training.seed)
-    fit(model, batches, validation, epochs=EPOCHS, callbacks=stopping_callbacks(PATIENCE))
-    copy_weights(model, padded)
+
+    def compiled(model: keras.Model) -> None:
+        model.compile(keras.optimizers.Adam(HYPERPARAMETERS.learning_rate), cross_entropy, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
+
+    padded = trained(lambda packed: as_classifier(teacher(hypermodel, packed)), compiled, graphs, training.seed)
     return Model(creator.features, lambda features: predict(padded, features), gives_sums=True)
 
 

@@ -29,6 +29,7 @@ from nn.training.stacks import fit
 from utils.data_processing import graph_creator
 from utils.event_layout import PHI, PT
 from utils.training.batches import training_batches
+from utils.training.training_graphs import TrainingGraphs
 
 EPOCHS, PATIENCE, BATCH_SIZE = 25, 6, 256
 HYPERPARAMETERS = TeacherHyperparameters()
@@ -42,13 +43,26 @@ def train(training: Training, build: Builder) -> Baseline:
     creator = graph_creator(training.creator.variable, LOG_FEATURES[training.creator.variable])
     graphs = training.graphs(creator)
     hypermodel = TeacherHyperModel.from_moments(creator, graphs.moments, training.options.loss_function)
-    keras.utils.set_random_seed(training.seed)
-    model, padded = (build(hypermodel, packed=packed) for packed in (True, False))
-    hypermodel.compile(model, HYPERPARAMETERS.learning_rate)
-    batches, validation = training_batches(graphs, BATCH_SIZE, training.seed)
+    padded = trained(
+        lambda packed: build(hypermodel, packed=packed),
+        lambda model: hypermodel.compile(model, HYPERPARAMETERS.learning_rate),
+        graphs,
+        training.seed,
+    )
+    return Baseline(creator, lambda features: predict(padded, features))
+
+
+def trained(
+    build: Callable[[bool], keras.Model], compiled: Callable[[keras.Model], None], graphs: TrainingGraphs, seed: int
+) -> keras.Model:
+    """Build a network, compile the one whose events share rows, train it, and return the one that predicts."""
+    keras.utils.set_random_seed(seed)
+    model, padded = (build(packed) for packed in (True, False))
+    compiled(model)
+    batches, validation = training_batches(graphs, BATCH_SIZE, seed)
     fit(model, batches, validation, epochs=EPOCHS, callbacks=stopping_callbacks(PATIENCE))
     copy_weights(model, padded)
-    return Baseline(creator, lambda features: predict(padded, features))
+    return padded
 
 
 def teacher(hypermodel: TeacherHyperModel, packed: bool = False) -> keras.Model:
