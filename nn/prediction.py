@@ -55,6 +55,7 @@ def predict_graphs(model: keras.Model, graphs: RaggedGraphs, batch_size: int = 1
         rows = order[start : start + batch_size]
         output[rows] = function(graphs.take(rows).padded())
 
-    with ThreadPoolExecutor(n_threads()) as threads:
-        list(threads.map(predict_batch, range(0, len(order), batch_size)))
+    # The largest graphs first, so that all threads end together; one more thread makes a batch while the others wait.
+    with ThreadPoolExecutor(n_threads() + 1) as threads:
+        list(threads.map(predict_batch, reversed(range(0, len(order), batch_size))))
     return output[:, 0] if output.shape[1] == 1 else output
