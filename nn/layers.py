@@ -8,7 +8,7 @@ arrays, which `PackedRows` makes.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -509,6 +509,46 @@ class RelativeKinematics(keras.layers.Layer):
     def get_config(self) -> Config:
         """Arguments that make an equal layer."""
         return {**super().get_config(), "log_pt": self.log_pt}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class WithinRange(keras.layers.Layer):
+    """Scale the momenta of events beyond the range of a training down to its end, by one factor for each event.
+
+    The correction of such an event is then the correction of the same event at the end of the range.
+
+    Parameters
+    ----------
+    momenta : sequence of int
+        Indices of the features in GeV, or their logarithms.
+    log_momenta : sequence of int
+        Indices of those that are log(x + 1).
+    largest : dict of int to float
+        Largest value [GeV] of features that all real nodes of an event share.
+    """
+
+    def __init__(self, momenta: Sequence[int], log_momenta: Sequence[int], largest: Mapping[int, float], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.momenta, self.log_momenta = sorted(momenta), sorted(log_momenta)
+        # a saved configuration has strings as keys
+        self.largest = {int(feature): float(value) for feature, value in largest.items()}
+
+    def call(self, features: Tensor) -> Tensor:
+        """Return the features, shape (batch, nodes, n_features); those of events within the range keep all bits."""
+        columns = [features[:, :, i : i + 1] for i in range(features.shape[-1])]
+        values = {i: ops.expm1(columns[i]) if i in self.log_momenta else columns[i] for i in self.momenta}
+        factor = ops.ones_like(columns[0])
+        for i, value in self.largest.items():
+            factor = ops.minimum(factor, value / ops.maximum(values[i], value))
+        for i, value in values.items():
+            scaled = ops.log1p(value * factor) if i in self.log_momenta else value * factor
+            columns[i] = ops.where(factor < 1, scaled, columns[i])
+        return ops.concatenate(columns, axis=-1)
+
+    def get_config(self) -> Config:
+        """Arguments that make an equal layer."""
+        own = {"momenta": self.momenta, "log_momenta": self.log_momenta, "largest": self.largest}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -1,7 +1,8 @@
 """The teacher: a graph attention network that regresses the correction factor of an event."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras_tuner
 
 from nn.devices import DividedModel, distribution_strategy, only_gpu
 from nn.graph_inputs import GraphInputs
-from nn.layers import Correction, EventSum, GraphAttention, RelativeKinematics, SplitPid, WithoutAngles
+from nn.layers import Correction, EventSum, GraphAttention, RelativeKinematics, SplitPid, WithinRange, WithoutAngles
 from nn.losses import get_loss
 from nn.metrics import MseThesholdMetric
 from utils.data_processing import GraphCreator
@@ -30,6 +31,7 @@ SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1)
 
 # GeV, typical of events with a jet at L1. The first of these that is a feature of the nodes is the sum to correct.
 SUM_UNITS = {"met": 16.0, "ht": 64.0}
+MOMENTA = ("pt", *SUM_UNITS)  # features in GeV
 LEAST_SUM = 0.5  # GeV, a step of the hardware: smaller L1 sums count as this in a factor
 
 
@@ -89,12 +91,19 @@ def node_inputs(
     variance: Sequence[float],
     log_features: Sequence[str],
     packed: bool = False,
+    largest: Mapping[str, float] | None = None,
 ) -> tuple[GraphInputs, keras.KerasTensor]:
     """Begin a network: its inputs, and the features of the nodes. Arguments: `build_teacher`."""
     _check_features(feature_names, mean, variance)
     if hyperparameters.relative and tuple(feature_names[1:3]) != ("eta", "phi"):
         raise ValueError(f"relative needs eta and phi after pt, received: feature_names={list(feature_names)}")
     graphs = (GraphInputs.packed if packed else GraphInputs.padded)(len(feature_names))
+    if largest:
+        momenta = [i for i, name in enumerate(feature_names) if name in MOMENTA]
+        log_momenta = [i for i in momenta if feature_names[i] in log_features]
+        limits = {feature_names.index(name): value for name, value in largest.items()}
+        within_range = WithinRange(momenta, log_momenta, limits, name="within_range")
+        graphs = replace(graphs, features=within_range(graphs.features))
     features = graphs.features
     normalization = keras.layers.Normalization(
         mean=[float(value) for value in mean],
@@ -158,6 +167,7 @@ def build_teacher(
     log_features: Sequence[str] = (),
     packed: bool = False,
     precision: str = FULL_PRECISION,
+    largest: Mapping[str, float] | None = None,
 ) -> keras.Model:
     """Build the teacher, not compiled.
 
@@ -177,6 +187,8 @@ def build_teacher(
     precision : str
         Keras' policy for the types of the hidden layers, `FULL_PRECISION` or `MIXED_PRECISION`. The kinematics, the
         sums over objects and the output are computed in float32 in any case.
+    largest : mapping of str to float, optional
+        Largest sums [GeV] of the training by feature. The momenta of events with larger ones are scaled down to them.
 
     Returns
     -------
@@ -187,7 +199,7 @@ def build_teacher(
     """
     regularizer = keras.regularizers.L2(L2)
 
-    graphs, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features, packed)
+    graphs, x = node_inputs(hyperparameters, feature_names, mean, variance, log_features, packed, largest)
     for number in range(1, hyperparameters.graph_layers + 1):
         y = GraphAttention(
             hyperparameters.units,
@@ -239,6 +251,8 @@ class TeacherHyperModel(keras_tuner.HyperModel):
     by_xla : bool, optional
         Whether XLA compiles the steps, for each shape of a batch; by default on a single GPU. On a CPU it is not
         faster, and compiles longer than most trials train.
+    largest : mapping of str to float, optional
+        As for `build_teacher`, for the teacher that predicts. The training needs no such limit.
 
     Raises
     ------
@@ -258,6 +272,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         search_space: SearchSpace = DEFAULT_SEARCH_SPACE,
         mixed_precision: bool = False,
         by_xla: bool | None = None,
+        largest: Mapping[str, float] | None = None,
     ):
         super().__init__(name="teacher")
         self.feature_names = tuple(feature_names)
@@ -267,6 +282,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         self.log_features = tuple(log_features)
         self.metric_thresholds = tuple(metric_thresholds)
         self.search_space = search_space
+        self.largest = largest
         self._training_precision = MIXED_PRECISION if mixed_precision else FULL_PRECISION
         self._by_xla = only_gpu(devices) is not None if by_xla is None else by_xla
         self._strategy = distribution_strategy(devices)
@@ -304,6 +320,7 @@ class TeacherHyperModel(keras_tuner.HyperModel):
             devices,
             search_space,
             mixed_precision,
+            largest=_largest_sums(creator, moments),
         )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -326,8 +343,16 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         return teacher
 
     def _network(self, hyperparameters: TeacherHyperparameters, packed: bool, precision: str) -> keras.Model:
-        names, log_features = self.feature_names, self.log_features
-        return build_teacher(hyperparameters, names, self.mean, self.variance, log_features, packed, precision)
+        return build_teacher(
+            hyperparameters,
+            self.feature_names,
+            self.mean,
+            self.variance,
+            self.log_features,
+            packed,
+            precision,
+            None if packed else self.largest,
+        )
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a model, the teacher or another of the same input and output, for batches of `GraphBatches`."""
@@ -339,6 +364,15 @@ class TeacherHyperModel(keras_tuner.HyperModel):
         )
         # Only an optimizer that is built can take the state of an earlier trial.
         model.optimizer.build(model.trainable_variables)
+
+
+def _largest_sums(creator: GraphCreator, moments: Moments) -> dict[str, float]:
+    """Return the largest sums of a training in GeV, by feature; a sum that is always 0 has no limit."""
+    found = {}
+    for name, value in zip(creator.feature_names, moments.largest, strict=True):
+        if name in SUM_UNITS and value > 0:
+            found[name] = math.expm1(value) if name in creator.log_features else float(value)
+    return found
 
 
 def load_teacher(path: str | Path) -> keras.Model:

@@ -21,6 +21,8 @@ from nn.teacher import (
     load_teacher,
     sample_hyperparameters,
 )
+from utils.data_processing import METGraphCreator
+from utils.training.normalisation import Moments
 from utils.training.packing import pack
 from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.search_space import DEFAULT_SEARCH_SPACE
@@ -167,6 +169,55 @@ def test_input_is_normalised():
     moved.set_weights(model.get_weights())
     scaled = np.where(real, features * [1, 2, 2, 2] + [0, 3, 3, 3], 0).astype(np.float32)
     assert_allclose(moved(scaled), model(features), rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("names", [MET_FEATURES, HT_FEATURES], ids=["met", "ht"])
+@pytest.mark.parametrize("log", [False, True])
+class TestBeyondTheRange:
+    """Of the training: sums up to 2 GeV there."""
+
+    def model(self, names, log):
+        log_features = [name for name in ("pt", "met", "ht") if log and name in names]
+        largest = {name: 2.0 for name in ("met", "ht") if name in names}
+        return build_teacher(SMALL, names, *statistics(names), log_features, largest=largest)
+
+    def scaled(self, names, log, features, factor):
+        features = features.copy()
+        momenta = [i for i, name in enumerate(names) if name in ("pt", "met", "ht")]
+        values = features[..., momenta] * np.float32(factor)
+        features[..., momenta] = np.log1p(values) if log else values
+        return features
+
+    def test_the_correction_is_the_one_at_its_end(self, names, log):
+        """The larger of the sums over their limits decides."""
+        model, (features, _) = self.model(names, log), events(names)
+        sums = [i for i, name in enumerate(names) if name in ("met", "ht")]
+        largest = features[..., sums].max(axis=(1, 2))
+        end = 2 / np.where(largest > 0, largest, 1)[:, None, None]
+        expected = model(self.scaled(names, log, features, end))
+        for times in (1.5, 16, 1000):
+            assert_allclose(model(self.scaled(names, log, features, end * times)), expected, rtol=ROUNDING)
+
+    def test_within_it_nothing_changes(self, names, log, tmp_path):
+        model, (features, _) = self.model(names, log), events(names)
+        within = keras.Model(model.input, model.get_layer("within_range").output)
+        features = self.scaled(names, log, features, 2 / max(2, features[..., 3:5].max()))
+        assert_array_equal(within(features), features)
+        model.save(tmp_path / "teacher.keras")
+        far = self.scaled(names, log, features, 50)
+        assert_array_equal(load_teacher(tmp_path / "teacher.keras")(far), model(far))
+
+
+def test_range_of_a_training_is_that_of_its_l1_sums():
+    moments = Moments()
+    for met, ht in ((20.0, 300.0), (70.0, 0.0)):
+        moments.add(np.array([[3.0, 1.0, 1.0, met, np.log1p(ht), 1.0], [2.0, 0.0, 0.0, met, np.log1p(ht), 3.0]]))
+    creator = METGraphCreator(log_features=["ht"])
+    hypermodel = TeacherHyperModel.from_moments(creator, moments, "mse")
+    assert hypermodel.largest == pytest.approx({"met": 70, "ht": 300})
+    model = hypermodel.build_fixed(SMALL)
+    assert "within_range" not in [layer.name for layer in model.layers]
+    assert hypermodel.padded(model, SMALL).get_layer("within_range").largest == pytest.approx({3: 70, 4: 300})
 
 
 def test_particle_id_matters():

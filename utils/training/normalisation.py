@@ -1,14 +1,15 @@
-"""Mean and variance of features, for the normalisation in a network."""
+"""Mean, variance and range of features, for the normalisation in a network."""
 
 import numpy as np
 
 
 class Moments:
-    """Mean and variance of the rows of many arrays, by the pairwise update of Chan, Golub and LeVeque (1979)."""
+    """Moments and maximum of the rows of many arrays, by the pairwise update of Chan, Golub and LeVeque (1979)."""
 
     def __init__(self) -> None:
         self.count = 0
         self.mean: np.ndarray = np.zeros(1)
+        self.largest: np.ndarray = np.full(1, -np.inf)
         self._squares: np.ndarray = np.zeros(1)
 
     def add(self, rows: np.ndarray) -> None:
@@ -19,6 +20,7 @@ class Moments:
         delta = mean - self.mean
         self._squares = self._squares + np.square(rows - mean).sum(0) + delta**2 * self.count * len(rows) / total
         self.mean = self.mean + delta * len(rows) / total
+        self.largest = np.maximum(self.largest, rows.max(0))
         self.count = total
 
     @property

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from utils.training.normalisation import Moments
 
@@ -18,6 +18,7 @@ class TestMoments:
         assert moments.count == n_rows
         assert_allclose(moments.mean, rows.mean(0), rtol=1e-10, atol=1e-12)
         assert_allclose(moments.variance, rows.var(0), rtol=1e-7, atol=1e-12)
+        assert_array_equal(moments.largest, rows.max(0))
 
     def test_of_single_precision_rows_far_from_zero_do_not_cancel(self):
         rows = (10000 + np.arange(1000) % 2).astype(np.float32)[:, None]
