@@ -3,7 +3,7 @@
 All students learn from the same events, with other random numbers for each seed. The test events are new to them and to
 the teacher. Students are compared at equal cost: all networks of the front of a quantised training are evaluated, and
 their look-up tables are estimated. For a budget, the network of the lowest validation loss within it counts. Students
-that are in --folder already are not trained again.
+that are in --folder already are not trained again. Quantised students are evaluated as the integers of the firmware.
 """
 
 import argparse
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.baselines import BACKGROUND, RESPONSE_EDGES
+from benchmarks.baselines import BACKGROUND, RATES, RESPONSE_EDGES
 from benchmarks.common import benchmark_parser, cost, project_script, report
+from benchmarks.efficiencies import BACKGROUND_EFFICIENCIES, RANGES, in_range, range_name
 from utils.evaluation.background_result import BackgroundResult, evaluate_background
 from utils.evaluation.binning import BINNINGS
 from utils.evaluation.bootstrap import Estimate
@@ -29,8 +30,9 @@ from utils.evaluation.efficiency_gains import efficiency_gains, signal_efficienc
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.response import binned_response
 from utils.evaluation.roc import roc_area
+from utils.evaluation.run_conditions import RunConditions, WorkingPoint
 from utils.formats.l1_files import L1Dataset
-from utils.plotting.student import draw_gap_against_lut
+from utils.plotting.student import draw_efficiency_against_lut
 from utils.plotting.style import save
 from utils.predictions import BASELINE, TRUE, Model, Predictions, predict_events
 from utils.runtime.arguments import checked, comma_separated, number
@@ -43,12 +45,18 @@ KINDS = {
     "truth": ("--alpha=1",),
     "distilled": (),
     "float, distilled": ("--quantised=0",),
+    "alpha 0": ("--alpha=0",),
+    "alpha 0.25": ("--alpha=0.25",),
+    "alpha 0.75": ("--alpha=0.75",),
+    "factor": ("--target=factor",),
 }
 
 
 SEED = 1  # of the bootstrap errors
-WORKING_POINTS = (0.05, 0.01, 0.005)
-POINTS = tuple(f"{100 * efficiency:g}%" for efficiency in WORKING_POINTS)
+FEWEST_EVENTS = 200  # of a range of the true variable
+WORKING_POINTS = [WorkingPoint(efficiency) for efficiency in BACKGROUND_EFFICIENCIES]
+WORKING_POINTS += [WorkingPoint(math.nan, rate) for rate in RATES]  # the efficiency depends on the cross section
+POINTS = tuple(point.label for point in WORKING_POINTS)
 SUMMARY = (
     *(f"{of} {point}" for point in POINTS for of in ("efficiency", "gap closed", "kept")),
     "area",
@@ -143,7 +151,8 @@ def figures(signal: Predictions, background: BackgroundResult, edges: np.ndarray
     """Compute the figures of each model for a signal, with errors."""
     rng = np.random.default_rng(SEED)
     efficiencies, _ = signal_efficiencies(signal.scores, signal.weight, background.threshold_replicas, rng)
-    points = efficiency_gains(np.array(WORKING_POINTS), background.threshold_replicas, efficiencies, BASELINE, TRUE)
+    allowed = np.array([point.background_efficiency for point in background.working_points])
+    points = efficiency_gains(allowed, background.threshold_replicas, efficiencies, BASELINE, TRUE)
     rows = {}
     for name in signal.corrections:
         found: dict[str, Estimate] = {
@@ -161,6 +170,18 @@ def figures(signal: Predictions, background: BackgroundResult, edges: np.ndarray
         rows[name] = {key: float(e.value) for key, e in found.items()}
         rows[name] |= {f"{key}, error": float(e.error) for key, e in found.items()}
     return rows
+
+
+def with_ranges(events: dict[str, Predictions], variable: str) -> Iterator[tuple[str, Predictions]]:
+    """Yield each signal, and its events in each range of the true variable that has enough of them."""
+    for name, signal in events.items():
+        if name == BACKGROUND:
+            continue
+        yield name, signal
+        for limits in RANGES[variable]:
+            inside = signal[in_range(signal.true, limits)]
+            if len(inside) >= FEWEST_EVENTS:
+                yield f"{name}, {range_name(limits)} GeV", inside
 
 
 def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
@@ -188,11 +209,13 @@ def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Data
         data.chunks(1 << 16, true_objects=False), list(data.process_names), args.variable, models
     )
     events = {process: predictions[predictions.process_id == i] for i, process in data.process_names.items()}
-    background = evaluate_background(events[BACKGROUND], BINNINGS[args.variable], WORKING_POINTS, None, (), SEED)
+    background = evaluate_background(
+        events[BACKGROUND], BINNINGS[args.variable], BACKGROUND_EFFICIENCIES, RunConditions(), RATES, SEED
+    )
     edges = np.array(RESPONSE_EDGES[args.variable], float)
     rows = []
-    for signal in (name for name in events if name != BACKGROUND):
-        found = figures(events[signal], background, edges)
+    for signal, of_signal in with_ranges(events, args.variable):
+        found = figures(of_signal, background, edges)
         rows += [{**described[name], "file": name, "signal": signal, **found[name]} for name in models]
     table = pd.DataFrame(rows)
     for point in POINTS:
@@ -235,8 +258,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of the trained teacher")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the students")
     parser.add_argument("--variable", type=checked(full_variable), default="met", help="met or ht")
-    parser.add_argument("--signal", default="W", help="signal of the figure")
-    parser.add_argument("--kinds", type=kinds, default=";".join(KINDS), help="kinds of students, separated by ;")
+    parser.add_argument("--signal", default="Znunu, 80-120 GeV", help="signal of the figure, with or without a range")
+    parser.add_argument("--point", choices=POINTS, default="30 kHz", help="working point of the figure")
+    parser.add_argument(
+        "--kinds",
+        type=kinds,
+        default="truth;distilled",
+        help=f"kinds of students, separated by ; of {', '.join(KINDS)}",
+    )
     parser.add_argument("--seeds", type=number(int, 1), default=5, help="seeds of each kind")
     parser.add_argument(
         "--luts",
@@ -250,7 +279,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     networks = list(list_networks(train_all(args)))
     rows = evaluate(args, networks, L1Dataset.check(args.test))
-    save(draw_gap_against_lut(rows[rows["signal"] == args.signal], args.signal)[0], args.output.with_suffix(""))
+    drawn = draw_efficiency_against_lut(rows[rows["signal"] == args.signal], args.signal, args.point)
+    save(drawn[0], args.output.with_suffix(""))
     report(args, summarise(rows, args.luts), networks=rows.to_dict("records"))
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.distillation import SUMMARY, best_within_budget, kinds, summarise
-from utils.plotting.student import draw_front, draw_gap_against_lut
+from benchmarks.distillation import SUMMARY, best_within_budget, kinds, summarise, with_ranges
+from utils.plotting.student import draw_efficiency_against_lut, draw_front
+from utils.predictions import Predictions
 
 FRONT = pd.DataFrame(
     {
@@ -48,12 +49,22 @@ def test_unknown_kinds_are_named():
         kinds("truth;float")
 
 
-def test_figure_has_a_point_for_each_quantised_network_and_lines_for_the_others():
-    _, ax = draw_gap_against_lut(FRONT, "W")
+def test_figure_has_a_point_for_each_quantised_network_and_lines_for_l1_and_teacher():
+    rows = pd.concat([FRONT, FRONT.tail(1).assign(kind="L1", **{"efficiency 30 kHz": 0.5})])
+    _, ax = draw_efficiency_against_lut(rows, "Znunu, 80-120 GeV", "30 kHz")
     points = {line.get_label(): line for line in ax.lines}
-    assert list(points["Student, truth"].get_xdata()) == [1000, 5000, 2000, 9000]
-    assert points["Teacher"].get_ydata()[0] == FRONT["gap closed 5%"].iloc[5]
+    assert list(points["Student from the truth alone"].get_xdata()) == [1000, 5000, 2000, 9000]
+    assert points["Teacher"].get_ydata()[0] == 100 * FRONT["efficiency 30 kHz"].iloc[5]
+    assert points["L1"].get_ydata()[0] == 50
     assert ax.get_xscale() == "log"
+
+
+def test_ranges_of_a_signal_contain_its_events():
+    true = np.repeat([30.0, 90.0, 150.0], [250, 300, 199]).astype(np.float32)
+    ones = np.ones(len(true), np.float32)
+    signal = Predictions(true, true, {}, ones, ones.astype(np.int32), ones.astype(np.int8))
+    found = {name: len(part) for name, part in with_ranges({"QCD": signal, "Znunu": signal}, "true_met")}
+    assert found == {"Znunu": 749, "Znunu, 20-50 GeV": 250, "Znunu, 80-120 GeV": 300}
 
 
 def test_front_marks_the_result():

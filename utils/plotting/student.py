@@ -40,35 +40,37 @@ MARKERS = {"truth": ("o", "none", COLOURS[1]), "distilled": ("s", "full", COLOUR
 
 
 @in_style
-def draw_gap_against_lut(networks: pd.DataFrame, signal: str, ax: Axes | None = None) -> Drawing:
-    """Draw the gap closed by students at 5% background against their look-up tables.
+def draw_efficiency_against_lut(networks: pd.DataFrame, signal: str, point: str, ax: Axes | None = None) -> Drawing:
+    """Draw the signal efficiency of students at a working point against their look-up tables.
 
     Parameters
     ----------
     networks : pandas.DataFrame
-        A row for each network: "kind", "lut" (NaN for floats and the teacher), "gap closed 5%" and its error.
+        A row for each network: "kind", "lut" (NaN for L1, floats and the teacher), "efficiency POINT" and its error.
     signal : str
+    point : str
+        Label of the working point.
     ax : Axes, optional
     """
-    fig, ax = start(ax, f"{signal} against QCD")
-    gap, error = networks["gap closed 5%"], networks["gap closed 5%, error"]
-    teacher = networks["kind"] == "teacher"
-    value, width = float(gap[teacher].iloc[0]), float(error[teacher].iloc[0])
-    ax.axhline(value, color="black", linewidth=2, label="Teacher")
-    ax.axhspan(value - width, value + width, color="0.9", zorder=0, label="Error of the test sample")
-    floats = networks[networks["kind"].str.startswith("float")]
-    for line, (kind, of_kind) in zip(("--", ":"), floats.groupby("kind"), strict=False):
-        label = "Student of floats, " + kind.partition(", ")[2]
-        ax.axhline(of_kind["gap closed 5%"].mean(), color=COLOURS[3], linestyle=line, linewidth=2, label=label)
+    fig, ax = start(ax, f"{signal}, {point} of QCD")
+    name = f"efficiency {point}"
+    efficiency, error = 100 * networks[name], 100 * networks[f"{name}, error"]
+    values = {}
+    for kind, colour, text in (("teacher", "black", "Teacher"), ("L1", COLOURS[2], "L1")):
+        row = networks["kind"] == kind
+        values[kind] = float(efficiency[row].iloc[0])
+        ax.axhline(values[kind], color=colour, linewidth=2, label=text)
+    width = float(error[networks["kind"] == "teacher"].iloc[0])
+    ax.axhspan(values["teacher"] - width, values["teacher"] + width, color="0.9", zorder=0, label="Test sample")
     for kind, (marker, fill, colour) in MARKERS.items():
         chosen = (networks["kind"] == kind) & networks["lut"].notna()
-        points = ax.plot(networks["lut"][chosen], gap[chosen], marker, color=colour, label=f"Student, {kind}")
+        label = "Student from the truth alone" if kind == "truth" else "Student, distilled"
+        points = ax.plot(networks["lut"][chosen], efficiency[chosen], marker, color=colour, label=label)
         points[0].set(fillstyle=fill, markersize=8)
-    lut = networks["lut"].dropna()
-    shown = gap[networks["lut"].notna()]
-    ax.set(xscale="log", xlabel="Look-up tables (estimate)", ylabel="Gap closed at 5% background")
+    lut, shown = networks["lut"].dropna(), efficiency[networks["lut"].notna()]
+    ax.set(xscale="log", xlabel="Look-up tables (estimate)", ylabel="Signal efficiency [%]")
     ax.set_xlim(10 ** np.floor(np.log10(lut.min())), 10 ** np.ceil(np.log10(lut.max())))
-    low, high = float(shown.min()), max(float(shown.max()), value + width)
+    low, high = min(*values.values(), float(shown.min())), max(float(shown.max()), values["teacher"] + width)
     ax.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low))
     ax.legend(ncols=2, fontsize="xx-small", loc="upper left")
     return fig, ax
