@@ -1,7 +1,7 @@
 """Train the student: a small quantised network for an FPGA, from the truth and from a teacher.
 
-Reads an L1 regression file and the folder of a trained teacher. The EBOPs penalty rises during the training, so the
-network becomes smaller from epoch to epoch. The result is the best network among those that are small enough. The same
+Reads an L1 regression file and the folder of a trained teacher. The EBOPs penalty makes the network smaller from epoch
+to epoch. The result is the best network among those that are small enough. The same
 command continues after a kill at any moment. If everything is done, it does nothing.
 """
 

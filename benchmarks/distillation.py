@@ -45,9 +45,8 @@ KINDS = {
     "truth": ("--alpha=1",),
     "distilled": (),
     "float, distilled": ("--quantised=0",),
-    "alpha 0": ("--alpha=0",),
     "alpha 0.25": ("--alpha=0.25",),
-    "alpha 0.75": ("--alpha=0.75",),
+    "alpha 0.5": ("--alpha=0.5",),
     "factor": ("--target=factor",),
 }
 

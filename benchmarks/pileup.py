@@ -179,16 +179,22 @@ def rate_rows(options: Options, events: Mapping[str, Predictions]) -> list[dict[
         ranking = Ranking.of(score, hard.weight)
         thresholds = ranking.thresholds(np.array(points))
         of_hard = rates(ranking, thresholds, conditions.luminosity, conditions.colliding_bunches).rate
-        row: list[dict[str, Any]] = [
-            {"model": name, "threshold [GeV]": t, "rate [kHz]": value, "error": error}
-            for t, value, error in zip(thresholds.tolist(), of_hard.value, of_hard.error, strict=True)
-        ]
         if crossings is not None:
             ones = Ranking.of(crossings.measured[name], np.ones_like(crossings.weight))
             found = zero_bias_rates(ones, thresholds, conditions.colliding_bunches)
-            for i, line in enumerate(row):
-                line |= {"crossings [kHz]": found.value[i], "from": found.low[i], "to": found.high[i]}
-        rows += row
+            intervals = np.stack([found.value, found.low, found.high], axis=1)
+        else:
+            intervals = np.full((len(thresholds), 3), np.nan)
+        rows += [
+            {
+                "model": name,
+                "threshold [GeV]": float(threshold),
+                "rate [kHz]": float(of_hard.value[i]),
+                "error": float(of_hard.error[i]),
+                **dict(zip(("crossings [kHz]", "from", "to"), intervals[i].tolist(), strict=True)),
+            }
+            for i, threshold in enumerate(thresholds)
+        ]
     return rows
 
 

@@ -42,7 +42,10 @@ def flags(train_file, met_teacher):
 def student(flags, tmp_path_factory):
     """Return the folder of a student that learned from the truth, from a teacher and from its features."""
     output = tmp_path_factory.mktemp("student") / "student"
-    assert train_student.main([*flags, f"--output={output}", "--feature_weight=0.1"]) == 0
+    assert (
+        train_student.main([*flags, f"--output={output}", "--feature_weight=0.1", "--first_beta=2e-6", "--beta=2e-5"])
+        == 0
+    )
     return output
 
 

@@ -1,4 +1,4 @@
-"""Training of a student: an EBOPs penalty that rises, and the front of networks after its epochs."""
+"""Training of a student with a penalty on its EBOPs, and the front of networks after its epochs."""
 
 import logging
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ LARGEST_FRONT = 6  # networks that are kept
 def schedule_callbacks(schedule: StudentSchedule) -> list[keras.callbacks.Callback]:
     """Return the callbacks that raise the EBOPs penalty and lower the learning rate.
 
-    The penalty of an effective bit operation stays at `first_beta` for a fifth of the epochs. It then rises to `beta`,
-    on a logarithmic scale, so that one training passes all sizes. The learning rate falls as a cosine to a tenth: the
-    bit widths must be able to fall until the end.
+    The penalty of an effective bit operation stays at `first_beta` for a fifth of the epochs, and then changes to
+    `beta` on a logarithmic scale. The network also becomes smaller with a constant penalty. The learning rate falls as
+    a cosine to a hundredth, since noise of the weights costs efficiency at low rates.
     """
     first, last, epochs = schedule.first_beta, schedule.beta, schedule.epochs
     penalty = PieceWiseSchedule([(0, first, "constant"), (epochs // 5, first, "log"), (epochs, last, "constant")])
-    decay = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, max(1, epochs - 1), alpha=0.1)
+    decay = keras.optimizers.schedules.CosineDecay(schedule.learning_rate, max(1, epochs - 1), alpha=0.01)
     return [
         BetaScheduler(penalty),
         keras.callbacks.LearningRateScheduler(lambda epoch: float(decay(epoch))),

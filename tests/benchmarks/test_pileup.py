@@ -59,6 +59,15 @@ def test_rates_of_crossings_are_shares_of_all_crossings():
     assert rates == pytest.approx([3000, 1000, 300, 100, 30], rel=0.05)
 
 
+def test_without_crossings_their_rates_are_unknown():
+    with_crossings = events()
+    without = {name: process for name, process in with_crossings.items() if name != "MinBias"}
+    for row, other in zip(rate_rows(OPTIONS, without), rate_rows(OPTIONS, with_crossings), strict=True):
+        assert list(row) == list(other)
+        assert row["rate [kHz]"] == other["rate [kHz]"]
+        assert np.isnan(row["crossings [kHz]"])
+
+
 def test_folders_without_events_of_the_training_are_refused(tmp_path):
     (tmp_path / "W").mkdir()
     with pytest.raises(UserError, match=f"{tmp_path}: expected a folder with events of QCD, found W"):
