@@ -1,9 +1,9 @@
 """Gain of distillation: students from the truth alone and from a teacher, quantised and of floats, over seeds.
 
 All students learn from the same events, with other random numbers for each seed. The test events are new to them and to
-the teacher. Students are compared at equal cost: all networks of the front of a quantised training are evaluated, and
-their look-up tables are estimated. For a budget, the network of the lowest validation loss within it counts. Students
-that are in --folder already are not trained again. Quantised students are evaluated as the integers of the firmware.
+the teacher. Students are compared at equal cost: the look-up tables of all networks of the front of a quantised
+training are estimated. For each budget the network of the lowest validation loss within it is evaluated, as the
+integers of the firmware. Students that are in --folder already are not trained again.
 """
 
 import argparse
@@ -183,8 +183,23 @@ def with_ranges(events: dict[str, Predictions], variable: str) -> Iterator[tuple
                 yield f"{name}, {range_name(limits)} GeV", inside
 
 
+def describe(networks: Sequence[Network]) -> pd.DataFrame:
+    """Return a table of networks with their estimates in firmware, "lut" NaN for those of floats."""
+    rows = []
+    with progress(len(networks), "estimate", "networks") as bar:
+        for network in networks:
+            row = {key: getattr(network, key) for key in ("kind", "seed", "val_loss", "ebops")}
+            row |= {"file": str(network.file), "network": network, "lut": math.nan}
+            if network.ebops:
+                with tempfile.TemporaryDirectory() as folder:
+                    row |= estimate_firmware(network, Path(folder))
+            rows.append(row)
+            bar.update(1)
+    return pd.DataFrame(rows)
+
+
 def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Dataset) -> pd.DataFrame:
-    """Evaluate L1, the teacher and all students; the table has a row for each network and signal."""
+    """Evaluate L1, the teacher and the best student within each budget; a row for each network and signal."""
     from nn.student import load_student, student_model
     from nn.trained import load_trained
 
@@ -193,17 +208,13 @@ def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Data
         "L1": Model(lambda events: events.smeared_met, np.ones_like),
         "teacher": load_trained(read_training(args.teacher)).model,
     }
-    with progress(len(networks), "estimate", "networks") as bar:
-        for network in networks:
-            inputs = network.training.student_inputs
-            assert inputs is not None
-            name = str(network.file)
-            described[name] = {key: getattr(network, key) for key in ("kind", "seed", "val_loss", "ebops")}
-            if network.ebops:
-                with tempfile.TemporaryDirectory() as folder:
-                    described[name] |= estimate_firmware(network, Path(folder))
-            models[name] = student_model(load_student(network.file), inputs)
-            bar.update(1)
+    students = describe(networks)
+    parts = [best_within_budget(students[students["lut"].isna()], math.inf)]
+    parts += [best_within_budget(students[students["lut"].notna()], budget) for budget in args.luts]
+    for row in pd.concat(parts).drop_duplicates("file").to_dict("records"):
+        network, name = row.pop("network"), str(row["file"])
+        described[name] = {str(key): value for key, value in row.items()}
+        models[name] = student_model(load_student(network.file), network.training.student_inputs)
     predictions = predict_events(
         data.chunks(1 << 16, true_objects=False), list(data.process_names), args.variable, models
     )
@@ -215,7 +226,7 @@ def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Data
     rows = []
     for signal, of_signal in with_ranges(events, args.variable):
         found = figures(of_signal, background, edges)
-        rows += [{**described[name], "file": name, "signal": signal, **found[name]} for name in models]
+        rows += [{"file": name, **described[name], "signal": signal, **found[name]} for name in models]
     table = pd.DataFrame(rows)
     for point in POINTS:
         name = f"efficiency {point}"
@@ -226,9 +237,10 @@ def evaluate(args: argparse.Namespace, networks: Sequence[Network], data: L1Data
 
 
 def best_within_budget(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """Choose the network of the lowest validation loss within a budget of look-up tables, for each kind and seed."""
+    """Choose the network of the lowest validation loss within a budget, for each kind, seed and, if any, signal."""
     within = rows[~(rows["lut"] > budget)]
-    return within.loc[within.groupby(["kind", "seed", "signal"])["val_loss"].idxmin().dropna()]
+    keys = [key for key in ("kind", "seed", "signal") if key in within]
+    return within.loc[within.groupby(keys)["val_loss"].idxmin().dropna()]
 
 
 def summarise(rows: pd.DataFrame, budgets: Sequence[float]) -> list[dict[str, Any]]:

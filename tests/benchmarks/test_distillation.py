@@ -31,6 +31,8 @@ def test_the_lowest_validation_loss_within_the_budget_counts_for_each_seed():
     assert list(best_within_budget(students, 6000)["lut"]) == [5000, 2000]
     assert list(best_within_budget(students, 1500)["lut"]) == [1000]
     assert best_within_budget(students, 10).empty
+    without_signals = students.drop(columns="signal")
+    assert list(best_within_budget(without_signals, 10000)["lut"]) == [5000, 9000]
 
 
 def test_means_and_spreads_are_of_the_seeds():
