@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from utils.formats.kinds import GZIP_MAGIC
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error, unreadable_error
 
-GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
 LARGEST_PART = 1 << 26  # decompressed bytes of the header, and from the end of an event to the end of the next
 
