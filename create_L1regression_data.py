@@ -24,7 +24,6 @@ import numpy as np
 
 from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
-from utils.event_layout import EVENT_MET, PT
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import EventsFile, check_events_files, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
@@ -36,11 +35,11 @@ from utils.runtime.options import parse
 from utils.runtime.paths import find_files, missing_error, refuse_overlaps
 from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
-from utils.runtime.random_streams import stream_and_key, uniforms
+from utils.runtime.random_streams import uniforms
 from utils.runtime.whole_files import replaced_together, whole_folder
 from utils.runtime.workers import in_order, worker_threads
 from utils.simulation.response_options import l1_response
-from utils.simulation.smearing import L1Response
+from utils.simulation.smearing import L1Response, smearing_stream
 from utils.steps.create_L1regression_data import Options
 
 logger = logging.getLogger("create_L1regression_data")
@@ -183,21 +182,9 @@ def smear(
     if piece.file.weighted:
         weights[:n_train] *= piece.file.n_events / max(process.n_train * smearings, 1)
         weights[n_train:] *= piece.file.n_events / process.n_test
-    stream = stream_and_key(seed, "smearing", process.name)
-    smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = response.smear_events(
-        particles, order, piece.number + order + (smearing << SMEARING_BITS), stream
-    )
-    events = L1Events(
-        smeared_data=smeared_data,
-        true_data=true_data,
-        smeared_met=smeared_met,
-        smeared_ht=smeared_ht,
-        true_met=true_met,
-        true_ht=true_ht,
-        original_met=particles[order, EVENT_MET, PT],
-        ids=np.full(len(order), process.process_id, np.int32),
-        weights=weights,
-    )
+    stream = smearing_stream(seed, process.name)
+    numbers = piece.number + order + (smearing << SMEARING_BITS)
+    events = response.l1_events(particles, order, numbers, stream, process.process_id, weights)
     return events[:n_train], events[n_train:]
 
 

@@ -133,6 +133,29 @@ class L1Events:
         return L1Events(**columns)
 
     @classmethod
+    def of_objects(cls, objects: np.ndarray, process_id: int = 0) -> "L1Events":
+        """Return events of one process that have L1 objects only: their sums are computed, true sums are NaN.
+
+        Parameters
+        ----------
+        objects : np.ndarray, shape (n_events, 18, 3), float32
+            pT [GeV], eta, phi of 4 muons, 4 e/g and 10 jets; empty where pT = 0.
+        process_id : int
+        """
+        unknown = np.full(len(objects), np.nan, np.float32)
+        return cls(
+            smeared_data=objects,
+            true_data=None,
+            smeared_met=met(objects),
+            smeared_ht=ht(objects),
+            true_met=unknown,
+            true_ht=unknown,
+            original_met=unknown,
+            ids=np.full(len(objects), process_id, np.int32),
+            weights=np.ones(len(objects), np.float32),
+        )
+
+    @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":
         """Join parts in their order."""
         columns: dict[str, Any] = {

@@ -29,7 +29,7 @@ from utils.cli import script
 from utils.config.checks import check_config
 from utils.config.flags import flags
 from utils.config.processes import n_shards
-from utils.config.schema import not_flags
+from utils.config.schema import STEPS, not_flags
 from utils.formats import first_look
 from utils.formats.events import EventsFile
 from utils.formats.l1_files import L1Dataset
@@ -62,6 +62,7 @@ COMMAND_LINES = {
     "train_student": ["--alpha=0.5", "--max_ebops=1000", "--event_units=32,16", "--phi_steps=144", "--target=factor"],
     "analyze_results_teacher": ["--signal_names=W", "--bg_names=QCD", "--fixed_rates=100,30", "--luminosity=2e34"],
     "export_firmware": ["--clock_period=2.8", "--latency_cutoff=2.5", "--rtl_events=100", "--hls=1"],
+    "apply_correction": ["--process=QCD", "--seed=3", "--jet_threshold=20", "--muon_response=0.98,0.95"],
 }
 
 
@@ -152,7 +153,7 @@ def use_configuration(path: Path) -> None:
     check_config(config)
     for process in config["generate_events"]["processes"].values():
         n_shards(process["events"], config["generate_events"]["events_per_shard"])
-    for name in REQUIRED:
+    for name in STEPS:
         given = flags(config[name], "true_met", not_flags(name))
         import_module(name).parse_args([*REQUIRED[name], f"--seed={config['seed']}", *given])
 

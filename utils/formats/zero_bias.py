@@ -34,7 +34,7 @@ from utils.formats.physical import LARGEST_L1_PT
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
 from utils.formats.trigger_scales import ENERGY_STEP
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
-from utils.l1_events import L1Events, ht, met
+from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
 
@@ -95,13 +95,15 @@ class ZeroBiasData:
         Parameters
         ----------
         folder : str or Path
+            Folder, or one file with all columns.
         reconstructed : str
             Corrected L1 sum, ``smeared_met`` or ``smeared_ht``, which decides the reference.
         """
         folder = Path(folder)
-        if not folder.is_dir():
+        if not folder.exists():
             raise missing_error(folder, "folder")
-        paths = sorted(map(Path, glob.glob(f"{glob.escape(str(folder))}/**/*.parquet", recursive=True)))
+        pattern = f"{glob.escape(str(folder))}/**/*.parquet"
+        paths = [folder] if folder.is_file() else sorted(map(Path, glob.glob(pattern, recursive=True)))
         if not paths:
             raise UserError(f"{folder}: expected Parquet files, *.parquet, in it or its folders, found none")
         reference = REFERENCES[reconstructed]
@@ -147,19 +149,7 @@ class ZeroBiasData:
                 n_saturated[kind.prefix] = fill_slots(objects, kind, *columns.objects(kind))
             except OutOfRangeError as error:
                 columns.refuse(kind.names[error.quantity], f"event {columns.first + error.event}: {error}")
-        unknown = np.full(len(objects), np.nan, np.float32)
-        events = L1Events(
-            smeared_data=objects,
-            true_data=None,
-            smeared_met=met(objects),
-            smeared_ht=ht(objects),
-            true_met=unknown,
-            true_ht=unknown,
-            original_met=unknown,
-            ids=np.full(len(objects), PROCESS_ID, np.int32),
-            weights=np.ones(len(objects), np.float32),
-        )
-        return ZeroBiasEvents(events, reference, n_saturated)
+        return ZeroBiasEvents(L1Events.of_objects(objects, PROCESS_ID), reference, n_saturated)
 
 
 @dataclass(frozen=True)

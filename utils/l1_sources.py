@@ -1,0 +1,127 @@
+"""Level-1 events of a file of any readable format, as a trained correction takes them.
+
+Files of L1 objects are read as they are. Objects at offline resolution are smeared to Level-1, with the random numbers
+of `create_L1regression_data.py`.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from utils.event_layout import N_SLOTS
+from utils.formats.events import EventsFile
+from utils.formats.hdf5 import has_entry, open_hdf5
+from utils.formats.kinds import Kind, kind_of
+from utils.formats.l1_files import L1Dataset
+from utils.l1_events import L1Events
+from utils.runtime.errors import UserError
+from utils.runtime.options import Seed, flag
+from utils.runtime.paths import missing_error
+from utils.simulation.response_options import ResponseOptions, l1_response
+from utils.simulation.smearing import smearing_stream
+from utils.variables import reconstructed
+
+EVENTS_A_CHUNK = 65536
+GENERATED = (Kind.HEPMC, Kind.LES_HOUCHES)  # particles, of which generate_events.py makes objects
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmearingOptions(ResponseOptions, Seed):
+    """How objects at offline resolution become L1 objects."""
+
+    process: str = flag(
+        "events",
+        help="name to which the random numbers of the smearing belong, NAME of create_L1regression_data.py --input; "
+        "without effect on files of L1 objects, as are all flags of the smearing",
+        config=False,
+    )
+
+
+class OfflineEvents(Protocol):
+    """A reader of events at offline resolution, such as `EventsFile`."""
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+
+    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the rows of an events file, and their weights."""
+
+
+@dataclass(frozen=True)
+class L1Source:
+    """A checked file of events.
+
+    Attributes
+    ----------
+    n_events : int
+    chunks : callable
+        Function of a number: it reads the events in their order, at most so many at a time.
+    """
+
+    n_events: int
+    chunks: Callable[[int], Iterator[L1Events]]
+
+
+def open_l1_source(path: str | Path, variable: str, smearing: SmearingOptions) -> L1Source:
+    """Check a file of any readable format; a :class:`UserError` says why it cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        File, or folder of zero-bias events.
+    variable : str
+        True variable of the correction; some formats keep a reference for its L1 sum.
+    smearing : SmearingOptions
+    """
+    path = Path(path)
+    kind = kind_of(path)
+    if path.is_dir() or kind == Kind.PARQUET:
+        return _zero_bias(path, variable)
+    if kind == Kind.HDF5:
+        with open_hdf5(path) as file:
+            offline = has_entry(file, "Particles")
+        if offline:
+            return _smeared(EventsFile.check(path), smearing)
+        data = L1Dataset.check(path)
+        return L1Source(data.n_events, functools.partial(data.chunks, true_objects=False))
+    if kind in GENERATED:
+        raise UserError(
+            f"{path}: {kind} file of particles, expected objects: make an events file by generate_events.py"
+        )
+    if not path.is_file():
+        raise missing_error(path)
+    found = f"a {kind} file" if kind else "none of them"
+    raise UserError(f"{path}: expected an L1 regression file, an events file or zero-bias events, found {found}")
+
+
+def read_l1_events(path: str | Path, variable: str = "true_met", smearing: SmearingOptions | None = None) -> L1Events:
+    """Read all events of a file into memory, with arguments as for :func:`open_l1_source`."""
+    source = open_l1_source(path, variable, smearing or SmearingOptions())
+    nothing = L1Events.of_objects(np.zeros((0, N_SLOTS, 3), np.float32))
+    return L1Events.concatenate(list(source.chunks(EVENTS_A_CHUNK)) or [nothing])
+
+
+def _zero_bias(path: Path, variable: str) -> L1Source:
+    """Return zero-bias events; pyarrow is imported only here, because it takes 40 MiB of memory."""
+    from utils.formats.zero_bias import ZeroBiasData
+
+    data = ZeroBiasData.check(path, reconstructed(variable))
+    return L1Source(data.n_events, lambda size: (chunk.events for chunk in data.chunks(size)))
+
+
+def _smeared(file: OfflineEvents, options: SmearingOptions) -> L1Source:
+    """Return events that are smeared once."""
+    response, stream = l1_response(options), smearing_stream(options.seed, options.process)
+
+    def chunks(size: int) -> Iterator[L1Events]:
+        for start in range(0, file.n_events, size):
+            particles, weights = file.rows(start, min(start + size, file.n_events))
+            order = np.arange(len(particles))
+            yield response.l1_events(particles, order, start + order, stream, 0, weights)
+
+    return L1Source(file.n_events, chunks)
