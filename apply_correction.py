@@ -2,8 +2,8 @@
 
 Takes the output folder of a training and a file of events: L1 regression files, zero-bias events of CMS, or events
 files, whose objects are smeared to Level-1 first. Writes the L1 sum, the correction, the corrected and the calibrated
-sum of each event, and whether it stays uncorrected, in the order of the input. The suffix of the output decides its
-format: HDF5, Parquet, or a ROOT tree that can be a friend of that of the input.
+sum of each event, and whether it is uncorrected or saturated, in the order of the input. The suffix of the output
+decides its format: HDF5, Parquet, or a ROOT tree that can be a friend of that of the input.
 """
 
 import os
@@ -39,7 +39,7 @@ logger = logging.getLogger("apply_correction")
 
 COLUMNS = {
     **dict.fromkeys(("l1_sum", "correction", "corrected_sum", "calibrated_sum"), np.float32),
-    "uncorrected": np.bool_,
+    **dict.fromkeys(("uncorrected", "saturated"), np.bool_),
 }
 
 
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         logger.warning("%s has no calibration: calibrated_sum is the corrected sum", options.model_dir)
     source = open_l1_source(options.input, training.creator.variable, options)
     threads.divide_operations(1)  # batches are predicted at the same time
-    n_uncorrected = 0
+    n_uncorrected, n_saturated = 0, 0
     with new_column_file(options.output, COLUMNS, provenance(options)) as append:
         correction = load(options.model_dir)
         with progress(source.n_events, "correct") as bar:
@@ -77,8 +77,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 sums = correction.sums(events)
                 append(vars(sums))
                 n_uncorrected += int(np.sum(sums.uncorrected))
+                n_saturated += int(np.sum(sums.saturated))
                 bar.update(len(events))
     logger.info("%d events, %d of them uncorrected: no jet at L1, or an L1 sum of 0", source.n_events, n_uncorrected)
+    logger.info("%d events have a saturated object or sum", n_saturated)
 
 
 if __name__ == "__main__":

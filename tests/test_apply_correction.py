@@ -30,14 +30,15 @@ from tests.toys import (
 from utils.data_processing import graph_creator
 from utils.formats.column_files import CONFIGURATION, TREE
 from utils.formats.l1_files import L1Dataset
+from utils.formats.trigger_objects import saturated_events
 from utils.formats.zero_bias import ZeroBiasData
 from utils.predictions import CorrectedSums, Model, predict_events
 from utils.training.records import read_training
 
 ROOT = Path(apply_correction.__file__).parent
 N_EVENTS = 300
-# Of 0, 10 and 1000 GeV to 0, 20 and 3000.
-CALIBRATION = {"corrected": [0, 10, 1000], "calibrated": [0, 20, 3000]}
+# Of 0, 10 and 100000 GeV to 0, 20 and 300000.
+CALIBRATION = {"corrected": [0, 10, 1e5], "calibrated": [0, 20, 3e5]}
 
 
 @pytest.fixture
@@ -93,6 +94,8 @@ def assert_same(found, expected):
 def test_the_sums_of_each_event_are_written_in_the_order_of_the_input(suffix, model_dir, tmp_path, monkeypatch):
     events = random_l1_events(N_EVENTS)
     events.smeared_met[::7] = 0
+    events.smeared_data[5, 4] = 255.5, 1, 1
+    events.smeared_met[9] = 3000
     path = write_l1(tmp_path / "l1.h5", events)
     monkeypatch.setattr(apply_correction, "EVENTS_PER_BLOCK", 64)
     found = apply(model_dir, path, tmp_path / f"out{suffix}")
@@ -102,12 +105,13 @@ def test_the_sums_of_each_event_are_written_in_the_order_of_the_input(suffix, mo
         uncorrected = jet[0] == 0 or l1_sum == 0
         correction = 1 if uncorrected else 1 + abs(jet[1])
         corrected = l1_sum * correction
-        calibrated = 2 * corrected if corrected < 10 else 20 + (corrected - 10) * 2980 / 990
+        calibrated = 2 * corrected if corrected < 10 else 20 + (corrected - 10) * 299980 / 99990
         assert found["uncorrected"][i] == uncorrected
         wanted = {"l1_sum": l1_sum, "correction": correction, "corrected_sum": corrected, "calibrated_sum": calibrated}
         for name, value in wanted.items():
             assert found[name][i] == pytest.approx(value, rel=1e-6), name
     assert 0 < found["uncorrected"].sum() < N_EVENTS
+    assert np.flatnonzero(found["saturated"]).tolist() == [5, 9]
 
 
 def test_all_formats_hold_the_same_and_how_they_were_made(model_dir, tmp_path):
@@ -215,6 +219,7 @@ class TestNetworks:
                 "corrected_sum": predictions.reco * predictions.corrections["teacher"],
                 "calibrated_sum": predictions.measured["teacher"],
                 "uncorrected": ~predictions.predicted,
+                "saturated": saturated_events(data.rows(0, data.n_events)),
             },
         )
         events = read_l1_events(path)

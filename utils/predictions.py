@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.formats.trigger_objects import saturated_events
 from utils.l1_events import L1Events, jet_count, met_angle
 from utils.runtime.errors import UserError
 from utils.variables import reconstructed
@@ -201,6 +202,8 @@ class CorrectedSums:
         The corrected sum on the calibrated scale, in GeV; the corrected sum itself for a model without a calibration.
     uncorrected : np.ndarray, shape (n_events,), bool
         Events without a prediction: they have no jet at L1, or an L1 sum of 0.
+    saturated : np.ndarray, shape (n_events,), bool
+        Events with an object or an energy sum that saturates in the integers of the trigger.
     """
 
     l1_sum: np.ndarray
@@ -208,6 +211,7 @@ class CorrectedSums:
     corrected_sum: np.ndarray
     calibrated_sum: np.ndarray
     uncorrected: np.ndarray
+    saturated: np.ndarray
 
     @classmethod
     def predicted(cls, events: L1Events, variable: str, model: Model) -> "CorrectedSums":
@@ -226,6 +230,7 @@ class CorrectedSums:
             corrected_sum=found.corrected_by(name),
             calibrated_sum=found.measured[name],
             uncorrected=~found.predicted,
+            saturated=saturated_events(events),
         )
 
 

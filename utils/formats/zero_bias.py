@@ -32,13 +32,12 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
-from utils.formats.trigger_scales import ENERGY_STEP
+from utils.formats.trigger_scales import ENERGY_STEP, SUM_SATURATION
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
 
-SATURATED_SUM = 4095  # steps
 PROCESS_ID = 0
 
 
@@ -176,7 +175,7 @@ class _Columns:
             self.refuse(
                 name, f"event {self.first + event}: expected GeV from 0 to {LARGEST_L1_PT:g}, found {values[event]:g}"
             )
-        return values.astype(np.float32), int(np.sum(values >= SATURATED_SUM * ENERGY_STEP))
+        return values.astype(np.float32), int(np.sum(values >= SUM_SATURATION * ENERGY_STEP))
 
     def objects(self, kind: ObjectKind) -> tuple[np.ndarray, ...]:
         """Return the number of objects of each event, and the integers of energy, eta and phi of all objects."""
