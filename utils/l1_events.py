@@ -104,6 +104,11 @@ class L1Events:
         probability, so that the sampling does not change weighted spectra.
     keep_probability : np.ndarray, shape (n_events,), float32, or None
         Keep probability of the selective sampling; None without sampling.
+    l1_htt, l1_etm, l1_htm, l1_etmhf : np.ndarray, shape (n_events,), float32, or None
+        Energy sums of the trigger itself in GeV: total HT, missing ET without and with the forward calorimeter, missing
+        HT. NaN in events without one; None in files without them.
+    PV_npvs, Pileup_nTrueInt : np.ndarray, shape (n_events,), float32, or None
+        Number of reconstructed vertices, and mean number of collisions from which the pile-up of the event was drawn.
     """
 
     smeared_data: np.ndarray
@@ -116,6 +121,12 @@ class L1Events:
     ids: np.ndarray
     weights: np.ndarray
     keep_probability: np.ndarray | None = None
+    l1_htt: np.ndarray | None = None
+    l1_etm: np.ndarray | None = None
+    l1_htm: np.ndarray | None = None
+    l1_etmhf: np.ndarray | None = None
+    PV_npvs: np.ndarray | None = None
+    Pileup_nTrueInt: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""

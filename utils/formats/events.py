@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import h5py
 import numpy as np
@@ -105,6 +105,8 @@ class EventsFile:
     cutflow: Cutflow
     fingerprint: str | None
     hard_events: HardEvents | None
+    weights_name: ClassVar[str] = "dataset 'Weights'"
+    weights_from: ClassVar[str] = "dataset 'Weights'"
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
@@ -196,9 +198,23 @@ def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
     return files
 
 
-def refuse_mixed_weights(files: Mapping[str, EventsFile]) -> None:
+class Weighted(Protocol):
+    """A file whose events have weights or not."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its events have weights."""
+
+    @property
+    def weights_from(self) -> str:
+        """What gives weights to its events."""
+
+
+def refuse_mixed_weights(files: Mapping[str, Weighted]) -> None:
     """Refuse a mixture of files with and without weights; the keys are the names in the error."""
     with_weights = [name for name, file in files.items() if file.weighted]
-    without = [name for name, file in files.items() if not file.weighted]
+    without = [(name, file.weights_from) for name, file in files.items() if not file.weighted]
     if with_weights and without:
-        raise UserError(f"{without[0]}: dataset 'Weights' is missing, but {with_weights[0]} has it")
+        name, missing = without[0]
+        has = "has it" if missing == files[with_weights[0]].weights_from else "has weights"
+        raise UserError(f"{name}: {missing} is missing, but {with_weights[0]} {has}")

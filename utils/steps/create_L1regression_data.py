@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.formats.nanoaod_options import NanoAODOptions
 from utils.runtime.options import Seed, flag
 from utils.runtime.paths import resolved
 from utils.simulation.response_options import ResponseOptions
@@ -10,7 +11,7 @@ from utils.steps.common import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(ResponseOptions, Seed):
+class Options(ResponseOptions, NanoAODOptions, Seed):
     """Flags of the script."""
 
     input: list[str] = flag(
