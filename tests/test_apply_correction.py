@@ -20,12 +20,14 @@ from apply_correction import COLUMNS, main
 from tests.commands import error_of, usage_error_of
 from tests.toys import (
     random_l1_events,
+    random_nanoaod,
     random_particles,
     random_zero_bias,
     read_hdf5,
     write_events,
     write_l1,
     write_les_houches,
+    write_nanoaod,
 )
 from utils.data_processing import graph_creator
 from utils.formats.column_files import CONFIGURATION, TREE
@@ -148,6 +150,36 @@ def test_zero_bias_events_are_read_from_a_folder_or_a_file(model_dir, tmp_path):
     (chunk,) = ZeroBiasData.check(tmp_path / "data", "smeared_met").chunks(N_EVENTS)
     np.testing.assert_array_equal(found["l1_sum"], chunk.events.smeared_met)
     assert_same(apply(model_dir, tmp_path / "data" / "events.parquet", tmp_path / "out.h5"), found)
+
+
+@pytest.mark.parametrize("l1", ["L1", "L1Emul"])
+def test_nanoaod_needs_no_truth_and_gives_the_objects_of_the_workflow(l1, model_dir, tmp_path, caplog):
+    branches = random_nanoaod(N_EVENTS, l1=l1)
+    path = write_nanoaod(tmp_path / "nano.root", branches)
+    at_l1 = write_nanoaod(tmp_path / "l1.root", {name: branches[name] for name in branches if name.startswith("L1")})
+    created = tmp_path / "l1.h5"
+    flags = ["--cross_sections=W=1"]
+    assert create_L1regression_data.main([f"--input=W={path}", f"--test_output={created}", *flags]) == 0
+    expected = apply(model_dir, created, tmp_path / "out.h5")
+    assert_same(apply(model_dir, at_l1, tmp_path / "out.root"), expected)
+    assert "the cut of central NanoAOD" not in caplog.text
+    sizes, pt = branches[f"{l1}Jet_pt"]
+    jets = pt >= 30
+    owners = np.repeat(np.arange(N_EVENTS), sizes)[jets]
+    lists = {name: branches[name][1][jets] for name in branches if name.startswith(f"{l1}Jet_")}
+    central = {name: (np.bincount(owners, minlength=N_EVENTS), values) for name, values in lists.items()}
+    apply(model_dir, write_nanoaod(tmp_path / "central.root", {**branches, **central}), tmp_path / "out.root")
+    assert (
+        "central.root: all its L1 jets are above 30 GeV, the cut of central NanoAOD, not from 20 GeV on" in caplog.text
+    )
+
+
+def test_nanoaod_without_l1_tables_is_named(model_dir, tmp_path):
+    branches = {name: values for name, values in random_nanoaod(5).items() if not name.startswith("L1")}
+    path = write_nanoaod(tmp_path / "nano.root", branches)
+    error = error_of(main, [f"--model_dir={model_dir}", f"--input={path}", f"--output={tmp_path}/out.root"])
+    assert error.startswith(f"error: {path}: has no L1 tables L1Mu, L1EG, L1Jet")
+    assert not (tmp_path / "out.root").exists()
 
 
 def test_events_at_offline_resolution_are_smeared_as_those_of_the_workflow(model_dir, tmp_path, monkeypatch):

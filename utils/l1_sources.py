@@ -5,6 +5,7 @@ of `create_L1regression_data.py`.
 """
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from utils.formats.events import EventsFile
 from utils.formats.hdf5 import has_entry, open_hdf5
 from utils.formats.kinds import Kind, kind_of
 from utils.formats.l1_files import L1Dataset
+from utils.formats.nanoaod_options import L1TableOptions, Thresholds
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.options import Seed, flag
@@ -25,18 +27,20 @@ from utils.simulation.response_options import ResponseOptions, l1_response
 from utils.simulation.smearing import smearing_stream
 from utils.variables import reconstructed
 
+logger = logging.getLogger(__name__)
+
 EVENTS_A_CHUNK = 65536
 GENERATED = (Kind.HEPMC, Kind.LES_HOUCHES)  # particles, of which generate_events.py makes objects
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmearingOptions(ResponseOptions, Seed):
-    """How objects at offline resolution become L1 objects."""
+class SourceOptions(ResponseOptions, L1TableOptions, Seed):
+    """Which L1 objects are read, and how objects at offline resolution become L1 objects."""
 
     process: str = flag(
         "events",
         help="name to which the random numbers of the smearing belong, NAME of create_L1regression_data.py --input; "
-        "without effect on files of L1 objects, as are all flags of the smearing",
+        "without effect on files of L1 objects",
         config=False,
     )
 
@@ -67,7 +71,7 @@ class L1Source:
     chunks: Callable[[int], Iterator[L1Events]]
 
 
-def open_l1_source(path: str | Path, variable: str, smearing: SmearingOptions) -> L1Source:
+def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L1Source:
     """Check a file of any readable format; a :class:`UserError` says why it cannot be read.
 
     Parameters
@@ -76,7 +80,7 @@ def open_l1_source(path: str | Path, variable: str, smearing: SmearingOptions) -
         File, or folder of zero-bias events.
     variable : str
         True variable of the correction; some formats keep a reference for its L1 sum.
-    smearing : SmearingOptions
+    options : SourceOptions
     """
     path = Path(path)
     kind = kind_of(path)
@@ -86,9 +90,11 @@ def open_l1_source(path: str | Path, variable: str, smearing: SmearingOptions) -
         with open_hdf5(path) as file:
             offline = has_entry(file, "Particles")
         if offline:
-            return _smeared(EventsFile.check(path), smearing)
+            return _smeared(EventsFile.check(path), options)
         data = L1Dataset.check(path)
         return L1Source(data.n_events, functools.partial(data.chunks, true_objects=False))
+    if kind == Kind.NANOAOD:
+        return _nanoaod(path, options)
     if kind in GENERATED:
         raise UserError(
             f"{path}: {kind} file of particles, expected objects: make an events file by generate_events.py"
@@ -96,12 +102,13 @@ def open_l1_source(path: str | Path, variable: str, smearing: SmearingOptions) -
     if not path.is_file():
         raise missing_error(path)
     found = f"a {kind} file" if kind else "none of them"
-    raise UserError(f"{path}: expected an L1 regression file, an events file or zero-bias events, found {found}")
+    known = "an L1 regression file, an events file, NanoAOD or zero-bias events"
+    raise UserError(f"{path}: expected {known}, found {found}")
 
 
-def read_l1_events(path: str | Path, variable: str = "true_met", smearing: SmearingOptions | None = None) -> L1Events:
+def read_l1_events(path: str | Path, variable: str = "true_met", options: SourceOptions | None = None) -> L1Events:
     """Read all events of a file into memory, with arguments as for :func:`open_l1_source`."""
-    source = open_l1_source(path, variable, smearing or SmearingOptions())
+    source = open_l1_source(path, variable, options or SourceOptions())
     nothing = L1Events.of_objects(np.zeros((0, N_SLOTS, 3), np.float32))
     return L1Events.concatenate(list(source.chunks(EVENTS_A_CHUNK)) or [nothing])
 
@@ -114,7 +121,28 @@ def _zero_bias(path: Path, variable: str) -> L1Source:
     return L1Source(data.n_events, lambda size: (chunk.events for chunk in data.chunks(size)))
 
 
-def _smeared(file: OfflineEvents, options: SmearingOptions) -> L1Source:
+def _nanoaod(path: Path, options: SourceOptions) -> L1Source:
+    """Return the L1 objects of NanoAOD; uproot is imported only here, because that takes a second."""
+    from utils.formats.nanoaod import NanoAODTrigger
+
+    file = NanoAODTrigger.check(path, options)
+    if (cut := file.cut.get("Jet", 0.0)) > options.jet_threshold:
+        logger.warning(
+            "%s: all its L1 jets are above %g GeV, the cut of central NanoAOD, not from %g GeV on",
+            path,
+            cut,
+            options.jet_threshold,
+        )
+    thresholds = Thresholds(options.jet_threshold, options.egamma_threshold, options.muon_threshold)
+
+    def chunks(size: int) -> Iterator[L1Events]:
+        for start in range(0, file.n_events, size):
+            yield file.l1_events(start, min(start + size, file.n_events), thresholds)
+
+    return L1Source(file.n_events, chunks)
+
+
+def _smeared(file: OfflineEvents, options: SourceOptions) -> L1Source:
     """Return events that are smeared once."""
     response, stream = l1_response(options), smearing_stream(options.seed, options.process)
 

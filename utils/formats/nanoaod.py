@@ -20,7 +20,7 @@ from utils.formats.first_look import first_look
 from utils.formats.l1_files import PILEUP
 from utils.formats.leading_objects import fill_leading
 from utils.formats.les_houches import HardEvents
-from utils.formats.nanoaod_options import L1_PREFIXES, NanoAODOptions, Thresholds
+from utils.formats.nanoaod_options import L1_PREFIXES, L1TableOptions, NanoAODOptions, Thresholds
 from utils.formats.overlaps import near_others
 from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid
 from utils.formats.root import Tree, open_root, open_tree
@@ -58,7 +58,7 @@ class Content:
     l1 : str
         Prefix of the L1 tables.
     met, jets : str
-        Source of the true MET, and of the true HT.
+        Source of the true MET, and of the true HT; no text if they are not read.
     met_table : str
         Table of the true MET.
     lists : dict of str to tuple of str
@@ -77,15 +77,14 @@ class Content:
     @classmethod
     def of(cls, tree: Tree, options: NanoAODOptions) -> "Content":
         """Choose the branches of a tree; a :class:`UserError` says what is missing."""
-        l1 = options.nanoaod_l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
-        _refuse_missing_l1(tree, l1)
+        at_l1 = cls.of_l1(tree, options)
         simulated = "GenMET_pt" in tree.names
         true_met = options.nanoaod_met or ("GenMET" if simulated else "PuppiMETNoMu")
         jets = options.nanoaod_jets or ("GenJet" if "GenJet_pt" in tree.names else "Jet")
         table = true_met.removesuffix("NoMu")
         if f"{table}_pt" not in tree.names:
             table = OLD_NAMES.get(table, table)
-        lists = {f"{l1}{kind}": _l1_columns(tree, f"{l1}{kind}") for kind in L1_OBJECTS}
+        l1, lists = at_l1.l1, dict(at_l1.lists)
         lists[f"{l1}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{l1}EtSum", ("bx",)))
         for name in ("Muon", "Electron", "Jet"):
             if all(f"{name}_{column}" in tree.names for column in KINETICS):
@@ -96,6 +95,13 @@ class Content:
         numbers = (f"{table}_pt", *([f"{table}_phi"] if table != true_met else []))
         kept = tuple(name for name in (*PILEUP, "genWeight") if name in tree.names)
         return cls(l1, true_met, jets, table, lists, (*numbers, *kept))
+
+    @classmethod
+    def of_l1(cls, tree: Tree, options: L1TableOptions) -> "Content":
+        """Choose the branches of the L1 objects alone, as :meth:`of` does."""
+        l1 = options.nanoaod_l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
+        _refuse_missing_l1(tree, l1)
+        return cls(l1, "", "", "", {f"{l1}{kind}": _l1_columns(tree, f"{l1}{kind}") for kind in L1_OBJECTS}, ())
 
     @property
     def pileup(self) -> tuple[str, ...]:
@@ -247,7 +253,7 @@ class NanoAODFile:
             Columns.read(tree, content, max(0, n_events - 1), n_events)
             first = Columns.read(tree, content, 0, min(n_events, LOOKED_AT))
             weights = first.values.get("genWeight", np.zeros(0))
-            cut = {kind: cut for kind in CENTRAL_CUTS if (cut := _central_cut(tree, f"{content.l1}{kind}", kind))}
+            cut = _central_cuts(tree, content.l1)
             total = _sum_of_weights(path, tree) if "genWeight" in content.numbers else None
         same_weight = float(weights[0]) if len(weights) else None
         return cls(path, n_events, content, total, same_weight, cut, fingerprint(_first_objects(first, content)))
@@ -301,6 +307,44 @@ class NanoAODFile:
         return np.ones(columns.n_events, np.float32)
 
 
+@dataclass(frozen=True)
+class NanoAODTrigger:
+    """The L1 objects of a checked NanoAOD file, without the truth.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    content : Content
+    cut : dict of str to float
+        As of `NanoAODFile`.
+    """
+
+    path: Path
+    n_events: int
+    content: Content
+    cut: Mapping[str, float]
+
+    @classmethod
+    def check(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
+        """Check the layout of a file; a :class:`UserError` names what is missing."""
+        (found,) = first_look(functools.partial(cls._look, options=options), [path], "uproot", LOOKING_SECONDS)
+        return found
+
+    @classmethod
+    def _look(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
+        with open_tree(path, EVENTS) as tree:
+            content = Content.of_l1(tree, options)
+            Columns.read(tree, content, max(0, tree.n_entries - 1), tree.n_entries)
+            return cls(path, tree.n_entries, content, _central_cuts(tree, content.l1))
+
+    def l1_events(self, start: int, stop: int, thresholds: Thresholds) -> L1Events:
+        """Read the events [start, stop)."""
+        with open_tree(self.path, EVENTS) as tree:
+            columns = Columns.read(tree, self.content, start, stop)
+        return L1Events.of_objects(l1_objects(columns, self.content, thresholds))
+
+
 def check_nanoaod_files(paths: Sequence[str | Path], options: NanoAODOptions) -> list[NanoAODFile]:
     """Check several files; a :class:`UserError` names what is missing."""
     look = functools.partial(NanoAODFile.look, options=options)
@@ -345,6 +389,11 @@ def _entry(process: str, file: NanoAODFile, cross_sections: Mapping[str, float])
     if len(found) > 1:
         raise UserError(f"--cross_sections: {file.path} of process {process} has several: {', '.join(found)}")
     return found[0] if found else None
+
+
+def _central_cuts(tree: Tree, l1: str) -> dict[str, float]:
+    """Return the cuts of central files that a file has, by kind of object."""
+    return {kind: cut for kind in CENTRAL_CUTS if (cut := _central_cut(tree, f"{l1}{kind}", kind))}
 
 
 def _central_cut(tree: Tree, table: str, kind: str) -> float | None:

@@ -19,14 +19,20 @@ class Thresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NanoAODOptions:
-    """What of a NanoAOD file is read."""
+class L1TableOptions:
+    """Which objects of the trigger are read."""
 
     nanoaod_l1: str | None = flag(
         None,
         help="L1 tables of NanoAOD, of the trigger or emulated again; none: L1 where a file has them",
         choices=L1_PREFIXES,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoAODOptions(L1TableOptions):
+    """What of a NanoAOD file is read."""
+
     nanoaod_met: str | None = flag(
         None,
         help="true MET of NanoAOD, NoMu: with the muons added back; none: GenMET in simulation, PuppiMETNoMu in data",

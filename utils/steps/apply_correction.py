@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.formats.column_files import SUFFIXES
-from utils.l1_sources import SmearingOptions
+from utils.l1_sources import SourceOptions
 from utils.runtime.options import flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(SmearingOptions):
+class Options(SourceOptions):
     """Flags of the script."""
 
     model_dir: Path = flag(help="output folder of the training of a teacher or student", config=False)
