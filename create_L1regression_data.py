@@ -29,9 +29,9 @@ from utils.cutflow import READ, Cutflow, StepCounter
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import EventsFile, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
-from utils.formats.les_houches import refuse_shared_events
 from utils.formats.nanoaod_options import Thresholds
 from utils.formats.sources import check_sources, kept_columns, thresholds_of
+from utils.formats.text_events import refuse_shared_events
 from utils.l1_events import L1Events
 from utils.processes import is_process_name
 from utils.runtime.errors import UserError

@@ -13,7 +13,7 @@ from tests.toys import random_nanoaod, random_particles, read_hdf5, write_events
 from utils.cutflow import StepCounter
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
-from utils.formats.les_houches import HardEvents
+from utils.formats.text_events import HardEvents
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0
@@ -447,7 +447,10 @@ class TestErrors:
             with h5py.File(path, "a") as file:
                 file.attrs[HARD_EVENTS] = HardEvents("x", start, start + 50).record()
         message = error(*(f"--input={name}={path}" for name, path in zip("XY", paths, strict=True)))
-        assert f"{paths[1]}: has the events from 40 to 89 of a Les Houches file, and {paths[0]} those from 0" in message
+        assert (
+            f"{paths[1]}: has the events from 40 to 89 of a HepMC or Les Houches file, and {paths[0]} those from 0"
+            in message
+        )
 
     @pytest.mark.parametrize(
         ("feature", "factor", "expected"),

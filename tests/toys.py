@@ -257,3 +257,33 @@ def write_nanoaod(path, branches, runs=None, events_a_basket=None, rntuple=False
             tree = file.mktree("Runs", {name: np.asarray(values).dtype for name, values in runs.items()})
             tree.extend({name: np.asarray(values) for name, values in runs.items()})
     return path
+
+
+def write_hepmc(path, particles, weights, cross_sections, version="hepmc3", unit="GEV"):
+    """Write a HepMC file of stable particles, all from one collision of two beams of 6.5 TeV.
+
+    `particles` are those of ``utils.simulation.particles``; `cross_sections` [pb] are those after each event.
+    """
+    import pyhepmc
+
+    scale = {"GEV": 1.0, "MEV": 1000.0}[unit]
+    ends = np.cumsum(particles.counts)
+    with pyhepmc.open(path, "w", format=version) as file:
+        for number, (count, end) in enumerate(zip(particles.counts, ends, strict=True)):
+            rows = slice(end - count, end)
+            momenta = np.transpose([particles.px, particles.py, particles.pz, particles.energy])[rows] * scale
+            event = pyhepmc.GenEvent(getattr(pyhepmc.Units, unit), pyhepmc.Units.MM)
+            event.event_number = number
+            vertex = pyhepmc.GenVertex()
+            for sign in (1, -1):
+                beam = np.array([0, 0, sign * 6500.0, 6500.0]) * scale
+                vertex.add_particle_in(pyhepmc.GenParticle(beam.tolist(), 2212, 4))
+            for momentum, pid in zip(momenta.tolist(), particles.pid[rows].tolist(), strict=True):
+                vertex.add_particle_out(pyhepmc.GenParticle(momentum, pid, 1))
+            event.add_vertex(vertex)
+            event.weights = [float(weights[number]), 0.5]
+            if cross_sections is not None:
+                event.cross_section = pyhepmc.GenCrossSection()
+                event.cross_section.set_cross_section(float(cross_sections[number]), 0.25)
+            file.write(event)
+    return path

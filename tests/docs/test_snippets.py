@@ -116,11 +116,18 @@ def prepare_own_events(folder):
         write_events(folder / "data" / f"{name}.h5", random_particles(10, seed))
 
 
+def prepare_other_generators(folder):
+    (folder / "data").mkdir()
+    for name in ("events.lhe.gz", "events.hepmc.gz"):
+        (folder / "data" / name).touch()
+
+
 PREPARED = {
     "README": prepare_own_events,
     "docs/tutorials/own_events": prepare,
     "docs/tutorials/met_teacher": prepare_results,
     "docs/tutorials/reading_results": prepare_evaluation,
+    "docs/howto/other_generators": prepare_other_generators,
     "docs/howto/zero_bias": prepare_zero_bias,
 }
 

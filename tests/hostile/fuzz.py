@@ -32,6 +32,7 @@ from utils.config.processes import n_shards
 from utils.config.schema import STEPS, not_flags
 from utils.formats import first_look
 from utils.formats.events import EventsFile
+from utils.formats.hepmc import open_hepmc
 from utils.formats.l1_files import L1Dataset
 from utils.formats.les_houches import copy_events
 from utils.formats.zero_bias import ZeroBiasData
@@ -222,6 +223,13 @@ def copy_les_houches(path: Path) -> None:
         copy_events(path, range(2, 5), to)
 
 
+@script
+def read_hepmc(path: Path) -> None:
+    """Read events of a HepMC file as the generation of a shard does."""
+    with open_hepmc(path, range(2, 5)) as (_, found):
+        assert len(list(found)) == 3
+
+
 def side_input(number: int, folder: Path) -> Case:
     """A file beside the data, or something without an end in the place of any input, or an odd name."""
     rng, out, bad = generator(number), folder / "out", folder / "bad"
@@ -230,7 +238,7 @@ def side_input(number: int, folder: Path) -> Case:
     hdf5_files.write(folder / "good.h5", hdf5_files.events_content(rng), rng)
     create_argv = [f"--train_output={out}/train.h5", f"--test_output={out}/test.h5"]
     outputs = out / "train.h5", out / "test.h5"
-    kind = rng.integers(5)
+    kind = rng.integers(6)
     if kind == 0:
         bad.write_text(side_inputs.odd_json(side_inputs.HYPERPARAMETERS, rng))
         return Case(lambda: read_hyperparameters(bad), out)
@@ -248,6 +256,9 @@ def side_input(number: int, folder: Path) -> Case:
         name = side_inputs.NAMES[rng.integers(len(side_inputs.NAMES))]
         argv = [f"--input={name}={folder}/good.h5", *create_argv]
         return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+    if kind == 4:
+        bad.write_bytes(side_inputs.odd_hepmc(rng))
+        return Case(lambda: read_hepmc(bad), out)
     bad.write_bytes(side_inputs.odd_les_houches(rng))
     return Case(lambda: copy_les_houches(bad), out)
 
@@ -265,6 +276,7 @@ def endless(rng: np.random.Generator, folder: Path) -> Case:
         ("x", lambda: select([f"--input={bad}/x", f"--output={out}/kept.h5"])),
         ("x", lambda: read_hyperparameters(bad / "x")),
         ("x", lambda: copy_les_houches(bad / "x")),
+        ("x", lambda: read_hepmc(bad / "x")),
         ("training.json", lambda: see_as_student(bad)),
         ("x.parquet", lambda: read_zero_bias(bad)),
     )

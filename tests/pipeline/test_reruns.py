@@ -50,6 +50,8 @@ CHANGES = [
     ("generate_events.processes", {"ttbar": {"events": 7}}, {}),
     ("generate_events.processes.QCD.events", 25, {**PREPARED, "generate_events": 2}),
     ("generate_events.processes.W.settings", ["HardQCD:all = on"], {**PREPARED, "generate_events": 1}),
+    ("generate_events.processes.W.source", "mine.h5", {**PREPARED, "generate_events": 1}),
+    ("generate_events.processes.W.cross_section", 2.5, {**PREPARED, "generate_events": 1}),
     ("generate_events.processes.Zll.events", 9, {"generate_events": 1, "create_extra_signal": 1, **ANALYSED}),
     ("create_L1regression_data.processes", {"mine": None}, PREPARED),
     ("create_L1regression_data.test_fraction", 0.3, PREPARED),
@@ -159,7 +161,7 @@ CHANGES = [
 
 def keys_of(schema):
     """Return the keys of the configuration; `*` stands for the name of a process."""
-    keys = {f"generate_events.processes.*.{name}" for name in ("events", "settings")}
+    keys = {f"generate_events.processes.*.{name}" for name in ("events", "settings", "source", "cross_section")}
     for section, inner in schema["properties"].items():
         keys |= {f"{section}.{key}" for key in inner["properties"]} if "properties" in inner else {section}
     return keys
@@ -261,6 +263,29 @@ class TestContent:
         found = counts(finished, moved, targets=target)
         plan(finished, CONFIG, executor="touch", targets=target)
         assert found == {"generate_events": 1}
+
+    def test_of_a_source_decides_and_its_shards_follow_each_other(self, finished):
+        block = {"events": 25, "settings": None, "source": "a.hepmc", "cross_section": 2.5}
+        sourced = changed("generate_events.processes.Zll", block)
+        moved = changed("generate_events.processes.Zll", {**block, "source": str(finished / "b.hepmc")})
+        for name in ("a.hepmc", "b.hepmc"):
+            (finished / name).write_text("events")
+        targets = [f"events/Zll/{shard}.h5" for shard in range(3)]
+        jobs = plan(finished, sourced, targets=targets)
+        for target in targets:  # as made, since what is not there cannot be touched
+            (finished / "output" / target).touch()
+        plan(finished, sourced, executor="touch", targets=targets)
+        same = counts(finished, sourced, targets=targets), counts(finished, moved, targets=targets)
+        (finished / "b.hepmc").write_text("other events")
+        found = counts(finished, moved, targets=targets)
+        plan(finished, CONFIG, executor="touch", targets=targets[:1])
+        assert (*same, found) == ({}, {}, {"generate_events": 3})
+        commands = " ".join(job.shellcmd for job in jobs)
+        for words in ("--events=8", "--events=9", "--first_event=0", "--first_event=8", "--first_event=16"):
+            assert words in commands
+        assert f"--source={finished / 'a.hepmc'}" in commands
+        assert "--cross_section=2.5" in commands
+        assert "--settings" not in commands
 
     def test_in_another_folder_is_the_same(self, finished):
         moved = finished.rename(finished.with_name("a [2] {moved} folder"))

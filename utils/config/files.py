@@ -72,7 +72,12 @@ def user_files(config: Mapping[str, Any], start: Path) -> list[tuple[str, Path]]
     hard_events = [
         (f"generate_events.processes.{name}.settings", start / config["output"] / file)
         for name in generated(config)
-        for setting in config["generate_events"]["processes"][name]["settings"]
+        for setting in config["generate_events"]["processes"][name].get("settings") or ()
         if (file := les_houches_file(setting))
     ]
-    return named + hard_events
+    sources = [
+        (f"generate_events.processes.{name}.source", start / source)
+        for name in generated(config)
+        if (source := config["generate_events"]["processes"][name].get("source"))
+    ]
+    return named + hard_events + sources

@@ -25,7 +25,6 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GZIP
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
-from utils.formats.les_houches import HardEvents
 from utils.formats.physical import (
     LARGEST_TRUE_PT,
     QUANTITIES,
@@ -35,11 +34,12 @@ from utils.formats.physical import (
     wrap_phi,
 )
 from utils.formats.rows import read_rows
+from utils.formats.text_events import HardEvents
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
 
 CHUNK = 4096
-HARD_EVENTS = "les_houches_events"
+HARD_EVENTS = "les_houches_events"  # or those of a HepMC file: the name is older
 LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
 
 
@@ -96,7 +96,7 @@ class EventsFile:
     fingerprint : str or None
         Hash of the first events, the same in any copy; None if they have no objects.
     hard_events : HardEvents or None
-        Range of the Les Houches file from which the events were made, if it is recorded.
+        Range of the file of another generator from which the events were made, if it is recorded.
     """
 
     path: Path

@@ -19,11 +19,11 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.l1_files import PILEUP
 from utils.formats.leading_objects import fill_leading
-from utils.formats.les_houches import HardEvents
 from utils.formats.nanoaod_options import L1_PREFIXES, L1TableOptions, NanoAODOptions, Thresholds
 from utils.formats.overlaps import near_others
 from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid
 from utils.formats.root import Tree, open_root, open_tree
+from utils.formats.text_events import HardEvents
 from utils.l1_events import L1Events, ht, met
 from utils.runtime.errors import UserError
 

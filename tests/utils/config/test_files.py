@@ -55,6 +55,15 @@ class TestFiles:
         (tmp_path / "hard.lhe").touch()
         check_files(config, tmp_path)
 
+    def test_that_are_sources_are_relative_to_the_start(self, config, tmp_path):
+        change(config, "generate_events.processes.Z", {"events": 5, "source": "mine.hepmc"})
+        change(config, "analyze_results_teacher.extra_signals.Z", "generated")
+        with pytest.raises(UserError, match=r"generate_events\.processes\.Z\.source: no such file: .*mine\.hepmc"):
+            check_files(config, tmp_path)
+        (tmp_path / "mine.hepmc").touch()
+        check_files(config, tmp_path)
+        check_generation(config)
+
     def test_of_settings_that_pythia_does_not_know_are_refused_where_they_are_needed(self, config):
         check_generation(config)
         change(config, "generate_events.processes.ttbar.settings", ["Top:gg2tbar = on"])
