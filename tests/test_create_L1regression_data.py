@@ -102,6 +102,38 @@ class TestSplit:
         assert abs(len(read_hdf5(test)["ids"]) - N_W * fraction) < 5 * width
 
 
+class TestSaturation:
+    @pytest.mark.parametrize("smearings", [1, 3])
+    def test_events_are_cut_with_all_their_smearings_and_counted(self, smearings, tmp_path, caplog):
+        """An e/g is saturated from 255.5 GeV on; here the response of e/g is 1 / 0.95 without a width."""
+        caplog.set_level("INFO")
+        particles = random_particles(2000, 3)
+        particles[:, 9:] *= (particles[:, 9:, :1] < 500) * (abs(particles[:, 9:, 1:2]) < 3)
+        particles[::10, 1] = 250, 1, 1, 2
+        particles[5::10, 1] = 235, 1, 1, 2
+        path = write_events(tmp_path / "events.h5", particles)
+        paths = {}
+        for choice in ("keep", "cut"):
+            flags = ("--egamma_resolution=0", f"--saturated={choice}")
+            (tmp_path / choice).mkdir()
+            paths[choice] = run(tmp_path / choice, [("W", path)], *flags, smearings=smearings)
+        n_cut = 0
+        for kept, cut, step in zip(paths["keep"], paths["cut"], (smearings, 1), strict=True):
+            events = read_hdf5(kept)
+            leading = events["smeared_data"][:, 4, 0]
+            saturated = (leading >= 255.5).reshape(-1, step).any(axis=1)
+            n_cut += saturated.sum()
+            for name, values in read_hdf5(cut).items():
+                expected = values if name == "ids_names" else events[name][np.repeat(~saturated, step)]
+                assert_array_equal(values, expected, err_msg=name)
+            assert 247 < leading[leading < 255.5].max() < 248
+        assert n_cut == 200
+        assert "W: 200 events have a saturated object or sum (--saturated cut)" in caplog.text
+        steps = [L1Dataset.check(paths[choice][0]).cutflow.steps[-1] for choice in ("keep", "cut")]
+        assert [step.left_out for step in steps] == [{}, {"saturated": {"W": 200}}]
+        assert [step.disagreements() for step in steps] == [[], []]
+
+
 class TestSmearings:
     def test_the_first_is_that_of_a_file_with_one_and_test_events_have_one(self, made, three):
         for name in ("smeared_data", "true_data", "smeared_met", "true_met", "ids"):

@@ -56,6 +56,7 @@ CHANGES = [
     ("create_L1regression_data.processes", {"mine": None}, PREPARED),
     ("create_L1regression_data.test_fraction", 0.3, PREPARED),
     ("create_L1regression_data.smearings", 1, PREPARED),
+    ("create_L1regression_data.saturated", "cut", RESPONSE),
     ("create_L1regression_data.chunk_size", 100, {}),
     ("create_L1regression_data.jet_inverse_response", None, {}),  # the default table has the same content
     ("create_L1regression_data.jet_inverse_response", "other.csv", RESPONSE),

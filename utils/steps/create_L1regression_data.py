@@ -28,6 +28,12 @@ class Options(ResponseOptions, NanoAODOptions, Seed):
     smearings: int = flag(
         5, help="times that each training event is smeared, with its weight divided by them", minimum=1, maximum=1000
     )
+    saturated: str = flag(
+        "keep",
+        help="whether events with an object or sum at the largest integer of the trigger are kept or cut; "
+        "an event is cut with all its smearings",
+        choices=("keep", "cut"),
+    )
     chunk_size: int = flag(32768, help="events that a worker holds at a time", minimum=1, neutral=True)
     workers: int = flag(1, help="threads that read, smear and compress", minimum=1, neutral=True, config=False)
 
