@@ -148,6 +148,9 @@ CHANGES = [
     ("analyze_results_teacher.luminosity", 1e34, ANALYSED),
     ("analyze_results_teacher.colliding_bunches", 100, ANALYSED),
     ("analyze_results_teacher.zero_bias", None, ANALYSED),
+    ("analyze_results_teacher.zero_bias_mask", "golden.json", ANALYSED),
+    ("analyze_results_teacher.zero_bias_runs", [362000], ANALYSED),
+    ("analyze_results_teacher.zero_bias_l1", "L1Emul", ANALYSED),
     (
         "analyze_results_teacher.extra_signals",
         {"ttbar": "generated"},
@@ -202,6 +205,7 @@ def finished(tmp_path_factory):
     (folder / "data" / "a.parquet").write_text("zero bias")
     (folder / "mine.h5").write_text("events")
     (folder / "hyperparameters.json").write_text("{}")
+    (folder / "golden.json").write_text('{"362000": [[1, 2]]}')
     tables = ROOT / "utils" / "simulation" / "l1_response"
     for name in ("inverse_response", "resolution_central", "resolution_forward"):
         shutil.copy(tables / f"jet_{name}.csv", folder / f"{name}.csv")

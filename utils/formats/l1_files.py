@@ -18,7 +18,14 @@ from utils.event_layout import ETA, N_SLOTS, PHI, PT, SLOT_NAMES
 from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GzipTable
-from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
+from utils.formats.hdf5 import (
+    checked_dataset,
+    has_entry,
+    new_hdf5,
+    open_hdf5,
+    read_number_attribute,
+    read_text_attribute,
+)
 from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, invalid_quantity, wrap_phi
 from utils.formats.rows import read_rows
 from utils.l1_events import L1Events
@@ -170,6 +177,8 @@ class L1Dataset:
         Whether it has the keep probabilities of the selective sampling.
     kept : tuple of str
         Datasets of `KEPT` that it has.
+    jet_threshold : float or None
+        Threshold of the L1 jets in GeV, if it is recorded.
     cutflow : Cutflow
     fingerprint : str or None
         Hash of the true objects of its first events, see `utils.formats.duplicates`.
@@ -181,6 +190,7 @@ class L1Dataset:
     weighted: bool
     sampled: bool
     kept: tuple[str, ...]
+    jet_threshold: float | None
     cutflow: Cutflow
     fingerprint: str | None
 
@@ -211,6 +221,7 @@ class L1Dataset:
                 "weights" in optional,
                 "keep_probability" in optional,
                 tuple(name for name in KEPT if name in optional),
+                read_number_attribute(file, "jet_threshold"),
                 Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS)),
                 first,
             )

@@ -57,35 +57,44 @@ class Content:
     ----------
     l1 : str
         Prefix of the L1 tables.
-    met, jets : str
-        Source of the true MET, and of the true HT; no text if they are not read.
-    met_table : str
-        Table of the true MET.
     lists : dict of str to tuple of str
         Columns of each table of objects.
     numbers : tuple of str
         Branches with a number for each event.
+    met, jets : str
+        Source of the true MET, and of the true HT; empty without a truth.
+    met_table : str
+        Table of the true MET.
     """
 
     l1: str
-    met: str
-    jets: str
-    met_table: str
     lists: Mapping[str, tuple[str, ...]]
     numbers: tuple[str, ...]
+    met: str = ""
+    jets: str = ""
+    met_table: str = ""
+
+    @classmethod
+    def of_l1(cls, tree: Tree, l1: str | None, numbers: Sequence[str] = (), sums: bool = True) -> "Content":
+        """Choose the L1 tables of a tree, by default those of the trigger; an error says what is missing."""
+        prefix = l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
+        _refuse_missing_l1(tree, prefix)
+        lists = {f"{prefix}{kind}": _l1_columns(tree, f"{prefix}{kind}") for kind in L1_OBJECTS}
+        if sums:
+            lists[f"{prefix}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{prefix}EtSum", ("bx",)))
+        return cls(prefix, lists, tuple(numbers))
 
     @classmethod
     def of(cls, tree: Tree, options: NanoAODOptions) -> "Content":
         """Choose the branches of a tree; a :class:`UserError` says what is missing."""
-        at_l1 = cls.of_l1(tree, options)
+        at_l1 = cls.of_l1(tree, options.nanoaod_l1)
         simulated = "GenMET_pt" in tree.names
         true_met = options.nanoaod_met or ("GenMET" if simulated else "PuppiMETNoMu")
         jets = options.nanoaod_jets or ("GenJet" if "GenJet_pt" in tree.names else "Jet")
         table = true_met.removesuffix("NoMu")
         if f"{table}_pt" not in tree.names:
             table = OLD_NAMES.get(table, table)
-        l1, lists = at_l1.l1, dict(at_l1.lists)
-        lists[f"{l1}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{l1}EtSum", ("bx",)))
+        lists = dict(at_l1.lists)
         for name in ("Muon", "Electron", "Jet"):
             if all(f"{name}_{column}" in tree.names for column in KINETICS):
                 lists[name] = (*KINETICS, *_those_in(tree, name, LEPTON_BRANCHES.get(name, ())))
@@ -94,14 +103,7 @@ class Content:
         lists.setdefault(jets, ("pt", "eta"))
         numbers = (f"{table}_pt", *([f"{table}_phi"] if table != true_met else []))
         kept = tuple(name for name in (*PILEUP, "genWeight") if name in tree.names)
-        return cls(l1, true_met, jets, table, lists, (*numbers, *kept))
-
-    @classmethod
-    def of_l1(cls, tree: Tree, options: L1TableOptions) -> "Content":
-        """Choose the branches of the L1 objects alone, as :meth:`of` does."""
-        l1 = options.nanoaod_l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
-        _refuse_missing_l1(tree, l1)
-        return cls(l1, "", "", "", {f"{l1}{kind}": _l1_columns(tree, f"{l1}{kind}") for kind in L1_OBJECTS}, ())
+        return cls(at_l1.l1, lists, (*numbers, *kept), true_met, jets, table)
 
     @property
     def pileup(self) -> tuple[str, ...]:
@@ -253,10 +255,10 @@ class NanoAODFile:
             Columns.read(tree, content, max(0, n_events - 1), n_events)
             first = Columns.read(tree, content, 0, min(n_events, LOOKED_AT))
             weights = first.values.get("genWeight", np.zeros(0))
-            cut = _central_cuts(tree, content.l1)
+            cut = central_cuts(tree, content.l1)
             total = _sum_of_weights(path, tree) if "genWeight" in content.numbers else None
         same_weight = float(weights[0]) if len(weights) else None
-        return cls(path, n_events, content, total, same_weight, cut, fingerprint(_first_objects(first, content)))
+        return cls(path, n_events, content, total, same_weight, cut, fingerprint(first_objects(first, content)))
 
     def l1_events(self, start: int, stop: int, thresholds: Thresholds) -> L1Events:
         """Read the events [start, stop).
@@ -334,9 +336,9 @@ class NanoAODTrigger:
     @classmethod
     def _look(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
         with open_tree(path, EVENTS) as tree:
-            content = Content.of_l1(tree, options)
+            content = Content.of_l1(tree, options.nanoaod_l1, sums=False)
             Columns.read(tree, content, max(0, tree.n_entries - 1), tree.n_entries)
-            return cls(path, tree.n_entries, content, _central_cuts(tree, content.l1))
+            return cls(path, tree.n_entries, content, central_cuts(tree, content.l1))
 
     def l1_events(self, start: int, stop: int, thresholds: Thresholds) -> L1Events:
         """Read the events [start, stop)."""
@@ -391,15 +393,14 @@ def _entry(process: str, file: NanoAODFile, cross_sections: Mapping[str, float])
     return found[0] if found else None
 
 
-def _central_cuts(tree: Tree, l1: str) -> dict[str, float]:
-    """Return the cuts of central files that a file has, by kind of object."""
-    return {kind: cut for kind in CENTRAL_CUTS if (cut := _central_cut(tree, f"{l1}{kind}", kind))}
-
-
-def _central_cut(tree: Tree, table: str, kind: str) -> float | None:
-    """Return the cut of central files, if no object of the first events is below it."""
-    _, (pt,) = tree.lists([f"{table}_pt"], 0, min(tree.n_entries, SEARCHED))
-    return CENTRAL_CUTS[kind] if len(pt) >= FEW_OBJECTS and pt.min() >= CENTRAL_CUTS[kind] else None
+def central_cuts(tree: Tree, l1: str) -> dict[str, float]:
+    """Return the cuts of central files on L1 objects in GeV, by kind, that the first events satisfy."""
+    found = {}
+    for kind, cut in CENTRAL_CUTS.items():
+        _, (pt,) = tree.lists([f"{l1}{kind}_pt"], 0, min(tree.n_entries, SEARCHED))
+        if len(pt) >= FEW_OBJECTS and pt.min() >= cut:
+            found[kind] = cut
+    return found
 
 
 def _sum_of_weights(path: Path, tree: Tree) -> float:
@@ -415,7 +416,7 @@ def _sum_of_weights(path: Path, tree: Tree) -> float:
     return float(sum(part.sum(dtype=np.float64) for part in parts))
 
 
-def _first_objects(columns: Columns, content: Content) -> np.ndarray:
+def first_objects(columns: Columns, content: Content) -> np.ndarray:
     """Return the L1 objects of events for their fingerprint, in slots by their order in the file."""
     objects = np.zeros((columns.n_events, N_SLOTS, 3), np.float32)
     for kind, slots in L1_OBJECTS.items():

@@ -18,7 +18,7 @@ objects are those of `utils.formats.trigger_objects`.
 
 import glob
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,32 +32,12 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
-from utils.formats.trigger_scales import ENERGY_STEP, SUM_SATURATION
+from utils.formats.trigger_scales import ENERGY_STEP, JET_THRESHOLD, SUM_SATURATION
+from utils.formats.zero_bias_events import PROCESS_ID, ZeroBiasEvents
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
-
-PROCESS_ID = 0
-
-
-@dataclass(frozen=True)
-class ZeroBiasEvents:
-    """Zero-bias events.
-
-    Attributes
-    ----------
-    events : L1Events
-        Without a generator level: ``true_data`` is None and the true sums are NaN. Process ``PROCESS_ID``, weight 1.
-    reference : np.ndarray, shape (n_events,), float32
-        Energy sum of the CMS trigger in GeV.
-    n_saturated : dict of str to int
-        Number of saturated objects of each kind in the slots, and of saturated reference sums.
-    """
-
-    events: L1Events
-    reference: np.ndarray
-    n_saturated: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -80,15 +60,21 @@ class ZeroBiasData:
         Column of the energy sum of the CMS trigger.
     parts : tuple of tuple of Table
         Files that hold the same events, in the order of the events.
+    jet_threshold : float
+        In GeV; jets below are left out.
     """
 
     folder: Path
     n_events: int
     reference: str
     parts: tuple[tuple[Table, ...], ...]
+    jet_threshold: float = JET_THRESHOLD
+
+    cut = 0.0  # threshold that the jets of a file have already
+    reasons = ()  # for which events are left out
 
     @classmethod
-    def check(cls, folder: str | Path, reconstructed: str) -> "ZeroBiasData":
+    def check(cls, folder: str | Path, reconstructed: str, jet_threshold: float = JET_THRESHOLD) -> "ZeroBiasData":
         """Check the layout of all files; raise a :class:`UserError` that says what differs.
 
         Parameters
@@ -97,6 +83,8 @@ class ZeroBiasData:
             Folder, or one file with all columns.
         reconstructed : str
             Corrected L1 sum, ``smeared_met`` or ``smeared_ht``, which decides the reference.
+        jet_threshold : float
+            In GeV; jets below are left out.
         """
         folder = Path(folder)
         if not folder.exists():
@@ -116,7 +104,7 @@ class ZeroBiasData:
         n_events = sum(n_rows[part[0].path] for part in parts)
         if n_events == 0:
             raise UserError(f"{folder}: the files hold no events")
-        data = cls(folder, n_events, reference, parts)
+        data = cls(folder, n_events, reference, parts, jet_threshold)
         refuse_duplicates(_Beginning(part[0].path, data.first_fingerprint(part)) for part in parts)
         return data
 
@@ -143,7 +131,7 @@ class ZeroBiasData:
         reference, saturated = columns.energy_sum(self.reference)
         n_saturated = {self.reference: saturated}
         objects = np.zeros((len(reference), N_SLOTS, 3), np.float32)
-        for kind in KINDS:
+        for kind in (*KINDS[:-1], replace(KINDS[-1], threshold=self.jet_threshold)):
             try:
                 n_saturated[kind.prefix] = fill_slots(objects, kind, *columns.objects(kind))
             except OutOfRangeError as error:

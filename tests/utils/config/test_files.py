@@ -27,7 +27,9 @@ class TestFiles:
             ("train_teacher.hyperparameters", "{", "not a JSON file"),
             ("train_teacher.hyperparameters", '{"unit": 3}', "hyperparameter unit: expected one of graph_layers"),
             ("train_teacher.hyperparameters", '{"units": 0}', "hyperparameter units: expected a positive integer"),
-            ("analyze_results_teacher.zero_bias", "a file", "no such folder"),
+            ("analyze_results_teacher.zero_bias", None, "no such folder"),
+            ("analyze_results_teacher.zero_bias", "a file", "no Parquet file and no ROOT file in .*wrong"),
+            ("analyze_results_teacher.zero_bias_mask", '{"1": [[2, 1]]}', r"run 1: expected ranges \[FIRST, LAST\]"),
             ("analyze_results_teacher.extra_signals.Z", None, "no such file: wrong"),
         ],
     )
@@ -77,5 +79,5 @@ class TestFiles:
     def test_of_a_folder_without_parquet_files_are_refused(self, config, tmp_path):
         (tmp_path / "data").mkdir()
         change(config, "analyze_results_teacher.zero_bias", "data")
-        with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file"):
+        with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file and no ROOT file"):
             check_files(config, tmp_path)
