@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import uproot  # noqa: F401 before processes are forked, which need it
 import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
@@ -23,8 +24,9 @@ from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
 from tests.flags import REQUIRED
-from tests.hostile import configurations, hdf5_files, models, parquet_files, side_inputs
+from tests.hostile import configurations, hdf5_files, models, parquet_files, root_files, side_inputs
 from tests.hostile.pool import Case, run_all
+from tests.toys import random_nanoaod, write_nanoaod
 from utils.cli import script
 from utils.config.checks import check_config
 from utils.config.flags import flags
@@ -35,7 +37,7 @@ from utils.formats.events import EventsFile
 from utils.formats.hepmc import open_hepmc
 from utils.formats.l1_files import L1Dataset
 from utils.formats.les_houches import copy_events
-from utils.formats.zero_bias import ZeroBiasData
+from utils.formats.zero_bias_sources import check_zero_bias
 from utils.runtime.errors import UserError
 from utils.training.records import read_training
 
@@ -98,7 +100,7 @@ def read_l1(path: Path) -> None:
 @script
 def read_zero_bias(folder: Path) -> None:
     """Read zero-bias events to their end."""
-    data = ZeroBiasData.check(folder, "smeared_met")
+    data = check_zero_bias(folder, "smeared_met")
     assert sum(len(chunk.events) for chunk in data.chunks(16)) == data.n_events
 
 
@@ -285,6 +287,19 @@ def endless(rng: np.random.Generator, folder: Path) -> Case:
     return Case(run, out)
 
 
+def nanoaod(number: int, folder: Path) -> Case:
+    """A NanoAOD file for `create_L1regression_data.py`, and for the reader of zero-bias events."""
+    rng, out = generator(number), folder / "out"
+    root_files.bad_file(folder / "bad.root", rng)
+    if rng.random() < 0.3:
+        return Case(lambda: read_zero_bias(folder / "bad.root"), out)
+    outputs = out / "train.h5", out / "test.h5"
+    argv = [f"--input=QCD={folder}/bad.root", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
+    if rng.random() < 0.7:
+        argv.append("--cross_sections=QCD=100")
+    return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+
+
 # What makes a case, and how many there are.
 KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "events": (events_reader, 5000),
@@ -292,6 +307,7 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "create_L1regression_data": (events, 2000),
     "selective_sampling_jets": (l1, 2000),
     "zero_bias": (zero_bias, 1000),
+    "nanoaod": (nanoaod, 2000),
     "configuration": (configuration, 1000),
     "command_line": (command_line, 1000),
     "side_input": (side_input, 1000),
@@ -310,6 +326,9 @@ def warm_up() -> None:
         hdf5_files.write(good, hdf5_files.events_content(rng), rng)
         assert create([f"--input=QCD={good}", f"--train_output={train}", f"--test_output={name}/test.h5"]) == 0
         assert select([f"--input={train}", f"--output={kept}", "--sampling_var=met"]) == 0
+        nano = write_nanoaod(Path(name) / "good.root", random_nanoaod(50), {"genEventSumw": [100.0]})
+        assert create([f"--input=QCD={nano}", f"--test_output={name}/test.h5", "--cross_sections=QCD=1"]) == 0
+        assert read_zero_bias(nano) == 0
         assert read_events(good) == 0
         check_l1_files(kept)
     # What nothing was changed in is accepted, or the changed ones would be refused for something else.

@@ -117,7 +117,7 @@ def _refuse_missing_l1(tree: Tree, l1: str) -> None:
     missing = [table for table, column in needed.items() if f"{table}_{column}" not in tree.names]
     if missing:
         others = [name for name in L1_PREFIXES if name != l1 and f"{name}Jet_pt" in tree.names]
-        hint = f", or --nanoaod_l1 {others[0]}, whose tables it has" if others else ""
+        hint = f"; or choose {others[0]}, whose tables it has" if others else ""
         raise UserError(
             f"{tree.path}: has no L1 tables {', '.join(missing)}: expected NanoAOD of the flavour {FLAVOUR}; central "
             f"simulation has none{hint}"

@@ -48,8 +48,8 @@ class WorkflowKeys:
     """Keys of the section that the workflow itself uses."""
 
     processes: dict[str, str] = flag(
-        help="name: `generated`, a file or glob of events in the ADC2021 layout, null to leave it out, or `auto`: "
-        "generated where a list of processes names it and a background is generated",
+        help="name: `generated`, a file or glob of events, in the ADC2021 layout or NanoAOD with L1 tables, null to "
+        "leave it out, or `auto`: generated where a list of processes names it and a background is generated",
         processes=True,
         schema={**SOURCES, "minProperties": 1},
     )

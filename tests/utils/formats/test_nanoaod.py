@@ -297,7 +297,7 @@ class TestFewerBranches:
 
     def test_other_tables_are_recommended(self, tmp_path):
         path = write_nanoaod(tmp_path / "x.root", random_nanoaod(9, l1="L1Emul"))
-        with pytest.raises(UserError, match=r"has no L1 tables .*, or --nanoaod_l1 L1Emul, whose tables it has"):
+        with pytest.raises(UserError, match=r"has no L1 tables .*; or choose L1Emul, whose tables it has"):
             check(path, nanoaod_l1="L1")
 
 
