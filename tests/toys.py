@@ -246,7 +246,9 @@ def write_nanoaod(path, branches, runs=None, events_a_basket=None, rntuple=False
             file.mkrntuple("Events", columns)
         else:
             types = {
-                name: column.type.content if isinstance(column, ak.Array) else column.dtype
+                name: column.type.content
+                if isinstance(column, ak.Array)
+                else np.dtype((column.dtype, column.shape[1:]))
                 for name, column in columns.items()
             }
             tree, n_events = file.mktree("Events", types), len(next(iter(columns.values())))

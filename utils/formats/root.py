@@ -74,7 +74,7 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: takes more than {limit} of memory to be read: write it in smaller baskets") from None
     except Exception as error:
         lines = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        reason = f"{type(error).__name__}: {lines[0].rstrip(',:')}" if lines else type(error).__name__
         raise unreadable_error(path, error, f"not a readable ROOT file, damaged or cut short ({reason})") from None
 
 
