@@ -3,6 +3,7 @@
 import pytest
 
 from tests.docs.test_snippets import ROOT, blocks_of
+from tests.toys import random_nanoaod, write_nanoaod
 
 
 @pytest.mark.slow
@@ -15,6 +16,7 @@ def test_the_correction_is_used_in_python(met_teacher, smeared_folder, tmp_path,
     (tmp_path / "output" / "l1_regression").mkdir(parents=True)
     (tmp_path / "output" / "teacher_true_met").symlink_to(met_teacher)
     (tmp_path / "output" / "l1_regression" / "test.h5").symlink_to(smeared_folder / "test.h5")
+    write_nanoaod(tmp_path / "nano.root", random_nanoaod(100))
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(snippet, names)
