@@ -365,15 +365,18 @@ class TestImpossibleValues:
             check(path)
 
 
-def test_a_file_of_central_simulation_without_l1_tables_is_refused_and_its_truth_is_there(tmp_path):
-    """The names and types of 200 public events of version 15, which have a counter of each list."""
-    made = random_nanoaod(20)
-    left = {name: value for name, value in made.items() if not name.startswith("L1")}
-    counters = {f"n{name}": values[0].astype(np.int32) for name, values in left.items() if isinstance(values, tuple)}
-    bits = {"L1_SingleJet180": np.zeros(20, bool), "L1Reco_step": np.ones(20, bool)}
-    path = write_nanoaod(tmp_path / "nano_tt.root", {**left, **bits})
-    assert counters.keys() <= set(uproot.open(path)["Events"].keys()) | counters.keys()
-    with pytest.raises(
-        UserError, match=r"nano_tt\.root: has no L1 tables L1Mu, L1EG, L1Jet, L1EtSum: expected NanoAOD of"
-    ):
+def test_central_simulation_without_l1_tables_is_refused_and_its_truth_read_with_tables_of_l1(tmp_path):
+    """Names and types of public events of version 15; uproot writes a counter of each list beside it."""
+    made = random_nanoaod(50)
+    bits = {"L1_SingleJet180": np.zeros(50, bool), "L1Reco_step": np.ones(50, bool)}
+    central = {name: value for name, value in made.items() if not name.startswith("L1")} | bits
+    path = write_nanoaod(tmp_path / "nano_tt.root", central)
+    assert "nGenJet_pt" in uproot.open(path)["Events"].keys()  # noqa: SIM118 names of branches
+    with pytest.raises(UserError) as error:
         check(path)
+    assert str(error.value) == (
+        f"{path}: has no L1 tables L1Mu, L1EG, L1Jet, L1EtSum: expected NanoAOD of the flavour NANO:@PHYS+@L1FULL; "
+        "central simulation has none"
+    )
+    path = write_nanoaod(tmp_path / "nano_tt.root", made | bits)
+    compare(read(path, {"X": 830.0}), path)
