@@ -152,6 +152,12 @@ def test_zero_bias_events_are_read_from_a_folder_or_a_file(model_dir, tmp_path):
     assert_same(apply(model_dir, tmp_path / "data" / "events.parquet", tmp_path / "out.h5"), found)
 
 
+def test_a_folder_of_nanoaod_has_the_events_of_its_files(model_dir, tmp_path):
+    path = write_nanoaod(tmp_path / "data" / "events.root", random_nanoaod(N_EVENTS, data=True))
+    expected = apply(model_dir, path, tmp_path / "out.h5")
+    assert_same(apply(model_dir, tmp_path / "data", tmp_path / "out.h5"), expected)
+
+
 @pytest.mark.parametrize("l1", ["L1", "L1Emul"])
 def test_nanoaod_needs_no_truth_and_gives_the_objects_of_the_workflow(l1, model_dir, tmp_path, caplog):
     branches = random_nanoaod(N_EVENTS, l1=l1)

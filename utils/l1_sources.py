@@ -19,6 +19,7 @@ from utils.formats.hdf5 import has_entry, open_hdf5
 from utils.formats.kinds import Kind, kind_of
 from utils.formats.l1_files import L1Dataset
 from utils.formats.nanoaod_options import L1TableOptions, Thresholds
+from utils.formats.zero_bias_sources import check_zero_bias
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.options import Seed, flag
@@ -85,7 +86,7 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
     path = Path(path)
     kind = kind_of(path)
     if path.is_dir() or kind == Kind.PARQUET:
-        return _zero_bias(path, variable)
+        return _zero_bias(path, variable, options)
     if kind == Kind.HDF5:
         with open_hdf5(path) as file:
             offline = has_entry(file, "Particles")
@@ -113,11 +114,9 @@ def read_l1_events(path: str | Path, variable: str = "true_met", options: Source
     return L1Events.concatenate(list(source.chunks(EVENTS_A_CHUNK)) or [nothing])
 
 
-def _zero_bias(path: Path, variable: str) -> L1Source:
-    """Return zero-bias events; pyarrow is imported only here, because it takes 40 MiB of memory."""
-    from utils.formats.zero_bias import ZeroBiasData
-
-    data = ZeroBiasData.check(path, reconstructed(variable))
+def _zero_bias(path: Path, variable: str, options: SourceOptions) -> L1Source:
+    """Return zero-bias events, in Parquet files or a folder of NanoAOD."""
+    data = check_zero_bias(path, reconstructed(variable), l1=options.nanoaod_l1)
     return L1Source(data.n_events, lambda size: (chunk.events for chunk in data.chunks(size)))
 
 
