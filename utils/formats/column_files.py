@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -63,7 +64,11 @@ def _new_parquet(path: Path, types: Mapping[str, type], made_by: str) -> Iterato
 def _new_root(path: Path, types: Mapping[str, type], made_by: str) -> Iterator[Append]:
     import uproot
 
-    with _new_binary(path) as raw, uproot.recreate(raw) as file:
+    def identifier() -> uuid.UUID:
+        """Identify equal files alike; that of uproot has the time and the address of the host."""
+        return uuid.uuid5(uuid.NAMESPACE_OID, made_by)
+
+    with _new_binary(path) as raw, uproot.recreate(raw, uuid_function=identifier) as file:
         tree = file.mktree(TREE, types)
         yield tree.extend
         file[CONFIGURATION] = made_by
