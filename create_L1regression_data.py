@@ -2,8 +2,8 @@
 
 Reads events files (the layout of the public ADC2021 data set), one or more a process, and writes two L1 regression
 files with true and smeared objects and energy sums. The events depend on the seed, but not on the chunk size. Events
-files without weights give files without weights. NanoAOD files with L1 tables are read as well: their objects are those
-of Level-1 and are not smeared.
+files without weights give files without weights. Delphes trees are read like events files. NanoAOD files with L1 tables
+are read as well: their objects are those of Level-1 and are not smeared.
 """
 
 import os
@@ -27,7 +27,7 @@ import numpy as np
 from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
-from utils.formats.events import EventsFile, refuse_mixed_weights
+from utils.formats.events import OfflineFile, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
 from utils.formats.nanoaod_options import Thresholds
 from utils.formats.sources import check_sources, kept_columns, thresholds_of
@@ -177,7 +177,7 @@ class Process:
             raise UserError(
                 f"process {name}: {n_events} events cannot be split with --test_fraction {options.test_fraction}"
             )
-        smearings = options.smearings if isinstance(files[0], EventsFile) else 1
+        smearings = options.smearings if isinstance(files[0], OfflineFile) else 1
         return cls(name, process_id, files, n_events - n_test, n_test, smearings)
 
     def refuse_no_cross_section(self, sums: np.ndarray) -> None:
@@ -205,7 +205,7 @@ def smear(
     training, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
     smearing = np.append(np.tile(np.arange(process.smearings), len(training)), np.zeros(len(test), np.int64))
     order, n_train = np.append(np.repeat(training, process.smearings), test), len(training) * process.smearings
-    if isinstance(piece.file, EventsFile):
+    if isinstance(piece.file, OfflineFile):
         particles, weights = piece.file.rows(piece.start, piece.stop)
         stream = smearing_stream(seed, process.name)
         numbers = piece.number + order + (smearing << SMEARING_BITS)

@@ -649,7 +649,7 @@ class TestNanoAOD:
                 "qcd_low.root=5",
                 "{0}/qcd_high.root: a cross section (--cross_sections) is missing",
             ),
-            (["W={1}/w0.h5"], "W=5", "--cross_sections: process W has no NanoAOD file"),
+            (["W={1}/w0.h5"], "W=5", "--cross_sections: process W has no NanoAOD or Delphes file"),
             (["QCD={0}/qcd_low.root"], "", "{0}/qcd_low.root: branch 'genWeight': event"),
             (["QCD={0}/qcd_low.root", "QCD={0}/copy.root"], "QCD=5", "has the events of"),
         ],

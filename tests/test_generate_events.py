@@ -9,7 +9,7 @@ import pytest
 from create_L1regression_data import main as create
 from generate_events import FAILED, main, parse_args
 from tests.commands import error_of, usage_error_of
-from tests.toys import read_hdf5, write_hepmc, write_les_houches
+from tests.toys import delphes_branches, read_hdf5, write_delphes, write_hepmc, write_les_houches
 from utils.event_layout import EVENT_JETS, EVENT_MET, EVENT_MUONS, PHI, PT
 from utils.formats.events import EventsFile
 from utils.simulation.generator import Generator, seed_sequences
@@ -239,6 +239,25 @@ class TestHepMCSource:
         path = write_hepmc(tmp_path / "x.hepmc", *collisions[:2], np.ones(30))
         error = error_of(main, sourced(tmp_path / "0.h5", path, "--settings", "PartonLevel:FSR = off"))
         assert "process QCD: 'PartonLevel:FSR = off' would have no effect: the events of a HepMC file" in error
+
+
+def test_a_delphes_tree_of_our_own_events_gives_the_same_l1_file(tmp_path):
+    assert generate(tmp_path / "x.h5") == 0
+    with h5py.File(tmp_path / "x.h5") as file:
+        cross_sections = np.full(30, file.attrs["cross_section_pb"])
+    write_delphes(tmp_path / "x.root", delphes_branches(*read(tmp_path / "x.h5"), cross_sections))
+    expected, found = ({}, {})
+    for name, columns in (("x.h5", expected), ("x.root", found)):
+        outputs = [tmp_path / f"{part}_{name}.h5" for part in ("train", "test")]
+        argv = [f"--input=QCD={tmp_path / name}", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
+        assert create([*argv, "--smearings=2", "--chunk_size=7"]) == 0
+        columns |= {(part, key): values for part in (0, 1) for key, values in read_hdf5(outputs[part]).items()}
+    assert expected.keys() == found.keys()
+    for key, values in expected.items():
+        if key[1] == "weights":
+            np.testing.assert_allclose(found[key], values, rtol=3e-7)
+        else:
+            np.testing.assert_array_equal(found[key], values)
 
 
 def test_other_sources_are_refused(tmp_path):

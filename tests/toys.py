@@ -289,3 +289,50 @@ def write_hepmc(path, particles, weights, cross_sections, version="hepmc3", unit
                 event.cross_section.set_cross_section(float(cross_sections[number]), 0.25)
             file.write(event)
     return path
+
+
+def delphes_branches(particles, weights=None, cross_sections=None, generated_met=None, photons=(1, 3)):
+    """Return the branches of a Delphes tree with the objects of rows of an events file, in falling order of pT.
+
+    The e/g in the slots of `photons` are photons, the others electrons.
+    """
+
+    def objects(name, slots):
+        rows = particles[:, slots]
+        real = rows[:, :, 0] > 0
+        return {f"{name}.{column}": (real.sum(1), rows[:, :, i][real]) for i, column in enumerate(("PT", "Eta", "Phi"))}
+
+    def numbers(name, values):
+        return {name: (np.ones(len(particles), np.int64), np.asarray(values, np.float32))}
+
+    return {
+        **numbers("Event.Weight", np.ones(len(particles)) if weights is None else weights),
+        **(numbers("Event.CrossSection", cross_sections) if cross_sections is not None else {}),
+        **objects("Jet", np.arange(9, 19)),
+        **objects("Electron", [slot for slot in range(1, 5) if slot not in photons]),
+        **objects("Photon", list(photons)),
+        **objects("Muon", np.arange(5, 9)),
+        **numbers("MissingET.MET", particles[:, 0, 0]),
+        **numbers("MissingET.Eta", np.zeros(len(particles))),
+        **numbers("MissingET.Phi", particles[:, 0, 2]),
+        **(numbers("GenMissingET.MET", generated_met) if generated_met is not None else {}),
+        **(numbers("GenMissingET.Phi", particles[:, 0, 2]) if generated_met is not None else {}),
+    }
+
+
+def write_delphes(path, branches, events_a_basket=None):
+    """Write a tree of Delphes, with a counter such as ``Jet_size`` for the lists of each class."""
+    import awkward as ak  # takes a second
+    import uproot
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: ak.unflatten(ak.Array(values), sizes) for name, (sizes, values) in branches.items()}
+    n_events = len(next(iter(columns.values())))
+    with uproot.recreate(path) as file:
+        counter = {name: f"{name.partition('.')[0]}_size" for name in columns}
+        types = {name: column.type.content for name, column in columns.items()}
+        tree = file.mktree("Delphes", types, counter_name=counter.get)
+        for start in range(0, n_events, events_a_basket or max(n_events, 1)):
+            stop = start + (events_a_basket or n_events)
+            tree.extend({name: column[start:stop] for name, column in columns.items()})
+    return path

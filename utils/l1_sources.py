@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from utils.event_layout import N_SLOTS
+from utils.formats.delphes_options import DelphesJetOptions, DelphesOptions
 from utils.formats.events import EventsFile
 from utils.formats.hdf5 import has_entry, open_hdf5
 from utils.formats.kinds import Kind, kind_of
@@ -35,7 +36,7 @@ GENERATED = (Kind.HEPMC, Kind.LES_HOUCHES)  # particles, of which generate_event
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions(ResponseOptions, L1TableOptions, Seed):
+class SourceOptions(ResponseOptions, L1TableOptions, DelphesJetOptions, Seed):
     """Which L1 objects are read, and how objects at offline resolution become L1 objects."""
 
     process: str = flag(
@@ -96,6 +97,8 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
         return L1Source(data.n_events, functools.partial(data.chunks, true_objects=False))
     if kind == Kind.NANOAOD:
         return _nanoaod(path, options)
+    if kind == Kind.DELPHES:
+        return _delphes(path, options)
     if kind in GENERATED:
         raise UserError(
             f"{path}: {kind} file of particles, expected objects: make an events file by generate_events.py"
@@ -103,7 +106,7 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
     if not path.is_file():
         raise missing_error(path)
     found = f"a {kind} file" if kind else "none of them"
-    known = "an L1 regression file, an events file, NanoAOD or zero-bias events"
+    known = "an L1 regression file, an events file, NanoAOD, Delphes or zero-bias events"
     raise UserError(f"{path}: expected {known}, found {found}")
 
 
@@ -139,6 +142,14 @@ def _nanoaod(path: Path, options: SourceOptions) -> L1Source:
             yield file.l1_events(start, min(start + size, file.n_events), thresholds)
 
     return L1Source(file.n_events, chunks)
+
+
+def _delphes(path: Path, options: SourceOptions) -> L1Source:
+    """Return the smeared objects of a Delphes tree; uproot is imported only here, because that takes a second."""
+    from utils.formats.delphes import check_delphes_files
+
+    (file,) = check_delphes_files([path], DelphesOptions(delphes_jets=options.delphes_jets))
+    return _smeared(file, options)
 
 
 def _smeared(file: OfflineEvents, options: SourceOptions) -> L1Source:

@@ -135,11 +135,18 @@ def prepare_other_generators(folder):
         (folder / "data" / name).touch()
 
 
+def prepare_delphes(folder):
+    (folder / "data" / "delphes").mkdir(parents=True)
+    for name in ("qcd_0", "w"):
+        (folder / "data" / "delphes" / f"{name}.root").touch()
+
+
 PREPARED = {
     "README": prepare_own_events,
     "docs/tutorials/own_events": prepare,
     "docs/tutorials/met_teacher": prepare_results,
     "docs/tutorials/reading_results": prepare_evaluation,
+    "docs/howto/delphes": prepare_delphes,
     "docs/howto/other_generators": prepare_other_generators,
     "docs/howto/nanoaod": prepare_nanoaod,
     "docs/howto/zero_bias": prepare_zero_bias,

@@ -79,6 +79,8 @@ CHANGES = [
     ("create_L1regression_data.nanoaod_met", "PuppiMET", RESPONSE),
     ("create_L1regression_data.nanoaod_jets", "Jet", RESPONSE),
     ("create_L1regression_data.cross_sections", {"QCD": 1e9}, RESPONSE),
+    ("create_L1regression_data.delphes_met", "GenMissingET", RESPONSE),
+    ("create_L1regression_data.delphes_jets", "JetPUPPI", RESPONSE),
     ("selective_sampling_jets.processes", ["QCD", "W", "mine"], SELECTED),
     ("selective_sampling_jets.fractions_to_keep", [0.5], SELECTED),
     ("selective_sampling_jets.mode", ">=", SELECTED),

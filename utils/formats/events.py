@@ -1,5 +1,6 @@
 """Events files: the HDF5 layout of the public ADC2021 data set, optionally with cross-section weights."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,8 +83,24 @@ def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
         yield EventsWriter(file)
 
 
+class OfflineFile(ABC):
+    """A checked file of objects at offline resolution, which are smeared to Level-1."""
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the events [start, stop).
+
+        Returns
+        -------
+        particles : np.ndarray, shape (n, 19, 4), float32
+            With phi in (-pi, pi], and zeros in empty slots.
+        weights : np.ndarray, shape (n,), float32
+            Cross-section weights in pb, 1 in files without weights.
+        """
+
+
 @dataclass(frozen=True)
-class EventsFile:
+class EventsFile(OfflineFile):
     """A checked events file.
 
     Attributes
@@ -131,15 +148,7 @@ class EventsFile:
             return cls(path, n_events, weighted, cutflow, fingerprint(first), hard)
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read the events [start, stop).
-
-        Returns
-        -------
-        particles : np.ndarray, shape (n, 19, 4), float32
-            With phi in (-pi, pi], and zeros in empty slots.
-        weights : np.ndarray, shape (n,), float32
-            Cross-section weights in pb, 1 in files without weights.
-        """
+        """Read the events [start, stop), and their weights."""
         with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # infinite values are refused below
             particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
             weights = (

@@ -7,7 +7,7 @@ and ``L1Jet_bx``, the bunch crossing, of which 0 is read. Tables that are emulat
 import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -351,46 +351,6 @@ def check_nanoaod_files(paths: Sequence[str | Path], options: NanoAODOptions) ->
     """Check several files; a :class:`UserError` names what is missing."""
     look = functools.partial(NanoAODFile.look, options=options)
     return first_look(look, paths, "uproot", LOOKING_SECONDS)
-
-
-def with_cross_sections(
-    process: str, files: Sequence[NanoAODFile], cross_sections: Mapping[str, float]
-) -> list[NanoAODFile]:
-    """Scale the generator weights of the files of a process.
-
-    The files to which an entry applies share its cross section, by their sums of generator weights. The cross section
-    of the process is the sum over all entries. The weights of each file add up to it, as in events files: whoever joins
-    files divides by their numbers of events.
-    """
-    names = [_entry(process, file, cross_sections) for file in files]
-    n_events = sum(file.n_events for file in files)
-    totals = {
-        name: sum(file.sum_of_weights or 0 for file, other in zip(files, names, strict=True) if other == name)
-        for name in filter(None, names)
-    }
-    scaled = []
-    for file, name in zip(files, names, strict=True):
-        if name is None:
-            scaled.append(file)
-            continue
-        if file.sum_of_weights is None:
-            raise UserError(
-                f"{file.path}: branch 'genWeight' is missing, expected it for its cross section of '{name}'"
-            )
-        if not totals[name] > 0:
-            raise UserError(
-                f"{file.path}: expected generator weights that sum to more than 0, found a sum of {totals[name]:g}"
-            )
-        scaled.append(replace(file, scale=cross_sections[name] / totals[name] * n_events / max(file.n_events, 1)))
-    return scaled
-
-
-def _entry(process: str, file: NanoAODFile, cross_sections: Mapping[str, float]) -> str | None:
-    """Return the entry that gives the cross section of a file."""
-    found = [name for name in cross_sections if name == process or file.path.match(name)]
-    if len(found) > 1:
-        raise UserError(f"--cross_sections: {file.path} of process {process} has several: {', '.join(found)}")
-    return found[0] if found else None
 
 
 def central_cuts(tree: Tree, l1: str) -> dict[str, float]:

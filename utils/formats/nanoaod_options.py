@@ -45,7 +45,7 @@ class NanoAODOptions(L1TableOptions):
     )
     cross_sections: dict[str, float] = flag(
         {},
-        help="cross sections of NanoAOD files, by the process or by the name or a glob of some of its files; without "
-        "one its events have no weights",
+        help="cross sections of NanoAOD and Delphes files, by the process or by the name or a glob of some of its "
+        "files; without one events of NanoAOD have no weights, and those of Delphes take the one in the file",
         unit="pb",
     )

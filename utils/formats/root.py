@@ -111,6 +111,14 @@ class Tree:
             self.refuse(name, "expected a number an event, found lists")
         return values
 
+    def one_each(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return a column with one number an event, or with lists of one number, in its own type."""
+        sizes, values = self._column(name, start, stop)
+        if sizes is not None and np.any(sizes != 1):
+            event = int(np.argmax(sizes != 1))
+            self.refuse(name, f"event {start + event}: expected one entry, found {sizes[event]}")
+        return values
+
     def lists(self, names: Sequence[str], start: int, stop: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return columns of lists of equal lengths.
 
@@ -138,7 +146,8 @@ class Tree:
 
     def refuse(self, name: str, problem: str) -> NoReturn:
         """Raise an error about a column."""
-        raise UserError(f"{self.path}: branch '{name}': {problem}")
+        shown = self._keys.get(name, name).rpartition("/")[2]
+        raise UserError(f"{self.path}: branch '{shown}': {problem}")
 
     def _column(self, name: str, start: int, stop: int) -> tuple[np.ndarray | None, np.ndarray]:
         """Return the lengths of the lists, or None for a column of numbers, and the values."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.formats.nanoaod_options import NanoAODOptions
+from utils.formats.reader_options import ReaderOptions
 from utils.runtime.options import Seed, flag
 from utils.runtime.paths import resolved
 from utils.simulation.response_options import ResponseOptions
@@ -11,7 +11,7 @@ from utils.steps.common import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(ResponseOptions, NanoAODOptions, Seed):
+class Options(ResponseOptions, ReaderOptions, Seed):
     """Flags of the script."""
 
     input: list[str] = flag(
@@ -48,8 +48,8 @@ class WorkflowKeys:
     """Keys of the section that the workflow itself uses."""
 
     processes: dict[str, str] = flag(
-        help="name: `generated`, a file or glob of events, in the ADC2021 layout or NanoAOD with L1 tables, null to "
-        "leave it out, or `auto`: generated where a list of processes names it and a background is generated",
+        help="name: `generated`, a file or glob of events, in the ADC2021 layout, Delphes or NanoAOD with L1 tables, "
+        "null to leave it out, or `auto`: generated where a list of processes names it and a background is generated",
         processes=True,
         schema={**SOURCES, "minProperties": 1},
     )

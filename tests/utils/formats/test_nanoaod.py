@@ -9,7 +9,8 @@ import uproot
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.toys import random_nanoaod, write_nanoaod
-from utils.formats.nanoaod import check_nanoaod_files, with_cross_sections
+from utils.formats.cross_sections import with_cross_sections
+from utils.formats.nanoaod import check_nanoaod_files
 from utils.formats.nanoaod_options import NanoAODOptions, Thresholds
 from utils.runtime.errors import UserError
 
