@@ -154,8 +154,9 @@ def test_zero_bias_events_are_read_from_a_folder_or_a_file(model_dir, tmp_path):
 
 def test_a_folder_of_nanoaod_has_the_events_of_its_files(model_dir, tmp_path):
     path = write_nanoaod(tmp_path / "data" / "events.root", random_nanoaod(N_EVENTS, data=True))
-    expected = apply(model_dir, path, tmp_path / "out.h5")
-    assert_same(apply(model_dir, tmp_path / "data", tmp_path / "out.h5"), expected)
+    for flag in ("--jet_threshold=20", "--jet_threshold=40"):
+        expected = apply(model_dir, path, tmp_path / "out.h5", flag)
+        assert_same(apply(model_dir, tmp_path / "data", tmp_path / "out.h5", flag), expected)
 
 
 @pytest.mark.parametrize("l1", ["L1", "L1Emul"])

@@ -119,7 +119,7 @@ def read_l1_events(path: str | Path, variable: str = "true_met", options: Source
 
 def _zero_bias(path: Path, variable: str, options: SourceOptions) -> L1Source:
     """Return zero-bias events, in Parquet files or a folder of NanoAOD."""
-    data = check_zero_bias(path, reconstructed(variable), l1=options.nanoaod_l1)
+    data = check_zero_bias(path, reconstructed(variable), jet_threshold=options.jet_threshold, l1=options.nanoaod_l1)
     return L1Source(data.n_events, lambda size: (chunk.events for chunk in data.chunks(size)))
 
 
