@@ -84,6 +84,9 @@ def find_inputs(options: Options) -> dict[str, list["Source"]]:
     for process_files in files.values():
         refuse_duplicates(process_files)
     all_files = [file for process_files in files.values() for file in process_files]
+    for name in options.cross_sections:
+        if name not in files and not any(file.path.match(name) for file in all_files):
+            logger.warning("--cross_sections: %s is no process and applies to no file", name)
     for again, first in find_duplicates(all_files):
         logger.warning(
             "%s: has the events of %s, a file of another process: training events may be test events too",

@@ -613,6 +613,10 @@ class TestNanoAOD:
             counter.add(name, data.rows(0, data.n_events).ids)
         assert counter.append_to(data.cutflow, "next").disagreements() == []
 
+    def test_a_cross_section_of_no_file_is_noted(self, nanoaod, tmp_path, caplog):
+        run(tmp_path, [("data", nanoaod / "data.root")], "--cross_sections", "qcd.root=5")
+        assert "--cross_sections: qcd.root is no process and applies to no file" in caplog.text
+
     def test_the_jet_threshold_follows_a_central_file(self, tmp_path, caplog):
         caplog.set_level("INFO")
         branches = random_nanoaod(150, 3, data=True)

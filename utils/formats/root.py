@@ -19,7 +19,7 @@ from utils.formats.first_look import memory_limited
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error, unreadable_error
 
-READING_BYTES = 1 << 29  # memory of a column in a chunk
+READING_BYTES = 1 << 29  # memory of the columns of a chunk, and to unfold them
 MOST_ENTRIES = 100  # for each byte of a file: more than any compression stores of several columns
 OPEN_FILES = 2  # parsing the names of thousands of branches takes a second
 
@@ -41,7 +41,7 @@ def open_tree(path: Path, name: str) -> Iterator["Tree"]:
     """Open a tree at the top of a ROOT file; only one thread at a time reads ROOT files."""
     if not path.is_file():
         raise missing_error(path)
-    with _lock, _named_errors(path):
+    with _lock, _named_errors(path), memory_limited(READING_BYTES):
         status = path.stat()
         yield _tree(path, name, os.getpid(), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
 
@@ -55,11 +55,10 @@ def _opened(path: Path) -> uproot.ReadOnlyDirectory:
 @functools.lru_cache(maxsize=OPEN_FILES)
 def _tree(path: Path, name: str, process: int, status: tuple[int, ...]) -> "Tree":
     """Return a tree of a file, opened again in another process and after a change."""
-    with memory_limited(READING_BYTES):
-        file = _opened(path)
-        if name not in {key.partition(";")[0] for key in file.keys(recursive=False)}:
-            raise UserError(f"{path}: has no tree '{name}'")
-        return Tree(path, file[name])
+    file = _opened(path)
+    if name not in {key.partition(";")[0] for key in file.keys(recursive=False)}:
+        raise UserError(f"{path}: has no tree '{name}'")
+    return Tree(path, file[name])
 
 
 @contextmanager
@@ -150,24 +149,26 @@ class Tree:
         raise UserError(f"{self.path}: branch '{shown}': {problem}")
 
     def _column(self, name: str, start: int, stop: int) -> tuple[np.ndarray | None, np.ndarray]:
-        """Return the lengths of the lists, or None for a column of numbers, and the values."""
+        """Return the lengths of the lists, or None for a column of numbers, and the values.
+
+        They are copies, since a part of an array would keep all of it in memory.
+        """
         if name not in self.names:
             self.refuse(name, "is missing")
-        with memory_limited(READING_BYTES):
-            layout = self._source[self._keys[name]].array(entry_start=start, entry_stop=stop, library="ak").layout
-            if len(layout) != stop - start:
-                self.refuse(name, f"expected {stop - start} entries from {start} on, found {len(layout)}")
-            if not layout.is_list:
-                return None, self._values(name, layout)
-            if layout.is_regular:
-                self.refuse(name, "expected lists of any length, found arrays of one length")
-            offsets, values = np.asarray(layout.offsets.data), self._values(name, layout.content)
+        layout = self._source[self._keys[name]].array(entry_start=start, entry_stop=stop, library="ak").layout
+        if len(layout) != stop - start:
+            self.refuse(name, f"expected {stop - start} entries from {start} on, found {len(layout)}")
+        if not layout.is_list:
+            return None, self._values(name, layout).copy()
+        if layout.is_regular:
+            self.refuse(name, "expected lists of any length, found arrays of one length")
+        offsets, values = np.asarray(layout.offsets.data), self._values(name, layout.content)
         sizes = np.diff(offsets)
         if np.any(sizes < 0) or offsets[0] < 0 or offsets[-1] > len(values):
             self.refuse(
                 name, f"the lists of the entries {start} to {stop} have impossible lengths, the file is damaged"
             )
-        return sizes.astype(np.int64), values[offsets[0] : offsets[-1]]
+        return sizes.astype(np.int64), values[offsets[0] : offsets[-1]].copy()
 
     def _values(self, name: str, layout: Any) -> np.ndarray:
         """Return the numbers of an innermost array."""
