@@ -27,7 +27,7 @@ import numpy as np
 from utils.cli import script
 from utils.cutflow import GENERATED, READ, Cutflow, StepCounter
 from utils.formats.events import HARD_EVENTS, new_events_file
-from utils.formats.kinds import Kind, kind_of
+from utils.formats.kinds import PARTICLES, Kind, kind_of
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import missing_error, refuse_overlaps
@@ -99,7 +99,7 @@ def source_kind(path: Path) -> Kind:
     if not path.is_file():
         raise missing_error(path)
     kind = kind_of(path)
-    if kind not in (Kind.HEPMC, Kind.LES_HOUCHES):
+    if kind not in PARTICLES:
         raise UserError(f"--source {path}: expected a HepMC or a Les Houches file, found {kind or 'neither'}")
     return kind
 

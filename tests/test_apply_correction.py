@@ -19,11 +19,13 @@ import create_L1regression_data
 from apply_correction import COLUMNS, main
 from tests.commands import error_of, usage_error_of
 from tests.toys import (
+    delphes_branches,
     random_l1_events,
     random_nanoaod,
     random_particles,
     random_zero_bias,
     read_hdf5,
+    write_delphes,
     write_events,
     write_l1,
     write_les_houches,
@@ -198,6 +200,14 @@ def test_events_at_offline_resolution_are_smeared_as_those_of_the_workflow(model
     monkeypatch.setattr(apply_correction, "EVENTS_PER_BLOCK", 70)
     assert_same(apply(model_dir, path, tmp_path / "out.h5", "--process=W", *flags), expected)
     assert not np.array_equal(apply(model_dir, path, tmp_path / "out.h5", *flags)["l1_sum"], expected["l1_sum"])
+
+
+def test_delphes_trees_are_smeared_as_those_of_the_workflow(model_dir, tmp_path):
+    path = write_delphes(tmp_path / "x.root", delphes_branches(random_particles(N_EVENTS)))
+    smeared = tmp_path / "l1.h5"
+    assert create_L1regression_data.main([f"--input=W={path}", f"--test_output={smeared}"]) == 0
+    expected = apply(model_dir, smeared, tmp_path / "out.h5")
+    assert_same(apply(model_dir, path, tmp_path / "out.h5", "--process=W"), expected)
 
 
 class TestErrors:

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
 from tests.commands import error_of, usage_error_of
-from tests.toys import random_nanoaod, random_particles, read_hdf5, write_events, write_nanoaod
+from tests.toys import random_nanoaod, random_particles, read_hdf5, write_events, write_les_houches, write_nanoaod
 from utils.cutflow import StepCounter
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
@@ -472,6 +472,11 @@ class TestErrors:
         flags = [f"--{name}_output={tmp_path / name}.h5" for name in ("train", "test")]
         assert main([*(f"--input={name}={path}" for name in names), *flags]) == 0
         assert f"{path}: has the events of {path}, a file of another process" in caplog.text
+
+    def test_particles_of_a_generator(self, error, tmp_path):
+        path = write_les_houches(tmp_path / "x.lhe", 3, [1.0])
+        message = error(f"--input=W={path}")
+        assert f"{path}: Les Houches file of particles, expected objects: make an events file by" in message
 
     def test_the_same_events_of_a_les_houches_file(self, error, tmp_path):
         paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]

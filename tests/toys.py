@@ -320,16 +320,23 @@ def delphes_branches(particles, weights=None, cross_sections=None, generated_met
     }
 
 
-def write_delphes(path, branches, events_a_basket=None):
-    """Write a tree of Delphes, with a counter such as ``Jet_size`` for the lists of each class."""
+def write_delphes(path, branches, events_a_basket=None, own_counters=False):
+    """Write a tree of Delphes: pairs of lengths and values as lists, others as numbers.
+
+    The lists of each class have a counter, such as ``Jet_size``; with `own_counters` each list has one, so that lengths
+    may differ.
+    """
     import awkward as ak  # takes a second
     import uproot
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {name: ak.unflatten(ak.Array(values), sizes) for name, (sizes, values) in branches.items()}
+    columns = {
+        name: ak.unflatten(ak.Array(values[1]), values[0]) if isinstance(values, tuple) else ak.Array(values)
+        for name, values in branches.items()
+    }
     n_events = len(next(iter(columns.values())))
     with uproot.recreate(path) as file:
-        counter = {name: f"{name.partition('.')[0]}_size" for name in columns}
+        counter = {name: f"{name if own_counters else name.partition('.')[0]}_size" for name in columns}
         types = {name: column.type.content for name, column in columns.items()}
         tree = file.mktree("Delphes", types, counter_name=counter.get)
         for start in range(0, n_events, events_a_basket or max(n_events, 1)):

@@ -17,7 +17,7 @@ from utils.event_layout import N_SLOTS
 from utils.formats.delphes_options import DelphesJetOptions, DelphesOptions
 from utils.formats.events import EventsFile
 from utils.formats.hdf5 import has_entry, open_hdf5
-from utils.formats.kinds import Kind, kind_of
+from utils.formats.kinds import PARTICLES, Kind, kind_of, particles_error
 from utils.formats.l1_files import L1Dataset
 from utils.formats.nanoaod_options import L1TableOptions, Thresholds
 from utils.formats.zero_bias_sources import check_zero_bias
@@ -32,7 +32,6 @@ from utils.variables import reconstructed
 logger = logging.getLogger(__name__)
 
 EVENTS_A_CHUNK = 65536
-GENERATED = (Kind.HEPMC, Kind.LES_HOUCHES)  # particles, of which generate_events.py makes objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +98,8 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
         return _nanoaod(path, options)
     if kind == Kind.DELPHES:
         return _delphes(path, options)
-    if kind in GENERATED:
-        raise UserError(
-            f"{path}: {kind} file of particles, expected objects: make an events file by generate_events.py"
-        )
+    if kind in PARTICLES:
+        raise particles_error(path, kind)
     if not path.is_file():
         raise missing_error(path)
     found = f"a {kind} file" if kind else "none of them"

@@ -26,7 +26,7 @@ from selective_sampling_jets import main as select
 from tests.flags import REQUIRED
 from tests.hostile import configurations, hdf5_files, models, parquet_files, root_files, side_inputs
 from tests.hostile.pool import Case, run_all
-from tests.toys import random_nanoaod, write_nanoaod
+from tests.toys import delphes_branches, random_nanoaod, random_particles, write_delphes, write_nanoaod
 from utils.cli import script
 from utils.config.checks import check_config
 from utils.config.flags import flags
@@ -290,13 +290,22 @@ def endless(rng: np.random.Generator, folder: Path) -> Case:
 def nanoaod(number: int, folder: Path) -> Case:
     """A NanoAOD file for `create_L1regression_data.py`, and for the reader of zero-bias events."""
     rng, out = generator(number), folder / "out"
-    root_files.bad_file(folder / "bad.root", rng)
+    root_files.bad_nanoaod(folder / "bad.root", rng)
     if rng.random() < 0.3:
         return Case(lambda: read_zero_bias(folder / "bad.root"), out)
     outputs = out / "train.h5", out / "test.h5"
     argv = [f"--input=QCD={folder}/bad.root", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
     if rng.random() < 0.7:
         argv.append("--cross_sections=QCD=100")
+    return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+
+
+def delphes(number: int, folder: Path) -> Case:
+    """A Delphes tree for `create_L1regression_data.py`."""
+    rng, out = generator(number), folder / "out"
+    root_files.bad_delphes(folder / "bad.root", rng)
+    outputs = out / "train.h5", out / "test.h5"
+    argv = [f"--input=QCD={folder}/bad.root", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
     return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
 
 
@@ -308,6 +317,7 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "selective_sampling_jets": (l1, 2000),
     "zero_bias": (zero_bias, 1000),
     "nanoaod": (nanoaod, 2000),
+    "delphes": (delphes, 1000),
     "configuration": (configuration, 1000),
     "command_line": (command_line, 1000),
     "side_input": (side_input, 1000),
@@ -329,6 +339,8 @@ def warm_up() -> None:
         nano = write_nanoaod(Path(name) / "good.root", random_nanoaod(50), {"genEventSumw": [100.0]})
         assert create([f"--input=QCD={nano}", f"--test_output={name}/test.h5", "--cross_sections=QCD=1"]) == 0
         assert read_zero_bias(nano) == 0
+        tree = write_delphes(Path(name) / "delphes.root", delphes_branches(random_particles(50)))
+        assert create([f"--input=QCD={tree}", f"--test_output={name}/test.h5"]) == 0
         assert read_events(good) == 0
         check_l1_files(kept)
     # What nothing was changed in is accepted, or the changed ones would be refused for something else.

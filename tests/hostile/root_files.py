@@ -1,4 +1,4 @@
-"""NanoAOD made bad in many ways: wrong bytes, and wrong content."""
+"""NanoAOD and Delphes trees made bad in many ways: wrong bytes, and wrong content."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.toys import random_nanoaod, write_nanoaod
+from tests.toys import delphes_branches, random_nanoaod, random_particles, write_delphes, write_nanoaod
 
 Rng = np.random.Generator
 Branches = dict[str, Any]
@@ -102,7 +102,7 @@ def wrong_bytes(rng: Rng, content: bytes) -> bytes:
     return bytes(changed[: len(content)])
 
 
-def bad_file(path: Path, rng: Rng) -> None:
+def bad_nanoaod(path: Path, rng: Rng) -> None:
     """Write a bad file."""
     branches = random_nanoaod(N_EVENTS, int(rng.integers(100)), data=bool(rng.random() < 0.3))
     bytewise = rng.random() < 0.5
@@ -110,5 +110,18 @@ def bad_file(path: Path, rng: Rng) -> None:
         CONTENTS[rng.integers(len(CONTENTS))](rng, branches)
     runs = {"genEventSumw": rng.choice([100.0, np.nan, 0.0], 2, p=[0.8, 0.1, 0.1])} if rng.random() < 0.7 else None
     write_nanoaod(path, branches, runs, rntuple=bool(rng.random() < 0.3))
+    if bytewise:
+        path.write_bytes(wrong_bytes(rng, path.read_bytes()))
+
+
+def bad_delphes(path: Path, rng: Rng) -> None:
+    """Write a bad Delphes tree."""
+    branches: Branches = delphes_branches(
+        random_particles(N_EVENTS, rng), rng.uniform(-1, 3, N_EVENTS), np.full(N_EVENTS, 10.0)
+    )
+    bytewise = rng.random() < 0.5
+    if not bytewise:
+        CONTENTS[rng.integers(len(CONTENTS))](rng, branches)
+    write_delphes(path, branches, own_counters=not bytewise)
     if bytewise:
         path.write_bytes(wrong_bytes(rng, path.read_bytes()))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import h5py
 
+from utils.runtime.errors import UserError
+
 GZIP_MAGIC = b"\x1f\x8b"
 LOOKED_AT = 1 << 16  # bytes at the beginning of a text, unfolded: comments may precede its first word
 
@@ -23,6 +25,7 @@ class Kind(StrEnum):
     LES_HOUCHES = "Les Houches"
 
 
+PARTICLES = (Kind.HEPMC, Kind.LES_HOUCHES)  # of which generate_events.py makes objects
 TREES = {"Events": Kind.NANOAOD, "Delphes": Kind.DELPHES}  # at the top of a ROOT file
 TEXTS = {b"<LesHouchesEvents": Kind.LES_HOUCHES, b"HepMC::": Kind.HEPMC}
 
@@ -59,3 +62,11 @@ def _kind_of_root(path: Path) -> Kind:
     with open_root(path) as file:
         names = {name.partition(";")[0] for name in file.keys(recursive=False)}
     return next((kind for name, kind in TREES.items() if name in names), Kind.ROOT)
+
+
+def particles_error(path: str | Path, kind: Kind) -> UserError:
+    """Return the error of a file of particles where one of objects is expected."""
+    return UserError(
+        f"{path}: {kind} file of particles, expected objects: make an events file by generate_events.py --source, or "
+        "name it as source of a process in generate_events of the configuration"
+    )

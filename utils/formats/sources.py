@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.formats.cross_sections import with_cross_sections
 from utils.formats.events import OfflineFile, check_events_files, refuse_mixed_weights
-from utils.formats.kinds import Kind, kind_of
+from utils.formats.kinds import PARTICLES, Kind, kind_of, particles_error
 from utils.formats.reader_options import ReaderOptions
 from utils.runtime.errors import UserError
 
@@ -27,6 +27,8 @@ def check_sources(process: str, paths: Sequence[str | Path], options: ReaderOpti
     """
     kinds = {path: kind_of(path) for path in paths}
     for path, kind in kinds.items():
+        if kind in PARTICLES:
+            raise particles_error(path, kind)
         if kind == Kind.ROOT:
             raise UserError(f"{path}: expected a ROOT file with a tree 'Events' (NanoAOD) or 'Delphes', found none")
     if process in options.cross_sections and not set(kinds.values()) & {*WITH_CROSS_SECTIONS}:

@@ -5,7 +5,6 @@ import struct
 
 import numpy as np
 import pytest
-import uproot
 
 from tests.toys import delphes_branches, random_particles, write_delphes, write_events
 from utils.formats.delphes import DelphesFile, check_delphes_files
@@ -186,13 +185,9 @@ def test_other_branches_by_choice(tmp_path):
 def test_numbers_in_place_of_lists_of_one(tmp_path):
     """As trees have that were copied without the classes of Delphes."""
     branches = crowded()
-    path = write_delphes(tmp_path / "x.root", branches)
-    with uproot.open(path) as file, uproot.recreate(tmp_path / "y.root") as copy:
-        arrays = {name: file["Delphes"][name].array() for name in branches}
-        flat = {name: array[:, 0] if name.startswith(("Event", "Miss")) else array for name, array in arrays.items()}
-        types = {name: array.type.content for name, array in flat.items()}
-        copy.mktree("Delphes", types, counter_name=lambda name: f"{name}_size").extend(flat)
-    for one, other in zip(*(check(p).rows(0, N) for p in (path, tmp_path / "y.root")), strict=True):
+    flat = {name: values[1] if name.startswith(("Event", "Miss")) else values for name, values in branches.items()}
+    paths = [write_delphes(tmp_path / f"{i}.root", found) for i, found in enumerate((branches, flat))]
+    for one, other in zip(*(check(path).rows(0, N) for path in paths), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -230,8 +225,7 @@ class TestErrors:
         sizes = sizes.copy()
         sizes[300] += 1
         branches["Muon.Eta"] = sizes, np.append(values, np.float32(0))
-        path = tmp_path / "x.root"
-        write_with_own_counters(path, branches)
+        path = write_delphes(tmp_path / "x.root", branches, own_counters=True)
         with pytest.raises(UserError, match=r"branch 'Muon\.Eta': event 300: expected \d+ entries as in"):
             check(path).rows(0, N)
 
@@ -242,15 +236,12 @@ class TestErrors:
             sizes = sizes.copy()
             sizes[9] = 2
             branches[name] = sizes, np.append(values, np.float32(0))
-        path = tmp_path / "x.root"
-        write_with_own_counters(path, branches)
+        path = write_delphes(tmp_path / "x.root", branches, own_counters=True)
         with pytest.raises(UserError, match=r"branch 'MissingET\.MET': event 9: expected one entry, found 2"):
             check(path)
 
     def test_a_number_where_lists_are_expected(self, tmp_path):
-        branches = crowded()
-        path = tmp_path / "x.root"
-        write_with_own_counters(path, branches, flat=("Jet.PT",))
+        path = write_delphes(tmp_path / "x.root", {**crowded(), "Jet.PT": np.ones(N, np.float32)}, own_counters=True)
         with pytest.raises(UserError, match=r"branch 'Jet\.PT': expected lists, found a number an event"):
             check(path)
 
@@ -279,14 +270,3 @@ class TestErrors:
         path = write_events(tmp_path / "x.h5", random_particles(9), np.ones(9))
         with pytest.raises(UserError, match="--cross_sections: process QCD has no NanoAOD or Delphes file"):
             check_all([path], cross_sections={"QCD": 3.0})
-
-
-def write_with_own_counters(path, branches, flat=()):
-    """Write a tree in which each branch has its own counter, so that lengths may disagree."""
-    import awkward as ak
-
-    columns = {name: ak.unflatten(ak.Array(values), sizes) for name, (sizes, values) in branches.items()}
-    columns |= {name: ak.fill_none(ak.firsts(columns[name]), np.float32(0)) for name in flat}
-    types = {name: column.type.content for name, column in columns.items()}
-    with uproot.recreate(path) as file:
-        file.mktree("Delphes", types, counter_name=lambda name: f"n{name}").extend(columns)
