@@ -1,9 +1,10 @@
 """Apply a trained teacher or student to events of any readable format.
 
-Takes the output folder of a training and a file of events: NanoAOD with L1 tables, an L1 regression file, zero-bias
-events of CMS, or an events file, whose objects are smeared to Level-1 first. Writes the L1 sum, the correction, the
-corrected and the calibrated sum of each event, and whether it is uncorrected or saturated, in the order of the input.
-The suffix of the output decides its format: HDF5, Parquet, or a ROOT tree that can be a friend of that of the input.
+Takes the output folder of a training and a file of events: L1 objects of NanoAOD, of an L1 regression file or of
+zero-bias events, or objects at offline resolution of an events file or Delphes, which are smeared to Level-1 first.
+Writes the L1 sum, the correction, the corrected and the calibrated sum of each event, and whether it is uncorrected or
+saturated, in the order of the input. The suffix of the output decides its format: HDF5, Parquet, or a ROOT tree that
+can be a friend of that of the input.
 """
 
 import os
