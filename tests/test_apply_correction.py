@@ -202,12 +202,14 @@ def test_events_at_offline_resolution_are_smeared_as_those_of_the_workflow(model
     assert not np.array_equal(apply(model_dir, path, tmp_path / "out.h5", *flags)["l1_sum"], expected["l1_sum"])
 
 
-def test_delphes_trees_are_smeared_as_those_of_the_workflow(model_dir, tmp_path):
-    path = write_delphes(tmp_path / "x.root", delphes_branches(random_particles(N_EVENTS)))
-    smeared = tmp_path / "l1.h5"
+def test_delphes_trees_are_smeared_as_those_of_the_workflow_whatever_their_weights(model_dir, tmp_path):
+    particles, smeared = random_particles(N_EVENTS), tmp_path / "l1.h5"
+    path = write_delphes(tmp_path / "x.root", delphes_branches(particles))
     assert create_L1regression_data.main([f"--input=W={path}", f"--test_output={smeared}"]) == 0
     expected = apply(model_dir, smeared, tmp_path / "out.h5")
     assert_same(apply(model_dir, path, tmp_path / "out.h5", "--process=W"), expected)
+    unequal = write_delphes(tmp_path / "y.root", delphes_branches(particles, np.linspace(-1, 3, N_EVENTS)))
+    assert_same(apply(model_dir, unequal, tmp_path / "out.h5", "--process=W"), expected)
 
 
 class TestErrors:

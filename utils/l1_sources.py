@@ -7,7 +7,7 @@ of `create_L1regression_data.py`.
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -146,7 +146,7 @@ def _delphes(path: Path, options: SourceOptions) -> L1Source:
     from utils.formats.delphes import check_delphes_files
 
     (file,) = check_delphes_files([path], DelphesOptions(delphes_jets=options.delphes_jets))
-    return _smeared(file, options)
+    return _smeared(replace(file, scale=1.0), options)  # any weights will do, with a cross section or without
 
 
 def _smeared(file: OfflineEvents, options: SourceOptions) -> L1Source:
