@@ -71,7 +71,7 @@ def event_source(options: Options, seed: np.random.SeedSequence) -> Iterator[Eve
         if options.settings:
             raise UserError(
                 f"process {options.process}: '{options.settings[0]}' would have no effect: the events of a HepMC file "
-                "are complete"
+                "are complete, leave out the settings"
             )
         with open_source(
             options.process,

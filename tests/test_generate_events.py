@@ -162,6 +162,14 @@ class TestLesHouchesSource:
         with h5py.File(tmp_path / "0.h5") as file:
             assert (file.attrs["cross_section_pb"], file.attrs["cross_section_error_pb"]) == (2.5, 0)
 
+    def test_processes_of_pythia_beside_it_are_refused(self, tmp_path):
+        path = write_les_houches(tmp_path / "hard.lhe", 3, np.ones(30))
+        error = error_of(main, sourced(tmp_path / "0.h5", path, "--settings", "WeakSingleBoson:ffbar2W = on"))
+        assert (
+            f"process QCD: the settings switch on 'f fbar' -> W+-' of Pythia, expected only the events of {path}"
+            in error
+        )
+
     def test_settings_of_other_beams_are_refused(self, tmp_path):
         path = write_les_houches(tmp_path / "hard.lhe", 3, np.ones(30))
         error = error_of(main, sourced(tmp_path / "0.h5", path, "--settings", "Beams:frameType = 2"))

@@ -43,9 +43,9 @@ def _divide(lines: Iterator[bytes]) -> Iterator[bytes]:
     has_init, in_header, in_event = False, True, False
     for line in lines:
         text = line.lstrip()
-        if text.startswith((b"<event>", b"<event ")):
+        if has_init and text.startswith((b"<event>", b"<event ")):
             if in_header:
-                yield b"".join(part) if has_init else b""
+                yield b"".join(part)
             part, in_header, in_event = [], False, True
         if in_header:
             has_init = has_init or text.startswith(b"<init")

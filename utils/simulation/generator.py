@@ -32,6 +32,7 @@ PB_PER_MB = 1e9
 MAX_PYTHIA_SEED = 900_000_000
 MAX_TRIALS_PER_EVENT = 10.0
 NO_EVENTS = Particles(*np.zeros((2, 0), np.int64), *np.zeros((5, 0)))
+LES_HOUCHES_CODE = 9999  # that Pythia gives to the process of a Les Houches file
 MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
 
 
@@ -199,10 +200,21 @@ class Generator(EventSource):
                 raise UserError(f"process {self._process}: Pythia {error}{reason(output)}") from None
             except TypeError:  # from awkward, for a batch in which no particle has a vertex
                 raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
+        self._refuse_other_processes()
         weights = np.array(self._recorder.weights)
         self._n_asked += n_events
         self._weight_sum += weights.sum()
         return self._stable(ak.drop_none(events).prt) if len(weights) else NO_EVENTS, weights
+
+    def _refuse_other_processes(self) -> None:
+        """Refuse processes of Pythia that the settings switch on beside a Les Houches file: it would mix them in."""
+        info = self._pythia.infoPython()
+        others = [info.nameProc(code) for code in info.codesHard() if code != LES_HOUCHES_CODE]
+        if self.file and others:
+            raise UserError(
+                f"process {self._process}: the settings switch on '{others[0]}' of Pythia, expected only the events of "
+                f"{self.file}: leave out settings of hard processes"
+            )
 
     @property
     def n_tried(self) -> int:

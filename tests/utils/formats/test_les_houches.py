@@ -71,6 +71,14 @@ def test_other_files_are_refused(content, message, path):
         copied(path, 0, 1)
 
 
+def test_an_event_in_a_comment_of_the_header_is_none(path):
+    expected = copied(path, 0, 2)
+    header, events = path.read_bytes().split(b"<init>")
+    comment = b"<!--\n<event>\n</event>\n-->\n"
+    path.write_bytes(header + comment + b"<init>" + events)
+    assert copied(path, 0, 2) == expected.replace(b"<init>", comment + b"<init>")
+
+
 def test_an_event_without_an_end_is_left_out(path):
     start, first, *others = path.read_bytes().split(b"<event>")
     path.write_bytes(b"<event>".join([start, first.replace(b"</event>\n", b""), *others]))
