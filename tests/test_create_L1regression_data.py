@@ -639,6 +639,7 @@ class TestNanoAOD:
         assert jets[jets > 0].min() >= 30
         with h5py.File(test) as file:
             assert file.attrs["jet_threshold"] == 30
+        assert L1Dataset.check(test).jet_threshold == 30
 
     @pytest.mark.parametrize(
         ("inputs", "cross_sections", "problem"),

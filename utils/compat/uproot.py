@@ -14,7 +14,7 @@ from isal import isal_zlib
 
 from utils.compat.versions import require_version
 
-require_version("uproot", "5.6", "5.8")
+require_version("uproot", "5.7", "5.8")
 
 
 def _inflate(data: bytes, uncompressed_bytes: int) -> bytes:

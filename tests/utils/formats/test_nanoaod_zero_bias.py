@@ -74,6 +74,19 @@ def test_runs_and_mask_are_counted_apart(folder):
     assert (first.sections[:, 0] == 362001).all()
 
 
+def test_jets_below_the_threshold_of_the_training_are_left_out(folder):
+    softer, harder = (
+        np.concatenate(
+            [part.events.smeared_data for part in check_zero_bias(folder, "smeared_ht", None, pt).chunks(99)]
+        )
+        for pt in (20.0, 30.0)
+    )
+    jets = softer[:, 8:, 0]
+    assert ((jets > 0) & (jets < 30)).any()
+    assert_array_equal(harder[:, 8:, 0], np.where(jets < 30, 0, jets))
+    assert_array_equal(harder[:, :8], softer[:, :8])
+
+
 def test_one_file_of_any_name_and_emulated_tables(tmp_path):
     both = {**data_of_runs(50, 1), **data_of_runs(50, 2, l1="L1Emul")}
     write_nanoaod(tmp_path / "events.h5", both)
