@@ -109,15 +109,28 @@ def shard_events(process, shard):
     return events // number + (shard >= number - events % number)
 
 
+def source_flags(process, shard, content):
+    """Flags of a shard for the file of another generator and for the cross section, where they are given."""
+    block = GENERATE["processes"][process]
+    words = flags({"cross_section": block.get("cross_section")})
+    if "source" in block:
+        number = n_shards(block["events"], GENERATE["events_per_shard"])
+        first_event = shard * (block["events"] // number) + max(0, shard - number + block["events"] % number)
+        path = START / block["source"]
+        words += [f"--source={content_hash(path) if content else path}", f"--first_event={first_event}"]
+    return words
+
+
 def generator_flags(process, shard, content=False):
-    """Flags of a shard; with `content` a hash of its content stands for a Les Houches file."""
-    settings = GENERATE["processes"][process]["settings"]
+    """Flags of a shard; with `content` a hash of its content stands for a file of another generator."""
+    settings = GENERATE["processes"][process].get("settings") or []
     files = [les_houches_file(setting) if content else None for setting in settings]
     return [
         *sorted(flags(GENERATE, leave_out=not_flags("generate_events"))),
         f"--events={shard_events(process, int(shard))}",
         f"--seed={config['seed']}",
-        "--settings",
+        *source_flags(process, int(shard), content),
+        *(["--settings"] if settings else []),
         *(
             f"Beams:LHEF: {content_hash(START / config['output'] / file)}" if file else setting
             for setting, file in zip(settings, files, strict=True)

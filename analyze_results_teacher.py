@@ -27,12 +27,15 @@ from utils.evaluation.binning import BINNINGS
 from utils.evaluation.results import evaluate
 from utils.evaluation.results_file import numbers
 from utils.evaluation.sample_predictions import ZERO_BIAS, predict_sample, predict_zero_bias
-from utils.evaluation.samples import read_samples, training_notes, weight_notes
+from utils.evaluation.samples import Sample, read_samples, training_notes, weight_notes
 from utils.evaluation.scaling_tables import menu_scalings
 from utils.evaluation.summary import summary
 from utils.evaluation.trainings import read_trainings, refuse_contradictions
 from utils.evaluation.zero_bias_result import ZeroBiasResult, evaluate_zero_bias
 from utils.formats.fingerprints import TrainedOn
+from utils.formats.luminosity_mask import LuminosityMask
+from utils.formats.trigger_scales import JET_THRESHOLD
+from utils.formats.zero_bias_sources import check_zero_bias
 from utils.plotting.figures import attention_figures, figures
 from utils.plotting.style import draw_and_save
 from utils.predictions import Model, Predictions
@@ -50,7 +53,7 @@ from utils.variables import reconstructed
 
 if TYPE_CHECKING:
     from nn.trained import Loaded
-    from utils.formats.zero_bias import ZeroBiasData
+    from utils.formats.zero_bias_sources import ZeroBias
 
 logger = logging.getLogger("analyze_results_teacher")
 
@@ -70,20 +73,32 @@ def load(training: Training) -> "Loaded":
     return load_trained(training)
 
 
-def check_zero_bias(folder: Path, variable: str) -> "ZeroBiasData":
-    """Check zero-bias events; pyarrow is imported only here, because it takes 40 MiB of memory."""
-    from utils.formats.zero_bias import ZeroBiasData
-
-    return ZeroBiasData.check(folder, reconstructed(variable))
+def zero_bias_events(path: Path, variable: str, options: Options, samples: Sequence[Sample]) -> "ZeroBias":
+    """Check zero-bias events, whose jets shall have the threshold of the events that are evaluated."""
+    mask = LuminosityMask.read(options.zero_bias_mask, options.zero_bias_runs)
+    threshold = max(JET_THRESHOLD, *(sample.data.jet_threshold or 0.0 for sample in samples))
+    data = check_zero_bias(path, reconstructed(variable), mask, threshold, options.zero_bias_l1)
+    if data.cut > threshold:
+        logger.warning(
+            "%s: its L1 jets begin at %g GeV, those of the evaluated events at %g: the corrections are not for such "
+            "events",
+            path,
+            data.cut,
+            threshold,
+        )
+    return data
 
 
 def zero_bias_result(
-    data: "ZeroBiasData", variable: str, models: Mapping[str, Model], options: Options
+    data: "ZeroBias", variable: str, models: Mapping[str, Model], options: Options
 ) -> tuple[ZeroBiasResult, Cutflow]:
     """Predict the corrections of zero-bias events and find the rates."""
-    predictions, reference, n_saturated, cutflow = predict_zero_bias(data, variable, models, options.chunk_size)
+    found, cutflow = predict_zero_bias(data, variable, models, options.chunk_size)
     thresholds, bunches = options.thresholds(variable), options.colliding_bunches
-    result = evaluate_zero_bias(predictions, reference, n_saturated, BINNINGS[variable], thresholds, bunches)
+    binning = BINNINGS[variable]
+    result = evaluate_zero_bias(
+        found.predictions, found.reference, found.n_saturated, binning, thresholds, bunches, found.sections
+    )
     return result, cutflow
 
 
@@ -92,13 +107,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, predict, evaluate, draw and write."""
     options = parse_args(argv)
     inputs = [*(folder / MODEL_FILE for _, folder in options.models), *options.data]
-    refuse_inputs_in(options.output, *inputs, *([options.zero_bias] if options.zero_bias else []))
+    refuse_inputs_in(options.output, *inputs, *filter(None, (options.zero_bias, options.zero_bias_mask)))
     trainings = read_trainings(options.models)
     first, training = next(iter(trainings.items()))
     refuse_contradictions(training, options.variable, options.log_features, options.loss_function)
     variable = training.creator.variable
     samples = read_samples(options.data, options)
-    zero_bias_data = check_zero_bias(options.zero_bias, variable) if options.zero_bias else None
+    zero_bias_data = zero_bias_events(options.zero_bias, variable, options, samples) if options.zero_bias else None
     records = {name: read_json(trained.folder / TRAINING_FILE) for name, trained in trainings.items()}
     threads.divide_operations(1)  # batches are predicted at the same time
     # From now on another process is refused.

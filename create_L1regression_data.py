@@ -2,7 +2,8 @@
 
 Reads events files (the layout of the public ADC2021 data set), one or more a process, and writes two L1 regression
 files with true and smeared objects and energy sums. The events depend on the seed, but not on the chunk size. Events
-files without weights give files without weights.
+files without weights give files without weights. Delphes trees are read like events files. NanoAOD files with L1 tables
+are read as well: their objects are those of Level-1 and are not smeared.
 """
 
 import os
@@ -19,16 +20,19 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.cli import script
 from utils.cutflow import READ, Cutflow, StepCounter
-from utils.event_layout import EVENT_MET, PT
 from utils.formats.duplicates import find_duplicates, refuse_duplicates
-from utils.formats.events import EventsFile, check_events_files, refuse_mixed_weights
+from utils.formats.events import OfflineFile, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
-from utils.formats.les_houches import refuse_shared_events
+from utils.formats.nanoaod_options import Thresholds
+from utils.formats.sources import check_sources, kept_columns, thresholds_of
+from utils.formats.text_events import refuse_shared_events
+from utils.formats.trigger_objects import saturated_events
 from utils.l1_events import L1Events
 from utils.processes import is_process_name
 from utils.runtime.errors import UserError
@@ -36,16 +40,21 @@ from utils.runtime.options import parse
 from utils.runtime.paths import find_files, missing_error, refuse_overlaps
 from utils.runtime.progress import progress
 from utils.runtime.provenance import provenance
-from utils.runtime.random_streams import stream_and_key, uniforms
+from utils.runtime.random_streams import uniforms
 from utils.runtime.whole_files import replaced_together, whole_folder
 from utils.runtime.workers import in_order, worker_threads
 from utils.simulation.response_options import l1_response
-from utils.simulation.smearing import L1Response
+from utils.simulation.smearing import L1Response, smearing_stream
 from utils.steps.create_L1regression_data import Options
+
+if TYPE_CHECKING:
+    from utils.formats.sources import Source
 
 logger = logging.getLogger("create_L1regression_data")
 
 COUNTED_AT_A_TIME = 1_000_000
+L1_KINDS = {"Jet": "jets", "EG": "e/g"}
+SATURATED, CUT = "saturated", "cut"
 SMEARING_BITS = 40  # of the number of an event, below the number of its smearing
 
 
@@ -55,10 +64,10 @@ def parse_args(argv: Sequence[str] | None = None) -> Options:
     return options if options.train_output else replace(options, test_fraction=1.0)
 
 
-def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
+def find_inputs(options: Options) -> dict[str, list["Source"]]:
     """Find and check the files of each process, in the order of the flags and of the file names."""
     paths: dict[str, list[str]] = {}
-    for text in inputs:
+    for text in options.input:
         name, equals, pattern = text.partition("=")
         if not (is_process_name(name) and equals and pattern):
             raise UserError(f"--input {text!r}: expected NAME=FILES")
@@ -70,11 +79,14 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         repeated = [path for path in found if found.count(path) > 1]
         if repeated:
             raise UserError(f"--input: {repeated[0]} is given twice for process {name}")
-    files = {name: check_events_files(found) for name, found in paths.items()}
+    files = {name: check_sources(name, found, options) for name, found in paths.items()}
     refuse_mixed_weights({f"process {name} ({found[0].path})": found[0] for name, found in files.items()})
     for process_files in files.values():
         refuse_duplicates(process_files)
     all_files = [file for process_files in files.values() for file in process_files]
+    for name in options.cross_sections:
+        if name not in files and not any(file.path.match(name) for file in all_files):
+            logger.warning("--cross_sections: %s is no process and applies to no file", name)
     for again, first in find_duplicates(all_files):
         logger.warning(
             "%s: has the events of %s, a file of another process: training events may be test events too",
@@ -83,6 +95,20 @@ def find_inputs(inputs: Sequence[str]) -> dict[str, list[EventsFile]]:
         )
     refuse_shared_events({file.path: file.hard_events for file in all_files})
     return files
+
+
+def follow_thresholds(options: Options, files: Sequence["Source"]) -> Options:
+    """Raise the jet threshold to that of files whose jets are cut already, so that all events have the same jets."""
+    cuts = thresholds_of(files)
+    for kind, (cut, path) in cuts.items():
+        logger.info("%s: all its L1 %s are above %g GeV, the cut of central NanoAOD", path, L1_KINDS[kind], cut)
+    jets, path = cuts.get("Jet", (0.0, Path()))
+    if jets <= options.jet_threshold:
+        return options
+    logger.warning(
+        "the L1 jet threshold of all events is %g GeV instead of %g, as in %s", jets, options.jet_threshold, path
+    )
+    return replace(options, jet_threshold=jets)
 
 
 def split(seed: int, process: str, start: int, stop: int, test_fraction: float) -> np.ndarray:
@@ -103,13 +129,13 @@ def draw_response(response: L1Response, folder: Path) -> None:
 class Piece:
     """Rows [start, stop) of a file; the first of them is event `number` of its process."""
 
-    file: EventsFile
+    file: "Source"
     start: int
     stop: int
     number: int
 
 
-def pieces(files: Sequence[EventsFile], chunk_size: int) -> Iterator[Piece]:
+def pieces(files: Sequence["Source"], chunk_size: int) -> Iterator[Piece]:
     """Divide the files of a process into pieces."""
     first = 0
     for file in files:
@@ -120,17 +146,18 @@ def pieces(files: Sequence[EventsFile], chunk_size: int) -> Iterator[Piece]:
 
 @dataclass(frozen=True)
 class Process:
-    """A process with `n_train` training events and `n_test` test events."""
+    """A process with `n_train` training events, each smeared `smearings` times, and `n_test` test events."""
 
     name: str
     process_id: int
-    files: Sequence[EventsFile]
+    files: Sequence["Source"]
     n_train: int
     n_test: int
+    smearings: int
 
     @classmethod
     def divide(
-        cls, name: str, process_id: int, files: Sequence[EventsFile], options: Options, workers: Executor
+        cls, name: str, process_id: int, files: Sequence["Source"], options: Options, workers: Executor
     ) -> "Process":
         """Count the training and the test events."""
 
@@ -153,93 +180,111 @@ class Process:
             raise UserError(
                 f"process {name}: {n_events} events cannot be split with --test_fraction {options.test_fraction}"
             )
-        return cls(name, process_id, files, n_events - n_test, n_test)
+        smearings = options.smearings if isinstance(files[0], OfflineFile) else 1
+        return cls(name, process_id, files, n_events - n_test, n_test, smearings)
 
     def refuse_no_cross_section(self, sums: np.ndarray) -> None:
         """Refuse a process without a rate: its training or test weights sum to 0 or less."""
         for sample, n_events, total in zip(("training", "test"), (self.n_train, self.n_test), sums, strict=True):
             if n_events and not total > 0:
+                where = f"{self.files[0].path}{', ...' * (len(self.files) > 1)}"
                 raise UserError(
-                    f"process {self.name} ({self.files[0].path}{', ...' * (len(self.files) > 1)}): dataset 'Weights': "
-                    f"expected weights of the {sample} events that sum to more than 0, found a sum of {total:g}"
+                    f"process {self.name} ({where}): {self.files[0].weights_name}: expected weights of the {sample} "
+                    f"events that sum to more than 0, found a sum of {total:g}"
                 )
 
 
 def smear(
-    piece: Piece, process: Process, response: L1Response, seed: int, test_fraction: float, smearings: int
+    piece: Piece, process: Process, response: L1Response, thresholds: Thresholds, seed: int, test_fraction: float
 ) -> tuple[L1Events, L1Events]:
     """Smear events and divide them into training and test events.
 
     Each training event is smeared several times; the results follow each other. The weights of each file sum to the
     cross section, so a file with n of the N events of its process counts n/N. The weights of the training events sum to
-    the cross section in the result, and so do the weights of the test events.
+    the cross section in the result, and so do the weights of the test events. Events with objects of L1 are not
+    smeared.
     """
-    particles, weights = piece.file.rows(piece.start, piece.stop)
-    in_test = split(seed, process.name, piece.number, piece.number + len(particles), test_fraction)
+    in_test = split(seed, process.name, piece.number, piece.number + piece.stop - piece.start, test_fraction)
     training, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
-    smearing = np.append(np.tile(np.arange(smearings), len(training)), np.zeros(len(test), np.int64))
-    order, n_train = np.append(np.repeat(training, smearings), test), len(training) * smearings
-    weights = weights[order]
+    smearing = np.append(np.tile(np.arange(process.smearings), len(training)), np.zeros(len(test), np.int64))
+    order, n_train = np.append(np.repeat(training, process.smearings), test), len(training) * process.smearings
+    if isinstance(piece.file, OfflineFile):
+        particles, weights = piece.file.rows(piece.start, piece.stop)
+        stream = smearing_stream(seed, process.name)
+        numbers = piece.number + order + (smearing << SMEARING_BITS)
+        events = response.l1_events(particles, order, numbers, stream, process.process_id, weights[order])
+    else:
+        events = piece.file.l1_events(piece.start, piece.stop, thresholds)[order]
+        events = replace(events, ids=np.full(len(order), process.process_id, np.int32))
     if piece.file.weighted:
-        weights[:n_train] *= piece.file.n_events / max(process.n_train * smearings, 1)
-        weights[n_train:] *= piece.file.n_events / process.n_test
-    stream = stream_and_key(seed, "smearing", process.name)
-    smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = response.smear_events(
-        particles, order, piece.number + order + (smearing << SMEARING_BITS), stream
-    )
-    events = L1Events(
-        smeared_data=smeared_data,
-        true_data=true_data,
-        smeared_met=smeared_met,
-        smeared_ht=smeared_ht,
-        true_met=true_met,
-        true_ht=true_ht,
-        original_met=particles[order, EVENT_MET, PT],
-        ids=np.full(len(order), process.process_id, np.int32),
-        weights=weights,
-    )
+        events.weights[:n_train] *= piece.file.n_events / max(process.n_train * process.smearings, 1)
+        events.weights[n_train:] *= piece.file.n_events / process.n_test
     return events[:n_train], events[n_train:]
 
 
 def smear_process(
     process: Process,
     response: L1Response,
+    thresholds: Thresholds,
     options: Options,
     workers: Executor,
     outputs: Mapping[str, L1Writer | None],
     counter: StepCounter,
 ) -> None:
-    """Smear the events of a process, write them to the outputs of both samples, and count them, each once."""
+    """Smear the events of a process, write them to the outputs of both samples, and count them, each once.
+
+    Saturated events are counted, and left out if the options say so.
+    """
     smear_piece = functools.partial(
         smear,
         process=process,
         response=response,
+        thresholds=thresholds,
         seed=options.seed,
         test_fraction=options.test_fraction,
-        smearings=options.smearings,
     )
-    sums = np.zeros(2)
-    rows_a_piece = max(1, options.chunk_size // options.smearings)
+    sums, n_saturated = np.zeros(2), 0
+    rows_a_piece = max(1, options.chunk_size // process.smearings)
     with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
         smeared = in_order(workers, smear_piece, pieces(process.files, rows_a_piece), 2 * options.workers)
         for samples in smeared:
-            steps = options.smearings, 1
-            for (name, output), events, step in zip(outputs.items(), samples, steps, strict=True):
+            steps = process.smearings, 1
+            for i, (name, step) in enumerate(zip(outputs, steps, strict=True)):
+                events, output = samples[i], outputs[name]
+                bar.update(len(events) // step)
+                saturated = saturated_events(events).reshape(-1, step).any(axis=1)
+                n_saturated += int(saturated.sum())
+                if options.saturated == CUT:
+                    counter.add(SATURATED, events.ids[::step][saturated])
+                    events = events[np.repeat(~saturated, step)]
                 if output is not None:
                     output.append(events)
                 counter.add(name, events.ids[::step])
-                bar.update(len(events) // step)
-            sums += [events.weights.sum(dtype=np.float64) for events in samples]
+                sums[i] += events.weights.sum(dtype=np.float64)
+    logger.info(
+        "%s: %d events have a saturated object or sum (--saturated %s)", process.name, n_saturated, options.saturated
+    )
     process.refuse_no_cross_section(sums)
     counter.add_number(READ, process.process_id, sum(file.n_events for file in process.files))
+
+
+def l1_thresholds(options: Options) -> Thresholds:
+    """Return the thresholds of events that are not smeared."""
+    return Thresholds(options.jet_threshold, options.egamma_threshold, options.muon_threshold)
+
+
+def rows_an_event(processes: Sequence[Process]) -> dict[str, int]:
+    """Return how many rows an event has in the training file, for the cutflow; processes may differ."""
+    most = max(process.smearings for process in processes)
+    others = {f"training {process.name}": 1 for process in processes if process.smearings < most}
+    return {"training": most, **others} if most > 1 else {}
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     """Smear, split and write."""
     options = parse_args(argv)
-    response = l1_response(options)
-    inputs = find_inputs(options.input)
+    inputs = find_inputs(options)
     files = [file for process_files in inputs.values() for file in process_files]
     tables = (
         getattr(options, f"jet_{name}") for name in ("inverse_response", "resolution_central", "resolution_forward")
@@ -248,8 +293,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         {f"--{name}": getattr(options, name) for name in ("train_output", "test_output", "plots")},
         [*(file.path for file in files), *tables],
     )
-    optional = ("weights",) if files[0].weighted else ()
+    optional = (*(["weights"] if files[0].weighted else []), *kept_columns(files))
     made_by = provenance(options)
+    followed = follow_thresholds(options, files)
+    response, thresholds = l1_response(followed), l1_thresholds(followed)
+    attributes = {"jet_threshold": followed.jet_threshold} if kept_columns(files) else {}
     names = dict(enumerate(inputs, start=1))
     with (
         worker_threads(options.workers) as workers,
@@ -263,15 +311,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             else nullcontext() as train,
             new_l1_file(options.test_output, names, options.seed, made_by, workers, optional, together) as test,
         ):
-            counter = StepCounter(names, ["training", "test"])
-            rows_an_event = {"training": options.smearings} if options.smearings > 1 else {}
+            counter = StepCounter(names, ["training", "test"], [SATURATED] if options.saturated == CUT else [])
             for process in processes:
-                smear_process(process, response, options, workers, {"training": train, "test": test}, counter)
+                outputs = {"training": train, "test": test}
+                smear_process(process, response, thresholds, options, workers, outputs, counter)
             before = Cutflow.merged({name: [file.cutflow for file in files] for name, files in inputs.items()})
-            cutflow = counter.append_to(before, "create_L1regression_data", rows_an_event)
+            cutflow = counter.append_to(before, "create_L1regression_data", rows_an_event(processes))
             if train is not None:
-                train.record(cutflow)
-            test.record(cutflow.of("test"))
+                train.record(cutflow, attributes)
+            test.record(cutflow.of("test"), attributes)
             if plots:
                 draw_response(response, plots)
 

@@ -7,6 +7,7 @@ sparse.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,16 +31,23 @@ KINDS = ("random", "soft", "extreme", "saturated", "sparse")
 def draw_events(kind: str, ports: Sequence[Port], scales: HardwareScales, n: int, seed: int) -> HardwareEvents:
     """Draw integers of events of a kind, from the whole range or with other momenta."""
     events, rng = word_events(ports, random_words(ports, n, seed)), np.random.default_rng(seed)
-    largest, full = scales.object_saturation - 1, events.pt.shape
+    full = events.pt.shape
+    largest = np.concatenate([port.highs for port in ports if port.name == "pt"]) - 1
+
+    def choose(momenta: Sequence[Any], shares: Sequence[float] | None = None) -> np.ndarray:
+        """Draw the momentum of each object among some, numbers or one for each slot."""
+        by_slot = np.stack([np.broadcast_to(momentum, full[1]) for momentum in momenta])
+        return by_slot[rng.choice(len(momenta), full, p=shares), np.arange(full[1])]
+
     if kind == "soft":
         events.pt[:] //= rng.integers(2, 64, (n, 1))
     elif kind == "extreme":
         quarter = scales.phi_steps // 4
-        events.pt[:] = rng.choice([0, 1, largest - 1, largest], full)
+        events.pt[:] = choose([0, 1, largest - 1, largest])
         events.phi[:] = (events.met_phi[:, None] + rng.choice([0, quarter, 2 * quarter], full)) % scales.phi_steps
         events.met[:], events.ht[:] = rng.choice([1, scales.sum_saturation - 1], (2, n))
     elif kind == "saturated":
-        events.pt[:] = rng.choice([0, largest, largest + 1], full, p=[0.6, 0.38, 0.02])
+        events.pt[:] = choose([0, largest, largest + 1], [0.6, 0.38, 0.02])
     elif kind == "sparse":
         events.pt[:] *= rng.random(full) < 0.25
     return events

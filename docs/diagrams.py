@@ -11,8 +11,8 @@ FILL = {"script": "#dbe7f6", "files": "#ffffff", "folder": "#dbe7f6", "outside":
 
 # Kind, lines of text, column and row of each box.
 DATA_FLOW = {
-    "pythia": ("outside", "Pythia 8, Les Houches files", 0, 0),
-    "events": ("outside", "events in the ADC2021 layout", 1, 0),
+    "pythia": ("outside", "Pythia 8, HepMC, Les Houches", 0, 0),
+    "events": ("outside", "events: ADC2021 or Delphes", 1, 0),
     "prepared": ("outside", "prepared L1 files", 2, 3),
     "generate": ("script", "generate_events.py", 0, 1),
     "shards": ("files", "events/{process}/{shard}.h5", 0, 2),

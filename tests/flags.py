@@ -1,4 +1,4 @@
-"""The flags that a script needs beside its configuration; FILE and OUT stand for an input and a folder."""
+"""The flags that a script needs; FILE and OUT stand for an input and a folder."""
 
 REQUIRED = {
     "generate_events": ["--output=OUT/events.h5", "--process=QCD", "--settings", "HardQCD:all = on"],
@@ -8,4 +8,5 @@ REQUIRED = {
     "train_student": ["--input=FILE", "--output=OUT/student"],
     "analyze_results_teacher": ["--data=FILE", "--output=OUT/plots", "--model_dir=OUT"],
     "export_firmware": ["--data=FILE", "--output=OUT/firmware", "--model_dir=OUT"],
+    "apply_correction": ["--input=FILE", "--output=OUT/corrected.h5", "--model_dir=OUT"],
 }

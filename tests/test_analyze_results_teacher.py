@@ -18,7 +18,7 @@ import analyze_results_teacher
 from analyze_results_teacher import load, main
 from nn.trained import Loaded
 from tests.commands import error_of, usage_error_of
-from tests.toys import random_l1_events, write_l1
+from tests.toys import random_l1_events, random_nanoaod, write_l1, write_nanoaod
 from utils.data_processing import graph_creator
 from utils.evaluation import sample_predictions
 from utils.evaluation.bootstrap import ONE_SIGMA
@@ -817,6 +817,67 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
         "zero bias: the steps before analyze_results_teacher are not recorded.",
         "All recorded numbers add up.",
     ]
+
+
+@pytest.mark.parametrize(("variable", "name"), [("true_met", "l1_etmhf"), ("true_ht", "l1_htt")])
+def test_zero_bias_events_as_nanoaod_give_rates_by_luminosity_section(data, tmp_path, monkeypatch, variable, name):
+    use(monkeypatch, lambda features: np.full(len(features), 0.5))
+    figures = analyze_results_teacher.figures
+    drawn = "rate_zero_bias", "rate_zero_bias_sections"
+    monkeypatch.setattr(
+        analyze_results_teacher, "figures", lambda results: {plot: figures(results)[plot] for plot in drawn}
+    )
+    made = random_nanoaod(400, data=True)
+    write_nanoaod(tmp_path / "zerobias" / "x.root", made)
+    (tmp_path / "golden.json").write_text('{"362000": [[2, 4], [7, 7]], "1": [[1, 99]]}')
+    model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
+    flags = [
+        "--zero_bias",
+        tmp_path / "zerobias",
+        "--zero_bias_mask",
+        tmp_path / "golden.json",
+        "--zero_bias_runs",
+        "362000",
+    ]
+    flags += ["--colliding_bunches", "100", "--inclusive_thresholds", "90,60"]
+    assert main(arguments(model_dir, data, *map(str, flags), "--chunk_size", "99")) == 0
+    assert {f"{plot}.png" for plot in drawn} <= {path.name for path in (tmp_path / "plots").iterdir()}
+
+    zero_bias, khz = results_of(model_dir)["zero_bias"], 100 * 11.2455
+    kept = np.isin(made["luminosityBlock"], (2, 3, 4, 7))
+    assert zero_bias["counts"]["events"] == kept.sum()
+    _, types = made["L1EtSum_etSumType"]
+    chosen = (made["L1EtSum_bx"][1] == 0) & (types == {"l1_etmhf": 8, "l1_htt": 1}[name])
+    reference = made["L1EtSum_pt"][1][chosen]
+    expected = [khz * np.mean(reference[kept] > threshold) for threshold in (90, 60)]
+    assert zero_bias["at_thresholds"]["reference"]["rate"]["value"] == pytest.approx(expected)
+    assert name in zero_bias["saturated"]
+
+    sections = zero_bias["sections"]
+    assert (sections["run"], sections["section"]) == ([362000] * 4, [2, 3, 4, 7])
+    for i, section in enumerate(sections["section"]):
+        inside = made["luminosityBlock"] == section
+        assert sections["events"][i] == inside.sum()
+        rate = sections["rates"]["reference"][1]["value"][i]
+        assert rate == pytest.approx(khz * np.mean(reference[inside] > 60))
+    summary = (tmp_path / "plots" / "summary.txt").read_text()
+    assert "4 luminosity sections of 1 runs: 362000." in summary
+    rows = [" ".join(line.split()) for line in (tmp_path / "plots" / "events.txt").read_text().splitlines()]
+    assert f"left out: not in the luminosity mask - - - {np.sum(~kept)} {np.sum(~kept)}" in rows
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_mask_that_leaves_no_event_or_is_for_files_without_sections_is_refused(
+    data, crossings, model_dir, tmp_path, monkeypatch
+):
+    use(monkeypatch, perfect)
+    write_nanoaod(tmp_path / "x.root", random_nanoaod(20, data=True))
+    flags = ["--zero_bias", tmp_path / "x.root", "--zero_bias_runs", "7"]
+    error = error_of(main, arguments(model_dir, data, *flags))
+    assert "--zero_bias: no event is left of 20, in the runs and the mask that are given" in error
+    flags = ["--zero_bias", crossings[0], "--zero_bias_runs", "7"]
+    error = error_of(main, arguments(model_dir, data, *flags))
+    assert f"{crossings[0]}: Parquet files have no runs and luminosity sections, expected NanoAOD" in error
 
 
 @pytest.mark.usefixtures("no_plots")

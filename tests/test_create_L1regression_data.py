@@ -9,11 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from create_L1regression_data import main
 from tests.commands import error_of, usage_error_of
-from tests.toys import random_particles, read_hdf5, write_events
+from tests.toys import random_nanoaod, random_particles, read_hdf5, write_events, write_les_houches, write_nanoaod
 from utils.cutflow import StepCounter
 from utils.formats.events import HARD_EVENTS
 from utils.formats.l1_files import L1Dataset
-from utils.formats.les_houches import HardEvents
+from utils.formats.text_events import HardEvents
 
 N_QCD, N_W = 9000, 2500
 QCD_PB, W_PB = 5000.0, 12.0
@@ -100,6 +100,38 @@ class TestSplit:
         _, test = run(tmp_path, inputs[1:], "--test_fraction", fraction)
         width = np.sqrt(N_W * fraction * (1 - fraction))
         assert abs(len(read_hdf5(test)["ids"]) - N_W * fraction) < 5 * width
+
+
+class TestSaturation:
+    @pytest.mark.parametrize("smearings", [1, 3])
+    def test_events_are_cut_with_all_their_smearings_and_counted(self, smearings, tmp_path, caplog):
+        """An e/g is saturated from 255.5 GeV on; here the response of e/g is 1 / 0.95 without a width."""
+        caplog.set_level("INFO")
+        particles = random_particles(2000, 3)
+        particles[:, 9:] *= (particles[:, 9:, :1] < 500) * (abs(particles[:, 9:, 1:2]) < 3)
+        particles[::10, 1] = 250, 1, 1, 2
+        particles[5::10, 1] = 235, 1, 1, 2
+        path = write_events(tmp_path / "events.h5", particles)
+        paths = {}
+        for choice in ("keep", "cut"):
+            flags = ("--egamma_resolution=0", f"--saturated={choice}")
+            (tmp_path / choice).mkdir()
+            paths[choice] = run(tmp_path / choice, [("W", path)], *flags, smearings=smearings)
+        n_cut = 0
+        for kept, cut, step in zip(paths["keep"], paths["cut"], (smearings, 1), strict=True):
+            events = read_hdf5(kept)
+            leading = events["smeared_data"][:, 4, 0]
+            saturated = (leading >= 255.5).reshape(-1, step).any(axis=1)
+            n_cut += saturated.sum()
+            for name, values in read_hdf5(cut).items():
+                expected = values if name == "ids_names" else events[name][np.repeat(~saturated, step)]
+                assert_array_equal(values, expected, err_msg=name)
+            assert 247 < leading[leading < 255.5].max() < 248
+        assert n_cut == 200
+        assert "W: 200 events have a saturated object or sum (--saturated cut)" in caplog.text
+        steps = [L1Dataset.check(paths[choice][0]).cutflow.steps[-1] for choice in ("keep", "cut")]
+        assert [step.left_out for step in steps] == [{}, {"saturated": {"W": 200}}]
+        assert [step.disagreements() for step in steps] == [[], []]
 
 
 class TestSmearings:
@@ -441,13 +473,21 @@ class TestErrors:
         assert main([*(f"--input={name}={path}" for name in names), *flags]) == 0
         assert f"{path}: has the events of {path}, a file of another process" in caplog.text
 
+    def test_particles_of_a_generator(self, error, tmp_path):
+        path = write_les_houches(tmp_path / "x.lhe", 3, [1.0])
+        message = error(f"--input=W={path}")
+        assert f"{path}: Les Houches file of particles, expected objects: make an events file by" in message
+
     def test_the_same_events_of_a_les_houches_file(self, error, tmp_path):
         paths = [write_events(tmp_path / f"{i}.h5", random_particles(50, i)) for i in range(2)]
         for path, start in zip(paths, (0, 40), strict=True):
             with h5py.File(path, "a") as file:
                 file.attrs[HARD_EVENTS] = HardEvents("x", start, start + 50).record()
         message = error(*(f"--input={name}={path}" for name, path in zip("XY", paths, strict=True)))
-        assert f"{paths[1]}: has the events from 40 to 89 of a Les Houches file, and {paths[0]} those from 0" in message
+        assert (
+            f"{paths[1]}: has the events from 40 to 89 of a HepMC or Les Houches file, and {paths[0]} those from 0"
+            in message
+        )
 
     @pytest.mark.parametrize(
         ("feature", "factor", "expected"),
@@ -519,3 +559,122 @@ def test_without_a_training_file_all_events_are_for_the_evaluation(smeared_folde
     apart = np.concatenate([part["smeared_data"][part["ids"] == 1] for part in parts])
     order, order_apart = (np.lexsort(rows.reshape(len(rows), -1).T) for rows in (events["smeared_data"], apart))
     assert_array_equal(events["smeared_data"][order], apart[order_apart])
+
+
+@pytest.fixture(scope="module")
+def nanoaod(tmp_path_factory):
+    """Return a folder with NanoAOD of QCD in two bins, each with a cross section, and of data."""
+    folder = tmp_path_factory.mktemp("nanoaod")
+    for seed, name in enumerate(("qcd_low", "qcd_high")):
+        write_nanoaod(folder / f"{name}.root", random_nanoaod(150, seed), {"genEventSumw": [500.0]})
+    write_nanoaod(folder / "data.root", random_nanoaod(150, 7, data=True))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def at_l1(nanoaod):
+    """Return the contents of the training and test file of NanoAOD of QCD; smearings have no effect."""
+    flags = ("--cross_sections", "qcd_low.root=1000,qcd_high.root=10", *SEED, "--chunk_size", 64, "--workers", 2)
+    return [read_hdf5(path) for path in run(nanoaod, [("QCD", nanoaod / "qcd*.root")], *flags, smearings=3)]
+
+
+class TestNanoAOD:
+    """Events with objects of L1: read, split and weighted as others, but not smeared."""
+
+    def test_all_events_are_there_once(self, at_l1):
+        made = np.concatenate([random_nanoaod(150, seed)["GenMET_pt"] for seed in (1, 0)])
+        assert_array_equal(np.sort(np.concatenate([part["true_met"] for part in at_l1])), np.sort(made))
+        assert_array_equal(at_l1[0]["original_met"], at_l1[0]["true_met"])
+
+    def test_weights_are_those_of_the_generator_times_cross_section_over_their_sum(self, at_l1):
+        expected = {}
+        for seed, cross_section in ((0, 1000), (1, 10)):
+            made = random_nanoaod(150, seed)
+            weights = made["genWeight"] * cross_section / 500
+            expected |= dict(zip(made["GenMET_pt"].tolist(), weights.tolist(), strict=True))
+        for part in at_l1:
+            found = [expected[value] * 300 / len(part["ids"]) for value in part["true_met"].tolist()]
+            assert_allclose(part["weights"], found, rtol=1e-6)
+
+    def test_sums_of_the_trigger_and_pileup_are_kept(self, at_l1, nanoaod):
+        kept = {"l1_htt", "l1_etm", "l1_htm", "l1_etmhf", "PV_npvs", "Pileup_nTrueInt"}
+        for part in at_l1:
+            assert kept < part.keys()
+        data = L1Dataset.check(nanoaod / "test.h5")
+        assert set(data.kept) == kept
+        assert_array_equal(data.rows(0, 20).l1_etmhf, at_l1[1]["l1_etmhf"][:20])
+
+    def test_data_beside_events_without_weights(self, nanoaod, folder, tmp_path):
+        write_events(tmp_path / "w.h5", random_particles(100))
+        inputs = [("W", tmp_path / "w.h5"), ("data", nanoaod / "data.root")]
+        train, test = (read_hdf5(path) for path in run(tmp_path, inputs, *SEED, smearings=2))
+        assert "weights" not in test
+        for part in (train, test):
+            assert np.isnan(part["l1_htt"][part["ids"] == 1]).all()
+            assert (part["l1_htt"][part["ids"] == 2] >= 0).all()
+        data = L1Dataset.check(tmp_path / "train.h5")
+        counter = StepCounter(data.process_names, ["kept"])
+        for name in ("read", "kept"):
+            counter.add(name, data.rows(0, data.n_events).ids)
+        assert counter.append_to(data.cutflow, "next").disagreements() == []
+
+    def test_a_cross_section_of_no_file_is_noted(self, nanoaod, tmp_path, caplog):
+        run(tmp_path, [("data", nanoaod / "data.root")], "--cross_sections", "qcd.root=5")
+        assert "--cross_sections: qcd.root is no process and applies to no file" in caplog.text
+
+    def test_the_jet_threshold_follows_a_central_file(self, tmp_path, caplog):
+        caplog.set_level("INFO")
+        branches = random_nanoaod(150, 3, data=True)
+        sizes, pt = branches["L1Jet_pt"]
+        branches["L1Jet_pt"] = sizes, np.float32(pt + 30)
+        write_nanoaod(tmp_path / "central.root", branches)
+        write_events(tmp_path / "w.h5", random_particles(400))
+        inputs = [("data", tmp_path / "central.root"), ("W", tmp_path / "w.h5")]
+        train, test = run(tmp_path, inputs, *SEED)
+        assert (
+            f"{tmp_path / 'central.root'}: all its L1 jets are above 30 GeV, the cut of central NanoAOD" in caplog.text
+        )
+        assert "the L1 jet threshold of all events is 30 GeV instead of 20" in caplog.text
+        jets = read_hdf5(train)["smeared_data"][:, 8:, 0]
+        assert jets[jets > 0].min() >= 30
+        with h5py.File(test) as file:
+            assert file.attrs["jet_threshold"] == 30
+        assert L1Dataset.check(test).jet_threshold == 30
+
+    @pytest.mark.parametrize(
+        ("inputs", "cross_sections", "problem"),
+        [
+            (
+                ["QCD={0}/qcd_low.root", "QCD={1}/qcd.h5"],
+                "QCD=5",
+                "{1}/qcd.h5: is to be smeared, but {0}/qcd_low.root of",
+            ),
+            (
+                ["QCD={0}/qcd_*.root", "data={0}/data.root"],
+                "QCD=5",
+                "process data ({0}/data.root): a cross section (--cross_sections) is missing, but process QCD",
+            ),
+            (
+                ["QCD={0}/qcd_*.root"],
+                "qcd_low.root=5",
+                "{0}/qcd_high.root: a cross section (--cross_sections) is missing",
+            ),
+            (["W={1}/w0.h5"], "W=5", "--cross_sections: process W has no NanoAOD or Delphes file"),
+            (["QCD={0}/qcd_low.root"], "", "{0}/qcd_low.root: branch 'genWeight': event"),
+            (["QCD={0}/qcd_low.root", "QCD={0}/copy.root"], "QCD=5", "has the events of"),
+        ],
+    )
+    def test_errors(self, inputs, cross_sections, problem, nanoaod, folder, tmp_path):
+        (nanoaod / "copy.root").write_bytes((nanoaod / "qcd_low.root").read_bytes())
+        words = [word for text in inputs for word in ("--input", text.format(nanoaod, folder))]
+        error = error_of(main, [*words, "--test_output", tmp_path / "x.h5", "--cross_sections", cross_sections])
+        assert problem.format(nanoaod, folder) in error
+        assert not (tmp_path / "x.h5").exists()
+
+    def test_unknown_root_files_are_named(self, tmp_path):
+        import uproot
+
+        with uproot.recreate(tmp_path / "x.root") as file:
+            file.mktree("ntuple", {"x": np.float32})
+        arguments = ["--input", f"QCD={tmp_path / 'x.root'}", "--test_output", tmp_path / "x.h5"]
+        assert f"{tmp_path / 'x.root'}: expected a ROOT file with a tree 'Events'" in error_of(main, arguments)

@@ -67,6 +67,7 @@ def test_each_plot_has_a_caption(rule, plot):
 def test_the_names_of_the_optional_plots_are_among_those_tested():
     assert {
         "rate_zero_bias",
+        "rate_zero_bias_sections",
         "rate_offline_h+_2",
         "turn_on_99.5_h+_2",
         "turn_on_at_0.5_percent_h+_2",
@@ -118,6 +119,7 @@ def test_each_table_has_a_caption(rule, table):
         ("resolution_all", "all processes", "resolution"),
         ("rate", "all processes", "rate"),
         ("rate_zero_bias", "all processes", "rate of zero-bias data"),
+        ("rate_zero_bias_sections", "all processes", "rate of zero-bias data by luminosity section"),
         ("unheard_of_W", "W", "unheard of"),
     ],
 )

@@ -76,9 +76,8 @@ class TestFiles:
     def test_without_a_selection_are_a_copy(self, select, events):
         kept, discarded = select()
         assert len(discarded["ids"]) == 0
-        for name, values in vars(events).items():
-            if name != "keep_probability":
-                assert_array_equal(kept[name], values)
+        for name, values in given(events):
+            assert_array_equal(kept[name], values)
         assert_array_equal(kept["keep_probability"], np.ones(N))
         assert "keep_probability" not in discarded
         assert kept["ids_names"].tolist() == [b"QCD_1", b"W_2", b"Z_3"]
@@ -86,9 +85,20 @@ class TestFiles:
     def test_hold_their_events_unchanged_but_for_the_weights(self, select, events):
         for part in select(*ALL_OF_IT):
             rows = numbers_of(part)
-            for name, values in vars(events).items():
-                if name not in ("weights", "keep_probability"):
+            for name, values in given(events):
+                if name != "weights":
                     assert_array_equal(part[name], values[rows])
+
+    def test_hold_the_sums_of_the_trigger_and_the_pileup(self, events, tmp_path):
+        kept = {"l1_etmhf": np.arange(N, dtype=np.float32), "PV_npvs": np.full(N, np.nan, np.float32)}
+        path = write_l1(tmp_path / "l1.h5", replace(events, **kept), (b"QCD_1", b"W_2", b"Z_3"))
+        outputs = tmp_path / "kept.h5", tmp_path / "discarded.h5"
+        words = [f"--input={path}", f"--output={outputs[0]}", f"--discarded_output={outputs[1]}", *ALL_OF_IT]
+        assert main(words) == 0
+        for part in map(read_hdf5, outputs):
+            assert_array_equal(part["l1_etmhf"], numbers_of(part))
+            assert np.isnan(part["PV_npvs"]).all()
+            assert "l1_htt" not in part
 
     def test_discarded_events_keep_their_weights(self, select, events):
         _, discarded = select(*ALL_OF_IT)

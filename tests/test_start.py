@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("what", [resource.RLIMIT_AS, resource.RLIMIT_DATA])
-@pytest.mark.parametrize("script", ["selective_sampling_jets", "train_teacher", "analyze_results_teacher"])
+@pytest.mark.parametrize(
+    "script", ["selective_sampling_jets", "train_teacher", "analyze_results_teacher", "apply_correction"]
+)
 def test_a_limit_on_memory_is_said_at_once(script, what):
     limit = 300 << 20
     command = [sys.executable, str(ROOT / f"{script}.py"), "--help"]

@@ -169,3 +169,177 @@ def unpacked(inputs):
         nodes = features[numbers == number + 1]
         graphs[number, : len(nodes)] = nodes
     return graphs
+
+
+L1_TABLES = {"Mu": 3, "EG": 25, "Jet": 40}  # mean pT of the toy objects
+OFFLINE_TABLES = {"Muon": 20, "Electron": 20, "Jet": 45, "GenJet": 45}
+
+
+def random_nanoaod(n_events, seed=0, l1="L1", data=False):
+    """Return the branches of NanoAOD with L1 tables, with the types of CMS: lists as pairs of lengths and values."""
+    rng = np.random.default_rng(seed)
+
+    def pt(mean, size):
+        return np.round(rng.exponential(mean, size) * 2) / np.float32(2)
+
+    def table(name, mean, mean_number, largest_eta=3.0):
+        sizes = rng.poisson(mean_number, n_events)
+        n = sizes.sum()
+        angles = rng.uniform(-largest_eta, largest_eta, n), rng.uniform(-np.pi, np.pi, n)
+        values = {"pt": pt(mean, n), "eta": angles[0], "phi": angles[1]}
+        return sizes, {f"{name}_{column}": np.float32(found) for column, found in values.items()}
+
+    branches = {"run": np.full(n_events, 362000, np.uint32), "luminosityBlock": rng.integers(1, 9, n_events, np.uint32)}
+    branches["event"] = np.arange(n_events, dtype=np.uint64)
+    lists = {}
+    for kind, mean in L1_TABLES.items():
+        sizes, values = table(f"{l1}{kind}", mean, 5)
+        values[f"{l1}{kind}_bx"] = rng.choice(np.int16([-2, -1, 0, 1, 2]), sizes.sum(), p=[0.05, 0.1, 0.7, 0.1, 0.05])
+        lists |= {name: (sizes, found) for name, found in values.items()}
+    sizes = lists[f"{l1}Mu_pt"][0]
+    for angle, width in (("eta", 2.4), ("phi", np.pi)):
+        lists[f"{l1}Mu_{angle}AtVtx"] = sizes, np.float32(rng.uniform(-width, width, sizes.sum()))
+    types = np.int16([0, 1, 2, 3, 8, 11, 99])
+    of_events = np.concatenate([rng.permutation(len(types) * 3) for _ in range(n_events)])
+    sizes = np.full(n_events, 3 * len(types))
+    lists[f"{l1}EtSum_etSumType"] = (
+        sizes,
+        np.tile(types, 3 * n_events)
+        .reshape(n_events, -1)
+        .ravel()[np.repeat(np.arange(n_events) * 3 * len(types), 3 * len(types)) + of_events],
+    )
+    lists[f"{l1}EtSum_bx"] = sizes, np.int16(of_events // len(types) - 1)
+    lists[f"{l1}EtSum_pt"] = sizes, np.float32(pt(60, len(of_events)))
+    lists[f"{l1}EtSum_phi"] = sizes, np.float32(rng.uniform(-np.pi, np.pi, len(of_events)))
+    for name, mean in OFFLINE_TABLES.items():
+        if not (data and name == "GenJet"):
+            sizes, values = table(name, mean, 0.5 if name in ("Muon", "Electron") else 4)
+            lists |= {column: (sizes, found) for column, found in values.items()}
+    n_muons = lists["Muon_pt"][0]
+    lists["Muon_looseId"] = n_muons, rng.random(n_muons.sum()) < 0.9
+    lists["Muon_isPFcand"] = n_muons, rng.random(n_muons.sum()) < 0.8
+    lists["Muon_pfRelIso04_all"] = n_muons, np.float32(rng.exponential(0.1, n_muons.sum()))
+    n_electrons = lists["Electron_pt"][0]
+    lists["Electron_cutBased"] = n_electrons, rng.integers(0, 5, n_electrons.sum(), np.uint8)
+    for name in ("PuppiMET", "PFMET", *([] if data else ["GenMET"])):
+        branches[f"{name}_pt"] = np.float32(rng.exponential(40, n_events))
+        branches[f"{name}_phi"] = np.float32(rng.uniform(-np.pi, np.pi, n_events))
+    branches["PV_npvs"] = rng.poisson(40, n_events).astype(np.uint8)
+    if not data:
+        branches["Pileup_nTrueInt"] = np.float32(rng.uniform(20, 60, n_events))
+        branches["genWeight"] = np.float32(rng.choice([-2.5, 2.5], n_events, p=[0.2, 0.8]))
+    return {**branches, **lists}
+
+
+def write_nanoaod(path, branches, runs=None, events_a_basket=None, rntuple=False):
+    """Write NanoAOD: a tree, or an RNTuple, with branches as `random_nanoaod` makes them, in any order."""
+    import awkward as ak  # takes a second
+    import uproot
+
+    columns = {
+        name: ak.unflatten(ak.Array(values[1]), values[0]) if isinstance(values, tuple) else values
+        for name, values in branches.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with uproot.recreate(path) as file:
+        if rntuple:
+            file.mkrntuple("Events", columns)
+        else:
+            types = {
+                name: column.type.content
+                if isinstance(column, ak.Array)
+                else np.dtype((column.dtype, column.shape[1:]))
+                for name, column in columns.items()
+            }
+            tree, n_events = file.mktree("Events", types), len(next(iter(columns.values())))
+            for start in range(0, n_events, events_a_basket or max(n_events, 1)):
+                stop = start + (events_a_basket or n_events)
+                tree.extend({name: column[start:stop] for name, column in columns.items()})
+        if runs is not None:
+            tree = file.mktree("Runs", {name: np.asarray(values).dtype for name, values in runs.items()})
+            tree.extend({name: np.asarray(values) for name, values in runs.items()})
+    return path
+
+
+def write_hepmc(path, particles, weights, cross_sections, version="hepmc3", unit="GEV"):
+    """Write a HepMC file of stable particles, all from one collision of two beams of 6.5 TeV.
+
+    `particles` are those of ``utils.simulation.particles``; `cross_sections` [pb] are those after each event.
+    """
+    import pyhepmc
+
+    scale = {"GEV": 1.0, "MEV": 1000.0}[unit]
+    ends = np.cumsum(particles.counts)
+    with pyhepmc.open(path, "w", format=version) as file:
+        for number, (count, end) in enumerate(zip(particles.counts, ends, strict=True)):
+            rows = slice(end - count, end)
+            momenta = np.transpose([particles.px, particles.py, particles.pz, particles.energy])[rows] * scale
+            event = pyhepmc.GenEvent(getattr(pyhepmc.Units, unit), pyhepmc.Units.MM)
+            event.event_number = number
+            vertex = pyhepmc.GenVertex()
+            for sign in (1, -1):
+                beam = np.array([0, 0, sign * 6500.0, 6500.0]) * scale
+                vertex.add_particle_in(pyhepmc.GenParticle(beam.tolist(), 2212, 4))
+            for momentum, pid in zip(momenta.tolist(), particles.pid[rows].tolist(), strict=True):
+                vertex.add_particle_out(pyhepmc.GenParticle(momentum, pid, 1))
+            event.add_vertex(vertex)
+            event.weights = [float(weights[number]), 0.5]
+            if cross_sections is not None:
+                event.cross_section = pyhepmc.GenCrossSection()
+                event.cross_section.set_cross_section(float(cross_sections[number]), 0.25)
+            file.write(event)
+    return path
+
+
+def delphes_branches(particles, weights=None, cross_sections=None, generated_met=None, photons=(1, 3)):
+    """Return the branches of a Delphes tree with the objects of rows of an events file, in falling order of pT.
+
+    The e/g in the slots of `photons` are photons, the others electrons.
+    """
+
+    def objects(name, slots):
+        rows = particles[:, slots]
+        real = rows[:, :, 0] > 0
+        return {f"{name}.{column}": (real.sum(1), rows[:, :, i][real]) for i, column in enumerate(("PT", "Eta", "Phi"))}
+
+    def numbers(name, values):
+        return {name: (np.ones(len(particles), np.int64), np.asarray(values, np.float32))}
+
+    return {
+        **numbers("Event.Weight", np.ones(len(particles)) if weights is None else weights),
+        **(numbers("Event.CrossSection", cross_sections) if cross_sections is not None else {}),
+        **objects("Jet", np.arange(9, 19)),
+        **objects("Electron", [slot for slot in range(1, 5) if slot not in photons]),
+        **objects("Photon", list(photons)),
+        **objects("Muon", np.arange(5, 9)),
+        **numbers("MissingET.MET", particles[:, 0, 0]),
+        **numbers("MissingET.Eta", np.zeros(len(particles))),
+        **numbers("MissingET.Phi", particles[:, 0, 2]),
+        **(numbers("GenMissingET.MET", generated_met) if generated_met is not None else {}),
+        **(numbers("GenMissingET.Phi", particles[:, 0, 2]) if generated_met is not None else {}),
+    }
+
+
+def write_delphes(path, branches, events_a_basket=None, own_counters=False):
+    """Write a tree of Delphes: pairs of lengths and values as lists, others as numbers.
+
+    The lists of each class have a counter, such as ``Jet_size``; with `own_counters` each list has one, so that lengths
+    may differ.
+    """
+    import awkward as ak  # takes a second
+    import uproot
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {
+        name: ak.unflatten(ak.Array(values[1]), values[0]) if isinstance(values, tuple) else ak.Array(values)
+        for name, values in branches.items()
+    }
+    n_events = len(next(iter(columns.values())))
+    with uproot.recreate(path) as file:
+        counter = {name: f"{name if own_counters else name.partition('.')[0]}_size" for name in columns}
+        types = {name: column.type.content for name, column in columns.items()}
+        tree = file.mktree("Delphes", types, counter_name=counter.get)
+        for start in range(0, n_events, events_a_basket or max(n_events, 1)):
+            stop = start + (events_a_basket or n_events)
+            tree.extend({name: column[start:stop] for name, column in columns.items()})
+    return path

@@ -41,7 +41,8 @@ class StepCounts:
     written, left_out : dict of str to dict of str to int
         For each output, and for each reason, by process.
     rows_an_event : dict of str to int
-        Rows of each event in an output, where they are not one: its smearings. The next step reads rows.
+        Rows of each event in an output, where they are not one: its smearings. The next step reads rows. An entry
+        ``OUTPUT PROCESS`` is for that process alone.
     """
 
     step: str
@@ -55,8 +56,11 @@ class StepCounts:
         """Return the rows of an output by process; `LEFT_OUT` is the sum over all reasons."""
         if name == LEFT_OUT:
             return _sum(self.left_out.values())
-        rows = self.rows_an_event.get(name, 1)
-        return {process: rows * number for process, number in self.written.get(name, {}).items()}
+        rows, each = self.rows_an_event, self.rows_an_event.get(name, 1)
+        return {
+            process: rows.get(f"{name} {process}", each) * number
+            for process, number in self.written.get(name, {}).items()
+        }
 
     def disagreements(self) -> list[str]:
         """List the processes whose events read differ from those written and left out."""

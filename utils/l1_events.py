@@ -104,6 +104,11 @@ class L1Events:
         probability, so that the sampling does not change weighted spectra.
     keep_probability : np.ndarray, shape (n_events,), float32, or None
         Keep probability of the selective sampling; None without sampling.
+    l1_htt, l1_etm, l1_htm, l1_etmhf : np.ndarray, shape (n_events,), float32, or None
+        Energy sums of the trigger itself in GeV: total HT, missing ET without and with the forward calorimeter, missing
+        HT. NaN in events without one; None in files without them.
+    PV_npvs, Pileup_nTrueInt : np.ndarray, shape (n_events,), float32, or None
+        Number of reconstructed vertices, and mean number of collisions from which the pile-up of the event was drawn.
     """
 
     smeared_data: np.ndarray
@@ -116,6 +121,12 @@ class L1Events:
     ids: np.ndarray
     weights: np.ndarray
     keep_probability: np.ndarray | None = None
+    l1_htt: np.ndarray | None = None
+    l1_etm: np.ndarray | None = None
+    l1_htm: np.ndarray | None = None
+    l1_etmhf: np.ndarray | None = None
+    PV_npvs: np.ndarray | None = None
+    Pileup_nTrueInt: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -131,6 +142,29 @@ class L1Events:
             name: column if column is None else _some(column, rows) for name, column in vars(self).items()
         }
         return L1Events(**columns)
+
+    @classmethod
+    def of_objects(cls, objects: np.ndarray, process_id: int = 0) -> "L1Events":
+        """Return events of one process that have L1 objects only: their sums are computed, true sums are NaN.
+
+        Parameters
+        ----------
+        objects : np.ndarray, shape (n_events, 18, 3), float32
+            pT [GeV], eta, phi of 4 muons, 4 e/g and 10 jets; empty where pT = 0.
+        process_id : int
+        """
+        unknown = np.full(len(objects), np.nan, np.float32)
+        return cls(
+            smeared_data=objects,
+            true_data=None,
+            smeared_met=met(objects),
+            smeared_ht=ht(objects),
+            true_met=unknown,
+            true_ht=unknown,
+            original_met=unknown,
+            ids=np.full(len(objects), process_id, np.int32),
+            weights=np.ones(len(objects), np.float32),
+        )
 
     @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":

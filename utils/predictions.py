@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from utils.formats.trigger_objects import saturated_events
 from utils.l1_events import L1Events, jet_count, met_angle
 from utils.runtime.errors import UserError
 from utils.variables import reconstructed
@@ -124,8 +125,12 @@ class Predictions:
 
     def _measured_by(self, name: str) -> np.ndarray:
         """Return the corrected sums of a model, calibrated if it has a calibration."""
-        corrected = self.sums[name] if name in self.sums else self.reco * self.corrections[name]
+        corrected = self.corrected_by(name)
         return self.calibrations[name](corrected) if name in self.calibrations else corrected
+
+    def corrected_by(self, name: str) -> np.ndarray:
+        """Return the corrected sums of a model in GeV, not calibrated."""
+        return self.sums[name] if name in self.sums else self.reco * self.corrections[name]
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
@@ -179,6 +184,54 @@ def predict_events(
         if n_not_finite:
             raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")
     return predictions
+
+
+@dataclass(frozen=True)
+class CorrectedSums:
+    """What a model makes of the L1 sums of events, a column each.
+
+    Attributes
+    ----------
+    l1_sum : np.ndarray, shape (n_events,), float32
+        MET or HT of the L1 objects, in GeV.
+    correction : np.ndarray, shape (n_events,), float32
+        Correction factor, 1 for uncorrected events.
+    corrected_sum : np.ndarray, shape (n_events,), float32
+        In GeV; the L1 sum of uncorrected events.
+    calibrated_sum : np.ndarray, shape (n_events,), float32
+        The corrected sum on the calibrated scale, in GeV; the corrected sum itself for a model without a calibration.
+    uncorrected : np.ndarray, shape (n_events,), bool
+        Events without a prediction: they have no jet at L1, or an L1 sum of 0.
+    saturated : np.ndarray, shape (n_events,), bool
+        Events with an object or an energy sum that saturates in the integers of the trigger.
+    """
+
+    l1_sum: np.ndarray
+    correction: np.ndarray
+    corrected_sum: np.ndarray
+    calibrated_sum: np.ndarray
+    uncorrected: np.ndarray
+    saturated: np.ndarray
+
+    @classmethod
+    def predicted(cls, events: L1Events, variable: str, model: Model) -> "CorrectedSums":
+        """Apply a model for a true variable to all events, in their order and in fixed blocks."""
+        starts = range(0, max(len(events), 1), EVENTS_PER_BLOCK)
+        blocks = [cls._of_block(events[start : start + EVENTS_PER_BLOCK], variable, model) for start in starts]
+        return cls(*(np.concatenate(parts) for parts in zip(*(vars(block).values() for block in blocks), strict=True)))
+
+    @classmethod
+    def _of_block(cls, events: L1Events, variable: str, model: Model) -> "CorrectedSums":
+        name = "model"
+        found = predict_events([events], np.unique(events.ids), variable, {name: model})
+        return cls(
+            l1_sum=found.reco,
+            correction=found.corrections[name],
+            corrected_sum=found.corrected_by(name),
+            calibrated_sum=found.measured[name],
+            uncorrected=~found.predicted,
+            saturated=saturated_events(events),
+        )
 
 
 class _Column:

@@ -24,7 +24,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from tests.toys import random_l1_events, random_particles, write_events, write_l1
+from create_L1regression_data import main as create_l1
+from tests.toys import random_l1_events, random_nanoaod, random_particles, write_events, write_l1, write_nanoaod
 from utils.config.checks import check_config
 from utils.plotting.style import save
 
@@ -105,6 +106,18 @@ def prepare_evaluation(folder):
     save(fig, folder / "output" / "plots_teacher_true_met" / "efficiency_at_30_kHz_W")
 
 
+def prepare_nanoaod(folder):
+    """Write NanoAOD of two processes and of data, and the test file that the workflow makes of them."""
+    nano = folder / "data" / "nano"
+    for seed, name in enumerate(("QCD_PT-30to50", "QCD_PT-50to80", "W")):
+        write_nanoaod(nano / f"{name}.root", random_nanoaod(40, seed))
+    write_nanoaod(nano / "zero_bias" / "x.root", random_nanoaod(10, 9, data=True))
+    (folder / "data" / "golden.json").write_text('{"382000": [[1, 9]]}')
+    output = folder / "output_nano" / "l1_regression" / "test.h5"
+    inputs = [f"--input=QCD={nano}/QCD_*.root", f"--input=W={nano}/W.root", "--cross_sections=QCD=9,W=1"]
+    assert create_l1([*inputs, f"--test_output={output}"]) == 0
+
+
 def prepare_zero_bias(folder):
     (folder / "data" / "zero_bias").mkdir(parents=True)
     (folder / "data" / "zero_bias" / "events.parquet").touch()
@@ -116,12 +129,28 @@ def prepare_own_events(folder):
         write_events(folder / "data" / f"{name}.h5", random_particles(10, seed))
 
 
+def prepare_other_generators(folder):
+    (folder / "data").mkdir()
+    for name in ("events.lhe.gz", "events.hepmc.gz"):
+        (folder / "data" / name).touch()
+
+
+def prepare_delphes(folder):
+    (folder / "data" / "delphes").mkdir(parents=True)
+    for name in ("qcd_0", "w"):
+        (folder / "data" / "delphes" / f"{name}.root").touch()
+
+
 PREPARED = {
     "README": prepare_own_events,
     "docs/tutorials/own_events": prepare,
     "docs/tutorials/met_teacher": prepare_results,
     "docs/tutorials/reading_results": prepare_evaluation,
+    "docs/howto/delphes": prepare_delphes,
+    "docs/howto/other_generators": prepare_other_generators,
+    "docs/howto/nanoaod": prepare_nanoaod,
     "docs/howto/zero_bias": prepare_zero_bias,
+    "docs/tutorials/nanoaod_rates": prepare_nanoaod,
 }
 
 

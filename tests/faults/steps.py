@@ -17,7 +17,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-SCRIPTS = ("generate_events", "create_L1regression_data", "selective_sampling_jets", "analyze_results_teacher")
+SCRIPTS = (
+    *("generate_events", "create_L1regression_data", "selective_sampling_jets", "analyze_results_teacher"),
+    "apply_correction",
+)
 
 # Processes are forked from one that has imported the scripts and nothing of TensorFlow.
 processes = multiprocessing.get_context("forkserver")
@@ -78,6 +81,8 @@ def _run(script: str, argv: list[str], log: Path, fault: Fault | None) -> None:
     if script == "analyze_results_teacher":
         module.load = _halving_model
         module.figures = lambda results: {}
+    if script == "apply_correction":
+        module.load = _halving_correction
     if fault:
         fault()
     sys.exit(module.main(argv))
@@ -89,6 +94,15 @@ def _halving_model(training):
 
     correct = Model(training.creator.features, lambda features: np.full(len(features), 0.5, np.float32))
     return SimpleNamespace(model=correct, attention=None)
+
+
+def _halving_correction(folder):
+    """Stand for the correction of a network."""
+    from utils.predictions import CorrectedSums
+    from utils.training.records import read_training
+
+    model = _halving_model(read_training(folder)).model
+    return SimpleNamespace(sums=partial(CorrectedSums.predicted, variable="true_met", model=model))
 
 
 # Faults

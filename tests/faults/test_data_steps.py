@@ -29,6 +29,7 @@ pytestmark = pytest.mark.faults
 ROOT = Path(__file__).parents[2]
 SEED = 20261125
 STEPS = ("generate", "create", "select", "analyse")
+FORMATS = ("h5", "parquet", "root")  # of apply_correction.py
 
 
 class Run:
@@ -94,6 +95,15 @@ def argvs(smeared_folder, tmp_path_factory):
                 *("--signal_names=W", "--inclusive_thresholds=30", "--background_efficiencies=0.1"),
             ],
         ),
+        **{
+            suffix: (
+                "apply_correction",
+                lambda folder, suffix=suffix: [
+                    *(f"--model_dir={model}", f"--input={test}", f"--output={folder}/out.{suffix}"),
+                ],
+            )
+            for suffix in FORMATS
+        },
     }
 
 
@@ -180,7 +190,7 @@ def check_refused(step, folder, message):
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, *FORMATS])
 class TestNoRoom:
     @pytest.mark.parametrize("kib", [4, 8])
     def test_on_a_full_disk_is_one_line_and_no_file(self, name, kib, argvs, small_disk, tmp_path):

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import uproot  # noqa: F401 before processes are forked, which need it
 import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
@@ -23,18 +24,20 @@ from analyze_results_teacher import load
 from create_L1regression_data import main as create
 from selective_sampling_jets import main as select
 from tests.flags import REQUIRED
-from tests.hostile import configurations, hdf5_files, models, parquet_files, side_inputs
+from tests.hostile import configurations, hdf5_files, models, parquet_files, root_files, side_inputs
 from tests.hostile.pool import Case, run_all
+from tests.toys import delphes_branches, random_nanoaod, random_particles, write_delphes, write_nanoaod
 from utils.cli import script
 from utils.config.checks import check_config
 from utils.config.flags import flags
 from utils.config.processes import n_shards
-from utils.config.schema import not_flags
+from utils.config.schema import STEPS, not_flags
 from utils.formats import first_look
 from utils.formats.events import EventsFile
+from utils.formats.hepmc import open_hepmc
 from utils.formats.l1_files import L1Dataset
 from utils.formats.les_houches import copy_events
-from utils.formats.zero_bias import ZeroBiasData
+from utils.formats.zero_bias_sources import check_zero_bias
 from utils.runtime.errors import UserError
 from utils.training.records import read_training
 
@@ -62,6 +65,7 @@ COMMAND_LINES = {
     "train_student": ["--alpha=0.5", "--max_ebops=1000", "--event_units=32,16", "--phi_steps=144", "--target=factor"],
     "analyze_results_teacher": ["--signal_names=W", "--bg_names=QCD", "--fixed_rates=100,30", "--luminosity=2e34"],
     "export_firmware": ["--clock_period=2.8", "--latency_cutoff=2.5", "--rtl_events=100", "--hls=1"],
+    "apply_correction": ["--process=QCD", "--seed=3", "--jet_threshold=20", "--muon_response=0.98,0.95"],
 }
 
 
@@ -96,7 +100,7 @@ def read_l1(path: Path) -> None:
 @script
 def read_zero_bias(folder: Path) -> None:
     """Read zero-bias events to their end."""
-    data = ZeroBiasData.check(folder, "smeared_met")
+    data = check_zero_bias(folder, "smeared_met")
     assert sum(len(chunk.events) for chunk in data.chunks(16)) == data.n_events
 
 
@@ -152,7 +156,7 @@ def use_configuration(path: Path) -> None:
     check_config(config)
     for process in config["generate_events"]["processes"].values():
         n_shards(process["events"], config["generate_events"]["events_per_shard"])
-    for name in REQUIRED:
+    for name in STEPS:
         given = flags(config[name], "true_met", not_flags(name))
         import_module(name).parse_args([*REQUIRED[name], f"--seed={config['seed']}", *given])
 
@@ -221,6 +225,13 @@ def copy_les_houches(path: Path) -> None:
         copy_events(path, range(2, 5), to)
 
 
+@script
+def read_hepmc(path: Path) -> None:
+    """Read events of a HepMC file as the generation of a shard does."""
+    with open_hepmc(path, range(2, 5)) as (_, found):
+        assert len(list(found)) == 3
+
+
 def side_input(number: int, folder: Path) -> Case:
     """A file beside the data, or something without an end in the place of any input, or an odd name."""
     rng, out, bad = generator(number), folder / "out", folder / "bad"
@@ -229,7 +240,7 @@ def side_input(number: int, folder: Path) -> Case:
     hdf5_files.write(folder / "good.h5", hdf5_files.events_content(rng), rng)
     create_argv = [f"--train_output={out}/train.h5", f"--test_output={out}/test.h5"]
     outputs = out / "train.h5", out / "test.h5"
-    kind = rng.integers(5)
+    kind = rng.integers(6)
     if kind == 0:
         bad.write_text(side_inputs.odd_json(side_inputs.HYPERPARAMETERS, rng))
         return Case(lambda: read_hyperparameters(bad), out)
@@ -247,6 +258,9 @@ def side_input(number: int, folder: Path) -> Case:
         name = side_inputs.NAMES[rng.integers(len(side_inputs.NAMES))]
         argv = [f"--input={name}={folder}/good.h5", *create_argv]
         return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+    if kind == 4:
+        bad.write_bytes(side_inputs.odd_hepmc(rng))
+        return Case(lambda: read_hepmc(bad), out)
     bad.write_bytes(side_inputs.odd_les_houches(rng))
     return Case(lambda: copy_les_houches(bad), out)
 
@@ -264,12 +278,35 @@ def endless(rng: np.random.Generator, folder: Path) -> Case:
         ("x", lambda: select([f"--input={bad}/x", f"--output={out}/kept.h5"])),
         ("x", lambda: read_hyperparameters(bad / "x")),
         ("x", lambda: copy_les_houches(bad / "x")),
+        ("x", lambda: read_hepmc(bad / "x")),
         ("training.json", lambda: see_as_student(bad)),
         ("x.parquet", lambda: read_zero_bias(bad)),
     )
     name, run = readers[rng.integers(len(readers))]
     side_inputs.put_what_has_no_end(bad / name, rng)
     return Case(run, out)
+
+
+def nanoaod(number: int, folder: Path) -> Case:
+    """A NanoAOD file for `create_L1regression_data.py`, and for the reader of zero-bias events."""
+    rng, out = generator(number), folder / "out"
+    root_files.bad_nanoaod(folder / "bad.root", rng)
+    if rng.random() < 0.3:
+        return Case(lambda: read_zero_bias(folder / "bad.root"), out)
+    outputs = out / "train.h5", out / "test.h5"
+    argv = [f"--input=QCD={folder}/bad.root", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
+    if rng.random() < 0.7:
+        argv.append("--cross_sections=QCD=100")
+    return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
+
+
+def delphes(number: int, folder: Path) -> Case:
+    """A Delphes tree for `create_L1regression_data.py`."""
+    rng, out = generator(number), folder / "out"
+    root_files.bad_delphes(folder / "bad.root", rng)
+    outputs = out / "train.h5", out / "test.h5"
+    argv = [f"--input=QCD={folder}/bad.root", f"--train_output={outputs[0]}", f"--test_output={outputs[1]}"]
+    return Case(lambda: create(argv), out, lambda: check_l1_files(*outputs))
 
 
 # What makes a case, and how many there are.
@@ -279,6 +316,8 @@ KINDS: dict[str, tuple[Callable[[int, Path], Case], int]] = {
     "create_L1regression_data": (events, 2000),
     "selective_sampling_jets": (l1, 2000),
     "zero_bias": (zero_bias, 1000),
+    "nanoaod": (nanoaod, 2000),
+    "delphes": (delphes, 1000),
     "configuration": (configuration, 1000),
     "command_line": (command_line, 1000),
     "side_input": (side_input, 1000),
@@ -297,6 +336,11 @@ def warm_up() -> None:
         hdf5_files.write(good, hdf5_files.events_content(rng), rng)
         assert create([f"--input=QCD={good}", f"--train_output={train}", f"--test_output={name}/test.h5"]) == 0
         assert select([f"--input={train}", f"--output={kept}", "--sampling_var=met"]) == 0
+        nano = write_nanoaod(Path(name) / "good.root", random_nanoaod(50), {"genEventSumw": [100.0]})
+        assert create([f"--input=QCD={nano}", f"--test_output={name}/test.h5", "--cross_sections=QCD=1"]) == 0
+        assert read_zero_bias(nano) == 0
+        tree = write_delphes(Path(name) / "delphes.root", delphes_branches(random_particles(50)))
+        assert create([f"--input=QCD={tree}", f"--test_output={name}/test.h5"]) == 0
         assert read_events(good) == 0
         check_l1_files(kept)
     # What nothing was changed in is accepted, or the changed ones would be refused for something else.

@@ -1,15 +1,19 @@
 """Small files beside the data, made bad: numbers beyond all ranges, endless files, text that unfolds, odd names."""
 
+import functools
 import gzip
 import json
 import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from tests.hostile import configurations
+from tests.toys import write_hepmc
 from utils.hardware.scales import HardwareScales
+from utils.simulation.particles import Particles
 
 Rng = np.random.Generator
 
@@ -77,6 +81,37 @@ def odd_les_houches(rng: Rng) -> bytes:
         lambda: HEADER + EVENT * 9,
     )
     return choices[rng.integers(len(choices))]()
+
+
+def odd_hepmc(rng: Rng) -> bytes:
+    """Write a HepMC file that unfolds to more than it should, or whose text or numbers are changed."""
+    good = good_hepmc("hepmc2" if rng.random() < 0.5 else "hepmc3")
+    lines = good.split(b"\n")
+    line = int(rng.integers(len(lines)))
+    words = lines[line].split(b" ")
+    odd = ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))].encode()
+    words[rng.integers(len(words))] = odd
+    choices = (
+        lambda: gzip.compress(good.replace(b"U GEV", b"U" + bytes(200 << 20), 1), 1),
+        lambda: gzip.compress(good)[: int(rng.integers(10, 900))],
+        lambda: configurations.change_text(good.decode(), rng).encode(),
+        lambda: b"\n".join([*lines[:line], b" ".join(words), *lines[line + 1 :]]),
+        lambda: b"\n".join([*lines[:line], b" ".join(words), *lines[line + 1 :]]),
+        lambda: b"\n".join([*lines[:line], *lines[line + 1 :]]),
+        lambda: good,
+    )
+    return choices[rng.integers(len(choices))]()
+
+
+@functools.cache
+def good_hepmc(version: str) -> bytes:
+    """Return a file of six events."""
+    rng = np.random.default_rng(1)
+    momenta = rng.normal(0, 30, (3, 18))
+    energies = np.sqrt(np.sum(momenta**2, axis=0))
+    particles = Particles(np.full(6, 3), np.full(18, 211), np.ones(18), *momenta, energies)
+    with tempfile.NamedTemporaryFile() as file:
+        return write_hepmc(Path(file.name), particles, np.ones(6), np.ones(6), version).read_bytes()
 
 
 def put_what_has_no_end(path: Path, rng: Rng) -> None:

@@ -65,7 +65,8 @@ def read(*paths):
         events = data.rows(0, data.n_events)
         kept = np.ones(len(events)) if events.keep_probability is None else events.keep_probability
         names = np.array([data.process_names[number] for number in events.ids])
-        parts.append({**vars(events), "ids": names, "keep_probability": kept})
+        columns = {name: values for name, values in vars(events).items() if values is not None}
+        parts.append({**columns, "ids": names, "keep_probability": kept})
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["original_met"], kind="stable")
     return {name: column[order] for name, column in columns.items()}

@@ -50,10 +50,13 @@ CHANGES = [
     ("generate_events.processes", {"ttbar": {"events": 7}}, {}),
     ("generate_events.processes.QCD.events", 25, {**PREPARED, "generate_events": 2}),
     ("generate_events.processes.W.settings", ["HardQCD:all = on"], {**PREPARED, "generate_events": 1}),
+    ("generate_events.processes.W.source", "mine.h5", {**PREPARED, "generate_events": 1}),
+    ("generate_events.processes.W.cross_section", 2.5, {**PREPARED, "generate_events": 1}),
     ("generate_events.processes.Zll.events", 9, {"generate_events": 1, "create_extra_signal": 1, **ANALYSED}),
     ("create_L1regression_data.processes", {"mine": None}, PREPARED),
     ("create_L1regression_data.test_fraction", 0.3, PREPARED),
     ("create_L1regression_data.smearings", 1, PREPARED),
+    ("create_L1regression_data.saturated", "cut", RESPONSE),
     ("create_L1regression_data.chunk_size", 100, {}),
     ("create_L1regression_data.jet_inverse_response", None, {}),  # the default table has the same content
     ("create_L1regression_data.jet_inverse_response", "other.csv", RESPONSE),
@@ -72,6 +75,12 @@ CHANGES = [
     ("create_L1regression_data.egamma_response", [1, 1], RESPONSE),
     ("create_L1regression_data.egamma_eta_edge", 1.4, RESPONSE),
     ("create_L1regression_data.egamma_resolution", 0.1, RESPONSE),
+    ("create_L1regression_data.nanoaod_l1", "L1Emul", RESPONSE),
+    ("create_L1regression_data.nanoaod_met", "PuppiMET", RESPONSE),
+    ("create_L1regression_data.nanoaod_jets", "Jet", RESPONSE),
+    ("create_L1regression_data.cross_sections", {"QCD": 1e9}, RESPONSE),
+    ("create_L1regression_data.delphes_met", "GenMissingET", RESPONSE),
+    ("create_L1regression_data.delphes_jets", "JetPUPPI", RESPONSE),
     ("selective_sampling_jets.processes", ["QCD", "W", "mine"], SELECTED),
     ("selective_sampling_jets.fractions_to_keep", [0.5], SELECTED),
     ("selective_sampling_jets.mode", ">=", SELECTED),
@@ -125,6 +134,9 @@ CHANGES = [
     ("train_student.eta_step", 0.05, DISTILLED),
     ("train_student.phi_steps", 72, DISTILLED),
     ("train_student.object_saturation", 511, DISTILLED),
+    ("train_student.muon_saturation", 510, DISTILLED),
+    ("train_student.egamma_saturation", 511, DISTILLED),
+    ("train_student.jet_saturation", 2047, DISTILLED),
     ("train_student.sum_saturation", 1023, DISTILLED),
     ("train_student.feature_bits", 6, DISTILLED),
     ("train_student.table_bits", 6, DISTILLED),
@@ -138,6 +150,9 @@ CHANGES = [
     ("analyze_results_teacher.luminosity", 1e34, ANALYSED),
     ("analyze_results_teacher.colliding_bunches", 100, ANALYSED),
     ("analyze_results_teacher.zero_bias", None, ANALYSED),
+    ("analyze_results_teacher.zero_bias_mask", "golden.json", ANALYSED),
+    ("analyze_results_teacher.zero_bias_runs", [362000], ANALYSED),
+    ("analyze_results_teacher.zero_bias_l1", "L1Emul", ANALYSED),
     (
         "analyze_results_teacher.extra_signals",
         {"ttbar": "generated"},
@@ -152,7 +167,7 @@ CHANGES = [
 
 def keys_of(schema):
     """Return the keys of the configuration; `*` stands for the name of a process."""
-    keys = {f"generate_events.processes.*.{name}" for name in ("events", "settings")}
+    keys = {f"generate_events.processes.*.{name}" for name in ("events", "settings", "source", "cross_section")}
     for section, inner in schema["properties"].items():
         keys |= {f"{section}.{key}" for key in inner["properties"]} if "properties" in inner else {section}
     return keys
@@ -192,6 +207,7 @@ def finished(tmp_path_factory):
     (folder / "data" / "a.parquet").write_text("zero bias")
     (folder / "mine.h5").write_text("events")
     (folder / "hyperparameters.json").write_text("{}")
+    (folder / "golden.json").write_text('{"362000": [[1, 2]]}')
     tables = ROOT / "utils" / "simulation" / "l1_response"
     for name in ("inverse_response", "resolution_central", "resolution_forward"):
         shutil.copy(tables / f"jet_{name}.csv", folder / f"{name}.csv")
@@ -254,6 +270,29 @@ class TestContent:
         found = counts(finished, moved, targets=target)
         plan(finished, CONFIG, executor="touch", targets=target)
         assert found == {"generate_events": 1}
+
+    def test_of_a_source_decides_and_its_shards_follow_each_other(self, finished):
+        block = {"events": 25, "settings": None, "source": "a.hepmc", "cross_section": 2.5}
+        sourced = changed("generate_events.processes.Zll", block)
+        moved = changed("generate_events.processes.Zll", {**block, "source": str(finished / "b.hepmc")})
+        for name in ("a.hepmc", "b.hepmc"):
+            (finished / name).write_text("events")
+        targets = [f"events/Zll/{shard}.h5" for shard in range(3)]
+        jobs = plan(finished, sourced, targets=targets)
+        for target in targets:  # as made, since what is not there cannot be touched
+            (finished / "output" / target).touch()
+        plan(finished, sourced, executor="touch", targets=targets)
+        same = counts(finished, sourced, targets=targets), counts(finished, moved, targets=targets)
+        (finished / "b.hepmc").write_text("other events")
+        found = counts(finished, moved, targets=targets)
+        plan(finished, CONFIG, executor="touch", targets=targets[:1])
+        assert (*same, found) == ({}, {}, {"generate_events": 3})
+        commands = " ".join(job.shellcmd for job in jobs)
+        for words in ("--events=8", "--events=9", "--first_event=0", "--first_event=8", "--first_event=16"):
+            assert words in commands
+        assert f"--source={finished / 'a.hepmc'}" in commands
+        assert "--cross_section=2.5" in commands
+        assert "--settings" not in commands
 
     def test_in_another_folder_is_the_same(self, finished):
         moved = finished.rename(finished.with_name("a [2] {moved} folder"))

@@ -6,6 +6,9 @@ from typing import Any
 
 from utils.config.processes import SOURCES, generated
 from utils.config.schema import STEPS, file_defaults
+from utils.formats.kinds import Kind, kind_of
+from utils.formats.luminosity_mask import LuminosityMask
+from utils.formats.zero_bias_sources import zero_bias_files
 from utils.runtime.errors import UserError
 from utils.runtime.paths import find_files, missing_error
 from utils.runtime.text_files import read_json
@@ -31,7 +34,7 @@ def check_files(config: Mapping[str, Any], start: Path) -> None:
             raise UserError(f"configuration: {key}: no such file: {source}")
     for key, path in user_files(config, start):
         what = "folder" if key.endswith("zero_bias") else "file"
-        if not (path.is_dir() if what == "folder" else path.is_file()):
+        if not (path.is_file() or (what == "folder" and path.is_dir())):
             raise UserError(f"configuration: {key}: no such {what}: {path}")
         try:
             _check_content(key.rpartition(".")[2], path)
@@ -47,8 +50,12 @@ def _check_content(key: str, path: Path) -> None:
         from utils.simulation.response_tables import InverseResponse, JetResolution  # takes a second, seldom needed
 
         (InverseResponse if key == "jet_inverse_response" else JetResolution).read(path)
-    elif key == "zero_bias" and not any(path.rglob("*.parquet")):
-        raise ValueError(f"no Parquet file in {path}")
+    elif key == "zero_bias_mask":
+        LuminosityMask.read(path)
+    elif key == "zero_bias":
+        files, is_root = zero_bias_files(path)
+        if not files or not (is_root or path.is_dir() or kind_of(path) == Kind.PARQUET):
+            raise ValueError(f"no Parquet file and no ROOT file in {path}")
 
 
 def user_sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -72,7 +79,12 @@ def user_files(config: Mapping[str, Any], start: Path) -> list[tuple[str, Path]]
     hard_events = [
         (f"generate_events.processes.{name}.settings", start / config["output"] / file)
         for name in generated(config)
-        for setting in config["generate_events"]["processes"][name]["settings"]
+        for setting in config["generate_events"]["processes"][name].get("settings") or ()
         if (file := les_houches_file(setting))
     ]
-    return named + hard_events
+    sources = [
+        (f"generate_events.processes.{name}.source", start / source)
+        for name in generated(config)
+        if (source := config["generate_events"]["processes"][name].get("source"))
+    ]
+    return named + hard_events + sources

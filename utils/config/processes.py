@@ -90,9 +90,13 @@ def check_sources(config: Mapping[str, Any]) -> None:
 
 
 def check_settings(processes: Mapping[str, Any]) -> None:
-    """Refuse Pythia settings that a flag of the script would override."""
+    """Refuse a process without events, and Pythia settings that a flag of the script would override."""
     for name, process in processes.items():
-        for setting in process["settings"] if process else ():
+        if process and not (process.get("settings") or process.get("source")):
+            raise UserError(
+                f"configuration: generate_events.processes.{name}: expected settings or a source, found neither"
+            )
+        for setting in (process.get("settings") or ()) if process else ():
             if flag := overriding_flag(setting):
                 raise UserError(
                     f"configuration: generate_events.processes.{name}.settings: '{setting}' would be overridden: "
@@ -103,7 +107,7 @@ def check_settings(processes: Mapping[str, Any]) -> None:
 def check_generation(config: Mapping[str, Any]) -> None:
     """Refuse settings of generated processes that Pythia does not accept."""
     for name in generated(config):
-        problem = refusal(tuple(config["generate_events"]["processes"][name]["settings"]))
+        problem = refusal(tuple(config["generate_events"]["processes"][name].get("settings") or ()))
         if problem:
             raise UserError(f"configuration: generate_events.processes.{name}.settings: {problem}")
 

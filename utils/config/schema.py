@@ -63,7 +63,7 @@ def property_schema(option: Option) -> dict[str, Any]:
     made = _by_variable(option) if by_variable else _value(option, flag.choices)
     no_default = all(value is None for value in (by_variable or {}).values())
     if option.kind is Path or (option.nullable and no_default):
-        made["type"] = [made["type"], "null"]
+        made |= {"enum": [*made["enum"], None]} if "enum" in made else {"type": [made["type"], "null"]}
     made["description"] = flag.description()
     if option.default is not MISSING and option.kind is not Path:
         made["default"] = json_ready(by_variable or option.default)

@@ -25,6 +25,7 @@ from utils.evaluation.results import Results
 from utils.evaluation.run_conditions import WorkingPoint
 from utils.evaluation.scaling import Scaling
 from utils.evaluation.scaling_result import ScalingResult
+from utils.evaluation.section_rates import SectionRates
 from utils.evaluation.signal_result import ALL, SignalResult
 from utils.evaluation.turn_on import TurnOn, TurnOnGain
 from utils.evaluation.turn_on_fit import TurnOnFit
@@ -365,6 +366,28 @@ def _rate_thresholds(result: RateThresholds, events: int) -> Tree:
     return {"rate": {"value": result.rates, "unit": KHZ}, "threshold": _interval(result, GEV, events=events)}
 
 
+def _sections(result: SectionRates) -> Tree:
+    return {
+        "run": result.run,
+        "section": result.section,
+        "events": result.n_events,
+        "threshold": {"value": result.thresholds, "unit": GEV},
+        "rates": {
+            quantity: [
+                {
+                    "value": result.value[quantity][i],
+                    "low": result.low[quantity][i],
+                    "high": result.high[quantity][i],
+                    "unit": KHZ,
+                    "events": passed,
+                }
+                for i, passed in enumerate(result.passed[quantity])
+            ]
+            for quantity in result.value
+        },
+    }
+
+
 def _zero_bias(result: ZeroBiasResult) -> Tree:
     return {
         "colliding_bunches": result.colliding_bunches,
@@ -379,6 +402,7 @@ def _zero_bias(result: ZeroBiasResult) -> Tree:
             quantity: _rate_thresholds(found, result.counts.events) for quantity, found in result.at_rates.items()
         },
         "at_thresholds": {quantity: _crossing_rates(rates) for quantity, rates in result.at_thresholds.items()},
+        "sections": _sections(result.sections) if result.sections else None,
     }
 
 

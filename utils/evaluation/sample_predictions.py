@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
+from utils.formats.zero_bias_events import PROCESS_ID
 from utils.l1_events import L1Events
 from utils.predictions import Counts, Model, Predictions, count, has_direction, predict_events
 from utils.runtime.errors import UserError
 from utils.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from utils.formats.zero_bias import ZeroBiasData
+    from utils.formats.zero_bias_sources import ZeroBias
 
 logger = logging.getLogger(__name__)
 
@@ -91,24 +92,34 @@ def predict_sample(
     return predictions, counter.append_to(data.cutflow, STEP)
 
 
-def predict_zero_bias(
-    data: "ZeroBiasData", variable: str, models: Mapping[str, Model], chunk_size: int
-) -> tuple[Predictions, np.ndarray, dict[str, int], Cutflow]:
-    """Predict the corrections of zero-bias events.
+@dataclass(frozen=True)
+class ZeroBiasPredictions:
+    """Predictions for zero-bias events.
 
-    Returns
-    -------
-    Predictions
-    np.ndarray, shape (n_events,), float32
+    Attributes
+    ----------
+    predictions : Predictions
+    reference : np.ndarray, shape (n_events,), float32
         Energy sum of the CMS trigger itself, in GeV.
-    dict of str to int
+    n_saturated : dict of str to int
         Number of saturated objects and energy sums of each kind.
-    Cutflow
+    sections : np.ndarray, shape (n_events, 2), uint32, or None
+        Run and luminosity section; None where the files do not say.
     """
-    from utils.formats.zero_bias import PROCESS_ID
 
-    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET])
+    predictions: Predictions
+    reference: np.ndarray
+    n_saturated: dict[str, int]
+    sections: np.ndarray | None = None
+
+
+def predict_zero_bias(
+    data: "ZeroBias", variable: str, models: Mapping[str, Model], chunk_size: int
+) -> tuple[ZeroBiasPredictions, Cutflow]:
+    """Predict the corrections of zero-bias events."""
+    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET], data.reasons)
     references: list[np.ndarray] = []
+    sections: list[np.ndarray] = []
     saturated: Counter[str] = Counter()
 
     def read() -> Iterator[L1Events]:
@@ -116,12 +127,19 @@ def predict_zero_bias(
             for chunk in data.chunks(chunk_size):
                 references.append(chunk.reference)
                 saturated.update(chunk.n_saturated)
-                counter.add(READ, chunk.events.ids)
+                if chunk.sections is not None:
+                    sections.append(chunk.sections)
+                for reason, number in chunk.left_out.items():
+                    counter.add_number(reason, PROCESS_ID, number)
+                n_read = len(chunk.events) + sum(chunk.left_out.values())
+                counter.add_number(READ, PROCESS_ID, n_read)
                 yield chunk.events
-                bar.update(len(chunk.events))
+                bar.update(n_read)
 
     predictions = predict_events(read(), [PROCESS_ID], variable, models)
     counts = count(predictions)
+    if not counts.events:
+        raise UserError(f"--zero_bias: no event is left of {data.n_events}, in the runs and the mask that are given")
     logger.info(
         "zero bias: %d events; %d without a jet and %d without an L1 %s stay uncorrected; saturated: %s",
         counts.events,
@@ -131,7 +149,10 @@ def predict_zero_bias(
         ", ".join(f"{number} {name}" for name, number in saturated.items()),
     )
     _add_outcomes(counter, PROCESS_ID, counts)
-    return predictions, np.concatenate(references), dict(saturated), counter.append_to(Cutflow(), STEP)
+    found = ZeroBiasPredictions(
+        predictions, np.concatenate(references), dict(saturated), np.concatenate(sections) if sections else None
+    )
+    return found, counter.append_to(Cutflow(), STEP)
 
 
 def _add_outcomes(counter: StepCounter, process_id: int, counts: Counts) -> None:

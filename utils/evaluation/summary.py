@@ -1,5 +1,7 @@
 """Results of an evaluation as text: counts, thresholds, rates and signal efficiencies."""
 
+import numpy as np
+
 from utils.evaluation.number_text import columns, interval_text, percent_text, rate_text, threshold_text
 from utils.evaluation.results import Results
 from utils.evaluation.scaling_tables import scaling_tables
@@ -48,10 +50,15 @@ def _zero_bias_text(result: ZeroBiasResult, variable: str) -> str:
     for i, threshold in enumerate(result.at_thresholds[BASELINE].thresholds):
         rates = [result.at_thresholds[quantity] for quantity in names]
         at_thresholds.append((f"{threshold:g}", *(interval_text(x.value[i], x.low[i], x.high[i], 2) for x in rates)))
+    sections = ""
+    if result.sections:
+        runs = np.unique(result.sections.run)
+        shown = ", ".join(map(str, runs[:5])) + (", ..." if len(runs) > 5 else "")
+        sections = f"{len(result.sections.run)} luminosity sections of {len(runs)} runs: {shown}.\n"
     saturated = ", ".join(f"{number} {name}" for name, number in result.n_saturated.items())
     heading = (
         f"Rates of {result.counts.events} zero-bias events of CMS, for {result.colliding_bunches} colliding bunches\n"
-        "L1: sum of the input objects of the network; CMS: sum of the trigger itself. Intervals of 68.27%.\n"
+        f"{sections}L1: sum of the input objects of the network; CMS: sum of the trigger itself. Intervals of 68.27%.\n"
         f"{result.counts.without_jet} events without a jet and {result.counts.without_target} without an L1 sum stay "
         f"uncorrected. Saturated: {saturated}."
     )

@@ -9,6 +9,7 @@ from utils.evaluation.binning import Binning
 from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.rates import rate_ratios
+from utils.evaluation.section_rates import SectionRates, section_rates
 from utils.evaluation.zero_bias_rates import RateThresholds, ZeroBiasRates, zero_bias_rates, zero_bias_thresholds
 from utils.predictions import BASELINE, REFERENCE, Counts, Predictions, count
 
@@ -33,6 +34,8 @@ class ZeroBiasResult:
         Thresholds at fixed rates.
     at_thresholds : dict of str to ZeroBiasRates
         Rates at the thresholds of the turn-on curves.
+    sections : SectionRates or None
+        The same in each luminosity section; None where the files do not say.
     """
 
     colliding_bunches: int
@@ -42,6 +45,7 @@ class ZeroBiasResult:
     ratios: dict[str, Estimate[np.ndarray]]
     at_rates: dict[str, RateThresholds]
     at_thresholds: dict[str, ZeroBiasRates]
+    sections: SectionRates | None = None
 
 
 def evaluate_zero_bias(
@@ -51,6 +55,7 @@ def evaluate_zero_bias(
     binning: Binning,
     thresholds: Sequence[float],
     colliding_bunches: int,
+    sections: np.ndarray | None = None,
 ) -> ZeroBiasResult:
     """Find the rates of zero-bias events before and after the corrections.
 
@@ -65,6 +70,8 @@ def evaluate_zero_bias(
     thresholds : sequence of float
         Thresholds of the turn-on curves, in GeV.
     colliding_bunches : int
+    sections : np.ndarray, shape (n_events, 2), optional
+        Run and luminosity section of each event.
     """
     quantities = {**predictions.measured, REFERENCE: reference}
     rankings = {name: Ranking.of(values, predictions.weight) for name, values in quantities.items()}
@@ -91,4 +98,5 @@ def evaluate_zero_bias(
             for name, ranking in rankings.items()
         },
         at_thresholds=rates_at(np.asarray(thresholds, np.float64)),
+        sections=None if sections is None else section_rates(sections, quantities, thresholds, colliding_bunches),
     )

@@ -1,10 +1,11 @@
 """Events files: the HDF5 layout of the public ADC2021 data set, optionally with cross-section weights."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import h5py
 import numpy as np
@@ -25,7 +26,6 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GZIP
 from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
-from utils.formats.les_houches import HardEvents
 from utils.formats.physical import (
     LARGEST_TRUE_PT,
     QUANTITIES,
@@ -35,11 +35,12 @@ from utils.formats.physical import (
     wrap_phi,
 )
 from utils.formats.rows import read_rows
+from utils.formats.text_events import HardEvents
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
 
 CHUNK = 4096
-HARD_EVENTS = "les_houches_events"
+HARD_EVENTS = "les_houches_events"  # or those of a HepMC file: the name is older
 LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
 
 
@@ -82,8 +83,24 @@ def new_events_file(path: str | Path) -> Iterator[EventsWriter]:
         yield EventsWriter(file)
 
 
+class OfflineFile(ABC):
+    """A checked file of objects at offline resolution, which are smeared to Level-1."""
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the events [start, stop).
+
+        Returns
+        -------
+        particles : np.ndarray, shape (n, 19, 4), float32
+            With phi in (-pi, pi], and zeros in empty slots.
+        weights : np.ndarray, shape (n,), float32
+            Cross-section weights in pb, 1 in files without weights.
+        """
+
+
 @dataclass(frozen=True)
-class EventsFile:
+class EventsFile(OfflineFile):
     """A checked events file.
 
     Attributes
@@ -96,7 +113,7 @@ class EventsFile:
     fingerprint : str or None
         Hash of the first events, the same in any copy; None if they have no objects.
     hard_events : HardEvents or None
-        Range of the Les Houches file from which the events were made, if it is recorded.
+        Range of the file of another generator from which the events were made, if it is recorded.
     """
 
     path: Path
@@ -105,6 +122,8 @@ class EventsFile:
     cutflow: Cutflow
     fingerprint: str | None
     hard_events: HardEvents | None
+    weights_name: ClassVar[str] = "dataset 'Weights'"
+    weights_from: ClassVar[str] = "dataset 'Weights'"
 
     @classmethod
     def check(cls, path: str | Path) -> "EventsFile":
@@ -129,15 +148,7 @@ class EventsFile:
             return cls(path, n_events, weighted, cutflow, fingerprint(first), hard)
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read the events [start, stop).
-
-        Returns
-        -------
-        particles : np.ndarray, shape (n, 19, 4), float32
-            With phi in (-pi, pi], and zeros in empty slots.
-        weights : np.ndarray, shape (n,), float32
-            Cross-section weights in pb, 1 in files without weights.
-        """
+        """Read the events [start, stop), and their weights."""
         with open_hdf5(self.path) as file, np.errstate(over="ignore"):  # infinite values are refused below
             particles = read_rows(file["Particles"], start, stop).astype(np.float32, copy=False)
             weights = (
@@ -196,9 +207,23 @@ def check_events_files(paths: Sequence[str | Path]) -> list[EventsFile]:
     return files
 
 
-def refuse_mixed_weights(files: Mapping[str, EventsFile]) -> None:
+class Weighted(Protocol):
+    """A file whose events have weights or not."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its events have weights."""
+
+    @property
+    def weights_from(self) -> str:
+        """What gives weights to its events."""
+
+
+def refuse_mixed_weights(files: Mapping[str, Weighted]) -> None:
     """Refuse a mixture of files with and without weights; the keys are the names in the error."""
     with_weights = [name for name, file in files.items() if file.weighted]
-    without = [name for name, file in files.items() if not file.weighted]
+    without = [(name, file.weights_from) for name, file in files.items() if not file.weighted]
     if with_weights and without:
-        raise UserError(f"{without[0]}: dataset 'Weights' is missing, but {with_weights[0]} has it")
+        name, missing = without[0]
+        has = "has it" if missing == files[with_weights[0]].weights_from else "has weights"
+        raise UserError(f"{name}: {missing} is missing, but {with_weights[0]} {has}")

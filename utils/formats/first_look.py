@@ -24,7 +24,12 @@ CPU_SECONDS = 5  # per file, and again per GiB: HDF5 counts 4 million chunks a s
 MEMORY = 1 << 29  # bytes for all files, in addition to those of this process
 
 
-def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> list[Found]:
+def first_look(
+    look: Callable[[Path], Found],
+    paths: Sequence[str | Path],
+    library: str = "the HDF5 library",
+    seconds: int | None = None,
+) -> list[Found]:
     """Apply a function that reads a file to several files, in one child process.
 
     Parameters
@@ -32,6 +37,10 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
     look : callable
         Takes a path, and returns an object that can be pickled.
     paths : sequence of str or Path
+    library : str
+        What reads the files, for errors.
+    seconds : int, optional
+        CPU time for a file; by default `CPU_SECONDS`.
 
     Returns
     -------
@@ -43,13 +52,14 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
     UserError
         If a file exceeds the bounds on time or memory, or crashes the library. Errors of `look` are raised again.
     """
+    seconds = seconds or CPU_SECONDS
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         # The child does not inherit the threads of this process, and needs none of them.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        _look_and_leave(look, paths, writing)
+        _look_and_leave(look, paths, writing, seconds)
     os.close(writing)
     found: list[Found] = []
     error, status = None, None
@@ -62,7 +72,9 @@ def first_look(look: Callable[[Path], Found], paths: Sequence[str | Path]) -> li
                 found.append(result)
     except (EOFError, pickle.UnpicklingError):
         path, (_, status) = paths[len(found)], os.waitpid(child, 0)
-        raise UserError(f"{path}: cannot be read, the file is damaged: {_end(status, Path(path))}") from None
+        raise UserError(
+            f"{path}: cannot be read, the file is damaged: {library} {_end(status, Path(path), seconds)}"
+        ) from None
     finally:
         if status is None:
             os.kill(child, signal.SIGKILL)
@@ -85,7 +97,7 @@ def memory_limited(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int) -> NoReturn:
+def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int, seconds: int) -> NoReturn:
     """Write the result of each file to the pipe, until the first error."""
     try:
         virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -94,7 +106,7 @@ def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], wr
             resource.setrlimit(what, (min(value, soft) if soft >= 0 else value, hard))
         with os.fdopen(writing, "wb") as pipe:
             for path in map(Path, paths):
-                result = _result(look, path)
+                result = _result(look, path, seconds)
                 pickle.dump(result, pipe)
                 pipe.flush()
                 if isinstance(result, Exception):
@@ -103,12 +115,12 @@ def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], wr
         os._exit(0)
 
 
-def _result(look: Callable[[Path], Any], path: Path) -> Any:
+def _result(look: Callable[[Path], Any], path: Path, seconds: int) -> Any:
     """Return the result of a file, or its error."""
     try:
-        seconds = math.ceil(time.process_time()) + _cpu_seconds(path)
+        limit = math.ceil(time.process_time()) + _cpu_seconds(path, seconds)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard) if hard >= 0 else seconds, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (min(limit, hard) if hard >= 0 else limit, hard))
         return look(path)
     except MemoryError:
         return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory to be looked at")
@@ -116,14 +128,14 @@ def _result(look: Callable[[Path], Any], path: Path) -> Any:
         return error
 
 
-def _cpu_seconds(path: Path) -> int:
+def _cpu_seconds(path: Path, seconds: int) -> int:
     """Return the CPU time that a file may take, by its size on disk."""
-    return CPU_SECONDS * (1 + (512 * path.stat().st_blocks >> 30 if path.exists() else 0))
+    return seconds * (1 + (512 * path.stat().st_blocks >> 30 if path.exists() else 0))
 
 
-def _end(status: int, path: Path) -> str:
+def _end(status: int, path: Path, seconds: int) -> str:
     """Describe how a child process ended that gave no result."""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
-        return f"the HDF5 library does not come to an end within {_cpu_seconds(path)} s of CPU time"
-    return f"the HDF5 library ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        return f"does not come to an end within {_cpu_seconds(path, seconds)} s of CPU time"
+    return f"ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"

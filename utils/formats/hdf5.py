@@ -96,6 +96,15 @@ def has_entry(file: h5py.File, name: str) -> bool:
         raise UserError(f"{file.filename}: its list of datasets cannot be read, {unreadable_reason(error)}") from None
 
 
+def read_number_attribute(file: h5py.File, name: str) -> float | None:
+    """Return an attribute of an open file that is a finite number; anything else is None."""
+    try:
+        found = float(file.attrs[name])
+    except HDF5_ERRORS:
+        return None
+    return found if math.isfinite(found) else None
+
+
 def checked_dataset(file: h5py.File, name: str, shape: Sequence[int | None], kinds: str = "f") -> h5py.Dataset:
     """Return a dataset of an open file after checking it.
 

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +18,14 @@ from utils.event_layout import ETA, N_SLOTS, PHI, PT, SLOT_NAMES
 from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
 from utils.formats.gzip_table import GzipTable
-from utils.formats.hdf5 import checked_dataset, has_entry, new_hdf5, open_hdf5, read_text_attribute
+from utils.formats.hdf5 import (
+    checked_dataset,
+    has_entry,
+    new_hdf5,
+    open_hdf5,
+    read_number_attribute,
+    read_text_attribute,
+)
 from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, invalid_quantity, wrap_phi
 from utils.formats.rows import read_rows
 from utils.l1_events import L1Events
@@ -36,11 +43,15 @@ LONGEST_ID = 100  # digits
 LARGEST_WEIGHT = 1e30  # sums and products of larger weights may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
-OPTIONAL = ("weights", "keep_probability")
+L1_SUMS = ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf")
+PILEUP = ("PV_npvs", "Pileup_nTrueInt")
+KEPT = (*L1_SUMS, *PILEUP)  # of files with objects of L1, NaN in other events
+OPTIONAL = ("weights", "keep_probability", *KEPT)
 SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
 RANGES = {
     **dict.fromkeys(SUMS, (0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")),
     "weights": (-LARGEST_WEIGHT, LARGEST_WEIGHT, f"finite numbers, at most {LARGEST_WEIGHT:g}"),
+    **dict.fromkeys(KEPT, (0.0, LARGEST_L1_PT, f"numbers from 0 to {LARGEST_L1_PT:g}, or NaN")),
     "keep_probability": (float(np.finfo(np.float32).tiny), 1.0, "a probability above 0 and of at most 1"),
 }
 
@@ -65,12 +76,14 @@ class L1Writer:
         return len(self._table)
 
     def append(self, events: L1Events) -> None:
-        """Append events."""
-        self._table.append(vars(events))
+        """Append events; of their columns in `KEPT` those that are missing become NaN."""
+        columns = vars(events)
+        missing = [name for name in KEPT if columns[name] is None]
+        self._table.append({**columns, **dict.fromkeys(missing, np.full(len(events), np.nan, np.float32))})
 
-    def record(self, cutflow: Cutflow) -> None:
-        """Write the cutflow of the events."""
-        self._file.attrs.update(cutflow.attribute())
+    def record(self, cutflow: Cutflow, attributes: Mapping[str, float] | None = None) -> None:
+        """Write the cutflow of the events, and other attributes."""
+        self._file.attrs.update({**cutflow.attribute(), **(attributes or {})})
 
     def finish(self) -> None:
         """Write the events that are still buffered."""
@@ -128,7 +141,7 @@ def new_l1_file(
     workers : Executor, optional
         Threads that compress chunks; by default one new thread.
     optional : sequence of str
-        Optional datasets of the file: ``weights``, ``keep_probability``.
+        Optional datasets of the file, of `OPTIONAL`.
     group : OutputGroup, optional
         Outputs that take their names together, see `utils.runtime.whole_files.replaced_together`.
     """
@@ -162,6 +175,10 @@ class L1Dataset:
         Whether it has weights; foreign files may have none.
     sampled : bool
         Whether it has the keep probabilities of the selective sampling.
+    kept : tuple of str
+        Datasets of `KEPT` that it has.
+    jet_threshold : float or None
+        Threshold of the L1 jets in GeV, if it is recorded.
     cutflow : Cutflow
     fingerprint : str or None
         Hash of the true objects of its first events, see `utils.formats.duplicates`.
@@ -172,6 +189,8 @@ class L1Dataset:
     process_names: dict[int, str]
     weighted: bool
     sampled: bool
+    kept: tuple[str, ...]
+    jet_threshold: float | None
     cutflow: Cutflow
     fingerprint: str | None
 
@@ -190,8 +209,8 @@ class L1Dataset:
             for name in SUMS:
                 checked_dataset(file, name, (n_events,))
             checked_dataset(file, "ids", (n_events,), "iuf")
-            weighted, sampled = (has_entry(file, name) for name in OPTIONAL)
-            for name in itertools.compress(OPTIONAL, (weighted, sampled)):
+            optional = tuple(name for name in OPTIONAL if has_entry(file, name))
+            for name in optional:
                 checked_dataset(file, name, (n_events,))
             names = _parse_labels(path, _read_labels(file))
             first = fingerprint(read_rows(file["true_data"], 0, min(n_events, LOOKED_AT)))
@@ -199,8 +218,10 @@ class L1Dataset:
                 path,
                 n_events,
                 names,
-                weighted,
-                sampled,
+                "weights" in optional,
+                "keep_probability" in optional,
+                tuple(name for name in KEPT if name in optional),
+                read_number_attribute(file, "jet_threshold"),
                 Cutflow.from_json(read_text_attribute(file, EVENT_COUNTS)),
                 first,
             )
@@ -208,7 +229,7 @@ class L1Dataset:
     @property
     def optional(self) -> tuple[str, ...]:
         """Optional datasets of the file."""
-        return tuple(itertools.compress(OPTIONAL, (self.weighted, self.sampled)))
+        return (*itertools.compress(OPTIONAL[:2], (self.weighted, self.sampled)), *self.kept)
 
     def process_ids(self, names: tuple[str, ...]) -> list[int]:
         """Return the process ids of names; a :class:`UserError` names an unknown one."""
@@ -299,6 +320,8 @@ class L1Rows:
             return values
         lowest, largest, expected = RANGES[name]
         fits = (values >= lowest) & (values <= largest)
+        if name in KEPT:
+            fits |= np.isnan(values)
         if not fits.all():
             event = int(np.argmin(fits))
             self._refuse(name, start + event, f"{expected}, found {values[event]:g}")

@@ -13,11 +13,17 @@ from utils.formats.physical import LARGEST_ETA, LARGEST_L1_PT, VALID
 from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,
     CALORIMETER_PHI_STEPS,
+    EGAMMA_SATURATION,
     ENERGY_STEP,
+    JET_SATURATION,
     JET_THRESHOLD,
     MUON_ETA_STEP,
+    MUON_FIRST_STEP,
     MUON_PHI_STEPS,
+    MUON_SATURATION,
+    SUM_SATURATION,
 )
+from utils.l1_events import L1Events
 from utils.runtime.compiled import compiled
 
 
@@ -61,10 +67,32 @@ class ObjectKind:
 CALORIMETER_STEPS = (CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS)
 MUON_STEPS = (MUON_ETA_STEP, MUON_PHI_STEPS)
 KINDS = (
-    ObjectKind("muons", ("muonIEt", "muonIEtaAtVtx", "muonIPhiAtVtx"), MUONS, 511, 1, *MUON_STEPS, 0.0),
-    ObjectKind("egammas", ("egIEt", "egIEta", "egIPhi"), EGAMMAS, 511, 0, *CALORIMETER_STEPS, 0.0),
-    ObjectKind("jets", ("jetIEt", "jetIEta", "jetIPhi"), JETS, 2047, 0, *CALORIMETER_STEPS, JET_THRESHOLD),
+    ObjectKind(
+        "muons",
+        ("muonIEt", "muonIEtaAtVtx", "muonIPhiAtVtx"),
+        MUONS,
+        MUON_FIRST_STEP + MUON_SATURATION,
+        MUON_FIRST_STEP,
+        *MUON_STEPS,
+        0.0,
+    ),
+    ObjectKind("egammas", ("egIEt", "egIEta", "egIPhi"), EGAMMAS, EGAMMA_SATURATION, 0, *CALORIMETER_STEPS, 0.0),
+    ObjectKind("jets", ("jetIEt", "jetIEta", "jetIPhi"), JETS, JET_SATURATION, 0, *CALORIMETER_STEPS, JET_THRESHOLD),
 )
+
+
+def saturated_events(events: L1Events) -> np.ndarray:
+    """Return which events have an object or an energy sum that saturates in the integers of the trigger.
+
+    Returns
+    -------
+    np.ndarray, shape (n_events,), bool
+    """
+    saturated = np.maximum(events.smeared_met, events.smeared_ht) >= SUM_SATURATION * ENERGY_STEP
+    for kind in KINDS:
+        largest = (kind.saturated - kind.first_step) * ENERGY_STEP
+        saturated |= (events.smeared_data[:, kind.slots, PT] >= largest).any(axis=1)
+    return saturated
 
 
 class OutOfRangeError(ValueError):

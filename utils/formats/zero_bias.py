@@ -18,7 +18,7 @@ objects are those of `utils.formats.trigger_objects`.
 
 import glob
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,33 +32,12 @@ from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
 from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
-from utils.formats.trigger_scales import ENERGY_STEP
+from utils.formats.trigger_scales import ENERGY_STEP, JET_THRESHOLD, SUM_SATURATION
+from utils.formats.zero_bias_events import PROCESS_ID, ZeroBiasEvents
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
-from utils.l1_events import L1Events, ht, met
+from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error
-
-SATURATED_SUM = 4095  # steps
-PROCESS_ID = 0
-
-
-@dataclass(frozen=True)
-class ZeroBiasEvents:
-    """Zero-bias events.
-
-    Attributes
-    ----------
-    events : L1Events
-        Without a generator level: ``true_data`` is None and the true sums are NaN. Process ``PROCESS_ID``, weight 1.
-    reference : np.ndarray, shape (n_events,), float32
-        Energy sum of the CMS trigger in GeV.
-    n_saturated : dict of str to int
-        Number of saturated objects of each kind in the slots, and of saturated reference sums.
-    """
-
-    events: L1Events
-    reference: np.ndarray
-    n_saturated: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -81,27 +60,37 @@ class ZeroBiasData:
         Column of the energy sum of the CMS trigger.
     parts : tuple of tuple of Table
         Files that hold the same events, in the order of the events.
+    jet_threshold : float
+        In GeV; jets below are left out.
     """
 
     folder: Path
     n_events: int
     reference: str
     parts: tuple[tuple[Table, ...], ...]
+    jet_threshold: float = JET_THRESHOLD
+
+    cut = 0.0  # threshold that the jets of a file have already
+    reasons = ()  # for which events are left out
 
     @classmethod
-    def check(cls, folder: str | Path, reconstructed: str) -> "ZeroBiasData":
+    def check(cls, folder: str | Path, reconstructed: str, jet_threshold: float = JET_THRESHOLD) -> "ZeroBiasData":
         """Check the layout of all files; raise a :class:`UserError` that says what differs.
 
         Parameters
         ----------
         folder : str or Path
+            Folder, or one file with all columns.
         reconstructed : str
             Corrected L1 sum, ``smeared_met`` or ``smeared_ht``, which decides the reference.
+        jet_threshold : float
+            In GeV; jets below are left out.
         """
         folder = Path(folder)
-        if not folder.is_dir():
+        if not folder.exists():
             raise missing_error(folder, "folder")
-        paths = sorted(map(Path, glob.glob(f"{glob.escape(str(folder))}/**/*.parquet", recursive=True)))
+        pattern = f"{glob.escape(str(folder))}/**/*.parquet"
+        paths = [folder] if folder.is_file() else sorted(map(Path, glob.glob(pattern, recursive=True)))
         if not paths:
             raise UserError(f"{folder}: expected Parquet files, *.parquet, in it or its folders, found none")
         reference = REFERENCES[reconstructed]
@@ -115,7 +104,7 @@ class ZeroBiasData:
         n_events = sum(n_rows[part[0].path] for part in parts)
         if n_events == 0:
             raise UserError(f"{folder}: the files hold no events")
-        data = cls(folder, n_events, reference, parts)
+        data = cls(folder, n_events, reference, parts, jet_threshold)
         refuse_duplicates(_Beginning(part[0].path, data.first_fingerprint(part)) for part in parts)
         return data
 
@@ -142,24 +131,12 @@ class ZeroBiasData:
         reference, saturated = columns.energy_sum(self.reference)
         n_saturated = {self.reference: saturated}
         objects = np.zeros((len(reference), N_SLOTS, 3), np.float32)
-        for kind in KINDS:
+        for kind in (*KINDS[:-1], replace(KINDS[-1], threshold=self.jet_threshold)):
             try:
                 n_saturated[kind.prefix] = fill_slots(objects, kind, *columns.objects(kind))
             except OutOfRangeError as error:
                 columns.refuse(kind.names[error.quantity], f"event {columns.first + error.event}: {error}")
-        unknown = np.full(len(objects), np.nan, np.float32)
-        events = L1Events(
-            smeared_data=objects,
-            true_data=None,
-            smeared_met=met(objects),
-            smeared_ht=ht(objects),
-            true_met=unknown,
-            true_ht=unknown,
-            original_met=unknown,
-            ids=np.full(len(objects), PROCESS_ID, np.int32),
-            weights=np.ones(len(objects), np.float32),
-        )
-        return ZeroBiasEvents(events, reference, n_saturated)
+        return ZeroBiasEvents(L1Events.of_objects(objects, PROCESS_ID), reference, n_saturated)
 
 
 @dataclass(frozen=True)
@@ -186,7 +163,7 @@ class _Columns:
             self.refuse(
                 name, f"event {self.first + event}: expected GeV from 0 to {LARGEST_L1_PT:g}, found {values[event]:g}"
             )
-        return values.astype(np.float32), int(np.sum(values >= SATURATED_SUM * ENERGY_STEP))
+        return values.astype(np.float32), int(np.sum(values >= SUM_SATURATION * ENERGY_STEP))
 
     def objects(self, kind: ObjectKind) -> tuple[np.ndarray, ...]:
         """Return the number of objects of each event, and the integers of energy, eta and phi of all objects."""

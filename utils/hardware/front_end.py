@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON
+from utils.hardware.integers import largest_pt
 from utils.hardware.scales import HardwareScales
 
 # Look-up of a function of an integer, its values rounded to multiples of 2^-bits.
@@ -84,7 +85,7 @@ def output_bounds(event: Any, pids: np.ndarray, sum_names: Sequence[str], scales
         In steps.
     """
     uncorrected = getattr(event, sum_names[0])
-    saturated = np.any(event.pt == scales.object_saturation, axis=-1)
+    saturated = np.any(event.pt == largest_pt(pids, scales), axis=-1)
     for name in sum_names:
         saturated = saturated | (getattr(event, name) == scales.sum_saturation)
     corrected = np.any((event.pt > 0) * (pids == PID_JET), axis=-1) & (uncorrected > 0)

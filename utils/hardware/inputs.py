@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from utils.data_processing import GraphCreator
-from utils.event_layout import PID_JET, PT, SLOT_PIDS
+from utils.event_layout import PID_EGAMMA, PID_EMPTY, PID_JET, PID_MUON, PT, SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.scales import HardwareScales
@@ -18,6 +18,7 @@ OBJECT_FEATURES = {
     "true_ht": ("pt", "abs_eta"),
 }
 OBJECT_FEATURES["original_met"] = OBJECT_FEATURES["true_met"]
+KINDS = {"muon": PID_MUON, "egamma": PID_EGAMMA, "jet": PID_JET}
 # The network corrects the first of the sums.
 SUM_FEATURES = {"true_met": ("met", "ht"), "true_ht": ("ht",), "original_met": ("met", "ht")}
 
@@ -107,6 +108,8 @@ class StudentInputs:
         sums = features[:, :, n:].max(1, initial=0)
         sums_in_steps = dict(zip(self.sum_names, sums.T / np.float32(self.input_step), strict=True))
         integers = SimpleNamespace(pt=pt / np.float32(self.input_step), **sums_in_steps)
-        is_jet = features[:, :, self.object_names.index("jet")] > 0 if "jet" in self.object_names else pt > 0
-        pids = np.where(is_jet, PID_JET, 0)
+        pids = np.where(pt > 0, PID_JET, PID_EMPTY)
+        for name, pid in KINDS.items():
+            if name in self.object_names:
+                pids[features[:, :, self.object_names.index(name)] > 0] = pid
         return features[:, :, :n], (pt > 0).astype(np.float32), sums, *self._bounds(integers, pids)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.event_layout import ETA, PHI, PT
+from utils.event_layout import ETA, PHI, PT, SLOT_PIDS
 from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events
 
@@ -44,6 +44,11 @@ class HardwareEvents:
         return cls(pt, eta, phi, *rows[:, -3:].T)
 
 
+def largest_pt(pids: np.ndarray, scales: HardwareScales) -> np.ndarray:
+    """Return the transverse momentum in steps, float32, at which objects of each kind saturate; above 0 if empty."""
+    return np.array([scales.object_saturation, *scales.saturations], np.float32)[pids]
+
+
 def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> HardwareEvents:
     """Round objects and energy sums to the integers of the trigger.
 
@@ -55,7 +60,7 @@ def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> H
     scales : HardwareScales
     """
     objects = events.smeared_data
-    pt = _energy(objects[..., PT], scales.energy_step, scales.object_saturation)
+    pt = _energy(objects[..., PT], scales.energy_step, largest_pt(SLOT_PIDS, scales))
     px = (objects[..., PT] * np.cos(objects[..., PHI])).sum(1, dtype=np.float64)
     py = (objects[..., PT] * np.sin(objects[..., PHI])).sum(1, dtype=np.float64)
     eta = np.where(pt > 0, np.rint(objects[..., ETA] / np.float32(scales.eta_step)), 0)
@@ -71,7 +76,7 @@ def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> H
     )
 
 
-def _energy(energy: np.ndarray, step: float, saturation: int) -> np.ndarray:
+def _energy(energy: np.ndarray, step: float, saturation: int | np.ndarray) -> np.ndarray:
     return np.minimum(np.rint(energy / np.float32(step)), saturation).astype(np.int32)
 
 

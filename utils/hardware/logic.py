@@ -52,7 +52,7 @@ def event_symbols(ports: Sequence[Port]) -> EventSymbols:
     symbols = dict.fromkeys(EventSymbols.__annotations__, 0) | {
         port.name: FVArray.from_lhs(
             np.full((1, port.size), float(port.low)),
-            np.full((1, port.size), float(port.high)),
+            port.highs[None].astype(float),
             np.ones((1, port.size)),
             ADDERS,
             0.0,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from utils.event_layout import SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
-from utils.hardware.integers import HardwareEvents
+from utils.hardware.integers import HardwareEvents, largest_pt
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class Port:
         A field of HardwareEvents.
     size : int
         Number of integers.
-    low, high : int
-        Smallest and largest value.
+    low : int
+        Smallest value.
+    high : int or tuple of int
+        Largest value, or that of each integer.
     step : float
         Size of a step.
     unit : str
@@ -30,14 +33,21 @@ class Port:
     name: str
     size: int
     low: int
-    high: int
+    high: int | tuple[int, ...]
     step: float = 1.0
     unit: str = ""
 
     @property
+    def highs(self) -> np.ndarray:
+        """Largest value of each integer, shape (size,)."""
+        return np.broadcast_to(self.high, self.size)
+
+    @property
     def width(self) -> int:
-        """Bits of each integer, in two's complement if it can be negative."""
-        return max(self.high.bit_length(), (-self.low - 1).bit_length() if self.low < 0 else 0) + (self.low < 0)
+        """Bits of the largest integer, in two's complement if it can be negative."""
+        return max(int(self.highs.max()).bit_length(), (-self.low - 1).bit_length() if self.low < 0 else 0) + (
+            self.low < 0
+        )
 
 
 def input_ports(inputs: StudentInputs) -> list[Port]:
@@ -45,7 +55,7 @@ def input_ports(inputs: StudentInputs) -> list[Port]:
     scales, n = inputs.scales, inputs.n_slots
     energy, turn = (scales.energy_step, "GeV"), (2 * np.pi / scales.phi_steps, "rad")
     sums = [Port(name, 1, 0, scales.sum_saturation, *energy) for name in inputs.sum_names]
-    ports = [Port("pt", n, 0, scales.object_saturation, *energy)]
+    ports = [Port("pt", n, 0, tuple(map(int, largest_pt(SLOT_PIDS[inputs.slots], scales))), *energy)]
     if "abs_eta" in inputs.object_names:
         ports.append(Port("eta", n, -scales.largest_eta, scales.largest_eta, scales.eta_step))
     if {"along", "across"} & set(inputs.object_names):
@@ -76,11 +86,11 @@ def input_words(ports: Sequence[Port], events: HardwareEvents, first: int = 0) -
     columns = []
     for port in ports:
         values = np.asarray(getattr(events, port.name)).reshape(len(events.met), port.size)
-        outside = ((values < port.low) | (values > port.high)).any(axis=1)
+        outside = ((values < port.low) | (values > port.highs)).any(axis=1)
         if outside.any():
             event = int(np.argmax(outside))
             raise ValueError(
-                f"{first + event}: {port.name} is {values[event].tolist()}, expected {port.low} to {port.high}"
+                f"{first + event}: {port.name} is {values[event].tolist()}, expected {port.low} to {port.highs.max()}"
             )
         columns.append(values)
     return np.concatenate(columns, axis=1).astype(np.float64)
@@ -100,9 +110,8 @@ def random_words(ports: Sequence[Port], n_events: int, seed: int) -> np.ndarray:
     -------
     np.ndarray, shape (n_events, n_integers), float64
     """
-    low, high = (
-        np.repeat([getattr(port, end) for port in ports], [port.size for port in ports]) for end in ("low", "high")
-    )
+    low = np.repeat([port.low for port in ports], [port.size for port in ports])
+    high = np.concatenate([port.highs for port in ports])
     words = np.random.default_rng(seed).integers(low, high, (n_events, len(low)), endpoint=True)
     words[0], words[1], words[2] = low, high, 0
     return words.astype(np.float64)

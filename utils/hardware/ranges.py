@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON, SLOT_PIDS
+from utils.event_layout import SLOT_PIDS
 from utils.hardware.front_end import numpy_lookup
-from utils.hardware.inputs import StudentInputs
+from utils.hardware.inputs import KINDS, StudentInputs
+from utils.hardware.integers import largest_pt
 
 # Intervals into which pT, the angle to MET and |eta| of an object are divided; a cell is one interval of each.
 PT_CELLS, ANGLE_CELLS, ETA_CELLS = 16, 73, 4
@@ -44,7 +45,9 @@ def _divided(values: np.ndarray, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
 def input_ranges(inputs: StudentInputs) -> InputRanges:
     """Compute the ranges of the inputs of a network over all integers of the trigger."""
     scales, unit = inputs.scales, inputs.input_step
-    pt = _divided(np.arange(scales.object_saturation + 1) * unit, PT_CELLS)
+    kinds, counts = np.unique(SLOT_PIDS[inputs.slots], return_counts=True)
+    largest_pts = largest_pt(kinds, scales) * unit
+    pt = _divided(np.arange(max(scales.saturations) + 1) * unit, PT_CELLS)
     eta = _divided(np.arange(scales.largest_eta + 1) * 2 * unit, ETA_CELLS)
     angles = np.arange(scales.phi_steps // 2 + 1)
     turn = 2 * np.pi / scales.phi_steps
@@ -56,6 +59,11 @@ def input_ranges(inputs: StudentInputs) -> InputRanges:
         [ends[cells] for ends in values]
         for values, cells in ((pt, pt_cells), (cosine, angle_cells), (sine, angle_cells), (eta, eta_cells))
     )
+    # Cells of larger pT than a kind has are the point of its largest one.
+    pt_low, pt_high = (np.minimum(ends[:, None], largest_pts) for ends in (pt_low, pt_high))
+    cos_low, cos_high, sin_low, sin_high, eta_low, eta_high = (
+        ends[:, None] for ends in (cos_low, cos_high, sin_low, sin_high, eta_low, eta_high)
+    )
     ranges = {
         "pt": (pt_low, pt_high),
         "along": (
@@ -65,11 +73,9 @@ def input_ranges(inputs: StudentInputs) -> InputRanges:
         "across": (pt_low * sin_low, pt_high * sin_high),
         "abs_eta": (eta_low, eta_high),
     }
-    pids = {"muon": PID_MUON, "egamma": PID_EGAMMA, "jet": PID_JET}
-    kinds, counts = np.unique(SLOT_PIDS[inputs.slots], return_counts=True)
     lowest, highest = np.zeros((2, len(pt_cells), len(kinds) + 1, inputs.n_object_features))  # empty: the last kind
     for i, name in enumerate(inputs.object_names):
         for array, end in zip((lowest, highest), ranges.get(name, (0.0, 0.0)), strict=True):
-            array[:, :-1, i] = kinds == pids[name] if name in pids else np.reshape(end, (-1, 1))
+            array[:, :-1, i] = kinds == KINDS[name] if name in KINDS else end
     largest = np.full(inputs.n_sums, scales.sum_saturation * unit)
     return InputRanges(lowest, highest, np.append(counts, 0), np.zeros(inputs.n_sums), largest)

@@ -12,6 +12,8 @@ from utils.runtime.options import declared, flag
 LARGEST_ETA = 5.5
 EXACT_BITS = 24  # of whole numbers that a float32 of Keras holds exactly
 
+SATURATIONS = ("object_saturation", "muon_saturation", "egamma_saturation", "jet_saturation")
+
 # Limits of steps. The limits of the integers are chosen so that 32 bits hold all products and tables fit into memory.
 SMALLEST_STEP, LARGEST_STEP = 1 / 1024, 1024
 
@@ -21,7 +23,8 @@ class HardwareScales:
     """Scales of the integers of the trigger.
 
     Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale. Energies above a
-    saturation are set to it, and an object or a sum with this value counts as saturated.
+    saturation are set to it, and an object or a sum with this value counts as saturated. `utils.formats.trigger_scales`
+    has the saturations of the CMS trigger.
     """
 
     energy_step: float = flag(
@@ -42,6 +45,15 @@ class HardwareScales:
     object_saturation: int = flag(
         1023, help="largest transverse momentum of an object", unit="steps", minimum=1, maximum=1 << 20
     )
+    muon_saturation: int | None = flag(
+        None, help="that of a muon; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+    )
+    egamma_saturation: int | None = flag(
+        None, help="that of an e/g; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+    )
+    jet_saturation: int | None = flag(
+        None, help="that of a jet; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+    )
     sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1, maximum=1 << 24)
     feature_bits: int = flag(
         7, help="unit of energy at the network's inputs is 2 to this power steps", minimum=1, maximum=16
@@ -60,17 +72,27 @@ class HardwareScales:
         """
         for option in declared(HardwareScales):
             value, bounds = getattr(self, option.name), option.flag.bounds()
+            if value is None and option.nullable:
+                continue
             if option.kind is int and type(value) is not int:
                 raise ValueError(f"{option.name}: expected an integer, received: {value!r}")
             if not bounds["minimum"] <= value <= bounds["maximum"]:
                 raise ValueError(f"{option.name}: expected {option.range()}, received: {value!r}")
-        bits = self.object_saturation.bit_length() + self.table_bits
-        if bits > EXACT_BITS:
-            raise ValueError(
-                f"object_saturation, table_bits: expected at most {EXACT_BITS} bits together, found {bits}"
-            )
+        for name in SATURATIONS:
+            bits = (getattr(self, name) or 0).bit_length() + self.table_bits
+            if bits > EXACT_BITS:
+                raise ValueError(f"{name}, table_bits: expected at most {EXACT_BITS} bits together, found {bits}")
         if self.phi_steps % 2:
             raise ValueError(f"phi_steps: expected an even integer, received: {self.phi_steps!r}")
+
+    @property
+    def saturations(self) -> tuple[int, int, int]:
+        """Largest transverse momentum of muons, e/g and jets, in steps."""
+        muon, egamma, jet = (
+            self.object_saturation if own is None else own
+            for own in (self.muon_saturation, self.egamma_saturation, self.jet_saturation)
+        )
+        return muon, egamma, jet
 
     @property
     def energy_unit(self) -> float:

@@ -41,6 +41,10 @@ def figures(results: Results) -> Figures:
         plots["rate_zero_bias"] = functools.partial(
             trigger.draw_zero_bias_rates, results.zero_bias, results.variable, scale_note=note_of(results)
         )
+        if results.zero_bias.sections:
+            plots["rate_zero_bias_sections"] = functools.partial(
+                trigger.draw_section_rates, results.zero_bias.sections, results.variable
+            )
     for name, signal in results.signals.items():
         plots |= signal_figures(results, name, signal)
     for name, scaling_result in results.scalings.items():

@@ -15,6 +15,7 @@ TITLES = {
     r"target_vs_prediction(.*)": r"target and prediction, event by event\1",
     r"correction_vs_(.+)": r"correction against \1",
     r"rate_zero_bias": "rate of zero-bias data",
+    r"rate_zero_bias_sections": "rate of zero-bias data by luminosity section",
     r"rate_offline": "rate against offline threshold",
     r"scaling": "online-to-offline scaling",
     r"roc": "ROC",

@@ -11,6 +11,7 @@ from utils.evaluation.bootstrap import Estimate
 from utils.evaluation.efficiency_gains import EfficiencyGains
 from utils.evaluation.roc import Roc
 from utils.evaluation.run_conditions import RunConditions, WorkingPoint
+from utils.evaluation.section_rates import SectionRates
 from utils.evaluation.signal_result import LOWEST_BACKGROUND
 from utils.evaluation.zero_bias_result import ZeroBiasResult
 from utils.plotting.quantities import (
@@ -110,6 +111,34 @@ def draw_zero_bias_rates(
         say(ax, NO_EVENTS)
     ax.legend()
     add_ratios(ax, rates.thresholds, result.ratios, _threshold_label(variable, scale_note), "Ratio to\nL1 objects")
+    return fig, ax
+
+
+@in_style
+def draw_section_rates(sections: SectionRates, variable: str, ax: Axes | None = None) -> Drawing:
+    """Draw the rates of zero-bias events at the lowest threshold against the luminosity section.
+
+    Sections of several runs follow each other, with a line where a run begins.
+
+    Parameters
+    ----------
+    sections : SectionRates
+    variable : str
+    ax : Axes, optional
+    """
+    lowest = int(np.argmin(sections.thresholds))
+    fig, ax = start(ax, f"{SYMBOLS[variable]} > {sections.thresholds[lowest]:g} GeV", "CMS zero-bias data")
+    begins = np.flatnonzero(np.diff(sections.run, prepend=sections.run[0] - 1))
+    x = sections.section if len(begins) == 1 else np.arange(len(sections.run))
+    for quantity, look in looks(sections.value).items():
+        label = f"{SYMBOLS[variable]} of L1 objects" if quantity == BASELINE else quantity_label(quantity, variable)
+        ax.plot(x, sections.value[quantity][lowest], label=label, **look.curve)
+        draw_band(ax, x, sections.low[quantity][lowest], sections.high[quantity][lowest], look)
+    for begin in begins[1:]:
+        ax.axvline(begin - 0.5, color=COLOURS[4], linewidth=0.5)
+    runs = f"run {sections.run[0]}" if len(begins) == 1 else f"{len(begins)} runs, one after the other"
+    ax.set(xlabel=f"Luminosity section ({runs})", ylabel="Rate [kHz]", ylim=(0, None))
+    ax.legend()
     return fig, ax
 
 

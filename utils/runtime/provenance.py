@@ -20,6 +20,7 @@ TRACKED_LIBRARIES = (
     "keras_tuner",
     "numpy",
     "pyarrow",
+    "pyhepmc",
     "pythia8mc",
     "scipy",
     "tensorflow",

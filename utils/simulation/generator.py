@@ -11,8 +11,10 @@ import awkward as ak
 import numpy as np
 import pythia8mc
 
-from utils.formats.les_houches import HardEvents, copy_events
+from utils.formats.les_houches import copy_events
+from utils.formats.text_events import HardEvents
 from utils.runtime.errors import UserError
+from utils.simulation.event_source import EventSource
 from utils.simulation.particles import Particles
 from utils.simulation.pythia_settings import (
     DEFAULT_ENERGY,
@@ -22,6 +24,7 @@ from utils.simulation.pythia_settings import (
     captured_output,
     read_settings,
     reason,
+    refuse_beams,
     setting_value,
 )
 
@@ -29,6 +32,7 @@ PB_PER_MB = 1e9
 MAX_PYTHIA_SEED = 900_000_000
 MAX_TRIALS_PER_EVENT = 10.0
 NO_EVENTS = Particles(*np.zeros((2, 0), np.int64), *np.zeros((5, 0)))
+LES_HOUCHES_CODE = 9999  # that Pythia gives to the process of a Les Houches file
 MINIMUM_BIAS = ("SoftQCD:nonDiffractive = on",)
 
 
@@ -68,7 +72,23 @@ class _MatchedWeights(_Recorder, pythia8mc.JetMatchingMadgraph):
     """Record weights and match jets to partons, which needs a hook besides the settings ``JetMatching``."""
 
 
-class Generator:
+class Charges:
+    """Electric charges of particles, from the table of Pythia."""
+
+    def __init__(self, pythia: pythia8mc.Pythia):
+        self._pythia = pythia
+        self._known: dict[int, float] = {}
+
+    def __call__(self, pid: np.ndarray) -> np.ndarray:
+        """Return the charge of each particle by its PDG number, 0 of one that Pythia does not know."""
+        kinds, kind = np.unique(pid, return_inverse=True)
+        for number in kinds.tolist():
+            if number not in self._known:
+                self._known[number] = self._pythia.particleData.charge(number)
+        return np.array([self._known[number] for number in kinds.tolist()])[kind]
+
+
+class Generator(EventSource):
     """Proton-proton collisions of one process.
 
     Parameters
@@ -77,13 +97,17 @@ class Generator:
         Name for messages.
     settings : sequence of str
         Lines ``Key = value`` for Pythia.
+    les_houches : Path, optional
+        Les Houches file of the hard events; the settings may name one too.
     energy : float, optional
         Centre-of-mass energy in GeV; by default that of the Les Houches file, or 13,000.
     underlying_event : bool
         Whether multi-parton interactions are simulated.
     seed : np.random.SeedSequence
     hard_events : range
-        Numbers of the events to read from a Les Houches file, if the settings name one.
+        Numbers of the events to read from a Les Houches file, if there is one.
+    cross_section_pb : float, optional
+        Cross section in pb in place of Pythia's.
 
     Raises
     ------
@@ -99,9 +123,11 @@ class Generator:
         energy: float | None,
         underlying_event: bool,
         seed: np.random.SeedSequence,
+        les_houches: Path | None = None,
         hard_events: range = range(0),
+        cross_section_pb: float | None = None,
     ):
-        self._process = process
+        super().__init__(process, cross_section_pb)
         decided: dict[str, Value] = {
             "Beams:eCM": energy or DEFAULT_ENERGY,
             "Random:setSeed": True,
@@ -113,13 +139,15 @@ class Generator:
             self._pythia = pythia8mc.Pythia("", False)
             try:
                 read_settings(self._pythia, settings, decided)
+                if les_houches:
+                    refuse_beams(self._pythia)
             except ValueError as error:
                 raise UserError(f"process {process}: {error}{reason(output)}") from None
-            self.hard_events: HardEvents | None = None
-            self.les_houches_file: Path | None = None
+            self.file = les_houches
             if setting_value(self._pythia, FRAME) == LES_HOUCHES:
-                self.les_houches_file = Path(self._pythia.word("Beams:LHEF"))
-                self.hard_events = self._take_events(hard_events, hard_file)
+                self.file = Path(self._pythia.word("Beams:LHEF"))
+            if self.file:
+                self.hard_events = self._take_events(self.file, hard_events, hard_file)
             matched = self._pythia.flag("JetMatching:merge")
             self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
             self._pythia.setUserHooksPtr(self._recorder)
@@ -133,15 +161,15 @@ class Generator:
                 f"process {process}: --energy is {energy:g} GeV, but the settings, or the file that they name, "
                 f"have beams with {self.energy:g} GeV"
             )
-        self._n_asked, self._weight_sum = 0, 0.0
-        self._charges: dict[int, float] = {}
+        self._charges = Charges(self._pythia)
 
-    def _take_events(self, hard_events: range, hard_file: IO[bytes]) -> HardEvents:
+    def _take_events(self, path: Path, hard_events: range, hard_file: IO[bytes]) -> HardEvents:
         """Restrict Pythia to some events of its Les Houches file, so that shards do not share events."""
         n_skipped = self._pythia.mode("Beams:nSkipLHEFatInit")
         wanted = range(hard_events.start + n_skipped, hard_events.stop + n_skipped)
-        taken = copy_events(str(self.les_houches_file), wanted, hard_file)
+        taken = copy_events(path, wanted, hard_file)
         hard_file.flush()
+        self._pythia.settings.mode(FRAME, LES_HOUCHES)
         self._pythia.settings.mode("Beams:nSkipLHEFatInit", 0)
         self._pythia.settings.word("Beams:LHEF", hard_file.name)
         return taken
@@ -172,10 +200,21 @@ class Generator:
                 raise UserError(f"process {self._process}: Pythia {error}{reason(output)}") from None
             except TypeError:  # from awkward, for a batch in which no particle has a vertex
                 raise UserError(f"process {self._process}: expected events with hadrons, found only partons") from None
+        self._refuse_other_processes()
         weights = np.array(self._recorder.weights)
         self._n_asked += n_events
         self._weight_sum += weights.sum()
         return self._stable(ak.drop_none(events).prt) if len(weights) else NO_EVENTS, weights
+
+    def _refuse_other_processes(self) -> None:
+        """Refuse processes of Pythia that the settings switch on beside a Les Houches file: it would mix them in."""
+        info = self._pythia.infoPython()
+        others = [info.nameProc(code) for code in info.codesHard() if code != LES_HOUCHES_CODE]
+        if self.file and others:
+            raise UserError(
+                f"process {self._process}: the settings switch on '{others[0]}' of Pythia, expected only the events of "
+                f"{self.file}: leave out settings of hard processes"
+            )
 
     @property
     def n_tried(self) -> int:
@@ -187,34 +226,10 @@ class Generator:
         """Centre-of-mass energy in GeV."""
         return float(self._pythia.infoPython().eCM())
 
-    @property
-    def weight_scale(self) -> float:
-        """Factor by which the weights of all events so far sum to the cross section in pb.
-
-        The unit of Pythia's weights depends on the strategy of a Les Houches file, and its sums of weights have yet
-        other units. Therefore only its cross section is used.
-
-        Raises
-        ------
-        UserError
-            If the cross section or the sum of weights is not above 0.
-        """
-        if not (self._weight_sum > 0 and self.cross_section_pb > 0):
-            raise UserError(
-                f"process {self._process}: expected events whose weights sum to more than 0, found a sum of "
-                f"{self._weight_sum:g} and a cross section of {self.cross_section_pb:g} pb"
-            )
-        return self.cross_section_pb / self._weight_sum
-
-    @property
-    def cross_section_pb(self) -> float:
-        """Cross section in pb, estimated by Pythia from all events so far."""
-        return float(self._pythia.infoPython().sigmaGen()) * PB_PER_MB
-
-    @property
-    def cross_section_error_pb(self) -> float:
-        """Statistical error of the cross section in pb."""
-        return float(self._pythia.infoPython().sigmaErr()) * PB_PER_MB
+    def estimate(self) -> tuple[float, float]:
+        """Return the cross section and its statistical error in pb, estimated by Pythia from all events so far."""
+        info = self._pythia.infoPython()
+        return float(info.sigmaGen()) * PB_PER_MB, float(info.sigmaErr()) * PB_PER_MB
 
     def _stable(self, records: ak.Array) -> Particles:
         """Select the stable particles of event records."""
@@ -223,12 +238,4 @@ class Generator:
         event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))[stable]
         pid = ak.to_numpy(flat.id)[stable]
         momenta = (ak.to_numpy(flat.p[name])[stable] for name in ("px", "py", "pz", "e"))
-        return Particles(np.bincount(event, minlength=len(records)), pid, self._charge(pid), *momenta)
-
-    def _charge(self, pid: np.ndarray) -> np.ndarray:
-        """Return the electric charge of each particle, from the table of Pythia."""
-        kinds, kind = np.unique(pid, return_inverse=True)
-        for number in kinds.tolist():
-            if number not in self._charges:
-                self._charges[number] = self._pythia.particleData.charge(number)
-        return np.array([self._charges[number] for number in kinds.tolist()])[kind]
+        return Particles(np.bincount(event, minlength=len(records)), pid, self._charges(pid), *momenta)

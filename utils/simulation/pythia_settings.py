@@ -42,7 +42,7 @@ WITHOUT_EFFECT = (
 )
 
 FRAME = "Beams:frameType"
-LES_HOUCHES = 4
+DEFAULT_FRAME, LES_HOUCHES = 1, 4
 FRAME_OF = {
     "Beams:eA": 2,
     "Beams:eB": 2,
@@ -119,6 +119,12 @@ def read_settings(pythia: "pythia8mc.Pythia", settings: Sequence[str], decided: 
             )
     if setting_value(pythia, FRAME) == LES_HOUCHES and setting_value(pythia, "Beams:LHEF") == before["Beams:LHEF"]:
         raise ValueError(f"expected Beams:LHEF with {FRAME} = {LES_HOUCHES}, which names the file, found none")
+
+
+def refuse_beams(pythia: "pythia8mc.Pythia") -> None:
+    """Refuse settings that choose beams or a Les Houches file, where the file is given otherwise."""
+    if setting_value(pythia, FRAME) != DEFAULT_FRAME:
+        raise ValueError(f"'{FRAME} = {setting_value(pythia, FRAME)}' would be overridden: --source decides it")
 
 
 @functools.cache

@@ -5,14 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.event_layout import ETA, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, copy_object
-from utils.l1_events import event_ht, event_met
+from utils.event_layout import ETA, EVENT_MET, FIRST_EGAMMA, FIRST_JET, N_SLOTS, PHI, PT, copy_object
+from utils.l1_events import L1Events, event_ht, event_met
 from utils.runtime.compiled import compiled, inlined
-from utils.runtime.random_streams import StreamAndKey, normal_pair
+from utils.runtime.random_streams import StreamAndKey, normal_pair, stream_and_key
 from utils.simulation.response_tables import InverseResponse, JetResolution, interpolated_factor, relative_resolution
 
 CENTRAL_ETA = 3.2  # absolute eta up to which the central table of resolutions holds
 RESOLUTION, SCALE = 0, 1  # the two normal numbers of an object
+
+
+def smearing_stream(seed: int, process: str) -> StreamAndKey:
+    """Return stream and key of the random numbers that smear the events of a process."""
+    return stream_and_key(seed, "smearing", process)
 
 
 class LeptonResponse(NamedTuple):
@@ -134,6 +139,34 @@ class L1Response:
             ``smeared_data``, ``true_data``, ``smeared_met``, ``smeared_ht``, ``true_met``, ``true_ht`` of `L1Events`.
         """
         return _smear_events(particles, order, numbers.astype(np.uint64), stream, *self._numbers())
+
+    def l1_events(
+        self,
+        particles: np.ndarray,
+        order: np.ndarray,
+        numbers: np.ndarray,
+        stream: StreamAndKey,
+        process_id: int,
+        weights: np.ndarray,
+    ) -> L1Events:
+        """Convert rows of an events file to L1 events of one process, with arguments as for :meth:`smear_events`.
+
+        `weights`, shape (n_events,), are those of the result.
+        """
+        smeared_data, true_data, smeared_met, smeared_ht, true_met, true_ht = self.smear_events(
+            particles, order, numbers, stream
+        )
+        return L1Events(
+            smeared_data=smeared_data,
+            true_data=true_data,
+            smeared_met=smeared_met,
+            smeared_ht=smeared_ht,
+            true_met=true_met,
+            true_ht=true_ht,
+            original_met=particles[order, EVENT_MET, PT],
+            ids=np.full(len(order), process_id, np.int32),
+            weights=weights,
+        )
 
     def _numbers(self) -> tuple[LeptonResponse, LeptonResponse, "_JetNumbers"]:
         """Return the parameters in the types of compiled code."""

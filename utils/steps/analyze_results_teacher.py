@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.evaluation.options import EvaluationOptions
+from utils.evaluation.options import UNIQUE, EvaluationOptions
+from utils.formats.nanoaod_options import L1_PREFIXES
 from utils.predictions import NO_MODELS
 from utils.runtime.options import Seed, flag
 from utils.steps.common import NAME, SOURCES
@@ -41,7 +42,20 @@ class Options(EvaluationOptions, Seed):
     )
     output: Path = flag(help="folder for plots and numbers, replaced as a whole", config=False)
     zero_bias: Path | None = flag(
-        None, help="folder of zero-bias events of CMS (Zenodo 21787779); none: no rates of data"
+        None,
+        help="zero-bias events of CMS, a folder or a file: Parquet (Zenodo 21787779) or NanoAOD with L1 tables; none: "
+        "no rates of data",
+    )
+    zero_bias_mask: Path | None = flag(
+        None, help="golden JSON: luminosity sections of the zero-bias NanoAOD that count; none: all"
+    )
+    zero_bias_runs: tuple[int, ...] = flag(
+        (), help="runs of the zero-bias NanoAOD that count; none: all", minimum=1, schema=UNIQUE
+    )
+    zero_bias_l1: str | None = flag(
+        None,
+        help="L1 tables of the zero-bias NanoAOD, of the trigger or emulated again; none: L1 where a file has them",
+        choices=L1_PREFIXES,
     )
     variable: str | None = flag(
         None,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.formats.reader_options import ReaderOptions
 from utils.runtime.options import Seed, flag
 from utils.runtime.paths import resolved
 from utils.simulation.response_options import ResponseOptions
@@ -10,7 +11,7 @@ from utils.steps.common import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(ResponseOptions, Seed):
+class Options(ResponseOptions, ReaderOptions, Seed):
     """Flags of the script."""
 
     input: list[str] = flag(
@@ -27,6 +28,12 @@ class Options(ResponseOptions, Seed):
     smearings: int = flag(
         5, help="times that each training event is smeared, with its weight divided by them", minimum=1, maximum=1000
     )
+    saturated: str = flag(
+        "keep",
+        help="whether events with an object or sum at the largest integer of the trigger are kept or cut; "
+        "an event is cut with all its smearings",
+        choices=("keep", "cut"),
+    )
     chunk_size: int = flag(32768, help="events that a worker holds at a time", minimum=1, neutral=True)
     workers: int = flag(1, help="threads that read, smear and compress", minimum=1, neutral=True, config=False)
 
@@ -41,8 +48,8 @@ class WorkflowKeys:
     """Keys of the section that the workflow itself uses."""
 
     processes: dict[str, str] = flag(
-        help="name: `generated`, a file or glob of events in the ADC2021 layout, null to leave it out, or `auto`: "
-        "generated where a list of processes names it and a background is generated",
+        help="name: `generated`, a file or glob of events, in the ADC2021 layout, Delphes or NanoAOD with L1 tables, "
+        "null to leave it out, or `auto`: generated where a list of processes names it and a background is generated",
         processes=True,
         schema={**SOURCES, "minProperties": 1},
     )

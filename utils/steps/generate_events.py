@@ -18,16 +18,32 @@ class Options(Seed):
     output: Path = flag(help="events file to write", config=False)
     process: str = flag(help="name of the process", parse=parse_process_name, config=False)
     settings: list[str] = flag(
-        help="settings for Pythia that define the process; may be repeated",
+        [],
+        help="settings for Pythia that define the process, or change what it does with Les Houches events; may be "
+        "repeated",
         metavar="'KEY = VALUE'",
         many=True,
         config=False,
     )
-    events: int = flag(10000, help="events to write; of a Les Houches file, to read", minimum=1, config=False)
+    source: Path | None = flag(
+        None, help="file of another generator with the events, HepMC or Les Houches, gzipped or not", config=False
+    )
+    cross_section: float | None = flag(
+        None,
+        help="cross section to which the weights add up; none: that of Pythia or of the HepMC file",
+        unit="pb",
+        above=0,
+        maximum=1e15,
+        config=False,
+    )
+    events: int = flag(10000, help="events to write; of a file of another generator, to read", minimum=1, config=False)
     shard: int = flag(0, help="number of this file among independent ones of the process", minimum=0, config=False)
+    first_event: int | None = flag(
+        None, help="number of the first event to read from a file; none: shard times events", minimum=0, config=False
+    )
     energy: float | None = flag(
         None,
-        help=f"centre-of-mass energy; none: {DEFAULT_ENERGY:g}, or that of a Les Houches file",
+        help=f"centre-of-mass energy; none: {DEFAULT_ENERGY:g}, or that of a file of another generator",
         unit="GeV",
         above=0,
     )
@@ -36,6 +52,11 @@ class Options(Seed):
     )
     pileup: float = flag(0.0, help="mean number of minimum-bias collisions overlaid", minimum=0)
 
+    def check(self) -> None:
+        """Refuse a process without events."""
+        if not self.settings and self.source is None:
+            raise ValueError("expected --settings or --source, found neither")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowKeys:
@@ -43,16 +64,18 @@ class WorkflowKeys:
 
     events_per_shard: int = flag(3000, help="events of a shard: one job, one file, one random seed", minimum=1)
     processes: dict[str, Any] = flag(
-        help="name: number of events and Pythia settings; add your own",
+        help="name: number of events and Pythia settings, or a HepMC or Les Houches file as source; add your own",
         processes=True,
         schema={
             "additionalProperties": {
                 "type": "object",
                 "additionalProperties": False,
-                "required": ["events", "settings"],
+                "required": ["events"],
                 "properties": {
                     "events": COUNT,
-                    "settings": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+                    "settings": {"type": ["array", "null"], "minItems": 1, "items": {"type": "string", "minLength": 1}},
+                    "source": {"type": "string", "minLength": 1},
+                    "cross_section": {"type": "number", "exclusiveMinimum": 0, "maximum": 1e15},
                 },
             }
         },

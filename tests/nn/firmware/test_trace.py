@@ -50,6 +50,7 @@ def first_unit_constant_and_alone(name, kernel):
     [
         ("true_met", "factor", nothing, {}),
         ("true_ht", "sum", first_unit_constant_and_alone, {}),
+        ("true_met", "sum", nothing, {"muon_saturation": 510, "egamma_saturation": 300, "jet_saturation": 2047}),
         ("true_ht", "sum", nothing, {"feature_bits": 4, "sum_saturation": 1500, "energy_step": 0.25}),
     ],
 )

@@ -23,6 +23,7 @@ class TestCheck:
             ("create_L1regression_data.jet_threshold", 0),
             ("generate_events.pileup", 12.5),
             ("generate_events.processes.Mine", {"events": 10, "settings": ["HardQCD:all = on"]}),
+            ("generate_events.processes.Mine", {"events": 10, "source": "mine.hepmc", "cross_section": 2.5}),
             ("selective_sampling_jets.fractions_to_keep", [1, 0.5, 0]),
             ("analyze_results_teacher.inclusive_thresholds", {"true_ht": [200]}),
             ("analyze_results_teacher.zero_bias", "data/zerobias"),
@@ -56,6 +57,9 @@ class TestCheck:
                 "generate_events.processes.W.settings: 'beams::ECM 7000' would be overridden: --energy decides it",
             ),
             ("generate_events.processes.W.settings", "a = b", "generate_events.processes.W.settings: "),
+            ("generate_events.processes.W", {"events": 3}, "processes.W: expected settings or a source, found neither"),
+            ("generate_events.processes.W.source", "", "generate_events.processes.W.source: "),
+            ("generate_events.processes.W.cross_section", 0, "generate_events.processes.W.cross_section: 0 is less"),
             ("train_student.table_bits", 15, "train_student.object_saturation, table_bits: expected at most 24 bits"),
             (
                 "generate_events.processes",

@@ -27,7 +27,9 @@ class TestFiles:
             ("train_teacher.hyperparameters", "{", "not a JSON file"),
             ("train_teacher.hyperparameters", '{"unit": 3}', "hyperparameter unit: expected one of graph_layers"),
             ("train_teacher.hyperparameters", '{"units": 0}', "hyperparameter units: expected a positive integer"),
-            ("analyze_results_teacher.zero_bias", "a file", "no such folder"),
+            ("analyze_results_teacher.zero_bias", None, "no such folder"),
+            ("analyze_results_teacher.zero_bias", "a file", "no Parquet file and no ROOT file in .*wrong"),
+            ("analyze_results_teacher.zero_bias_mask", '{"1": [[2, 1]]}', r"run 1: expected ranges \[FIRST, LAST\]"),
             ("analyze_results_teacher.extra_signals.Z", None, "no such file: wrong"),
         ],
     )
@@ -55,6 +57,15 @@ class TestFiles:
         (tmp_path / "hard.lhe").touch()
         check_files(config, tmp_path)
 
+    def test_that_are_sources_are_relative_to_the_start(self, config, tmp_path):
+        change(config, "generate_events.processes.Z", {"events": 5, "source": "mine.hepmc"})
+        change(config, "analyze_results_teacher.extra_signals.Z", "generated")
+        with pytest.raises(UserError, match=r"generate_events\.processes\.Z\.source: no such file: .*mine\.hepmc"):
+            check_files(config, tmp_path)
+        (tmp_path / "mine.hepmc").touch()
+        check_files(config, tmp_path)
+        check_generation(config)
+
     def test_of_settings_that_pythia_does_not_know_are_refused_where_they_are_needed(self, config):
         check_generation(config)
         change(config, "generate_events.processes.ttbar.settings", ["Top:gg2tbar = on"])
@@ -68,5 +79,5 @@ class TestFiles:
     def test_of_a_folder_without_parquet_files_are_refused(self, config, tmp_path):
         (tmp_path / "data").mkdir()
         change(config, "analyze_results_teacher.zero_bias", "data")
-        with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file"):
+        with pytest.raises(UserError, match=r"analyze_results_teacher\.zero_bias: no Parquet file and no ROOT file"):
             check_files(config, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.flags import REQUIRED
 from utils.config.flags import flags
-from utils.config.schema import config_schema, not_flags
+from utils.config.schema import STEPS, config_schema, not_flags
 from utils.variables import VARIABLES
 
 
@@ -26,7 +26,7 @@ class TestFlags:
         assert flags(section, "original_met") == []
 
 
-@pytest.mark.parametrize("script", REQUIRED)
+@pytest.mark.parametrize("script", STEPS)
 class TestScripts:
     @pytest.mark.parametrize("variable", VARIABLES)
     def test_accept_each_value_of_the_configuration(self, script, variable, config):

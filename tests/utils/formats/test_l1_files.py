@@ -50,6 +50,30 @@ class TestRoundTrip:
             assert_array_equal(getattr(found, name), column)
         assert_array_equal(true_met, [events.true_met[:50], events.true_met[4100:4150]])
 
+    @pytest.mark.parametrize(
+        ("attribute", "found"), [(30.0, 30.0), (None, None), ("soft", None), (np.nan, None), ([20.0, 30.0], None)]
+    )
+    def test_the_jet_threshold_is_a_number_or_unknown(self, attribute, found, tmp_path):
+        path = write(tmp_path / "x.h5", random_l1_events(7))
+        with h5py.File(path, "a") as file:
+            if attribute is not None:
+                file.attrs["jet_threshold"] = attribute
+        assert L1Dataset.check(path).jet_threshold == found
+
+    def test_sums_of_the_trigger_may_be_unknown_but_not_negative(self, tmp_path):
+        path = write(tmp_path / "x.h5", random_l1_events(3))
+        with h5py.File(path, "a") as file:
+            file["l1_htt"] = np.float32([np.nan, 0, 500])
+        events = L1Dataset.check(path).rows(0, 3)
+        assert_array_equal(events.l1_htt, np.float32([np.nan, 0, 500]))
+        assert events.l1_etm is None
+        with h5py.File(path, "a") as file:
+            file["l1_htt"][1] = -1
+        with pytest.raises(
+            UserError, match=r"x\.h5: dataset 'l1_htt', event 1: expected numbers from 0 to 30000, or NaN"
+        ):
+            L1Dataset.check(path).rows(0, 3)
+
     def test_the_layout_is_that_of_prepared_files(self, tmp_path):
         with h5py.File(write(tmp_path / "x.h5", random_l1_events(7))) as file:
             found = {name: (values.shape, values.dtype.str) for name, values in file.items()}

@@ -2,13 +2,12 @@
 
 import gzip
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.toys import write_les_houches
-from utils.formats.les_houches import HardEvents, copy_events, refuse_shared_events
+from utils.formats.les_houches import copy_events
 from utils.runtime.errors import UserError
 
 
@@ -72,21 +71,15 @@ def test_other_files_are_refused(content, message, path):
         copied(path, 0, 1)
 
 
-class TestHardEvents:
-    def test_a_file_is_recognised_by_its_beginning(self, path, tmp_path):
-        found = copy_events(path, range(1, 3), io.BytesIO())
-        assert (found.start, found.stop) == (1, 3)
-        assert copy_events(path, range(3, 5), io.BytesIO()).sha256 == found.sha256
-        other = write_les_houches(tmp_path / "y.lhe", 3, np.arange(1, 6), seed=2)
-        assert copy_events(other, range(1, 3), io.BytesIO()).sha256 != found.sha256
-        assert HardEvents.from_record(found.record()) == found
+def test_an_event_in_a_comment_of_the_header_is_none(path):
+    expected = copied(path, 0, 2)
+    header, events = path.read_bytes().split(b"<init>")
+    comment = b"<!--\n<event>\n</event>\n-->\n"
+    path.write_bytes(header + comment + b"<init>" + events)
+    assert copied(path, 0, 2) == expected.replace(b"<init>", comment + b"<init>")
 
-    @pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "{}", '{"sha256": 1, "start": 0, "stop": 1}'])
-    def test_another_record_is_none(self, text):
-        assert HardEvents.from_record(text) is None
 
-    def test_files_with_the_same_are_refused(self):
-        taken = {Path("a"): HardEvents("x", 100, 200), Path("b"): HardEvents("x", 0, 100), Path("c"): None}
-        refuse_shared_events({**taken, Path("d"): HardEvents("y", 0, 100)})
-        with pytest.raises(UserError, match=r"^d: has the events from 150 to 249 .* and a those from 100 to 199"):
-            refuse_shared_events({**taken, Path("d"): HardEvents("x", 150, 250)})
+def test_an_event_without_an_end_is_left_out(path):
+    start, first, *others = path.read_bytes().split(b"<event>")
+    path.write_bytes(b"<event>".join([start, first.replace(b"</event>\n", b""), *others]))
+    assert copied(path, 0, 4).split(b"<event>")[1:4] == others[:3]

@@ -77,6 +77,12 @@ def read(folder, reconstructed="smeared_met", size=1000):
     )
 
 
+def test_jets_below_the_threshold_of_the_training_are_left_out(tmp_path, hand_made):
+    write_flat(tmp_path, hand_made)
+    (chunk,) = ZeroBiasData.check(tmp_path, "smeared_met", 30.0).chunks(10)
+    assert chunk.events.smeared_data[0, JETS, PT].tolist() == [100, *[0] * 9]
+
+
 @pytest.mark.parametrize("bare", [False, True], ids=["prefixed", "bare"])
 @pytest.mark.parametrize("layout", [write_folders, write_flat])
 class TestByHand:

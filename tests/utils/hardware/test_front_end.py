@@ -30,13 +30,13 @@ class TestFrontEnd:
         assert_array_equal(values, [0, 0.25, 0.75, 1])
 
 
-def bounds(*objects, met, ht):
+def bounds(*objects, met, ht, scales=SCALES):
     """Return the bounds of the corrected MET, in steps, of an event with objects (slot, pT, eta, phi)."""
     data = np.zeros((1, N_SLOTS, 3))
     for slot, *values in objects:
         data[0, slot] = values
-    integers = hardware_events(l1_events(data, smeared_met=[met], smeared_ht=[ht]), ALL, SCALES)
-    return [int(bound[0]) for bound in output_bounds(integers, SLOT_PIDS, ("met", "ht"), SCALES)]
+    integers = hardware_events(l1_events(data, smeared_met=[met], smeared_ht=[ht]), ALL, scales)
+    return [int(bound[0]) for bound in output_bounds(integers, SLOT_PIDS, ("met", "ht"), scales)]
 
 
 class TestBounds:
@@ -56,6 +56,13 @@ class TestBounds:
     )
     def test_a_saturated_event_is_accepted(self, slot, momentum, met, ht):
         assert bounds((slot, momentum, 0, 0), met=met, ht=ht) == [2047, 2047]
+
+    @pytest.mark.parametrize(("slot", "largest"), [(0, 255), (4, 255.5), (8, 1023.5)])
+    def test_each_kind_of_object_saturates_at_its_own_momentum(self, slot, largest):
+        scales = HardwareScales(muon_saturation=510, egamma_saturation=511, jet_saturation=2047)
+        others = {"met": 40, "ht": 40, "scales": scales}
+        assert bounds((slot, largest, 0, 0), (17, 40, 0, 0), **others) == [2047, 2047]
+        assert bounds((slot, largest - 0.5, 0, 0), (17, 40, 0, 0), **others) == [0, 2047]
 
     def test_one_step_below_is_not_saturated(self):
         assert bounds((8, 511, 0, 0), met=1023, ht=1023) == [0, 2047]

@@ -41,6 +41,13 @@ def test_ports_of_met():
     ]
 
 
+def test_each_kind_of_object_has_its_own_range():
+    (pt, *_) = input_ports(student_inputs("true_met", muon_saturation=510, egamma_saturation=511, jet_saturation=2047))
+    assert pt.highs.tolist() == [510] * 4 + [511] * 4 + [2047] * 10
+    assert pt.width == 11
+    assert random_words([pt], 3, seed=1)[1].tolist() == pt.highs.tolist()
+
+
 @pytest.mark.parametrize("variable", ["true_met", "true_ht"])
 def test_words_and_back(variable):
     ports = input_ports(student_inputs(variable))

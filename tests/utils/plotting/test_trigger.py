@@ -9,6 +9,7 @@ from utils.evaluation.efficiency_gains import EfficiencyGains
 from utils.evaluation.rates import Rates
 from utils.evaluation.roc import Roc
 from utils.evaluation.run_conditions import WorkingPoint
+from utils.evaluation.section_rates import section_rates
 from utils.evaluation.zero_bias_result import evaluate_zero_bias
 from utils.plotting import trigger as plotting_trigger
 from utils.predictions import BASELINE, Predictions
@@ -63,6 +64,21 @@ def test_zero_bias_rates_are_drawn_with_their_intervals_and_ratios():
     (panel,) = (other for other in fig.axes if other is not ax)
     for line, ratio in zip(panel.lines, result.ratios.values(), strict=False):
         assert line.get_ydata() == pytest.approx(ratio.value, nan_ok=True)
+
+
+@pytest.mark.parametrize("runs", [[1], [1, 2]])
+def test_rates_of_luminosity_sections_are_drawn_for_the_lowest_threshold(runs):
+    rng = np.random.default_rng(1)
+    sections = np.stack([rng.choice(runs, 2000), rng.integers(5, 9, 2000)], axis=1)
+    values = rng.exponential(40, 2000)
+    result = section_rates(sections, {"baseline": values, "teacher": values / 2}, (100, 60), 2000)
+    _, ax = plotting_trigger.draw_section_rates(result, "true_met")
+    assert ax.lines[0].get_ydata() == pytest.approx(result.value["baseline"][1])
+    assert ax.lines[1].get_ydata() == pytest.approx(result.value["teacher"][1])
+    assert ax.lines[0].get_xdata().tolist() == ([5, 6, 7, 8] if len(runs) == 1 else list(range(8)))
+    assert legend(ax) == ["$p_T^{miss}$ of L1 objects", "Teacher $p_T^{miss}$"]
+    assert [line.get_xdata() for line in ax.lines[2:]] == [[3.5, 3.5]] * (len(runs) - 1)
+    assert "$p_T^{miss}$ > 60 GeV" in [text.get_text() for text in ax.texts]
 
 
 def test_roc_shows_curves_working_points_and_areas():

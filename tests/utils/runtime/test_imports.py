@@ -69,7 +69,9 @@ class TestModules:
             numeric_modules(tmp_path / "train.py")
 
 
-@pytest.mark.parametrize("script", ["generate_events", "selective_sampling_jets", "analyze_results_teacher"])
+@pytest.mark.parametrize(
+    "script", ["generate_events", "selective_sampling_jets", "analyze_results_teacher", "apply_correction"]
+)
 def test_scripts_import_no_module_that_the_workflow_does_not_know_of(script):
     code = f"import sys, {script}\nfor m in list(sys.modules.values()):\n    print(getattr(m, '__file__', None) or '')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

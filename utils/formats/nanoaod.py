@@ -1,0 +1,479 @@
+"""NanoAOD of CMS with L1 tables: objects and energy sums of the trigger, and what counts as the truth.
+
+The names and types are those of CMSSW. A table ``L1Jet`` has branches such as ``L1Jet_pt``, lists of floats of 12 bits,
+and ``L1Jet_bx``, the bunch crossing, of which 0 is read. Tables that are emulated again begin with ``L1Emul``.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from utils.cutflow import Cutflow
+from utils.event_layout import EGAMMAS, JETS, MUONS, N_SLOTS, PT
+from utils.formats.duplicates import LOOKED_AT, fingerprint
+from utils.formats.first_look import first_look
+from utils.formats.l1_files import PILEUP
+from utils.formats.leading_objects import fill_leading
+from utils.formats.nanoaod_options import L1_PREFIXES, L1TableOptions, NanoAODOptions, Thresholds
+from utils.formats.overlaps import near_others
+from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid
+from utils.formats.root import Tree, open_root, open_tree
+from utils.formats.text_events import HardEvents
+from utils.l1_events import L1Events, ht, met
+from utils.runtime.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+EVENTS, RUNS = "Events", "Runs"
+FLAVOUR = "NANO:@PHYS+@L1FULL"
+KINETICS = ("pt", "eta", "phi")
+L1_OBJECTS = {"Mu": MUONS, "EG": EGAMMAS, "Jet": JETS}
+AT_VERTEX = {"eta": "etaAtVtx", "phi": "phiAtVtx"}  # of muons, which bend before the muon system
+ENERGY_SUMS = {"l1_htt": 1, "l1_etm": 2, "l1_htm": 3, "l1_etmhf": 8}  # l1t::EtSum::EtSumType
+CENTRAL_CUTS = {"Jet": 30.0, "EG": 10.0}  # GeV, of L1 objects in central files
+SEARCHED = 4096  # events at the beginning that are searched for objects below these cuts
+FEW_OBJECTS = 20  # of fewer objects all may be above a cut by chance
+LEPTON_BRANCHES = {"Muon": ("looseId", "pfRelIso04_all"), "Electron": ("cutBased",)}
+LOOSE_ISOLATION, LOOSE_ELECTRON = 0.25, 2
+LEPTON_RADIUS = 0.4
+HT_PT, HT_ETA = 30.0, 2.5
+PF_MUON = "isPFcand"
+LOOKING_SECONDS = 20  # a central file takes two, for its thousands of branches
+LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
+MOST_PILEUP = 10_000.0
+OLD_NAMES = {"PFMET": "MET"}  # of central files before version 14
+
+
+@dataclass(frozen=True)
+class Content:
+    """The branches of a file that are read.
+
+    Attributes
+    ----------
+    l1 : str
+        Prefix of the L1 tables.
+    lists : dict of str to tuple of str
+        Columns of each table of objects.
+    numbers : tuple of str
+        Branches with a number for each event.
+    met, jets : str
+        Source of the true MET, and of the true HT; empty without a truth.
+    met_table : str
+        Table of the true MET.
+    """
+
+    l1: str
+    lists: Mapping[str, tuple[str, ...]]
+    numbers: tuple[str, ...]
+    met: str = ""
+    jets: str = ""
+    met_table: str = ""
+
+    @classmethod
+    def of_l1(cls, tree: Tree, l1: str | None, numbers: Sequence[str] = (), sums: bool = True) -> "Content":
+        """Choose the L1 tables of a tree, by default those of the trigger; an error says what is missing."""
+        prefix = l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
+        _refuse_missing_l1(tree, prefix)
+        lists = {f"{prefix}{kind}": _l1_columns(tree, f"{prefix}{kind}") for kind in L1_OBJECTS}
+        if sums:
+            lists[f"{prefix}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{prefix}EtSum", ("bx",)))
+        return cls(prefix, lists, tuple(numbers))
+
+    @classmethod
+    def of(cls, tree: Tree, options: NanoAODOptions) -> "Content":
+        """Choose the branches of a tree; a :class:`UserError` says what is missing."""
+        at_l1 = cls.of_l1(tree, options.nanoaod_l1)
+        simulated = "GenMET_pt" in tree.names
+        true_met = options.nanoaod_met or ("GenMET" if simulated else "PuppiMETNoMu")
+        jets = options.nanoaod_jets or ("GenJet" if "GenJet_pt" in tree.names else "Jet")
+        table = true_met.removesuffix("NoMu")
+        if f"{table}_pt" not in tree.names:
+            table = OLD_NAMES.get(table, table)
+        lists = dict(at_l1.lists)
+        for name in ("Muon", "Electron", "Jet"):
+            if all(f"{name}_{column}" in tree.names for column in KINETICS):
+                lists[name] = (*KINETICS, *_those_in(tree, name, LEPTON_BRANCHES.get(name, ())))
+        if table != true_met:
+            lists["Muon"] = (*lists.get("Muon", ("pt", "phi")), *_those_in(tree, "Muon", (PF_MUON,)))
+        lists.setdefault(jets, ("pt", "eta"))
+        numbers = (f"{table}_pt", *([f"{table}_phi"] if table != true_met else []))
+        kept = tuple(name for name in (*PILEUP, "genWeight") if name in tree.names)
+        return cls(at_l1.l1, lists, (*numbers, *kept), true_met, jets, table)
+
+    @property
+    def pileup(self) -> tuple[str, ...]:
+        """Branches that describe the pile-up."""
+        return tuple(name for name in PILEUP if name in self.numbers)
+
+
+def _refuse_missing_l1(tree: Tree, l1: str) -> None:
+    """Refuse a file without L1 tables."""
+    needed = {f"{l1}{kind}": "pt" for kind in L1_OBJECTS} | {f"{l1}EtSum": "etSumType"}
+    missing = [table for table, column in needed.items() if f"{table}_{column}" not in tree.names]
+    if missing:
+        others = [name for name in L1_PREFIXES if name != l1 and f"{name}Jet_pt" in tree.names]
+        hint = f"; or choose {others[0]}, whose tables it has" if others else ""
+        raise UserError(
+            f"{tree.path}: has no L1 tables {', '.join(missing)}: expected NanoAOD of the flavour {FLAVOUR}; central "
+            f"simulation has none{hint}"
+        )
+
+
+def _those_in(tree: Tree, table: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return those columns of a table that a tree has."""
+    return tuple(column for column in columns if f"{table}_{column}" in tree.names)
+
+
+def _l1_columns(tree: Tree, table: str) -> tuple[str, ...]:
+    """Return the columns of L1 objects: at the vertex where it is known. Tables of one crossing have no ``bx``."""
+    kinetics = tuple(
+        AT_VERTEX.get(name, name) if f"{table}_{AT_VERTEX['phi']}" in tree.names else name for name in KINETICS
+    )
+    return (*kinetics, *_those_in(tree, table, ("bx",)))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Branches of some events.
+
+    Attributes
+    ----------
+    tree : Tree
+    first : int
+        Number of the first event.
+    sizes : dict of str to np.ndarray, shape (n_events,), int64
+        Number of objects in each event, by table.
+    values : dict of str to np.ndarray
+        Values of all objects or events, by branch.
+    """
+
+    tree: Tree
+    first: int
+    n_events: int
+    sizes: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, tree: Tree, content: Content, start: int, stop: int) -> "Columns":
+        """Read the events [start, stop)."""
+        sizes, values = dict[str, np.ndarray](), dict[str, np.ndarray]()
+        for table, columns in content.lists.items():
+            branches = [f"{table}_{column}" for column in columns]
+            sizes[table], found = tree.lists(branches, start, stop)
+            values |= dict(zip(branches, found, strict=True))
+        for branch in content.numbers:
+            values[branch] = tree.numbers(branch, start, stop)
+        return cls(tree, start, stop - start, sizes, values)
+
+    def floats(self, branch: str) -> np.ndarray:
+        """Return the values of a branch, float32; those beyond its range are infinite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.values[branch].astype(np.float32, copy=False)
+
+    def owners(self, table: str) -> np.ndarray:
+        """Return the event of each object of a table, counted from the first."""
+        return np.repeat(np.arange(self.n_events), self.sizes[table])
+
+    def in_crossing(self, table: str) -> np.ndarray:
+        """Return which objects of a table are of the triggered bunch crossing."""
+        bx = self.values.get(f"{table}_bx")
+        return np.ones(int(self.sizes[table].sum()), bool) if bx is None else bx == 0
+
+    def checked(self, branch: str, values: np.ndarray, low: float, high: float, what: str) -> np.ndarray:
+        """Return one value for each event, float32, after a check of its range."""
+        fits = (values >= low) & (values <= high)
+        if not fits.all():
+            event = int(np.argmin(fits))
+            self.tree.refuse(branch, f"event {self.first + event}: expected {what}, found {values[event]:g}")
+        return values.astype(np.float32)
+
+    def fill(self, slots: np.ndarray, table: str, names: Sequence[str], taken: np.ndarray) -> None:
+        """Put the leading objects of a table into slots."""
+        branches = [f"{table}_{name}" for name in names]
+        kinetics = [self.floats(branch) for branch in branches]
+        event, wrong, value = fill_leading(slots, self.sizes[table], *kinetics, taken, LARGEST_L1_PT)
+        if wrong != VALID:
+            problem = describe_invalid(wrong, value, LARGEST_L1_PT)
+            self.tree.refuse(branches[wrong], f"event {self.first + event}: {QUANTITIES[wrong]}: {problem}")
+
+
+@dataclass(frozen=True)
+class NanoAODFile:
+    """A checked NanoAOD file.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    content : Content
+    sum_of_weights : float or None
+        Generator weights of all events that were generated for the file; None in data.
+    same_weight : float or None
+        Generator weight of the first event; None in data.
+    cut : dict of str to float
+        Threshold of L1 objects in the file, by kind, where it has the one of central files.
+    fingerprint : str or None
+        Hash of the first events.
+    scale : float or None
+        Cross-section weight in pb of a generator weight of 1; None without a cross section.
+    """
+
+    path: Path
+    n_events: int
+    content: Content
+    sum_of_weights: float | None
+    same_weight: float | None
+    cut: Mapping[str, float]
+    fingerprint: str | None
+    scale: float | None = None
+    cutflow: Cutflow = field(default_factory=Cutflow)
+    hard_events: HardEvents | None = None
+    weights_name: ClassVar[str] = "branch 'genWeight'"
+    weights_from: ClassVar[str] = "a cross section (--cross_sections)"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its events have cross-section weights."""
+        return self.scale is not None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of L1 regression files that only such events have."""
+        return (*ENERGY_SUMS, *self.content.pileup)
+
+    @classmethod
+    def look(cls, path: Path, options: NanoAODOptions) -> "NanoAODFile":
+        """Check the layout of a file, in the child process of `first_look`."""
+        with open_tree(path, EVENTS) as tree:
+            n_events = tree.n_entries
+            content = Content.of(tree, options)
+            Columns.read(tree, content, max(0, n_events - 1), n_events)
+            first = Columns.read(tree, content, 0, min(n_events, LOOKED_AT))
+            weights = first.values.get("genWeight", np.zeros(0))
+            cut = central_cuts(tree, content.l1)
+            total = _sum_of_weights(path, tree) if "genWeight" in content.numbers else None
+        same_weight = float(weights[0]) if len(weights) else None
+        return cls(path, n_events, content, total, same_weight, cut, fingerprint(first_objects(first, content)))
+
+    def l1_events(self, start: int, stop: int, thresholds: Thresholds) -> L1Events:
+        """Read the events [start, stop).
+
+        Returns
+        -------
+        L1Events
+            With the sums of the trigger and the pile-up. The process of all events is 0. Weights are in pb, 1 without a
+            cross section.
+        """
+        with open_tree(self.path, EVENTS) as tree:
+            columns = Columns.read(tree, self.content, start, stop)
+        at_l1 = l1_objects(columns, self.content, thresholds)
+        true_met = _true_met(columns, self.content)
+        return L1Events(
+            smeared_data=at_l1,
+            true_data=_offline_objects(columns),
+            smeared_met=met(at_l1),
+            smeared_ht=ht(at_l1),
+            true_met=true_met,
+            true_ht=_true_ht(columns, self.content.jets),
+            original_met=true_met,
+            ids=np.zeros(stop - start, np.int32),
+            weights=self._weights(columns),
+            **energy_sums(columns, self.content.l1),
+            **{
+                name: columns.checked(name, columns.floats(name), 0, MOST_PILEUP, f"0 to {MOST_PILEUP:g}")
+                for name in self.content.pileup
+            },
+        )
+
+    def _weights(self, columns: Columns) -> np.ndarray:
+        """Return the weights of events, float32."""
+        weights = columns.values.get("genWeight")
+        if weights is None:
+            return np.ones(columns.n_events, np.float32)
+        if self.scale is not None:
+            what = f"finite weights, at most {LARGEST_WEIGHT:g}"
+            return columns.checked("genWeight", weights * self.scale, -LARGEST_WEIGHT, LARGEST_WEIGHT, what)
+        same = weights == self.same_weight
+        if not same.all():
+            event = int(np.argmin(same))
+            columns.tree.refuse(
+                "genWeight",
+                f"event {columns.first + event}: expected {self.same_weight:g} as in the first event, found "
+                f"{weights[event]:g}: give --cross_sections, since without a cross section all events count the same",
+            )
+        return np.ones(columns.n_events, np.float32)
+
+
+@dataclass(frozen=True)
+class NanoAODTrigger:
+    """The L1 objects of a checked NanoAOD file, without the truth.
+
+    Attributes
+    ----------
+    path : Path
+    n_events : int
+    content : Content
+    cut : dict of str to float
+        As of `NanoAODFile`.
+    """
+
+    path: Path
+    n_events: int
+    content: Content
+    cut: Mapping[str, float]
+
+    @classmethod
+    def check(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
+        """Check the layout of a file; a :class:`UserError` names what is missing."""
+        (found,) = first_look(functools.partial(cls._look, options=options), [path], "uproot", LOOKING_SECONDS)
+        return found
+
+    @classmethod
+    def _look(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
+        with open_tree(path, EVENTS) as tree:
+            content = Content.of_l1(tree, options.nanoaod_l1, sums=False)
+            Columns.read(tree, content, max(0, tree.n_entries - 1), tree.n_entries)
+            return cls(path, tree.n_entries, content, central_cuts(tree, content.l1))
+
+    def l1_events(self, start: int, stop: int, thresholds: Thresholds) -> L1Events:
+        """Read the events [start, stop)."""
+        with open_tree(self.path, EVENTS) as tree:
+            columns = Columns.read(tree, self.content, start, stop)
+        return L1Events.of_objects(l1_objects(columns, self.content, thresholds))
+
+
+def check_nanoaod_files(paths: Sequence[str | Path], options: NanoAODOptions) -> list[NanoAODFile]:
+    """Check several files; a :class:`UserError` names what is missing."""
+    look = functools.partial(NanoAODFile.look, options=options)
+    return first_look(look, paths, "uproot", LOOKING_SECONDS)
+
+
+def central_cuts(tree: Tree, l1: str) -> dict[str, float]:
+    """Return the cuts of central files on L1 objects in GeV, by kind, that the first events satisfy."""
+    found = {}
+    for kind, cut in CENTRAL_CUTS.items():
+        _, (pt,) = tree.lists([f"{l1}{kind}_pt"], 0, min(tree.n_entries, SEARCHED))
+        if len(pt) >= FEW_OBJECTS and pt.min() >= cut:
+            found[kind] = cut
+    return found
+
+
+def _sum_of_weights(path: Path, tree: Tree) -> float:
+    """Return the sum of the generator weights before any selection, or that of the events in a file without it."""
+    with open_root(path) as file:
+        has_runs = RUNS in {name.partition(";")[0] for name in file.keys(recursive=False)}
+    if has_runs:
+        with open_tree(path, RUNS) as runs:
+            if "genEventSumw" in runs.names:
+                return float(runs.numbers("genEventSumw", 0, runs.n_entries).sum(dtype=np.float64))
+    chunks = range(0, tree.n_entries, SEARCHED)
+    parts = [tree.numbers("genWeight", start, min(start + SEARCHED, tree.n_entries)) for start in chunks]
+    return float(sum(part.sum(dtype=np.float64) for part in parts))
+
+
+def first_objects(columns: Columns, content: Content) -> np.ndarray:
+    """Return the L1 objects of events for their fingerprint, in slots by their order in the file."""
+    objects = np.zeros((columns.n_events, N_SLOTS, 3), np.float32)
+    for kind, slots in L1_OBJECTS.items():
+        table = f"{content.l1}{kind}"
+        sizes = columns.sizes[table]
+        places = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        shown = places < slots.stop - slots.start
+        for feature, name in enumerate(content.lists[table][:3]):
+            values = columns.floats(f"{table}_{name}")
+            objects[columns.owners(table)[shown], slots.start + places[shown], feature] = values[shown]
+    return objects
+
+
+def l1_objects(columns: Columns, content: Content, thresholds: Thresholds) -> np.ndarray:
+    """Return the leading L1 objects of the triggered crossing, shape (n_events, 18, 3), float32."""
+    objects = np.zeros((columns.n_events, N_SLOTS, 3), np.float32)
+    limits = {"Mu": thresholds.muons, "EG": thresholds.egammas, "Jet": thresholds.jets}
+    for kind, slots in L1_OBJECTS.items():
+        table = f"{content.l1}{kind}"
+        names = content.lists[table][:3]
+        taken = columns.in_crossing(table) & ~(columns.floats(f"{table}_{names[PT]}") < limits[kind])
+        columns.fill(objects[:, slots], table, names, taken)
+    return objects
+
+
+def energy_sums(columns: Columns, l1: str) -> dict[str, np.ndarray]:
+    """Return the energy sums of the trigger itself in GeV, float32; NaN in events without one."""
+    table = f"{l1}EtSum"
+    pt, owners, here = columns.floats(f"{table}_pt"), columns.owners(table), columns.in_crossing(table)
+    sums = {}
+    for name, number in ENERGY_SUMS.items():
+        chosen = here & (columns.values[f"{table}_etSumType"] == number)
+        counts = np.bincount(owners[chosen], minlength=columns.n_events)
+        columns.checked(f"{table}_etSumType", counts, 0, 1, f"one sum of type {number} at most")
+        sums[name] = np.full(columns.n_events, np.nan, np.float32)
+        sums[name][owners[chosen]] = pt[chosen]
+        known = np.where(counts == 1, sums[name], 0)
+        columns.checked(f"{table}_pt", known, 0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")
+    return sums
+
+
+def _good(columns: Columns, table: str) -> np.ndarray:
+    """Return which offline leptons are identified and isolated, as far as the file says."""
+    values, good = columns.values, np.ones(int(columns.sizes[table].sum()), bool)
+    if "Muon_looseId" in values and table == "Muon":
+        good &= values["Muon_looseId"] != 0
+    if "Muon_pfRelIso04_all" in values and table == "Muon":
+        good &= values["Muon_pfRelIso04_all"] < LOOSE_ISOLATION
+    if "Electron_cutBased" in values and table == "Electron":
+        good &= values["Electron_cutBased"] >= LOOSE_ELECTRON
+    return good
+
+
+def _clean_jets(columns: Columns) -> np.ndarray:
+    """Return which offline jets are away from all identified leptons."""
+    clean = np.ones(int(columns.sizes["Jet"].sum()), bool)
+    jets = columns.sizes["Jet"], columns.floats("Jet_eta"), columns.floats("Jet_phi")
+    for table in LEPTON_BRANCHES:
+        if f"{table}_eta" in columns.values:
+            leptons = columns.sizes[table], columns.floats(f"{table}_eta"), columns.floats(f"{table}_phi")
+            clean &= ~near_others(*jets, *leptons, _good(columns, table), LEPTON_RADIUS)
+    return clean
+
+
+def _offline_objects(columns: Columns) -> np.ndarray:
+    """Return the leading offline muons, electrons and clean jets, shape (n_events, 18, 3), float32."""
+    objects = np.zeros((columns.n_events, N_SLOTS, 3), np.float32)
+    for table, slots in (("Muon", MUONS), ("Electron", EGAMMAS), ("Jet", JETS)):
+        if all(f"{table}_{name}" in columns.values for name in KINETICS):
+            taken = _clean_jets(columns) if table == "Jet" else _good(columns, table)
+            columns.fill(objects[:, slots], table, KINETICS, taken)
+    return objects
+
+
+def _true_met(columns: Columns, content: Content) -> np.ndarray:
+    """Return the true MET in GeV, float32; "NoMu" is the length of its vector plus those of the muons."""
+    branch = f"{content.met_table}_pt"
+    found = columns.floats(branch)
+    if content.met.endswith("NoMu"):
+        pt, phi = columns.values["Muon_pt"], columns.values["Muon_phi"]
+        counted = columns.values.get(f"Muon_{PF_MUON}", np.ones(len(pt), bool)) != 0
+        owners, met_phi = columns.owners("Muon")[counted], columns.values[f"{content.met_table}_phi"]
+        with np.errstate(invalid="ignore"):  # what is infinite is refused below
+            muons = [
+                np.bincount(owners, pt[counted] * wave(phi[counted].astype(np.float64)), columns.n_events)
+                for wave in (np.cos, np.sin)
+            ]
+            x, y = (found * wave(met_phi.astype(np.float64)) for wave in (np.cos, np.sin))
+            found = np.hypot(x + muons[0], y + muons[1])
+    return columns.checked(branch, found, 0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")
+
+
+def _true_ht(columns: Columns, table: str) -> np.ndarray:
+    """Return the scalar sum of the pT of jets in GeV, float32."""
+    pt, eta = columns.floats(f"{table}_pt"), columns.floats(f"{table}_eta")
+    counted = ~(pt <= HT_PT) & (np.abs(eta) < HT_ETA)
+    if table == "Jet" and "Jet_phi" in columns.values:
+        counted &= _clean_jets(columns)
+    total = np.bincount(columns.owners(table)[counted], pt[counted].astype(np.float64), columns.n_events)
+    return columns.checked(f"{table}_pt", total, 0, LARGEST_L1_PT, f"a sum of GeV from 0 to {LARGEST_L1_PT:g}")
