@@ -5,8 +5,6 @@ import zlib
 from enum import StrEnum
 from pathlib import Path
 
-import h5py
-
 from utils.runtime.errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -50,6 +48,8 @@ def kind_of(path: str | Path) -> Kind | None:
         return _kind_of_root(path)
     if first.startswith(b"PAR1"):
         return Kind.PARQUET
+    import h5py  # not where the workflow imports this module, whose plan would wait for it
+
     if h5py.is_hdf5(path):
         return Kind.HDF5
     return next((kind for word, kind in TEXTS.items() if word in first), None)
