@@ -61,7 +61,7 @@ def draw_efficiency_against_lut(networks: pd.DataFrame, signal: str, point: str,
         values[kind] = float(efficiency[row].iloc[0])
         ax.axhline(values[kind], color=colour, linewidth=2, label=text)
     width = float(error[networks["kind"] == "teacher"].iloc[0])
-    ax.axhspan(values["teacher"] - width, values["teacher"] + width, color="0.9", zorder=0, label="Test sample")
+    ax.axhspan(values["teacher"] - width, values["teacher"] + width, color="0.9", zorder=0, label="Error of the test sample")
     for kind, (marker, fill, colour) in MARKERS.items():
         chosen = (networks["kind"] == kind) & networks["lut"].notna()
         label = "Student from the truth alone" if kind == "truth" else "Student, distilled"
