@@ -61,7 +61,8 @@ def draw_efficiency_against_lut(networks: pd.DataFrame, signal: str, point: str,
         values[kind] = float(efficiency[row].iloc[0])
         ax.axhline(values[kind], color=colour, linewidth=2, label=text)
     width = float(error[networks["kind"] == "teacher"].iloc[0])
-    ax.axhspan(values["teacher"] - width, values["teacher"] + width, color="0.9", zorder=0, label="Error of the test sample")
+    low, high = values["teacher"] - width, values["teacher"] + width
+    ax.axhspan(low, high, color="0.9", zorder=0, label="Error of the test sample")
     for kind, (marker, fill, colour) in MARKERS.items():
         chosen = (networks["kind"] == kind) & networks["lut"].notna()
         label = "Student from the truth alone" if kind == "truth" else "Student, distilled"
@@ -70,7 +71,7 @@ def draw_efficiency_against_lut(networks: pd.DataFrame, signal: str, point: str,
     lut, shown = networks["lut"].dropna(), efficiency[networks["lut"].notna()]
     ax.set(xscale="log", xlabel="Look-up tables (estimate)", ylabel="Signal efficiency [%]")
     ax.set_xlim(10 ** np.floor(np.log10(lut.min())), 10 ** np.ceil(np.log10(lut.max())))
-    low, high = min(*values.values(), float(shown.min())), max(float(shown.max()), values["teacher"] + width)
+    low, high = min(*values.values(), float(shown.min())), max(float(shown.max()), high)
     ax.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low))
     ax.legend(ncols=2, fontsize="xx-small", loc="upper left")
     return fig, ax
