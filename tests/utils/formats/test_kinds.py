@@ -56,7 +56,9 @@ def test_texts_also_compressed(tmp_path, pack):
         assert kind_of(tmp_path / "x") == Kind.HEPMC
 
 
-@pytest.mark.parametrize("content", [b"", b"pT eta phi", b"\x1f\x8b", gzip.compress(b"<LesHouchesEvents", mtime=0)[:-12]])
+@pytest.mark.parametrize(
+    "content", [b"", b"pT eta phi", b"\x1f\x8b", gzip.compress(b"<LesHouchesEvents", mtime=0)[:-12]]
+)
 def test_unknown(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     assert kind_of(tmp_path / "x") is None
