@@ -26,6 +26,7 @@ from utils.training.student_batches import StudentBatches, StudentCreator
 from utils.training.training_graphs import read_training_graphs
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
+LEARNING = ("--alpha=0.5", "--feature_weight=0.1", "--first_beta=2e-6", "--beta=2e-5")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,7 @@ def flags(train_file, met_teacher):
 def student(flags, tmp_path_factory):
     """Return the folder of a student that learned from the truth, from a teacher and from its features."""
     output = tmp_path_factory.mktemp("student") / "student"
-    assert (
-        train_student.main([*flags, f"--output={output}", "--feature_weight=0.1", "--first_beta=2e-6", "--beta=2e-5"])
-        == 0
-    )
+    assert train_student.main([*flags, f"--output={output}", *LEARNING]) == 0
     return output
 
 
@@ -106,7 +104,7 @@ class TestOutputs:
 
 def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, caplog):
     caplog.set_level(logging.INFO)
-    words = [*flags, f"--output={student}", "--feature_weight=0.1"]
+    words = [*flags, f"--output={student}", *LEARNING]
     before = (student / "training.json").stat()
     assert train_student.main(words) == 0
     assert f"{student}: is finished" in caplog.text
@@ -130,7 +128,7 @@ def test_a_student_of_floats_learns_from_the_truth_alone_and_from_a_file(train_f
 def test_killed_it_goes_on_where_it_stood_and_ends_the_same(student, flags, tmp_path):
     output, log = tmp_path / "student", tmp_path / "log"
     root = Path(train_student.__file__).parent
-    words = [sys.executable, root / "train_student.py", *flags, f"--output={output}", "--feature_weight=0.1"]
+    words = [sys.executable, root / "train_student.py", *flags, f"--output={output}", *LEARNING]
     command = [str(word) for word in words]
     with log.open("w") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, "PYTHONPATH": str(root)})

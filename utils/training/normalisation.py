@@ -20,8 +20,13 @@ class Moments:
         delta = mean - self.mean
         self._squares = self._squares + np.square(rows - mean).sum(0) + delta**2 * self.count * len(rows) / total
         self.mean = self.mean + delta * len(rows) / total
-        self.largest = np.maximum(self.largest, rows.max(0))
         self.count = total
+        self.extend_range(rows)
+
+    def extend_range(self, rows: np.ndarray) -> None:
+        """Take rows into account for the maximum alone."""
+        if len(rows):
+            self.largest = np.maximum(self.largest, rows.max(0))
 
     @property
     def variance(self) -> np.ndarray:

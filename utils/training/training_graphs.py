@@ -66,7 +66,7 @@ class TrainingGraphs:
     largest : int
         Real nodes of the largest graph.
     moments : Moments
-        Moments of the features of the real nodes of the training part.
+        Moments of the features of the real nodes of the training part, and their maxima in both parts.
     counter : StepCounter
         Cutflow of the events of the file.
     spectrum : LossSpectrum
@@ -229,8 +229,7 @@ def read_training_graphs(
             for name, part in parts.items():
                 graphs = selected_graphs(creator, events, labels, used_for[name], loss_weights, ids)
                 part.append(graphs)
-                if name == TRAINING:
-                    moments.add(graphs.nodes)
+                (moments.add if name == TRAINING else moments.extend_range)(graphs.nodes)
             smallest.add(fingerprints(events)[used_for[TRAINING] | used_for[VALIDATION]])
             counter.add(READ, chunk.ids)
             counter.add(NOT_IN_SUBSET, np.delete(chunk.ids, rows))

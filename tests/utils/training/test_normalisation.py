@@ -19,6 +19,9 @@ class TestMoments:
         assert_allclose(moments.mean, rows.mean(0), rtol=1e-10, atol=1e-12)
         assert_allclose(moments.variance, rows.var(0), rtol=1e-7, atol=1e-12)
         assert_array_equal(moments.largest, rows.max(0))
+        moments.extend_range(rows + 1)
+        assert_array_equal(moments.largest, rows.max(0) + 1)
+        assert moments.count == n_rows
 
     def test_of_single_precision_rows_far_from_zero_do_not_cancel(self):
         rows = (10000 + np.arange(1000) % 2).astype(np.float32)[:, None]
