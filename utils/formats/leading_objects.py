@@ -4,7 +4,24 @@ import numpy as np
 
 from utils.event_layout import ETA, PHI, PT
 from utils.formats.physical import VALID, invalid_quantity, wrap_phi
-from utils.runtime.compiled import compiled
+from utils.runtime.compiled import compiled, inlined
+
+
+@inlined
+def insert_leading(leading: np.ndarray, n_kept: int, values: np.ndarray, i: int) -> int:
+    """Insert object i among the leading ones, in descending order of their values; return how many there are.
+
+    Of equal objects the earlier stays in front.
+    """
+    place = n_kept
+    while place > 0 and values[leading[place - 1]] < values[i]:
+        if place < len(leading):
+            leading[place] = leading[place - 1]
+        place -= 1
+    if place < len(leading):
+        leading[place] = i
+        n_kept = min(n_kept + 1, len(leading))
+    return n_kept
 
 
 @compiled
@@ -37,8 +54,8 @@ def fill_leading(
     event, quantity, value : int, int, float
         The first object that is not physical; the quantity is `VALID` if all are.
     """
-    first, n_slots = 0, slots.shape[1]
-    leading = np.empty(n_slots, np.int64)
+    first = 0
+    leading = np.empty(slots.shape[1], np.int64)
     for event in range(len(sizes)):
         n_kept = 0
         for i in range(first, first + sizes[event]):
@@ -51,14 +68,7 @@ def fill_leading(
                 return event, ETA, eta[i]
             if wrong == PHI:
                 return event, PHI, phi[i]
-            place = n_kept
-            while place > 0 and pt[leading[place - 1]] < pt[i]:
-                if place < n_slots:
-                    leading[place] = leading[place - 1]
-                place -= 1
-            if place < n_slots:
-                leading[place] = i
-                n_kept = min(n_kept + 1, n_slots)
+            n_kept = insert_leading(leading, n_kept, pt, i)
         for slot in range(n_kept):
             i = leading[slot]
             slots[event, slot, PT] = pt[i]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
+from utils.formats.leading_objects import insert_leading
 from utils.formats.physical import LARGEST_ETA, LARGEST_L1_PT, VALID
 from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,
@@ -153,21 +154,14 @@ def _fill(
     """Fill the slots; return the number of saturated objects, and event, quantity and value of the first bad one."""
     zero, first_kept, saturated = energies
     eta_step, phi_steps = steps
-    n_slots, n_saturated, first = slots.shape[1], 0, 0
-    leading = np.empty(n_slots, np.int64)
+    n_saturated, first = 0, 0
+    leading = np.empty(slots.shape[1], np.int64)
     for event in range(len(sizes)):
         n_kept = 0
         for i in range(first, first + sizes[event]):
             if et[i] < first_kept:
                 continue
-            place = n_kept
-            while place > 0 and et[leading[place - 1]] < et[i]:
-                if place < n_slots:
-                    leading[place] = leading[place - 1]
-                place -= 1
-            if place < n_slots:
-                leading[place] = i
-                n_kept = min(n_kept + 1, n_slots)
+            n_kept = insert_leading(leading, n_kept, et, i)
         for slot in range(n_kept):
             i = leading[slot]
             if et[i] > largest[PT]:
