@@ -16,6 +16,7 @@ import utils.runtime.environment  # noqa: F401
 import logging
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,26 @@ logger = logging.getLogger("export_firmware")
 N_RANDOM = 1000  # events of random integers, in addition to those of the file
 INTERPRETER = "the interpreter of the logic"
 CHECKED, SIMULATED = "checked", "checked and simulated"
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that is being written; its parts are made of this.
+
+    Attributes
+    ----------
+    options : Options
+    folder : Path
+        Folder in which the export is written, before it gets its final name.
+    student : TracedStudent
+    events : ReferenceEvents
+        Events for the comparisons, with the output of the Keras model.
+    """
+
+    options: Options
+    folder: Path
+    student: "TracedStudent"
+    events: "ReferenceEvents"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> Options:
@@ -146,6 +167,24 @@ def write_hls(
     return {"written": True, "events": len(events.words), "mismatches": 0}
 
 
+def write_parts(export: Export) -> dict[str, Any]:
+    """Write each part of an export into its folder, and return their records for firmware.json."""
+    options, student = export.options, export.student
+    verilog, clock_period = export.folder / "verilog", options.clock_period
+    design = write_verilog(student.logic, verilog, clock_period, options.cutoff)
+    if options.rtl_events:
+        check_verilog(design, verilog, export.events)
+    hls = None
+    if options.hls:
+        hls = write_hls(student, export.folder / "hls", options.output / "hls", clock_period, export.events)
+    return {
+        **resources(design, clock_period),
+        "latency_cutoff": {"value": options.cutoff, "unit": "ns"},
+        "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
+        "hls": hls,
+    }
+
+
 def calibration_record(training: Training, scales: HardwareScales) -> dict[str, Any] | None:
     """Return the calibration in steps of the output, and the output that calibrated thresholds mean.
 
@@ -229,18 +268,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         student = TracedStudent(training)
         events, cutflow = check_logic(options, data, student)
         cutflows = [(STUDENT, Cutflow.from_record(training_record.get(EVENT_COUNTS))), ("firmware", cutflow)]
-        verilog, clock_period = folder / "verilog", options.clock_period
-        design = write_verilog(student.logic, verilog, clock_period, options.cutoff)
-        if options.rtl_events:
-            check_verilog(design, verilog, events)
-        hls = None
-        if options.hls:
-            hls = write_hls(student, folder / "hls", options.output / "hls", clock_period, events)
         record = {
             "variable": training.creator.variable,
             "target": training.target,
-            **resources(design, clock_period),
-            "latency_cutoff": {"value": options.cutoff, "unit": "ns"},
+            **write_parts(Export(options, folder, student, events)),
             "checked": {
                 "events": data.n_events,
                 "random_events": N_RANDOM,
@@ -248,9 +279,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "mismatches": 0,
             },
             EVENT_COUNTS: cutflows_record(cutflows),
-            "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
             "calibration": calibration_record(training, student.inputs.scales),
-            "hls": hls,
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
             "data": {"file": str(options.data), "sha256": sha256(options.data)},
             "made_by": provenance(options),
