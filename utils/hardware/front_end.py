@@ -35,8 +35,9 @@ def front_end(
     pids : np.ndarray
         Kind of each object, broadcast against `pt`.
     names : sequence of str
-        Features to compute: "pt"; "along", the component along the direction of MET; "across", the absolute value of
-        the component across it; "abs_eta"; "muon", "egamma" and "jet", which are 1 for objects of that kind.
+        Features to compute: "pt"; "along", the component along the vector sum of the objects, to which MET is
+        opposite; "across", the absolute value of the component across it; "abs_eta"; "muon", "egamma" and "jet",
+        which are 1 for objects of that kind.
     scales : HardwareScales
     lookup : callable
         Looks up cosine and sine.
@@ -48,13 +49,18 @@ def front_end(
     """
     unit = 2.0**-scales.feature_bits
     turn = 2 * np.pi / scales.phi_steps
-    angle = abs(event.phi - event.met_phi)
-    angle = np.minimum(angle, scales.phi_steps - angle)
+    from_met = abs(event.phi - event.met_phi)
+    from_met = np.minimum(from_met, scales.phi_steps - from_met)
+
+    def component(function: Callable[[Any], Any]) -> Any:
+        """Multiply pT by a function of the angle to the vector sum of the objects."""
+        return event.pt * lookup(lambda i: function((scales.half_turn - i) * turn), from_met, scales.table_bits) * unit
+
     real = event.pt > 0
     features: dict[str, Callable[[], Any]] = {
         "pt": lambda: event.pt * unit,
-        "along": lambda: event.pt * lookup(lambda i: np.cos(i * turn), angle, scales.table_bits) * unit,
-        "across": lambda: event.pt * lookup(lambda i: np.sin(i * turn), angle, scales.table_bits) * unit,
+        "along": lambda: component(np.cos),
+        "across": lambda: component(np.sin),
         "abs_eta": lambda: abs(event.eta) * (2 * unit),
         "muon": lambda: real * (pids == PID_MUON),
         "egamma": lambda: real * (pids == PID_EGAMMA),

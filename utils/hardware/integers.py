@@ -22,7 +22,8 @@ class HardwareEvents:
     pt, eta, phi : np.ndarray, shape (n_events, n_slots), int32
         Momentum and angles of the objects, in steps, zero where empty; phi from 0 to phi_steps - 1.
     met, met_phi, ht : np.ndarray, shape (n_events,), int32
-        Energy sums and the direction of MET, in steps.
+        Energy sums and the direction of MET, in steps. MET is the missing momentum: its direction is opposite to the
+        vector sum of the objects.
     """
 
     pt: np.ndarray
@@ -71,7 +72,7 @@ def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> H
         eta[:, slots],
         phi[:, slots],
         _energy(events.smeared_met, scales.energy_step, scales.sum_saturation),
-        _angle(np.arctan2(py, px), scales.phi_steps),
+        (_angle(np.arctan2(py, px), scales.phi_steps) + scales.half_turn) % scales.phi_steps,
         _energy(events.smeared_ht, scales.energy_step, scales.sum_saturation),
     )
 

@@ -95,6 +95,11 @@ class HardwareScales:
         return muon, egamma, jet
 
     @property
+    def half_turn(self) -> int:
+        """Steps of phi in half a turn."""
+        return self.phi_steps // 2
+
+    @property
     def energy_unit(self) -> float:
         """Unit of energy at the input and the output of the network, in GeV."""
         return self.energy_step * 2**self.feature_bits

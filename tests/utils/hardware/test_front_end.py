@@ -16,10 +16,10 @@ TURN = 2 * np.pi
 
 
 class TestFrontEnd:
-    def test_components_are_those_of_plane_geometry(self):
+    def test_components_are_those_of_plane_geometry_with_met_opposite_to_the_axis(self):
         phi = np.arange(144)[None, :]
         pt = np.full_like(phi, 100)
-        event = HardwareEvents(pt, 0 * phi, phi, *np.zeros((3, 1, 1), int))
+        event = HardwareEvents(pt, 0 * phi, phi, 0, np.array([[72]]), 0)
         along, across = front_end(event, np.zeros(144), ("along", "across"), SCALES)
         angle = phi * TURN / 144
         assert_allclose(along, 100 / 128 * np.cos(angle), atol=100 / 128 / 256)

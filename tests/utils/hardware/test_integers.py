@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.toys import l1_events, random_l1_events
+from utils.evaluation.event_display import met_direction
 from utils.event_layout import JETS, N_SLOTS
 from utils.formats.trigger_scales import EGAMMA_SATURATION, JET_SATURATION, MUON_SATURATION, SUM_SATURATION
 from utils.hardware.integers import HardwareEvents, hardware_events
@@ -34,7 +35,7 @@ class TestIntegers:
         events = one_event((8, 30.3, -0.44, TURN * 10.4 / 144), smeared_met=[30.3], smeared_ht=[30.2])
         found = hardware_events(events, ALL, SCALES)
         assert (found.pt[0, 8], found.eta[0, 8], found.phi[0, 8]) == (61, -10, 10)
-        assert (found.met[0], found.met_phi[0], found.ht[0]) == (61, 10, 60)
+        assert (found.met[0], found.met_phi[0], found.ht[0]) == (61, 72 + 10, 60)
 
     def test_phi_is_within_a_turn(self):
         events = one_event((8, 30, 0, -TURN / 144), (9, 30, 0, np.pi), (10, 30, 0, -np.pi))
@@ -57,10 +58,15 @@ class TestIntegers:
         assert_array_equal(hardware_events(events, ALL, SCALES).eta, 0)
         assert_array_equal(hardware_events(events, ALL, SCALES).phi, 0)
 
-    def test_direction_of_met_is_of_all_objects_also_where_only_jets_are_kept(self):
+    def test_met_is_opposite_to_the_sum_of_all_objects_also_where_only_jets_are_kept(self):
         events = one_event((0, 50, 0, np.pi / 2), (8, 30, 0, 0))
         for slots in (ALL, JETS):
-            assert hardware_events(events, slots, SCALES).met_phi[0] == round(np.arctan2(50, 30) * 144 / TURN)
+            assert hardware_events(events, slots, SCALES).met_phi[0] == 72 + round(np.arctan2(50, 30) * 144 / TURN)
+
+    def test_met_has_the_direction_that_the_event_display_shows(self):
+        events = random_l1_events(200)
+        shown = np.array([met_direction(objects) for objects in events.smeared_data])
+        assert_array_equal(hardware_events(events, ALL, SCALES).met_phi, np.rint(shown * 144 / TURN) % 144)
 
     def test_table_of_integers_and_back(self):
         found = hardware_events(random_l1_events(10), JETS, SCALES)

@@ -39,6 +39,6 @@ def test_the_logic_of_the_front_end_knows_each_angle():
     phi, met_phi = zeros.copy(), np.repeat(angles, 8)
     phi[:, 0] = np.tile(angles, 8)
     words = input_words(ports, HardwareEvents(zeros + 2, zeros, phi, zeros[:, 0], met_phi, zeros[:, 0]))
-    turn = (phi[:, 0] - met_phi) * np.pi / 4
+    turn = (phi[:, 0] - (met_phi + 4)) * np.pi / 4  # MET is opposite to the axis
     expected = np.stack([np.cos(turn), np.abs(np.sin(turn))], axis=1)
     np.testing.assert_allclose(logic.predict(words), expected, atol=1 / 32 + 1e-6)  # a table of multiples of 1/16
