@@ -23,13 +23,14 @@ import numpy as np
 import pandas as pd
 
 from utils.cli import script
-from utils.data_processing import graph_creator
+from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.scales import HardwareScales
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
 from utils.plotting.training import draw_history
+from utils.predictions import corrected_sums
 from utils.runtime import threads
 from utils.runtime.checkpoints import SCRATCH, unfinished_folder
 from utils.runtime.errors import UserError
@@ -39,7 +40,7 @@ from utils.runtime.paths import refuse_inputs_in
 from utils.runtime.provenance import sha256
 from utils.runtime.text_files import write_json
 from utils.steps.train_student import Options
-from utils.training.calibration import CALIBRATION, Calibration, training_calibration
+from utils.training.calibration import Calibration, training_calibration
 from utils.training.records import (
     MODEL_FILE,
     STUDENT,
@@ -55,9 +56,12 @@ from utils.training.records import (
 )
 from utils.training.student_batches import StudentBatches, StudentCreator
 from utils.training.student_options import StudentSchedule, StudentShape
+from utils.training.sum_floor import SumFloor, training_floor
 from utils.training.training_graphs import TrainingGraphs
 
 if TYPE_CHECKING:
+    import keras
+
     from nn.student import StudentHyperparameters
     from nn.trained import Loaded
     from nn.training.student import FrontPoint
@@ -169,25 +173,31 @@ def write_tables_and_plots(
     save(draw_front(history, points, max_ebops)[0], folder / "front")
 
 
-def calibrate_sums(path: Path, inputs: StudentInputs, graphs: TrainingGraphs) -> Calibration | None:
-    """Calibrate the sums that the firmware of a student gives."""
-    from nn.student import load_student, output_sums
+def fit_tables(
+    options: Options, creator: GraphCreator, network: "keras.Model", data: L1Dataset, graphs: TrainingGraphs
+) -> tuple[SumFloor | None, Calibration | None]:
+    """Find the floor of the sums that the firmware of a student gives, and their calibration."""
+    from nn.student import output_sums, student_model
 
-    network = load_student(path)
+    variable, scales = options.variable, part(options, HardwareScales)
+    without_floor = student_model(network, StudentInputs(creator, scales))
+    floor = training_floor(data, variable, corrected_sums(variable, without_floor), options.floor_share)
+    inputs = StudentInputs(creator, scales, floor)
 
-    def corrected_sums(part: "RaggedGraphs") -> np.ndarray:
-        features = part.padded(inputs.n_slots)
+    def sums_of_graphs(ragged: "RaggedGraphs") -> np.ndarray:
+        features = ragged.padded(inputs.n_slots)
         filled = np.zeros((ROWS_A_CHUNK, *features.shape[1:]), np.float32)  # TensorFlow would trace each shape anew
         filled[: len(features)] = features
         return output_sums(network, inputs, inputs.split_features(filled))[: len(features)]
 
-    return training_calibration(graphs, corrected_sums)
+    return floor, training_calibration(graphs, sums_of_graphs)
 
 
 def train_and_record(options: Options, data: L1Dataset) -> None:
     """Train in a folder that takes the name of the output when all is done."""
     import hgq  # noqa: F401 its version is on record
 
+    from nn.student import load_student
     from nn.trained import n_event_features
     from nn.training.distillation import distillation_targets
 
@@ -207,9 +217,9 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
         history, front, n_parameters = train(options, shape, inputs, graphs, n_features, folder)
         write_tables_and_plots(history, front, options.max_ebops, folder)
         best = next(point for point in front if point.best)
-        calibration = calibrate_sums(folder / MODEL_FILE, inputs, graphs)
+        tables = fit_tables(options, creator, load_student(folder / MODEL_FILE), data, graphs)
         teacher_record = {"folder": str(options.teacher), "sha256": configuration["--teacher"]}
-        record = training_record(options, STUDENT, creator, graphs, events, configuration) | {
+        record = training_record(options, STUDENT, creator, graphs, events, configuration, tables) | {
             "feature_names": inputs.feature_names,
             "alpha": options.alpha if teacher else 1.0,
             "feature_weight": options.feature_weight if teacher else 0.0,
@@ -220,7 +230,6 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
             "ebops": best.ebops,
             "parameters": n_parameters,
             "teacher": teacher_record if teacher else None,
-            CALIBRATION: calibration.record() if calibration else None,
         }
         write_json(folder / TRAINING_FILE, record)
 

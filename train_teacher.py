@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from utils.cli import script
@@ -26,6 +27,7 @@ from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.plotting.style import save
 from utils.plotting.training import draw_history, draw_trials
+from utils.predictions import corrected_sums
 from utils.runtime import threads
 from utils.runtime.checkpoints import MADE_FOR, SCRATCH, finished_for, partial_path, unfinished_folder, wait_for_file
 from utils.runtime.errors import UserError
@@ -37,7 +39,7 @@ from utils.runtime.whole_files import whole_file
 from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
 from utils.steps.train_teacher import LOG_FEATURES, METRIC_THRESHOLDS, Options
 from utils.training.batches import GraphBatches, training_batches
-from utils.training.calibration import CALIBRATION, Calibration, l1_sums, training_calibration
+from utils.training.calibration import Calibration, l1_sums, training_calibration
 from utils.training.options import FinalFitOptions
 from utils.training.records import (
     TEACHER,
@@ -49,6 +51,7 @@ from utils.training.records import (
     training_record,
     warn_of_few_events,
 )
+from utils.training.sum_floor import SumFloor, training_floor
 from utils.training.training_graphs import TrainingGraphs
 
 if TYPE_CHECKING:
@@ -56,12 +59,13 @@ if TYPE_CHECKING:
 
     from nn.search.tuner import Tuner
     from nn.teacher import TeacherHyperModel, TeacherHyperparameters
+    from utils.training.ragged_graphs import RaggedGraphs
 
 logger = logging.getLogger("train_teacher")
 
 LIBRARIES = ("keras", "keras_tuner", "numpy", "tensorflow")
-# Flags on which the final fit depends, but neither the search nor its trials.
-FINAL_FIT = tuple(option.name for option in declared(FinalFitOptions))
+# Flags on which the final fit and its tables depend, but neither the search nor its trials.
+FINAL_FIT = (*(option.name for option in declared(FinalFitOptions)), "floor_share")
 
 # Results of a search. The table comes last: its presence means that the search is over.
 SEARCH_RESULTS = ("trials", "tensorboard/search", "trials.png", "trials.pdf", "trials.csv")
@@ -178,11 +182,10 @@ def train(
     hyperparameters: "TeacherHyperparameters | None",
     graphs: TrainingGraphs,
     folder: Path,
-) -> tuple["keras.Model", dict[str, list[float]], Calibration | None]:
-    """Search hyperparameters unless they are given, fit the model, and write all but the record of the training."""
+) -> tuple["keras.Model", dict[str, list[float]]]:
+    """Search hyperparameters unless they are given, fit the model, and write it and its history."""
     import keras
 
-    from nn.prediction import predict_graphs
     from nn.training.fit import final_fit
 
     training, validation = batches(options, graphs)
@@ -203,8 +206,24 @@ def train(
         [{"epoch": epoch, **dict(zip(history, row, strict=True))} for epoch, row in enumerate(rows, start=1)],
     )
     save(draw_history(history)[0], folder / "history")
-    calibration = training_calibration(graphs, lambda part: l1_sums(part) * predict_graphs(padded, part))
-    return model, history, calibration
+    return padded, history
+
+
+def fit_tables(
+    options: Options, creator: GraphCreator, network: "keras.Model", data: L1Dataset, graphs: TrainingGraphs
+) -> tuple[SumFloor | None, Calibration | None]:
+    """Find the floor of the corrected sums of a trained network, and their calibration."""
+    from nn.prediction import predict_graphs
+    from nn.trained import teacher_model
+
+    model = teacher_model(network, creator)
+    floor = training_floor(data, options.variable, corrected_sums(options.variable, model), options.floor_share)
+
+    def sums_of_graphs(part: "RaggedGraphs") -> np.ndarray:
+        corrections, l1 = predict_graphs(network, part), l1_sums(part)
+        return l1 * (floor.raised(corrections, l1) if floor else corrections)
+
+    return floor, training_calibration(graphs, sums_of_graphs)
 
 
 def is_over(options: Options, expected: dict[str, Any]) -> bool:
@@ -298,16 +317,16 @@ def train_and_record(options: Options, command: Sequence[str], creator: GraphCre
         events = graphs.counter.append_to(data.cutflow, "train_teacher")
         hypermodel = build_hypermodel(options, creator, graphs)
         try:
-            model, history, calibration = train(options, command, hypermodel, fixed, graphs, folder)
+            network, history = train(options, command, hypermodel, fixed, graphs, folder)
         except (RuntimeError, keras_tuner.errors.FatalError) as error:
             raise UserError(f"the training failed: {str(error).splitlines()[0]}") from error
-        record = training_record(options, TEACHER, creator, graphs, events, dependencies) | {
+        tables = fit_tables(options, creator, network, data, graphs)
+        record = training_record(options, TEACHER, creator, graphs, events, dependencies, tables) | {
             "metric_thresholds": options.metric_thresholds,
             "mean": hypermodel.mean,
             "variance": hypermodel.variance,
             "best_val_loss": min(history["val_loss"]),
-            "parameters": model.count_params(),
-            CALIBRATION: calibration.record() if calibration else None,
+            "parameters": network.count_params(),
         }
         write_json(folder / TRAINING_FILE, record)
 

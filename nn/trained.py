@@ -61,12 +61,19 @@ def load_trained(training: Training) -> Loaded:
     except Exception as error:  # a damaged file fails in many ways
         raise unreadable_error(path, error, _loading_problem(path, error)) from None
     if training.student_inputs is None:
-        model = Model(training.creator.features, functools.partial(predict, network), calibration=training.calibration)
+        model = replace(
+            teacher_model(network, training.creator), calibration=training.calibration, floor=training.floor
+        )
         return Loaded(network, model, functools.partial(attention_weights, network))
     from nn.student import student_model
 
     model = replace(student_model(network, training.student_inputs), calibration=training.calibration)
     return Loaded(network, model, None)
+
+
+def teacher_model(network: keras.Model, creator: GraphCreator) -> Model:
+    """Return the model of a teacher for the evaluation; it gives corrections."""
+    return Model(creator.features, functools.partial(predict, network))
 
 
 def _loading_problem(path: Path, error: Exception) -> str:

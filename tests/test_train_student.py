@@ -14,7 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import train_student
-from nn.student import count_ebops, load_student
+from nn.student import count_ebops, load_student, predict_sums
 from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
@@ -23,6 +23,7 @@ from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.records import is_finished, read_training
 from utils.training.student_batches import StudentBatches, StudentCreator
+from utils.training.sum_floor import fit_floor
 from utils.training.training_graphs import read_training_graphs
 
 SMALL = ("--epochs=2", "--batch_size=64", "--object_units=3", "--event_units=4", "--max_events=500")
@@ -83,6 +84,20 @@ class TestOutputs:
         assert_allclose(history["beta"].iloc[0], 2e-6, rtol=1e-3)
         assert (np.diff(history["beta"]) > 0).all()
         assert list(history["epoch"]) == [1, 2]
+
+    def test_the_floor_is_that_of_the_network_alone(self, student, train_file):
+        training, network = read_training(student), load_student(student / "best_model.keras")
+        data = L1Dataset.check(train_file)
+        events = next(data.chunks(data.n_events))
+        bare = StudentInputs(training.creator, training.student_inputs.scales)
+        without = predict_sums(network, bare, bare.integers(events))
+        assert training.floor.record() == fit_floor(events.smeared_met, without, events.weights, 0.2).record()
+        sums = predict_sums(network, training.student_inputs, bare.integers(events))
+        has_jet = (events.smeared_data[:, 8:, 0] > 0).any(1) & (np.rint(events.smeared_met * 2) > 0)
+        lower = 4 * (np.rint(events.smeared_met * 2) // 8)  # the floor is that of multiples of 4 GeV
+        lowest = np.floor(training.floor(lower.astype(float)) * 2) / 2
+        assert_array_equal(sums, np.where(has_jet, np.maximum(without, lowest), without))
+        assert (sums > without).any()
 
     def test_record_describes_the_training(self, student):
         record = json.loads((student / "training.json").read_text())

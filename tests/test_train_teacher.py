@@ -6,16 +6,18 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import train_teacher
 from nn import teacher as models
 from nn.search import tuner as search
+from nn.trained import load_trained
 from tests.commands import error_of, usage_error_of
 from tests.shared import MET_FLAGS, QUICK, TINY, train_tiny_teacher
 from tests.toys import l1_events, unpacked, write_l1
@@ -23,9 +25,12 @@ from train_teacher import main
 from utils.cutflow import Cutflow
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
+from utils.predictions import CorrectedSums
 from utils.training.batches import GraphBatches
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
+from utils.training.records import read_training
+from utils.training.sum_floor import fit_floor
 from utils.training.training_graphs import read_training_graphs
 
 SPACE = '--search_space={"units": {"min": 4, "max": 8, "step": 2}, "graph_layers": {"min": 1, "max": 2}}'
@@ -94,6 +99,18 @@ class TestOutputs:
             "tensorboard",
         }
         assert list((met_teacher / "tensorboard" / "final").rglob("events.out.tfevents.*"))
+
+    def test_the_floor_is_that_of_the_network_alone(self, met_teacher, train_file):
+        training = read_training(met_teacher)
+        model = load_trained(training).model
+        data = L1Dataset.check(train_file)
+        events = next(data.chunks(data.n_events))
+        without = CorrectedSums.predicted(events, "true_met", replace(model, floor=None)).corrected_sum
+        expected = fit_floor(events.smeared_met, without, events.weights, 0.2)
+        assert training.floor.record() == expected.record()
+        found = CorrectedSums.predicted(events, "true_met", model)
+        raised = np.where(found.uncorrected, without, np.maximum(without, expected(found.l1_sum)))
+        assert_allclose(found.corrected_sum, raised, rtol=1e-6)
 
     def test_record_how_the_network_was_trained(self, met_teacher, train_file):
         record = read_json(met_teacher / "training.json")

@@ -13,6 +13,7 @@ from utils.variables import reconstructed
 
 if TYPE_CHECKING:
     from utils.training.calibration import Calibration  # SciPy takes long to load
+    from utils.training.sum_floor import SumFloor
 
 BASELINE, TRUE, REFERENCE = "baseline", "true", "reference"
 NO_MODELS = (BASELINE, TRUE, REFERENCE)  # quantities that no model predicts
@@ -35,12 +36,15 @@ class Model:
         Whether `predict` returns corrected sums in GeV, of all events, as the firmware does.
     calibration : Calibration or None
         Of the corrected sums; None where the training has none.
+    floor : SumFloor or None
+        Of the corrected sums; None where the training has none, and for a model that gives sums, which contain it.
     """
 
     inputs: Callable[[L1Events], np.ndarray]
     predict: Callable[[np.ndarray], np.ndarray]
     gives_sums: bool = False
     calibration: "Calibration | None" = None
+    floor: "SumFloor | None" = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,8 @@ def predict_events(
             correction[predicted] = sums[predicted] / predictions.reco[predicted]
         else:
             correction[predicted] = corrections.all()
+            if floor := models[name].floor:
+                correction[predicted] = floor.raised(correction[predicted], predictions.reco[predicted])
         n_not_finite = np.sum(~np.isfinite(correction))
         if n_not_finite:
             raise UserError(f"model '{name}' predicts no finite number for {n_not_finite} events")
@@ -232,6 +238,11 @@ class CorrectedSums:
             uncorrected=~found.predicted,
             saturated=saturated_events(events),
         )
+
+
+def corrected_sums(variable: str, model: Model) -> Callable[[L1Events], np.ndarray]:
+    """Return the function from events to their corrected sums in GeV, not calibrated, for a true variable."""
+    return lambda events: CorrectedSums.predicted(events, variable, model).corrected_sum
 
 
 class _Column:

@@ -2,13 +2,15 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from tests.toys import random_l1_events
 from tests.utils.evaluation.samples import predictions
 from utils import predictions as prediction_module
 from utils.data_processing import METGraphCreator
-from utils.predictions import BASELINE, TRUE, Model, Predictions, count, predict_events
+from utils.predictions import BASELINE, TRUE, Model, Predictions, corrected_sums, count, predict_events
 from utils.runtime.errors import UserError
+from utils.training.sum_floor import SumFloor
 
 
 def first_eta(features):
@@ -89,6 +91,16 @@ def test_the_angle_is_that_of_the_vectors_of_the_objects():
     assert Predictions.concatenate(parts).angle is None
     with_angles = [replace(part, angle=part.true.astype(np.float16)) for part in parts]
     assert Predictions.concatenate(with_angles).angle.tolist() == [1, 2, 3]
+
+
+def test_corrected_sums_of_a_teacher_are_not_below_its_floor():
+    events, half = random_l1_events(500), SumFloor(np.array([0.0, 1e6]), np.array([0.0, 5e5]))
+    model = Model(METGraphCreator().features, lambda features: 0.1 + np.abs(first_eta(features)), floor=half)
+    found = predict_events([events], [1, 2], "true_met", {"teacher": model})
+    assert found.predicted.any()
+    factors = np.where(found.predicted, np.maximum(0.1 + np.abs(events.smeared_data[:, 8, 1]), 0.5), 1)
+    assert_allclose(found.corrections["teacher"], factors, rtol=1e-6)
+    assert_allclose(corrected_sums("true_met", model)(events), factors * events.smeared_met, rtol=1e-6)
 
 
 def test_events_that_need_no_prediction_do_not_reach_the_network():

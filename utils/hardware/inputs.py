@@ -1,5 +1,6 @@
 """Inputs of the student's network: features of the objects in fixed slots, energy sums, and bounds of the output."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -31,12 +32,15 @@ class StudentInputs:
     creator : GraphCreator
         Creator of the same variable, which decides which objects are used.
     scales : HardwareScales
+    floor : callable, optional
+        Lowest corrected sum by the L1 sum, both in GeV, shape (n_events,).
 
     Attributes
     ----------
     variable : str
     slots : slice
     scales : HardwareScales
+    floor : callable or None
     object_names, sum_names : tuple of str
         Features of an object, and energy sums.
     feature_names : tuple of str
@@ -46,8 +50,10 @@ class StudentInputs:
         A step of energy, in the unit of the network's inputs.
     """
 
-    def __init__(self, creator: GraphCreator, scales: HardwareScales):
-        self.variable, self.slots, self.scales = creator.variable, creator.slots, scales
+    def __init__(
+        self, creator: GraphCreator, scales: HardwareScales, floor: Callable[[np.ndarray], np.ndarray] | None = None
+    ):
+        self.variable, self.slots, self.scales, self.floor = creator.variable, creator.slots, scales, floor
         self.object_names, self.sum_names = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
         self.feature_names = (*self.object_names, *self.sum_names)
         self.n_object_features, self.n_sums = len(self.object_names), len(self.sum_names)
@@ -81,7 +87,7 @@ class StudentInputs:
         )
 
     def _bounds(self, integers: Any, pids: np.ndarray) -> tuple[np.ndarray, ...]:
-        bounds = output_bounds(integers, pids, self.sum_names, self.scales)
+        bounds = output_bounds(integers, pids, self.sum_names, self.scales, self.floor)
         return tuple((bound * self.input_step).astype(np.float32)[:, None] for bound in bounds)
 
     def features(self, events: L1Events) -> np.ndarray:

@@ -63,8 +63,15 @@ def event_symbols(ports: Sequence[Port]) -> EventSymbols:
     return EventSymbols(**symbols)
 
 
-def symbolic_lookup(function: Callable[[np.ndarray], np.ndarray], index: FVArray, bits: int) -> FVArray:
-    """Look up a function in a logic table whose entries are rounded to multiples of 2^-bits."""
+def symbolic_lookup(
+    function: Callable[[np.ndarray], np.ndarray], index: FVArray, bits: int, left_out: int = 0
+) -> FVArray:
+    """Look up a function in a logic table; see `front_end.Lookup`."""
+    if left_out:
+        _, integer_bits, _ = index.kif
+        index = (index * 2.0**-left_out).quantize(
+            np.zeros_like(integer_bits), integer_bits - left_out, 0 * integer_bits
+        )
     return index.apply(lambda i: np.rint(function(i) * 2**bits) / 2**bits).quantize()
 
 
@@ -81,8 +88,9 @@ def symbolic_inputs(inputs: StudentInputs, event: EventSymbols) -> tuple[FVArray
     pids = SLOT_PIDS[inputs.slots]
     columns = front_end(event, pids, inputs.object_names, inputs.scales, symbolic_lookup)
     sums = [getattr(event, name) * inputs.input_step for name in inputs.sum_names]
-    bounds = [bound * inputs.input_step for bound in output_bounds(event, pids, inputs.sum_names, inputs.scales)]
-    return np.stack(columns, axis=-1), event.pt > 0, np.concatenate(sums, axis=-1), *bounds
+    bounds = output_bounds(event, pids, inputs.sum_names, inputs.scales, inputs.floor, symbolic_lookup)
+    in_units = (bound * inputs.input_step for bound in bounds)
+    return np.stack(columns, axis=-1), event.pt > 0, np.concatenate(sums, axis=-1), *in_units
 
 
 def trace_logic(ports: Sequence[Port], event: EventSymbols, output: FVArray) -> CombLogic:

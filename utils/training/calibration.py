@@ -1,31 +1,25 @@
 """Calibration of corrected sums: a rising function that makes their median response 1."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.rising_tables import LARGEST_SUM, MOST_EVENTS, RisingTable, rising_points
 from utils.training.training_graphs import TrainingGraphs
 
-CALIBRATION = "calibration"  # key of the record of a training
 LOWEST_TRUE = 10  # GeV; below, noise and not the true sum decides what is measured
-LARGEST_SUM = 1e6  # GeV, above all sums: end of the table
 BIN_WIDTH = 1.15  # ratio of the edges of the narrowest bins
 EVENTS_PER_BIN = 100  # smallest effective number of events
-DIGITS = 3  # of a GeV in the table
-BLOCK = 1 << 16  # events
 ROUNDING = 1e-9
-MOST_EVENTS = 1 << 20  # of a calibration; of more events a random part
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A table of corrected sums and their calibrated values, strictly rising, linear between its points.
-
-    It begins at 0 and ends above all sums, so that it needs no rule for what lies outside.
+class Calibration(RisingTable):
+    """Corrected sums and their calibrated values.
 
     Attributes
     ----------
@@ -35,14 +29,7 @@ class Calibration:
 
     corrected: np.ndarray
     calibrated: np.ndarray
-
-    def __call__(self, sums: np.ndarray) -> np.ndarray:
-        """Calibrate sums; their order stays, and so does their type."""
-        found = np.empty_like(sums)
-        for start in range(0, len(sums), BLOCK):
-            rows = slice(start, start + BLOCK)
-            found[rows] = np.interp(sums[rows], self.corrected, self.calibrated)
-        return found
+    key: ClassVar[str] = "calibration"
 
     def inverse(self, calibrated: np.ndarray) -> np.ndarray:
         """Return the corrected sums of calibrated values."""
@@ -54,30 +41,6 @@ class Calibration:
         A sum of whole steps passes a threshold when it has more steps.
         """
         return np.floor(self.inverse(calibrated) / step + ROUNDING).astype(np.int64)
-
-    def record(self) -> dict[str, list[float]]:
-        """Return the table for the record of a training."""
-        return {name: values.tolist() for name, values in vars(self).items()}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any] | None) -> "Calibration | None":
-        """Read the table of a record; None stands for a sum that is not calibrated.
-
-        Raises
-        ------
-        ValueError
-            If it is no table of strictly rising numbers.
-        """
-        if record is None:
-            return None
-        try:
-            corrected, calibrated = (np.array(record[name], np.float64) for name in cls.__dataclass_fields__)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            corrected = calibrated = np.zeros(0)
-        same = corrected.shape == calibrated.shape and corrected.ndim == 1 and len(corrected) > 1
-        if not (same and all((np.isfinite(x).all() and (np.diff(x) > 0).all()) for x in (corrected, calibrated))):
-            raise ValueError(f"'{CALIBRATION}': expected lists of rising numbers, 'corrected' and 'calibrated'")
-        return cls(corrected, calibrated)
 
 
 def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray) -> Calibration | None:
@@ -117,9 +80,8 @@ def fit_calibration(corrected: np.ndarray, true: np.ndarray, weights: np.ndarray
     low = (measured[start], known[start]) if start < len(known) - 1 else (0.0, 0.0)
     slope = (known[-1] - low[1]) / (measured[-1] - low[0])
     ends = (0, LARGEST_SUM), (0, known[-1] + slope * (LARGEST_SUM - measured[-1]))
-    table = [np.round([x[0], *values, x[1]], DIGITS) for x, values in zip(ends, (measured, known), strict=True)]
-    distinct = np.append(True, (np.diff(table[0]) > 0) & (np.diff(table[1]) > 0))
-    return Calibration(table[0][distinct], table[1][distinct])
+    table = (np.array([x[0], *values, x[1]]) for x, values in zip(ends, (measured, known), strict=True))
+    return Calibration(*rising_points(*table))
 
 
 def _bins(true: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:

@@ -61,6 +61,12 @@ class TrainingOptions(LossOptions, EventSplit):
         parse=full_variable,
         config=False,
     )
+    floor_share: float = flag(
+        0.2,
+        help="share of the rate at each threshold that passes for its L1 sum alone, whatever the correction; 0: none",
+        minimum=0,
+        maximum=0.9,
+    )
     use_generator: int = flag(
         0,
         help="1: keep the events in a temporary file in the output folder while training, for inputs of any size; 0: "

@@ -18,10 +18,11 @@ from utils.runtime.errors import UserError
 from utils.runtime.options import neutral
 from utils.runtime.provenance import provenance, sha256
 from utils.runtime.text_files import read_json
-from utils.training.calibration import CALIBRATION, Calibration
+from utils.training.calibration import Calibration
 from utils.training.loss_weights import LossWeights
 from utils.training.options import TrainingOptions
 from utils.training.ragged_graphs import EventCreator
+from utils.training.sum_floor import SumFloor
 from utils.training.training_graphs import TrainingGraphs, read_training_graphs
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Training:
         Output of a student, "sum" or "factor".
     calibration : Calibration or None
         Of the corrected sums; None in records of former versions, and where the training has too few events.
+    floor : SumFloor or None
+        Of the corrected sums; None in records of former versions, with --floor_share 0, and with too few events.
     """
 
     folder: Path
@@ -55,6 +58,7 @@ class Training:
     student_inputs: StudentInputs | None
     target: str
     calibration: Calibration | None = None
+    floor: SumFloor | None = None
 
 
 def training_inputs(
@@ -135,6 +139,7 @@ def training_record(
     graphs: TrainingGraphs,
     events: Cutflow,
     dependencies: Mapping[str, Any],
+    tables: tuple[SumFloor | None, Calibration | None],
 ) -> dict[str, Any]:
     """Return the part of the record that both trainings have: the variable, the events, and their origin.
 
@@ -150,7 +155,10 @@ def training_record(
         Cutflow of the events; the training is its last step.
     dependencies : mapping
         Everything that the training depends on, from `training_inputs`.
+    tables : tuple of SumFloor or None, Calibration or None
+        Of the corrected sums.
     """
+    floor, calibration = tables
     return {
         "kind": kind,
         "variable": creator.variable,
@@ -170,6 +178,8 @@ def training_record(
             FINGERPRINTS: graphs.fingerprints.record(),
         },
         "code": {"sha256": dependencies["code"]},
+        SumFloor.key: floor.record() if floor else None,
+        Calibration.key: calibration.record() if calibration else None,
         "made_by": provenance(options),
     }
 
@@ -189,9 +199,9 @@ def read_training(folder: Path) -> Training:
             raise UserError(f"{path}: '{name}' is missing or not a {kind_of_value.__name__}")
     try:
         creator = graph_creator(record["variable"], record["log_features"])
-        inputs = StudentInputs(creator, HardwareScales(**record["hardware"])) if kind == STUDENT else None
-        calibration = Calibration.from_record(record.get(CALIBRATION))
+        calibration, floor = Calibration.from_record(record), SumFloor.from_record(record)
+        inputs = StudentInputs(creator, HardwareScales(**record["hardware"]), floor) if kind == STUDENT else None
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
     target = record.get("target", "factor")
-    return Training(folder, kind, creator, record["loss_function"], inputs, target, calibration)
+    return Training(folder, kind, creator, record["loss_function"], inputs, target, calibration, floor)

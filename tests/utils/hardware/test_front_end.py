@@ -30,18 +30,28 @@ class TestFrontEnd:
         assert_array_equal(values, [0, 0.25, 0.75, 1])
 
 
-def bounds(*objects, met, ht, scales=SCALES):
+def bounds(*objects, met, ht, scales=SCALES, floor=None):
     """Return the bounds of the corrected MET, in steps, of an event with objects (slot, pT, eta, phi)."""
     data = np.zeros((1, N_SLOTS, 3))
     for slot, *values in objects:
         data[0, slot] = values
     integers = hardware_events(l1_events(data, smeared_met=[met], smeared_ht=[ht]), ALL, scales)
-    return [int(bound[0]) for bound in output_bounds(integers, SLOT_PIDS, ("met", "ht"), scales)]
+    return [int(bound[0]) for bound in output_bounds(integers, SLOT_PIDS, ("met", "ht"), scales, floor)]
 
 
 class TestBounds:
     def test_an_event_with_a_jet_has_the_whole_range(self):
         assert bounds((8, 40, 0, 0), met=40, ht=40) == [0, 2047]
+
+    @pytest.mark.parametrize(("met", "lowest"), [(40.0, 26), (43.5, 26), (44.0, 29), (3.5, 0)])
+    def test_a_floor_is_that_of_multiples_of_8_steps_rounded_down(self, met, lowest):
+        """A third of 40 GeV is 26.7 steps of 0.5 GeV."""
+        found = bounds((8, 40, 0, 0), met=met, ht=40, floor=lambda sums: sums / 3)
+        assert found == [lowest, 2047]
+
+    def test_a_floor_leaves_uncorrected_and_saturated_events(self):
+        assert bounds((4, 40, 0, 0), met=40.2, ht=0, floor=lambda sums: sums / 3) == [80, 80]
+        assert bounds((8, 40, 0, 0), met=40, ht=5000, floor=lambda sums: sums / 3) == [2047, 2047]
 
     def test_without_a_jet_the_sum_is_uncorrected(self):
         assert bounds((4, 40, 0, 0), met=40.2, ht=0) == [80, 80]

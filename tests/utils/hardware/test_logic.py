@@ -11,13 +11,14 @@ from utils.hardware.ports import input_ports, input_words, random_words, word_ev
 from utils.hardware.scales import HardwareScales
 
 
-def student_inputs(variable, **scales):
-    return StudentInputs(graph_creator(variable), HardwareScales(**scales))
+def student_inputs(variable, floor=None, **scales):
+    return StudentInputs(graph_creator(variable), HardwareScales(**scales), floor)
 
 
+@pytest.mark.parametrize("floor", [None, lambda sums: 0.7 * np.maximum(0, sums - 50)])
 @pytest.mark.parametrize("variable", ["true_met", "true_ht"])
-def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variable):
-    inputs = student_inputs(variable)
+def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variable, floor):
+    inputs = student_inputs(variable, floor)
     ports = input_ports(inputs)
     event = event_symbols(ports)
     logic = trace_logic(ports, event, np.concatenate([part.ravel() for part in symbolic_inputs(inputs, event)]))

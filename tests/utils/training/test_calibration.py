@@ -77,7 +77,7 @@ def test_it_keeps_order_type_and_blocks(rng, dtype, monkeypatch):
     assert whole.dtype == dtype
     order = np.argsort(sums)
     assert (np.diff(whole[order]) >= 0).all()
-    monkeypatch.setattr("utils.training.calibration.BLOCK", 70)
+    monkeypatch.setattr("utils.training.rising_tables.BLOCK", 70)
     assert (TABLE(sums) == whole).all()
     assert TABLE.inverse(TABLE(np.array([5.0, 12, 500]))) == pytest.approx([5, 12, 500])
 
@@ -106,9 +106,10 @@ def test_few_events_give_no_calibration(rng, n_events):
 
 
 def test_its_record_is_read_again():
-    found = Calibration.from_record(TABLE.record())
+    found = Calibration.from_record({"calibration": TABLE.record()})
     assert found.record() == TABLE.record()
-    assert Calibration.from_record(None) is None
+    assert Calibration.from_record({}) is None
+    assert Calibration.from_record({"calibration": None}) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_its_record_is_read_again():
 )
 def test_a_record_of_no_rising_table_is_refused(record):
     with pytest.raises(ValueError, match="'calibration': expected lists of rising numbers"):
-        Calibration.from_record(record)
+        Calibration.from_record({"calibration": record})
 
 
 def test_a_network_is_calibrated_on_its_training_events(tmp_path, rng):
