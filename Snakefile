@@ -158,13 +158,37 @@ def generated_events(sources):
     return [path for process, source in sources.items() if source == "generated" for path in shards(process)]
 
 
-def events_flags(sources):
-    """Flags with the events files of processes: generated files, or those that a file name or glob finds."""
-    found = {
-        process: shards(process) if source == "generated" else find_files(source, START)
+def events_files(sources):
+    """Pairs of a process and an events file: a generated one, or one that a file name or glob finds."""
+    return [
+        (process, path)
         for process, source in sources.items()
+        for path in (shards(process) if source == "generated" else find_files(source, START))
+    ]
+
+
+def events_flags(sources):
+    """Flags with the events files of processes."""
+    return [f"--input={process}={path}" for process, path in events_files(sources)]
+
+
+def cross_sections_of(sources):
+    """Cross sections that are given for processes or for their files."""
+    given = config["create_L1regression_data"]["cross_sections"]
+    return {
+        name: value
+        for name, value in given.items()
+        if name in sources or any(Path(path).match(name) for _, path in events_files(sources))
     }
-    return [f"--input={process}={path}" for process, paths in found.items() for path in paths]
+
+
+def cross_sections(process):
+    """Cross sections for an extra signal, or those of the other processes with all that nothing needs, for a warning."""
+    if process:
+        return cross_sections_of({process: EXTRA_SIGNALS[process]})
+    others = {*cross_sections_of(EXTRA_SIGNALS)} - {*cross_sections_of(SOURCES)}
+    given = config["create_L1regression_data"]["cross_sections"]
+    return {name: value for name, value in given.items() if name not in others}
 
 
 def events_content(sources):
@@ -190,21 +214,26 @@ def script(name):
     return CODE / f"{name}.py"
 
 
-def section(name):
-    """A section of the configuration; extra signals are among the signals."""
-    return {**ANALYSE, "signal_names": SIGNALS} if name == "analyze_results_teacher" else config[name]
+def section(name, process=None):
+    """A section of the configuration, for an extra signal or not; extra signals are among the signals."""
+    changed = {
+        "analyze_results_teacher": lambda: {"signal_names": SIGNALS},
+        "create_L1regression_data": lambda: {"cross_sections": cross_sections(process)},
+    }
+    return {**config[name], **changed[name]()} if name in changed else config[name]
 
 
-def section_flags(name, variable=None):
+def section_flags(name, variable=None, process=None):
     """Flags of a section of the configuration, and the seed."""
-    return flags({"seed": config["seed"], **section(name), **section_files(name)}, variable, not_flags(name))
+    values = {"seed": config["seed"], **section(name, process), **section_files(name)}
+    return flags(values, variable, not_flags(name))
 
 
-def dependencies(name, variable=None, but=()):
+def dependencies(name, variable=None, but=(), process=None):
     """Dependencies of the results of a script, without files of other rules and the flags `but`."""
     leave_out = (*not_flags(name), *neutral(name), *file_defaults(name), *but)
     return [
-        *sorted(flags(section(name), variable, leave_out)),
+        *sorted(flags(section(name, process), variable, leave_out)),
         *(f"{key}: {content_hash(path)}" for key, path in section_files(name).items()),
         f"seed: {config['seed']}",
         f"code: {code_hash(script(name))}",
@@ -353,12 +382,12 @@ rule create_extra_signal:
     params:
         script=lambda wildcards, input: script("create_L1regression_data"),
         depends_on=lambda wildcards: [
-            *dependencies("create_L1regression_data", but=["test_fraction", "smearings"]),
+            *dependencies("create_L1regression_data", but=["test_fraction", "smearings"], process=wildcards.process),
             *events_content({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
         ],
         flags=lambda wildcards, input: [
             *events_flags({wildcards.process: EXTRA_SIGNALS[wildcards.process]}),
-            *section_flags("create_L1regression_data"),
+            *section_flags("create_L1regression_data", process=wildcards.process),
         ],
     shell:
         "python {params.script:q} --test_output {output:q} {params.flags:q} --workers {threads} 2>&1 | tee {log:q}"

@@ -30,7 +30,7 @@ from utils.formats.duplicates import find_duplicates, refuse_duplicates
 from utils.formats.events import OfflineFile, refuse_mixed_weights
 from utils.formats.l1_files import L1Writer, new_l1_file
 from utils.formats.nanoaod_options import Thresholds
-from utils.formats.sources import check_sources, kept_columns, thresholds_of
+from utils.formats.sources import check_sources, kept_columns, takes_cross_section, thresholds_of
 from utils.formats.text_events import refuse_shared_events
 from utils.formats.trigger_objects import saturated_events
 from utils.l1_events import L1Events
@@ -85,8 +85,8 @@ def find_inputs(options: Options) -> dict[str, list["Source"]]:
         refuse_duplicates(process_files)
     all_files = [file for process_files in files.values() for file in process_files]
     for name in options.cross_sections:
-        if name not in files and not any(file.path.match(name) for file in all_files):
-            logger.warning("--cross_sections: %s is no process and applies to no file", name)
+        if name not in files and not any(file.path.match(name) for file in all_files if takes_cross_section(file)):
+            logger.warning("--cross_sections: %s is no process and applies to no NanoAOD or Delphes file", name)
     for again, first in find_duplicates(all_files):
         logger.warning(
             "%s: has the events of %s, a file of another process: training events may be test events too",

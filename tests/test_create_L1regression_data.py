@@ -618,9 +618,12 @@ class TestNanoAOD:
             counter.add(name, data.rows(0, data.n_events).ids)
         assert counter.append_to(data.cutflow, "next").disagreements() == []
 
-    def test_a_cross_section_of_no_file_is_noted(self, nanoaod, tmp_path, caplog):
-        run(tmp_path, [("data", nanoaod / "data.root")], "--cross_sections", "qcd.root=5")
-        assert "--cross_sections: qcd.root is no process and applies to no file" in caplog.text
+    @pytest.mark.parametrize("name", ["qcd.root", "w0.h5"])
+    def test_a_cross_section_of_no_file_is_noted(self, name, nanoaod, folder, tmp_path, caplog):
+        """An events file has its cross section already."""
+        source = ("data", nanoaod / "data.root") if name == "qcd.root" else ("W", folder / name)
+        run(tmp_path, [source], "--cross_sections", f"{name}=5")
+        assert f"--cross_sections: {name} is no process and applies to no NanoAOD or Delphes file" in caplog.text
 
     def test_the_jet_threshold_follows_a_central_file(self, tmp_path, caplog):
         caplog.set_level("INFO")

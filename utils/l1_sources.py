@@ -7,14 +7,14 @@ of `create_L1regression_data.py`.
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from utils.event_layout import N_SLOTS
-from utils.formats.delphes_options import DelphesJetOptions, DelphesOptions
+from utils.formats.delphes_options import DelphesObjectOptions, DelphesOptions
 from utils.formats.events import EventsFile
 from utils.formats.hdf5 import has_entry, open_hdf5
 from utils.formats.kinds import PARTICLES, Kind, kind_of, particles_error
@@ -35,7 +35,7 @@ EVENTS_A_CHUNK = 65536
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions(ResponseOptions, L1TableOptions, DelphesJetOptions, Seed):
+class SourceOptions(ResponseOptions, L1TableOptions, DelphesObjectOptions, Seed):
     """Which L1 objects are read, and how objects at offline resolution become L1 objects."""
 
     process: str = flag(
@@ -145,7 +145,8 @@ def _delphes(path: Path, options: SourceOptions) -> L1Source:
     """Return the smeared objects of a Delphes tree; uproot is imported only here, because that takes a second."""
     from utils.formats.delphes import check_delphes_files
 
-    (file,) = check_delphes_files([path], DelphesOptions(delphes_jets=options.delphes_jets))
+    chosen = {field.name: getattr(options, field.name) for field in fields(DelphesObjectOptions)}
+    (file,) = check_delphes_files([path], DelphesOptions(**chosen))
     return _smeared(replace(file, scale=1.0), options)  # any weights will do, with a cross section or without
 
 

@@ -13,6 +13,7 @@ Branches = dict[str, Any]
 
 N_EVENTS = 24
 ODD_NUMBERS = (np.nan, np.inf, -np.inf, -1, 1e30, -1e30, 0, 255, 2**31 - 1)
+LONG_TABLES = ("L1Jet_", "GenJet_", "L1EtSum_", "Jet.", "Photon.", "Muon.")
 TYPES = (np.int8, np.uint8, np.int64, np.uint64, np.float64, np.bool_)
 
 
@@ -72,7 +73,8 @@ def arrays_of_one_length(rng: Rng, branches: Branches) -> None:
 def many_objects(rng: Rng, branches: Branches) -> None:
     sizes = np.zeros(N_EVENTS, int)
     sizes[rng.integers(N_EVENTS)] = 100_000
-    for name in [name for name in branches if name.startswith(str(rng.choice(["L1Jet_", "GenJet_", "L1EtSum_"])))]:
+    table = str(rng.choice([start for start in LONG_TABLES if any(name.startswith(start) for name in branches)]))
+    for name in [name for name in branches if name.startswith(table)]:
         branches[name] = sizes, np.resize(branches[name][1], 100_000)
 
 

@@ -78,9 +78,13 @@ CHANGES = [
     ("create_L1regression_data.nanoaod_l1", "L1Emul", RESPONSE),
     ("create_L1regression_data.nanoaod_met", "PuppiMET", RESPONSE),
     ("create_L1regression_data.nanoaod_jets", "Jet", RESPONSE),
-    ("create_L1regression_data.cross_sections", {"QCD": 1e9}, RESPONSE),
+    ("create_L1regression_data.cross_sections", {"QCD": 1e9}, PREPARED),
+    ("create_L1regression_data.cross_sections", {"Zll": 2}, {"create_extra_signal": 1, **ANALYSED}),
     ("create_L1regression_data.delphes_met", "GenMissingET", RESPONSE),
     ("create_L1regression_data.delphes_jets", "JetPUPPI", RESPONSE),
+    ("create_L1regression_data.delphes_electrons", "ElectronCHS", RESPONSE),
+    ("create_L1regression_data.delphes_photons", "PhotonLoose", RESPONSE),
+    ("create_L1regression_data.delphes_muons", "MuonLoose", RESPONSE),
     ("selective_sampling_jets.processes", ["QCD", "W", "mine"], SELECTED),
     ("selective_sampling_jets.fractions_to_keep", [0.5], SELECTED),
     ("selective_sampling_jets.mode", ">=", SELECTED),
@@ -240,6 +244,15 @@ def test_an_extra_signal_is_evaluated_from_a_file_of_its_own(finished):
     for job in jobs:
         assert "--signal_names=W,Zll" in job.params.flags
         assert job.params.data == ["--data=l1_regression/test.h5", "--data=l1_regression/extra_signals/Zll.h5"]
+
+
+def test_cross_sections_are_given_to_the_jobs_that_need_them(finished):
+    """And those that nothing needs to the job that smears most processes, which names them in a warning."""
+    given = {"QCD": 5, "Zll": 2, "mine.h5": 3, "other": 4}
+    jobs = plan(finished, changed("create_L1regression_data.cross_sections", given))
+    for rule, expected in (("create_L1regression_data", "QCD=5,mine.h5=3,other=4"), ("create_extra_signal", "Zll=2")):
+        (job,) = [job for job in jobs if job.rule.name == rule]
+        assert f"--cross_sections={expected}" in job.params.flags
 
 
 class TestContent:

@@ -5,9 +5,10 @@ such as ``Event.Weight`` and ``MissingET.MET``.
 """
 
 import functools
+import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,22 +25,27 @@ from utils.event_layout import (
     N_EVENT_SLOTS,
     PT,
 )
-from utils.formats.delphes_options import DelphesOptions
+from utils.formats.delphes_options import DelphesObjectOptions, DelphesOptions
 from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.events import LARGEST_WEIGHT, OfflineFile
 from utils.formats.first_look import first_look
 from utils.formats.leading_objects import fill_leading
-from utils.formats.overlaps import near_others
+from utils.formats.overlaps import largest_near
 from utils.formats.physical import LARGEST_TRUE_PT, QUANTITIES, VALID, describe_invalid
 from utils.formats.root import Tree, open_tree
 from utils.formats.text_events import HardEvents
 from utils.runtime.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 TREE = "Delphes"
 KINETICS = ("PT", "Eta", "Phi")
-EGAMMAS, MUONS = ("Electron", "Photon"), "Muon"
-WEIGHT, CROSS_SECTION = "Event_Weight", "Event_CrossSection"
+WEIGHT = "Event_Weight"
+CROSS_SECTION, CROSS_SECTION_ERROR = "Event_CrossSection", "Event_CrossSectionError"
+SMALLEST_CROSS_SECTION = 1e-15  # pb
+MOST_OBJECTS = 10_000  # of a kind in an event: pairs of them are compared
 OVERLAP_RADIUS = 0.4
+OVERLAP_SHARE = 0.5  # of the pT of a jet that a single lepton or photon has
 LOOKING_SECONDS = 20  # as for other ROOT files
 SUMMED_AT_A_TIME = 1 << 16
 
@@ -67,6 +73,10 @@ class Objects:
     def read(cls, tree: Tree, collection: str, start: int, stop: int) -> "Objects":
         """Read a collection of the events [start, stop)."""
         sizes, found = tree.lists([f"{collection}_{name}" for name in KINETICS], start, stop)
+        if np.any(sizes > MOST_OBJECTS):
+            event = int(np.argmax(sizes > MOST_OBJECTS))
+            problem = f"expected at most {MOST_OBJECTS} entries, found {sizes[event]}"
+            tree.refuse(f"{collection}_{KINETICS[0]}", f"event {start + event}: {problem}")
         return cls([f"{collection}.{name}" for name in KINETICS], sizes, *map(floats, found))
 
     @classmethod
@@ -83,10 +93,10 @@ class Objects:
         """Return a mask that takes all of them."""
         return np.ones(len(self.pt), bool)
 
-    def near(self, others: "Objects") -> np.ndarray:
-        """Return which objects have one of the others within `OVERLAP_RADIUS`, shape (n_objects,), bool."""
-        real = others.pt > 0
-        return near_others(self.sizes, self.eta, self.phi, others.sizes, others.eta, others.phi, real, OVERLAP_RADIUS)
+    def largest_near(self, others: "Objects") -> np.ndarray:
+        """Return the largest pT of the others within `OVERLAP_RADIUS`, 0 without any, shape (n_objects,), float32."""
+        angles = self.sizes, self.eta, self.phi, others.sizes, others.eta, others.phi
+        return largest_near(*angles, others.pt, OVERLAP_RADIUS)
 
     def fill(self, slots: np.ndarray, taken: np.ndarray, tree: Tree, first: int) -> None:
         """Put the leading objects into slots; `first` is the number of the first event, for messages."""
@@ -170,32 +180,56 @@ class DelphesFile(OfflineFile):
 
 def check_delphes_files(paths: Sequence[str | Path], options: DelphesOptions) -> list[DelphesFile]:
     """Check several files; a :class:`UserError` names what is missing."""
-    return first_look(functools.partial(DelphesFile.look, options=options), paths, "uproot", LOOKING_SECONDS)
+    files = first_look(functools.partial(DelphesFile.look, options=options), paths, "uproot", LOOKING_SECONDS)
+    found = [file.scale * file.sum_of_weights for file in files if file.scale is not None]
+    if found:
+        logger.info("%s: Event.CrossSection is %.4g to %.4g pb", files[0].path, min(found), max(found))
+    return files
 
 
 def read_particles(tree: Tree, options: DelphesOptions, start: int, stop: int) -> np.ndarray:
     """Return the leading objects of the events [start, stop), shape (n, 19, 4), float32, as in an events file.
 
-    Electrons and photons are e/g. Jets near one of them are left out: the calorimeter counts both.
+    Electrons and photons are e/g. Of objects that overlap only one is taken, see `without_overlaps`.
     """
     particles = np.zeros((stop - start, N_EVENT_SLOTS, 4), np.float32)
-    electrons, photons, muons, jets = (
-        Objects.read(tree, name, start, stop) for name in (*EGAMMAS, MUONS, options.delphes_jets)
-    )
+    electrons, photons, muons, jets = (Objects.read(tree, name, start, stop) for name in collections(options))
     met = options.delphes_met
     missing, phi = (floats(tree.one_each(f"{met}_{name}", start, stop)) for name in ("MET", "Phi"))
     names = [f"{met}.{name}" for name in ("MET", "Eta", "Phi")]
     total = Objects(names, np.ones(stop - start, np.int64), missing, np.zeros_like(phi), phi)
     egammas = Objects.joined(electrons, photons)
+    real_jets, real_egammas = without_overlaps(jets, egammas, muons)
     for slots, objects, taken in (
         (slice(EVENT_MET, EVENT_MET + 1), total, total.all()),
-        (EVENT_EGAMMAS, egammas, egammas.all()),
+        (EVENT_EGAMMAS, egammas, real_egammas),
         (EVENT_MUONS, muons, muons.all()),
-        (EVENT_JETS, jets, ~jets.near(egammas)),
+        (EVENT_JETS, jets, real_jets),
     ):
         objects.fill(particles[:, slots], taken, tree, start)
     particles[:, :, CLASS] = np.where(particles[:, :, PT] > 0, EVENT_CLASSES, 0)
     return particles
+
+
+def without_overlaps(jets: Objects, egammas: Objects, muons: Objects) -> tuple[np.ndarray, np.ndarray]:
+    """Choose jets and e/g such that no energy counts twice.
+
+    Delphes clusters all particles to jets, and not every card removes the jets of leptons and photons. A jet is left
+    out if one e/g or muon within `OVERLAP_RADIUS` has more than `OVERLAP_SHARE` of its pT: that is the jet. Other e/g
+    within the radius of a jet are part of it and are left out themselves.
+
+    Returns
+    -------
+    real_jets, real_egammas : np.ndarray, shape (n_jets,) and (n_egammas,), bool
+    """
+    real_jets = ~(jets.largest_near(Objects.joined(egammas, muons)) > OVERLAP_SHARE * jets.pt)
+    others = replace(jets, pt=np.where(real_jets, jets.pt, np.float32(0)))
+    return real_jets, ~(OVERLAP_SHARE * egammas.largest_near(others) >= egammas.pt)
+
+
+def collections(options: DelphesObjectOptions) -> tuple[str, str, str, str]:
+    """Return the branches of electrons, photons, muons and jets."""
+    return options.delphes_electrons, options.delphes_photons, options.delphes_muons, options.delphes_jets
 
 
 def floats(values: np.ndarray) -> np.ndarray:
@@ -206,14 +240,14 @@ def floats(values: np.ndarray) -> np.ndarray:
 
 def _refuse_missing(tree: Tree, options: DelphesOptions) -> None:
     """Refuse a tree without one of the branches that are read."""
-    needed = [f"{name}.{column}" for name in (*EGAMMAS, MUONS, options.delphes_jets) for column in KINETICS]
+    needed = [f"{name}.{column}" for name in collections(options) for column in KINETICS]
     needed += [f"{options.delphes_met}.{column}" for column in ("MET", "Phi")]
     missing = [name for name in needed if name.replace(".", "_") not in tree.names]
     if missing:
-        collections = sorted({name.rpartition("_")[0] for name in tree.names if name.endswith(("_PT", "_MET"))})
+        found = sorted({name.rpartition("_")[0] for name in tree.names if name.endswith(("_PT", "_MET"))})
         raise UserError(
-            f"{tree.path}: tree '{TREE}': branch '{missing[0]}' is missing, found {', '.join(collections) or 'none'}; "
-            "--delphes_jets and --delphes_met choose others"
+            f"{tree.path}: tree '{TREE}': branch '{missing[0]}' is missing, found {', '.join(found) or 'none'}; "
+            "--delphes_jets, _electrons, _photons, _muons and _met choose others"
         )
 
 
@@ -232,8 +266,15 @@ def _sum_of_weights(tree: Tree) -> float:
 
 
 def _cross_section(tree: Tree) -> float | None:
-    """Return the cross section in pb that the last event has, to which the generator's estimates converge."""
+    """Return the cross section in pb that the last event has, to which the generator's estimates converge.
+
+    DelphesPythia8 has the branch and never sets it, so it holds what was in the memory, and so does its error. A value
+    counts if it is a cross section, and larger than its error.
+    """
     if CROSS_SECTION not in tree.names or tree.n_entries == 0:
         return None
-    (found,) = tree.one_each(CROSS_SECTION, tree.n_entries - 1, tree.n_entries)
-    return float(found) if 0 < found <= LARGEST_WEIGHT else None
+    found, error = (
+        float(tree.one_each(name, tree.n_entries - 1, tree.n_entries)[0]) if name in tree.names else 0.0
+        for name in (CROSS_SECTION, CROSS_SECTION_ERROR)
+    )
+    return found if SMALLEST_CROSS_SECTION <= found <= LARGEST_WEIGHT and error < found else None

@@ -8,14 +8,17 @@ METS = ("MissingET", "GenMissingET", "PuppiMissingET")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DelphesJetOptions:
-    """Which objects of a Delphes tree are read."""
+class DelphesObjectOptions:
+    """Which objects of a Delphes tree are read; their branches depend on the card."""
 
     delphes_jets: str = flag("Jet", help="branch of the jets of Delphes; other cards have JetPUPPI or JetCHS")
+    delphes_electrons: str = flag("Electron", help="branch of the electrons of Delphes")
+    delphes_photons: str = flag("Photon", help="branch of the photons of Delphes; other cards have PhotonLoose")
+    delphes_muons: str = flag("Muon", help="branch of the muons of Delphes; other cards have MuonLoose")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DelphesOptions(DelphesJetOptions):
+class DelphesOptions(DelphesObjectOptions):
     """What of a Delphes tree is read."""
 
     delphes_met: str = flag(

@@ -5,7 +5,6 @@ import numpy as np
 from utils.runtime.compiled import compiled
 
 
-@compiled
 def near_others(
     sizes: np.ndarray,
     eta: np.ndarray,
@@ -16,7 +15,25 @@ def near_others(
     others: np.ndarray,
     radius: float,
 ) -> np.ndarray:
-    """Return which objects have another one within a radius in eta and phi.
+    """Return which objects have another one within a radius, shape (n_objects,), bool.
+
+    `others`, shape (n_others,), bool, says which of the others count; for the other parameters see `largest_near`.
+    """
+    return largest_near(sizes, eta, phi, other_sizes, other_eta, other_phi, others.astype(np.float32), radius) > 0
+
+
+@compiled
+def largest_near(
+    sizes: np.ndarray,
+    eta: np.ndarray,
+    phi: np.ndarray,
+    other_sizes: np.ndarray,
+    other_eta: np.ndarray,
+    other_phi: np.ndarray,
+    other_values: np.ndarray,
+    radius: float,
+) -> np.ndarray:
+    """Return the largest value of the other objects within a radius in eta and phi of each object.
 
     Parameters
     ----------
@@ -24,25 +41,26 @@ def near_others(
         Number of objects of each event.
     eta, phi : np.ndarray, shape (n_objects,)
     other_eta, other_phi : np.ndarray, shape (n_others,)
-    others : np.ndarray, shape (n_others,), bool
-        Which of the others count.
+    other_values : np.ndarray, shape (n_others,), float32
+        Such as their pT. Others with a value that is not above 0 do not count.
     radius : float
 
     Returns
     -------
-    np.ndarray, shape (n_objects,), bool
+    np.ndarray, shape (n_objects,), float32
+        0 of objects without another one within the radius.
     """
-    near = np.zeros(len(eta), np.bool_)
+    largest = np.zeros(len(eta), np.float32)
     first, other_first = 0, 0
     for event in range(len(sizes)):
         for i in range(first, first + sizes[event]):
             for j in range(other_first, other_first + other_sizes[event]):
-                if not others[j]:
+                if not other_values[j] > largest[i]:
                     continue
                 distance = abs(phi[i] - other_phi[j]) % (2 * np.pi)
                 distance = min(distance, 2 * np.pi - distance)
                 if (eta[i] - other_eta[j]) ** 2 + distance**2 < radius**2:
-                    near[i] = True
+                    largest[i] = other_values[j]
         first += sizes[event]
         other_first += other_sizes[event]
-    return near
+    return largest

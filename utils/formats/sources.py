@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.formats.cross_sections import with_cross_sections
-from utils.formats.events import OfflineFile, check_events_files, refuse_mixed_weights
+from utils.formats.events import EventsFile, OfflineFile, check_events_files, refuse_mixed_weights
 from utils.formats.kinds import PARTICLES, Kind, kind_of, particles_error
 from utils.formats.reader_options import ReaderOptions
 from utils.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from utils.formats.delphes import DelphesFile  # uproot takes a second to load
-    from utils.formats.events import EventsFile
     from utils.formats.nanoaod import NanoAODFile
 
     Source = EventsFile | DelphesFile | NanoAODFile
@@ -58,6 +57,11 @@ def _checked(
 
         return with_cross_sections(process, check_delphes_files(paths, options), options.cross_sections)
     return check_events_files(paths)
+
+
+def takes_cross_section(file: "Source") -> bool:
+    """Return whether a cross section may be given for a file: all but events files have generator weights."""
+    return not isinstance(file, EventsFile)
 
 
 def thresholds_of(files: "Sequence[Source]") -> Mapping[str, tuple[float, Path]]:

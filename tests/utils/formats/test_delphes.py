@@ -16,6 +16,7 @@ from utils.formats.sources import check_sources
 from utils.runtime.errors import UserError
 
 N = 400
+ANGLES = "Eta", "Phi"
 
 
 def check(path, **options):
@@ -28,7 +29,7 @@ def check_all(paths, **options):
 
 
 def crowded(seed=0):
-    """Return branches of lists of random lengths in random order, with jets on top of e/g."""
+    """Return branches of lists of random lengths in random order, with jets on top of e/g and muons."""
     rng = np.random.default_rng(seed)
     branches = delphes_branches(random_particles(N, seed), rng.uniform(-1, 3, N), np.linspace(1, 7, N))
     for name, mean in (("Jet", 6), ("Electron", 2), ("Photon", 2), ("Muon", 2)):
@@ -45,6 +46,11 @@ def lists(branches, name):
     return [part.tolist() for part in np.split(values, np.cumsum(sizes)[:-1])]
 
 
+def near(one, other):
+    turn = abs(one[2] - other[2])
+    return math.hypot(one[1] - other[1], min(turn, 2 * math.pi - turn)) < 0.4
+
+
 def expected_rows(branches):
     """Return the rows of an events file by a loop over events and objects."""
     rows = np.zeros((N, 19, 4), np.float32)
@@ -55,15 +61,9 @@ def expected_rows(branches):
     for event in range(N):
         objects = {name: list(zip(*found[event], strict=True)) for name, found in columns.items()}
         egammas = objects["Electron"] + objects["Photon"]
-        jets = []
-        for jet in objects["Jet"]:
-            turns = [abs(jet[2] - egamma[2]) for egamma in egammas]
-            distances = [
-                math.hypot(jet[1] - egamma[1], min(turn, 2 * math.pi - turn))
-                for egamma, turn in zip(egammas, turns, strict=True)
-            ]
-            if not distances or min(distances) >= 0.4:
-                jets.append(jet)
+        leptons = egammas + objects["Muon"]
+        jets = [jet for jet in objects["Jet"] if all(one[0] <= jet[0] / 2 for one in leptons if near(one, jet))]
+        egammas = [one for one in egammas if all(one[0] > jet[0] / 2 for jet in jets if near(one, jet))]
         rows[event, 0] = lists(branches, "MissingET.MET")[event][0], 0, lists(branches, "MissingET.Phi")[event][0], 1
         for first, most, number, found in ((1, 4, 2, egammas), (5, 4, 3, objects["Muon"]), (9, 10, 4, jets)):
             for slot, values in enumerate(sorted(found, reverse=True)[:most]):
@@ -80,8 +80,9 @@ def test_objects_are_those_of_a_loop(events_a_basket, tmp_path):
     parts = [file.rows(start, min(start + 71, N)) for start in range(0, N, 71)]
     np.testing.assert_array_equal(np.concatenate([particles for particles, _ in parts]), expected)
     np.testing.assert_array_equal(np.concatenate([weights for _, weights in parts]), file.rows(0, N)[1])
-    n_jets = len(branches["Jet.PT"][1])
-    assert 0.05 * n_jets < n_jets - sum(map(len, lists(branches, "Jet.PT"))) + (expected[:, 9:, 0] > 0).sum() < n_jets
+    n_jets, n_egammas = len(branches["Jet.PT"][1]), len(branches["Electron.PT"][1]) + len(branches["Photon.PT"][1])
+    assert 0.5 * n_jets < (expected[:, 9:, 0] > 0).sum() < 0.95 * n_jets
+    assert 0.5 * n_egammas < (expected[:, 1:5, 0] > 0).sum() < 0.99 * n_egammas
 
 
 def test_the_order_and_the_number_of_branches_do_not_matter(tmp_path):
@@ -94,12 +95,27 @@ def test_the_order_and_the_number_of_branches_do_not_matter(tmp_path):
 
 def test_events_of_ours_come_back_to_the_bit(tmp_path):
     particles = random_particles(N, 5)
-    particles[:, 1:5] = 0  # no jet is near an e/g
+    particles[:, 1:5] = 0
+    particles[:, 5:9, 1] = np.where(particles[:, 5:9, 0] > 0, -5.5, 0)  # no jet is near an e/g or a muon
     particles[::3, 1] = [50, 5.5, 3.0, 2]
     file = check(write_delphes(tmp_path / "x.root", delphes_branches(particles)))
     np.testing.assert_array_equal(file.rows(0, N)[0], particles)
     ours = EventsFile.check(write_events(tmp_path / "x.h5", particles))
     assert [path.name for path, _ in find_duplicates([ours, file])] == ["x.root"]
+
+
+def test_each_energy_counts_once(tmp_path):
+    """A jet of a photon, one with a soft photon in it, one of a muon, one with a soft muon in it."""
+    sizes = {"Jet": [1, 1, 1, 1], "Photon": [1, 1, 0, 0], "Electron": [0] * 4, "Muon": [0, 0, 1, 1]}
+    pt = {"Jet": [62, 250, 40, 90], "Photon": [60, 20], "Electron": [], "Muon": [39, 12]}
+    branches = delphes_branches(np.zeros((4, 19, 4), np.float32))
+    for name, found in pt.items():
+        branches |= {f"{name}.{column}": (np.array(sizes[name]), np.zeros(len(found), np.float32)) for column in ANGLES}
+        branches[f"{name}.PT"] = np.array(sizes[name]), np.array(found, np.float32)
+    rows, _ = check(write_delphes(tmp_path / "x.root", branches)).rows(0, 4)
+    assert rows[:, 1, 0].tolist() == [60, 0, 0, 0]
+    assert rows[:, 5, 0].tolist() == [0, 0, 39, 12]
+    assert rows[:, 9, 0].tolist() == [0, 250, 0, 90]
 
 
 class TestWeights:
@@ -110,6 +126,18 @@ class TestWeights:
         assert generated.min() < 0
         np.testing.assert_allclose(weights, generated * 7 / generated.sum(), rtol=1e-6)
         assert file.weighted
+
+    @pytest.mark.parametrize(
+        ("cross_section", "error"), [(-1.6e-23, -1.6e-23), (3e4, 3e4), (1e-30, 0), (np.nan, 0.1), (np.inf, 1), (0, 0)]
+    )
+    def test_a_cross_section_that_was_never_set_is_none(self, cross_section, error, tmp_path):
+        """DelphesPythia8 writes the memory of both branches as it finds it; the first pair is that of a real file."""
+        branches = delphes_branches(random_particles(N), None, np.full(N, cross_section))
+        branches["Event.CrossSectionError"] = np.ones(N, int), np.full(N, error, np.float32)
+        path = write_delphes(tmp_path / "x.root", branches)
+        assert not check(path).weighted
+        (file,) = check_all([path], cross_sections={"QCD": 20.0})
+        assert file.rows(0, N)[1].sum(dtype=np.float64) == pytest.approx(20, rel=1e-6)
 
     def test_sum_to_the_cross_section_that_is_given(self, tmp_path):
         branches = crowded()
@@ -171,15 +199,19 @@ class TestWeights:
 def test_other_branches_by_choice(tmp_path):
     particles = random_particles(N, 2)
     particles[:, 1:5] = 0
+    particles[:, 5:9, 1] = np.where(particles[:, 5:9, 0] > 0, -5.5, 0)
     branches = delphes_branches(particles, generated_met=np.arange(N))
-    branches |= {f"JetPUPPI.{name}": branches.pop(f"Jet.{name}") for name in ("PT", "Eta", "Phi")}
+    others = {"Jet": "JetPUPPI", "Electron": "ElectronCHS", "Photon": "PhotonLoose", "Muon": "MuonTight"}
+    for name, other in others.items():
+        branches |= {f"{other}.{column}": branches.pop(f"{name}.{column}") for column in ("PT", *ANGLES)}
     path = write_delphes(tmp_path / "x.root", branches)
-    found, _ = check(path, delphes_met="GenMissingET", delphes_jets="JetPUPPI").rows(0, N)
+    flags = {f"delphes_{name.lower()}s": other for name, other in others.items()}
+    found, _ = check(path, delphes_met="GenMissingET", **flags).rows(0, N)
     np.testing.assert_array_equal(found[:, 0, 0], np.arange(N))
     assert (found[0, 0] == 0).all()  # an empty slot
     np.testing.assert_array_equal(found[:, 1:], particles[:, 1:])
     with pytest.raises(UserError, match=r"branch 'Jet\.PT' is missing, found .*JetPUPPI.*; --delphes_jets"):
-        check(path)
+        check(path, **{name: value for name, value in flags.items() if name != "delphes_jets"})
 
 
 def test_numbers_in_place_of_lists_of_one(tmp_path):
@@ -228,6 +260,13 @@ class TestErrors:
         path = write_delphes(tmp_path / "x.root", branches, own_counters=True)
         with pytest.raises(UserError, match=r"branch 'Muon\.Eta': event 300: expected \d+ entries as in"):
             check(path).rows(0, N)
+
+    def test_more_objects_than_any_event_has(self, tmp_path):
+        branches = crowded()
+        sizes = np.where(np.arange(N) == 9, 10_001, 0)
+        branches |= {f"Photon.{column}": (sizes, np.zeros(10_001, np.float32)) for column in ("PT", *ANGLES)}
+        with pytest.raises(UserError, match=r"branch 'Photon\.PT': event 9: expected at most 10000 entries, found"):
+            check(write_delphes(tmp_path / "x.root", branches))
 
     def test_more_than_one_sum_in_an_event(self, tmp_path):
         branches = crowded()
