@@ -82,9 +82,11 @@ def _read(path: Path, wanted: range) -> Iterator[Any]:
 
 
 def _divide(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Divide the lines of a file into its header and its complete events, which the next event or the end follows.
+    """Divide the lines of a file into its header and its events.
 
-    What follows the end of a list is another file, such as of `cat`: its header is left out.
+    An event ends where the next one begins, at the end of the list, or at the end of a file of whole lines: the library
+    refuses an event that lacks some. What follows the end of a list is another file, such as of `cat`: its header is
+    left out.
     """
     part: list[bytes] = []
     in_header, in_event = True, False
@@ -101,12 +103,16 @@ def _divide(lines: Iterator[bytes]) -> Iterator[bytes]:
             in_event = False
         if in_header or in_event:
             part.append(line)
+    if in_event and part[-1].endswith(b"\n"):
+        yield b"".join(part)
     if in_header and any(word in b"".join(part) for word in VERSIONS):
         yield b"".join(part)
 
 
 def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
     """Parse a file with one event."""
+    if version == "hepmc2" and not _has_all_particles(text):
+        raise UserError(f"{where}: cannot be read, it is damaged: lines of particles are missing or too many")
     try:
         with pyhepmc.open(io.BytesIO(header + text), format=version) as file:
             event = file.read()
@@ -141,6 +147,18 @@ def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
         cross_section=_cross_section(event, where),
         beam_energy=_mass(momenta[:, status == BEAM]),
     )
+
+
+def _has_all_particles(text: bytes) -> bool:
+    """Return whether an event of version 2 has the particles that its vertices declare; the library does not check it.
+
+    ``V barcode id x y z t n_in n_out ...`` (M. Dobbs, J. B. Hansen, Comput. Phys. Commun. 134 (2001) 41).
+    """
+    try:
+        declared = sum(sum(map(int, line.split()[7:9])) for line in re.findall(rb"^V .*$", text, re.MULTILINE))
+    except ValueError:
+        return False
+    return declared == text.count(b"\nP ")
 
 
 def _cross_section(event: pyhepmc.GenEvent, where: str) -> tuple[float, float] | None:

@@ -1,6 +1,5 @@
 """What a file is, found from its content: names and extensions do not count."""
 
-import gzip
 import zlib
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from utils.runtime.errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_FORMAT = 16 + zlib.MAX_WBITS
 LOOKED_AT = 1 << 16  # bytes at the beginning of a text, unfolded: comments may precede its first word
 
 
@@ -40,9 +40,8 @@ def kind_of(path: str | Path) -> Kind | None:
         with path.open("rb") as file:
             first = file.read(LOOKED_AT)
         if first.startswith(GZIP_MAGIC):
-            with gzip.open(path) as unfolded:
-                first = unfolded.read(LOOKED_AT)
-    except (EOFError, OSError, zlib.error):
+            first = zlib.decompressobj(GZIP_FORMAT).decompress(first, LOOKED_AT)  # of a file cut short what is there
+    except (OSError, zlib.error):
         return None
     if first.startswith(b"root"):
         return _kind_of_root(path)

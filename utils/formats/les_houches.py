@@ -48,7 +48,7 @@ def _divide(lines: Iterator[bytes]) -> Iterator[bytes]:
                 yield b"".join(part)
             part, in_header, in_event = [], False, True
         if in_header:
-            has_init = has_init or text.startswith(b"<init")
+            has_init = has_init or text.startswith((b"<init>", b"<init "))
         if in_header or in_event:
             part.append(line)
         if in_event and b"</event>" in line:

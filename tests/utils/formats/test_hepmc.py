@@ -104,6 +104,21 @@ def test_too_few_events_are_said(version, tmp_path):
         read(path, 0, 5)
 
 
+@VERSIONS
+def test_the_last_event_may_be_the_end_of_the_file(version, tmp_path):
+    """As a job leaves it that ends before it closes its file. An event that lacks a line does not count."""
+    path = write(tmp_path / "x", version)
+    lines = path.read_bytes().partition(b"-END_EVENT")[0].splitlines(keepends=True)[:-1]
+    path.write_bytes(b"".join(lines))
+    assert [event.weight for event in read(path, 0, 5)] == [1, 2, 3, 4, 5]
+    for n_missing in range(1, random_stable(5).counts[-1] + 7):
+        path.write_bytes(b"".join(lines[:-n_missing]))
+        if b"E 4 " not in lines[-n_missing]:
+            with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged"):
+                read(path, 4, 5)
+        assert [event.weight for event in read(path, 3, 4)] == [4]
+
+
 def first_energy(text, number):
     """Replace the energy of the first stable particle of a file of version 3."""
     lines = text.split(b"\n")
@@ -155,12 +170,22 @@ def test_declared_lengths_of_version_2_take_no_memory(declared, tmp_path):
         read(path, 0, 5)
 
 
+def test_an_event_that_lacks_a_particle_is_refused(tmp_path):
+    """The library takes it in version 2, without a word."""
+    path = write(tmp_path / "x", "hepmc2")
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if line.startswith(b"P "))
+    path.write_bytes(b"".join(lines[:last] + lines[last + 1 :]))
+    with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: lines of particles are missing"):
+        read(path, 0, 5)
+
+
 def test_what_crashes_the_library_is_refused(tmp_path):
-    """Particles of version 2 before the first vertex."""
+    """A particle of version 2 before the first vertex."""
     path = write(tmp_path / "x", "hepmc2")
     lines = path.read_bytes().splitlines(keepends=True)
     vertices = [number for number, line in enumerate(lines) if line.startswith(b"V ")]
-    del lines[vertices[3]]
+    lines.insert(vertices[3] + 1, lines.pop(vertices[3]))
     path.write_bytes(b"".join(lines))
     with pytest.raises(UserError, match="x: cannot be read, the file is damaged: the HepMC library ends with SIGSEGV"):
         read(path, 0, 5)

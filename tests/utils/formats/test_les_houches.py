@@ -79,6 +79,13 @@ def test_an_event_in_a_comment_of_the_header_is_none(path):
     assert copied(path, 0, 2) == expected.replace(b"<init>", comment + b"<init>")
 
 
+def test_the_list_of_weights_is_no_block_init(path):
+    header, events = path.read_bytes().split(b"<init>")
+    path.write_bytes(header + b"<initrwgt>\n</initrwgt>\n<event>" + events.split(b"<event>", 1)[1])
+    with pytest.raises(UserError, match=r"x\.lhe: not a Les Houches file: expected a block <init>, found none"):
+        copied(path, 0, 1)
+
+
 def test_an_event_without_an_end_is_left_out(path):
     start, first, *others = path.read_bytes().split(b"<event>")
     path.write_bytes(b"<event>".join([start, first.replace(b"</event>\n", b""), *others]))
