@@ -598,6 +598,7 @@ class TestNanoAOD:
 
     def test_sums_of_the_trigger_and_pileup_are_kept(self, at_l1, nanoaod):
         kept = {"l1_htt", "l1_etm", "l1_htm", "l1_etmhf", "PV_npvs", "Pileup_nTrueInt"}
+        kept |= {"l1_etm_phi", "l1_htm_phi", "l1_etmhf_phi", "true_met_phi"}
         for part in at_l1:
             assert kept < part.keys()
         data = L1Dataset.check(nanoaod / "test.h5")

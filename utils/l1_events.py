@@ -107,6 +107,10 @@ class L1Events:
     l1_htt, l1_etm, l1_htm, l1_etmhf : np.ndarray, shape (n_events,), float32, or None
         Energy sums of the trigger itself in GeV: total HT, missing ET without and with the forward calorimeter, missing
         HT. NaN in events without one; None in files without them.
+    l1_etm_phi, l1_htm_phi, l1_etmhf_phi : np.ndarray, shape (n_events,), float32, or None
+        Directions of these sums in radians.
+    true_met_phi : np.ndarray, shape (n_events,), float32, or None
+        Direction of the true MET in radians where it is not that of ``true_data``; NaN in other events.
     PV_npvs, Pileup_nTrueInt : np.ndarray, shape (n_events,), float32, or None
         Number of reconstructed vertices, and mean number of collisions from which the pile-up of the event was drawn.
     """
@@ -125,6 +129,10 @@ class L1Events:
     l1_etm: np.ndarray | None = None
     l1_htm: np.ndarray | None = None
     l1_etmhf: np.ndarray | None = None
+    l1_etm_phi: np.ndarray | None = None
+    l1_htm_phi: np.ndarray | None = None
+    l1_etmhf_phi: np.ndarray | None = None
+    true_met_phi: np.ndarray | None = None
     PV_npvs: np.ndarray | None = None
     Pileup_nTrueInt: np.ndarray | None = None
 
@@ -165,6 +173,17 @@ class L1Events:
             ids=np.full(len(objects), process_id, np.int32),
             weights=np.ones(len(objects), np.float32),
         )
+
+    @property
+    def true_recoil(self) -> np.ndarray | None:
+        """Objects whose vector sum balances the true MET, shape (n_events, 18, 3); None without ``true_data``."""
+        if self.true_data is None or self.true_met_phi is None:
+            return self.true_data
+        known = ~np.isnan(self.true_met_phi)
+        objects = np.where(known[:, None, None], np.float32(0), self.true_data)
+        objects[known, 0, PT] = self.true_met[known]
+        objects[known, 0, PHI] = self.true_met_phi[known] + np.pi
+        return objects
 
     @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":

@@ -325,9 +325,8 @@ def has_direction(variable: str) -> bool:
 
 def _angle(events: L1Events, variable: str) -> np.ndarray | None:
     """Return the angle from the true MET vector to that of L1, if the variable has a direction that was read."""
-    if events.true_data is None or not has_direction(variable):
-        return None
-    return met_angle(events.smeared_data, events.true_data).astype(np.float16)
+    recoil = events.true_recoil if has_direction(variable) else None
+    return None if recoil is None else met_angle(events.smeared_data, recoil).astype(np.float16)
 
 
 @dataclass(frozen=True)

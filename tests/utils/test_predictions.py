@@ -103,6 +103,19 @@ def test_corrected_sums_of_a_teacher_are_not_below_its_floor():
     assert_allclose(corrected_sums("true_met", model)(events), factors * events.smeared_met, rtol=1e-6)
 
 
+def test_the_angle_is_that_to_the_direction_of_the_true_met_where_true_objects_do_not_give_it():
+    events = random_l1_events(300)
+    phi = np.random.default_rng(3).uniform(-np.pi, np.pi, 300).astype(np.float32)
+    phi[::3] = np.nan
+    of_objects = predict([events], [1, 2], first_eta).angle
+    angle = predict([replace(events, true_met_phi=phi)], [1, 2], first_eta).angle
+    np.testing.assert_array_equal(angle[::3], of_objects[::3])
+    l1 = -np.sum(events.smeared_data[..., 0] * np.exp(1j * events.smeared_data[..., 2]), axis=1)
+    known = (l1 != 0) & ~np.isnan(phi)
+    expected = np.exp(1j * (np.angle(l1) - phi)[known])
+    assert np.exp(1j * angle[known].astype(np.float64)) == pytest.approx(expected, abs=2e-3)
+
+
 def test_events_that_need_no_prediction_do_not_reach_the_network():
     events = random_l1_events(20)
     events.smeared_met[:] = 0

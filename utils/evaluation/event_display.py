@@ -121,8 +121,8 @@ def event_displays(
         directions = {}
         if creator.variable != "true_ht":
             directions[BASELINE] = met_direction(event.smeared_data[0])
-        if has_direction(creator.variable) and event.true_data is not None:
-            directions[TRUE] = met_direction(event.true_data[0])
+        if has_direction(creator.variable) and event.true_recoil is not None:
+            directions[TRUE] = met_direction(event.true_recoil[0])
         yield EventDisplay(
             creator.variable,
             data.process_names[process_id],

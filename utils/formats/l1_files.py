@@ -26,7 +26,15 @@ from utils.formats.hdf5 import (
     read_number_attribute,
     read_text_attribute,
 )
-from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, invalid_quantity, wrap_phi
+from utils.formats.physical import (
+    ANGLES,
+    LARGEST_L1_PT,
+    QUANTITIES,
+    VALID,
+    describe_invalid,
+    invalid_quantity,
+    wrap_phi,
+)
 from utils.formats.rows import read_rows
 from utils.l1_events import L1Events
 from utils.processes import is_process_name
@@ -44,14 +52,17 @@ LARGEST_WEIGHT = 1e30  # sums and products of larger weights may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
 L1_SUMS = ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf")
+TRUE_DIRECTION = "true_met_phi"
+DIRECTIONS = ("l1_etm_phi", "l1_htm_phi", "l1_etmhf_phi", TRUE_DIRECTION)
 PILEUP = ("PV_npvs", "Pileup_nTrueInt")
-KEPT = (*L1_SUMS, *PILEUP)  # of files with objects of L1, NaN in other events
+KEPT = (*L1_SUMS, *DIRECTIONS, *PILEUP)  # of files with objects of L1, NaN in other events
 OPTIONAL = ("weights", "keep_probability", *KEPT)
 SUMS = ("smeared_met", "smeared_ht", "true_met", "true_ht", "original_met")
 RANGES = {
     **dict.fromkeys(SUMS, (0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")),
     "weights": (-LARGEST_WEIGHT, LARGEST_WEIGHT, f"finite numbers, at most {LARGEST_WEIGHT:g}"),
     **dict.fromkeys(KEPT, (0.0, LARGEST_L1_PT, f"numbers from 0 to {LARGEST_L1_PT:g}, or NaN")),
+    **dict.fromkeys(DIRECTIONS, (*ANGLES[:2], f"{ANGLES[2]}, or NaN")),
     "keep_probability": (float(np.finfo(np.float32).tiny), 1.0, "a probability above 0 and of at most 1"),
 }
 

@@ -17,11 +17,18 @@ from utils.cutflow import Cutflow
 from utils.event_layout import EGAMMAS, JETS, MUONS, N_SLOTS, PT
 from utils.formats.duplicates import LOOKED_AT, fingerprint
 from utils.formats.first_look import first_look
-from utils.formats.l1_files import PILEUP
+from utils.formats.l1_files import PILEUP, TRUE_DIRECTION
 from utils.formats.leading_objects import fill_leading
-from utils.formats.nanoaod_options import L1_PREFIXES, L1TableOptions, NanoAODOptions, Thresholds
+from utils.formats.nanoaod_options import (
+    L1_PREFIXES,
+    TRUE_JETS,
+    TRUE_METS,
+    L1TableOptions,
+    NanoAODOptions,
+    Thresholds,
+)
 from utils.formats.overlaps import near_others
-from utils.formats.physical import LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid
+from utils.formats.physical import ANGLES, LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, wrapped
 from utils.formats.root import Tree, open_root, open_tree
 from utils.formats.text_events import HardEvents
 from utils.l1_events import L1Events, ht, met
@@ -35,6 +42,7 @@ KINETICS = ("pt", "eta", "phi")
 L1_OBJECTS = {"Mu": MUONS, "EG": EGAMMAS, "Jet": JETS}
 AT_VERTEX = {"eta": "etaAtVtx", "phi": "phiAtVtx"}  # of muons, which bend before the muon system
 ENERGY_SUMS = {"l1_htt": 1, "l1_etm": 2, "l1_htm": 3, "l1_etmhf": 8}  # l1t::EtSum::EtSumType
+DIRECTIONS = {name: f"{name}_phi" for name in ENERGY_SUMS if name != "l1_htt"}  # a scalar sum has none
 CENTRAL_CUTS = {"Jet": 30.0, "EG": 10.0}  # GeV, of L1 objects in central files
 SEARCHED = 4096  # events at the beginning that are searched for objects below these cuts
 FEW_OBJECTS = 20  # of fewer objects all may be above a cut by chance
@@ -46,6 +54,8 @@ PF_MUON = "isPFcand"
 LOOKING_SECONDS = 20  # a central file takes two, for its thousands of branches
 LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
 MOST_PILEUP = 10_000.0
+ENERGIES = 0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}"
+NO_MUONS = "NoMu"  # end of the name of a MET to which muons are added back
 OLD_NAMES = {"PFMET": "MET"}  # of central files before version 14
 
 
@@ -77,11 +87,11 @@ class Content:
     @classmethod
     def of_l1(cls, tree: Tree, l1: str | None, numbers: Sequence[str] = (), sums: bool = True) -> "Content":
         """Choose the L1 tables of a tree, by default those of the trigger; an error says what is missing."""
-        prefix = l1 or next((name for name in L1_PREFIXES if f"{name}Jet_pt" in tree.names), L1_PREFIXES[0])
-        _refuse_missing_l1(tree, prefix)
+        prefix = l1 or next(iter(l1_prefixes(tree)), L1_PREFIXES[0])
+        _refuse_missing_l1(tree, prefix, sums)
         lists = {f"{prefix}{kind}": _l1_columns(tree, f"{prefix}{kind}") for kind in L1_OBJECTS}
         if sums:
-            lists[f"{prefix}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{prefix}EtSum", ("bx",)))
+            lists[f"{prefix}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{prefix}EtSum", ("bx", "phi")))
         return cls(prefix, lists, tuple(numbers))
 
     @classmethod
@@ -91,32 +101,61 @@ class Content:
         simulated = "GenMET_pt" in tree.names
         true_met = options.nanoaod_met or ("GenMET" if simulated else "PuppiMETNoMu")
         jets = options.nanoaod_jets or ("GenJet" if "GenJet_pt" in tree.names else "Jet")
-        table = true_met.removesuffix("NoMu")
-        if f"{table}_pt" not in tree.names:
-            table = OLD_NAMES.get(table, table)
+        tables = {name: _met_table(tree, name) for name in TRUE_METS}
+        table = tables[true_met]
+        _refuse_missing_truth(tree, table, "--nanoaod_met", tables)
+        _refuse_missing_truth(tree, jets, "--nanoaod_jets", dict(zip(TRUE_JETS, TRUE_JETS, strict=True)))
         lists = dict(at_l1.lists)
         for name in ("Muon", "Electron", "Jet"):
             if all(f"{name}_{column}" in tree.names for column in KINETICS):
                 lists[name] = (*KINETICS, *_those_in(tree, name, LEPTON_BRANCHES.get(name, ())))
-        if table != true_met:
+        no_muons = true_met.endswith(NO_MUONS)
+        if no_muons:
             lists["Muon"] = (*lists.get("Muon", ("pt", "phi")), *_those_in(tree, "Muon", (PF_MUON,)))
         lists.setdefault(jets, ("pt", "eta"))
-        numbers = (f"{table}_pt", *([f"{table}_phi"] if table != true_met else []))
+        phi = (f"{table}_phi",) if no_muons or f"{table}_phi" in tree.names else ()
         kept = tuple(name for name in (*PILEUP, "genWeight") if name in tree.names)
-        return cls(at_l1.l1, lists, (*numbers, *kept), true_met, jets, table)
+        return cls(at_l1.l1, lists, (f"{table}_pt", *phi, *kept), true_met, jets, table)
 
     @property
     def pileup(self) -> tuple[str, ...]:
         """Branches that describe the pile-up."""
         return tuple(name for name in PILEUP if name in self.numbers)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of L1 regression files that only NanoAOD gives."""
+        directions = DIRECTIONS.values() if "phi" in self.lists[f"{self.l1}EtSum"] else ()
+        truth = [TRUE_DIRECTION] if f"{self.met_table}_phi" in self.numbers else []
+        return (*ENERGY_SUMS, *directions, *truth, *self.pileup)
 
-def _refuse_missing_l1(tree: Tree, l1: str) -> None:
+
+def l1_prefixes(tree: Tree) -> list[str]:
+    """Return the prefixes of the L1 tables of a tree: that of the trigger first, then those emulated again."""
+    prefixes = [name.removesuffix("Jet_pt") for name in sorted(tree.names) if name.endswith("Jet_pt")]
+    found = [name for name in prefixes if {f"{name}EG_pt", f"{name}Mu_pt"} & tree.names]
+    return [*(name for name in L1_PREFIXES if name in found), *(name for name in found if name not in L1_PREFIXES)]
+
+
+def _met_table(tree: Tree, true_met: str) -> str:
+    """Return the table of a true MET, by its old name where a tree has that only."""
+    table = true_met.removesuffix(NO_MUONS)
+    return table if f"{table}_pt" in tree.names else OLD_NAMES.get(table, table)
+
+
+def _refuse_missing_truth(tree: Tree, table: str, flag: str, tables: Mapping[str, str]) -> None:
+    """Refuse a file without the chosen table of the true MET or jets; `tables` has those of all choices."""
+    if f"{table}_pt" not in tree.names:
+        others = [name for name, other in tables.items() if f"{other}_pt" in tree.names]
+        tree.refuse(f"{table}_pt", f"is missing: choose {flag}, for which it has {', '.join(others) or 'none'}")
+
+
+def _refuse_missing_l1(tree: Tree, l1: str, sums: bool) -> None:
     """Refuse a file without L1 tables."""
-    needed = {f"{l1}{kind}": "pt" for kind in L1_OBJECTS} | {f"{l1}EtSum": "etSumType"}
+    needed = {f"{l1}{kind}": "pt" for kind in L1_OBJECTS} | ({f"{l1}EtSum": "etSumType"} if sums else {})
     missing = [table for table, column in needed.items() if f"{table}_{column}" not in tree.names]
     if missing:
-        others = [name for name in L1_PREFIXES if name != l1 and f"{name}Jet_pt" in tree.names]
+        others = [name for name in l1_prefixes(tree) if name != l1]
         hint = f"; or choose {others[0]}, whose tables it has" if others else ""
         raise UserError(
             f"{tree.path}: has no L1 tables {', '.join(missing)}: expected NanoAOD of the flavour {FLAVOUR}; central "
@@ -131,9 +170,8 @@ def _those_in(tree: Tree, table: str, columns: Sequence[str]) -> tuple[str, ...]
 
 def _l1_columns(tree: Tree, table: str) -> tuple[str, ...]:
     """Return the columns of L1 objects: at the vertex where it is known. Tables of one crossing have no ``bx``."""
-    kinetics = tuple(
-        AT_VERTEX.get(name, name) if f"{table}_{AT_VERTEX['phi']}" in tree.names else name for name in KINETICS
-    )
+    at_vertex = all(f"{table}_{name}" in tree.names for name in AT_VERTEX.values())
+    kinetics = tuple(AT_VERTEX.get(name, name) if at_vertex else name for name in KINETICS)
     return (*kinetics, *_those_in(tree, table, ("bx",)))
 
 
@@ -184,13 +222,21 @@ class Columns:
         bx = self.values.get(f"{table}_bx")
         return np.ones(int(self.sizes[table].sum()), bool) if bx is None else bx == 0
 
-    def checked(self, branch: str, values: np.ndarray, low: float, high: float, what: str) -> np.ndarray:
-        """Return one value for each event, float32, after a check of its range."""
+    def checked(self, branch: str, values: np.ndarray, limits: tuple[float, float, str]) -> np.ndarray:
+        """Return one value for each event, float32, after a check of its limits, which have a description."""
+        low, high, what = limits
         fits = (values >= low) & (values <= high)
         if not fits.all():
             event = int(np.argmin(fits))
             self.tree.refuse(branch, f"event {self.first + event}: expected {what}, found {values[event]:g}")
         return values.astype(np.float32)
+
+    def in_events(self, table: str, column: str, chosen: np.ndarray, limits: tuple[float, float, str]) -> np.ndarray:
+        """Return a column of chosen objects, at most one an event, float32; NaN in events without one."""
+        values, known = np.zeros(self.n_events, np.float32), np.zeros(self.n_events, bool)
+        owners = self.owners(table)[chosen]
+        values[owners], known[owners] = self.floats(f"{table}_{column}")[chosen], True
+        return np.where(known, self.checked(f"{table}_{column}", values, limits), np.float32(np.nan))
 
     def fill(self, slots: np.ndarray, table: str, names: Sequence[str], taken: np.ndarray) -> None:
         """Put the leading objects of a table into slots."""
@@ -244,7 +290,7 @@ class NanoAODFile:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of L1 regression files that only such events have."""
-        return (*ENERGY_SUMS, *self.content.pileup)
+        return self.content.columns
 
     @classmethod
     def look(cls, path: Path, options: NanoAODOptions) -> "NanoAODFile":
@@ -272,7 +318,7 @@ class NanoAODFile:
         with open_tree(self.path, EVENTS) as tree:
             columns = Columns.read(tree, self.content, start, stop)
         at_l1 = l1_objects(columns, self.content, thresholds)
-        true_met = _true_met(columns, self.content)
+        true_met, direction = _true_met(columns, self.content)
         return L1Events(
             smeared_data=at_l1,
             true_data=_offline_objects(columns),
@@ -283,9 +329,10 @@ class NanoAODFile:
             original_met=true_met,
             ids=np.zeros(stop - start, np.int32),
             weights=self._weights(columns),
+            true_met_phi=direction,
             **energy_sums(columns, self.content.l1),
             **{
-                name: columns.checked(name, columns.floats(name), 0, MOST_PILEUP, f"0 to {MOST_PILEUP:g}")
+                name: columns.checked(name, columns.floats(name), (0, MOST_PILEUP, f"0 to {MOST_PILEUP:g}"))
                 for name in self.content.pileup
             },
         )
@@ -296,8 +343,8 @@ class NanoAODFile:
         if weights is None:
             return np.ones(columns.n_events, np.float32)
         if self.scale is not None:
-            what = f"finite weights, at most {LARGEST_WEIGHT:g}"
-            return columns.checked("genWeight", weights * self.scale, -LARGEST_WEIGHT, LARGEST_WEIGHT, what)
+            limits = -LARGEST_WEIGHT, LARGEST_WEIGHT, f"finite weights, at most {LARGEST_WEIGHT:g}"
+            return columns.checked("genWeight", weights * self.scale, limits)
         same = weights == self.same_weight
         if not same.all():
             event = int(np.argmin(same))
@@ -403,18 +450,17 @@ def l1_objects(columns: Columns, content: Content, thresholds: Thresholds) -> np
 
 
 def energy_sums(columns: Columns, l1: str) -> dict[str, np.ndarray]:
-    """Return the energy sums of the trigger itself in GeV, float32; NaN in events without one."""
+    """Return the energy sums of the trigger itself in GeV, and their directions, float32; NaN in events without one."""
     table = f"{l1}EtSum"
-    pt, owners, here = columns.floats(f"{table}_pt"), columns.owners(table), columns.in_crossing(table)
+    owners, here = columns.owners(table), columns.in_crossing(table)
     sums = {}
     for name, number in ENERGY_SUMS.items():
         chosen = here & (columns.values[f"{table}_etSumType"] == number)
         counts = np.bincount(owners[chosen], minlength=columns.n_events)
-        columns.checked(f"{table}_etSumType", counts, 0, 1, f"one sum of type {number} at most")
-        sums[name] = np.full(columns.n_events, np.nan, np.float32)
-        sums[name][owners[chosen]] = pt[chosen]
-        known = np.where(counts == 1, sums[name], 0)
-        columns.checked(f"{table}_pt", known, 0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")
+        columns.checked(f"{table}_etSumType", counts, (0, 1, f"one sum of type {number} at most"))
+        sums[name] = columns.in_events(table, "pt", chosen, ENERGIES)
+        if name in DIRECTIONS and f"{table}_phi" in columns.values:
+            sums[DIRECTIONS[name]] = wrapped(columns.in_events(table, "phi", chosen, ANGLES))
     return sums
 
 
@@ -451,22 +497,27 @@ def _offline_objects(columns: Columns) -> np.ndarray:
     return objects
 
 
-def _true_met(columns: Columns, content: Content) -> np.ndarray:
-    """Return the true MET in GeV, float32; "NoMu" is the length of its vector plus those of the muons."""
-    branch = f"{content.met_table}_pt"
+def _true_met(columns: Columns, content: Content) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the true MET in GeV and its direction, float32; "NoMu" is the sum of its vector and those of the muons.
+
+    The direction is None in files without it.
+    """
+    branch, phi_branch = f"{content.met_table}_pt", f"{content.met_table}_phi"
     found = columns.floats(branch)
-    if content.met.endswith("NoMu"):
-        pt, phi = columns.values["Muon_pt"], columns.values["Muon_phi"]
+    phi = columns.floats(phi_branch) if phi_branch in columns.values else None
+    if content.met.endswith(NO_MUONS):
+        pt, muon_phi = columns.values["Muon_pt"], columns.values["Muon_phi"]
         counted = columns.values.get(f"Muon_{PF_MUON}", np.ones(len(pt), bool)) != 0
-        owners, met_phi = columns.owners("Muon")[counted], columns.values[f"{content.met_table}_phi"]
+        owners, met_phi = columns.owners("Muon")[counted], columns.values[phi_branch].astype(np.float64)
         with np.errstate(invalid="ignore"):  # what is infinite is refused below
-            muons = [
-                np.bincount(owners, pt[counted] * wave(phi[counted].astype(np.float64)), columns.n_events)
+            x, y = (
+                found * wave(met_phi)
+                + np.bincount(owners, pt[counted] * wave(muon_phi[counted].astype(np.float64)), columns.n_events)
                 for wave in (np.cos, np.sin)
-            ]
-            x, y = (found * wave(met_phi.astype(np.float64)) for wave in (np.cos, np.sin))
-            found = np.hypot(x + muons[0], y + muons[1])
-    return columns.checked(branch, found, 0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}")
+            )
+            found, phi = np.hypot(x, y), np.arctan2(y, x)
+    met = columns.checked(branch, found, ENERGIES)
+    return met, None if phi is None else wrapped(columns.checked(phi_branch, phi, ANGLES))
 
 
 def _true_ht(columns: Columns, table: str) -> np.ndarray:
@@ -476,4 +527,4 @@ def _true_ht(columns: Columns, table: str) -> np.ndarray:
     if table == "Jet" and "Jet_phi" in columns.values:
         counted &= _clean_jets(columns)
     total = np.bincount(columns.owners(table)[counted], pt[counted].astype(np.float64), columns.n_events)
-    return columns.checked(f"{table}_pt", total, 0, LARGEST_L1_PT, f"a sum of GeV from 0 to {LARGEST_L1_PT:g}")
+    return columns.checked(f"{table}_pt", total, (0, LARGEST_L1_PT, f"a sum of GeV from 0 to {LARGEST_L1_PT:g}"))

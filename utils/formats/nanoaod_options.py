@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from utils.runtime.options import flag
 
-L1_PREFIXES = ("L1", "L1Emul")
+L1_PREFIXES = ("L1", "L1Emul")  # of the trigger, and emulated again
 TRUE_METS = ("GenMET", "PuppiMETNoMu", "PFMETNoMu", "PuppiMET", "PFMET")
 TRUE_JETS = ("GenJet", "Jet")
 
@@ -24,8 +24,8 @@ class L1TableOptions:
 
     nanoaod_l1: str | None = flag(
         None,
-        help="L1 tables of NanoAOD, of the trigger or emulated again; none: L1 where a file has them",
-        choices=L1_PREFIXES,
+        help="prefix of the L1 tables of NanoAOD, such as L1Emul of those emulated again; none: L1 where a file has "
+        "them",
     )
 
 

@@ -15,6 +15,8 @@ LARGEST_L1_PT = 30_000.0  # of L1 objects and sums, with room for several object
 LARGEST_ETA = 6.0  # beyond all calorimeters
 PI, TURN = np.float32(np.pi), np.float32(2 * np.pi)
 
+ANGLES = -float(TURN), float(TURN), "radians from -2 pi to 2 pi"
+
 VALID = -1
 QUANTITIES = {PT: "pT", ETA: "eta", PHI: "phi"}
 
@@ -41,11 +43,16 @@ def wrap_phi(phi: np.float32) -> np.float32:
     return phi
 
 
+def wrapped(phi: np.ndarray) -> np.ndarray:
+    """Wrap angles to [-pi, pi], float32; NaN stays."""
+    return phi - TURN * np.round(phi / TURN)
+
+
 def describe_invalid(quantity: int, found: float, largest_pt: float) -> str:
     """Describe the expected range of a quantity, and the value found."""
     expected = {
         PT: f"GeV from 0 to {largest_pt:g}",
         ETA: f"values from {-LARGEST_ETA:g} to {LARGEST_ETA:g}",
-        PHI: "radians from -2 pi to 2 pi",
+        PHI: ANGLES[2],
     }
     return f"expected {expected[quantity]}, found {found:g}"

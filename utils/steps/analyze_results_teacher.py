@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.evaluation.options import UNIQUE, EvaluationOptions
-from utils.formats.nanoaod_options import L1_PREFIXES
 from utils.predictions import NO_MODELS
 from utils.runtime.options import Seed, flag
 from utils.steps.common import NAME, SOURCES
@@ -54,8 +53,7 @@ class Options(EvaluationOptions, Seed):
     )
     zero_bias_l1: str | None = flag(
         None,
-        help="L1 tables of the zero-bias NanoAOD, of the trigger or emulated again; none: L1 where a file has them",
-        choices=L1_PREFIXES,
+        help="prefix of the L1 tables of the zero-bias NanoAOD, such as L1Emul; none: L1 where a file has them",
     )
     variable: str | None = flag(
         None,

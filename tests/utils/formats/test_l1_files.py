@@ -60,18 +60,20 @@ class TestRoundTrip:
                 file.attrs["jet_threshold"] = attribute
         assert L1Dataset.check(path).jet_threshold == found
 
-    def test_sums_of_the_trigger_may_be_unknown_but_not_negative(self, tmp_path):
+    @pytest.mark.parametrize(
+        ("name", "good", "bad", "expected"),
+        [("l1_htt", 500, -1, "numbers from 0 to 30000"), ("l1_etm_phi", -3, 180, "radians from -2 pi to 2 pi")],
+    )
+    def test_sums_of_the_trigger_may_be_unknown_but_not_impossible(self, name, good, bad, expected, tmp_path):
         path = write(tmp_path / "x.h5", random_l1_events(3))
         with h5py.File(path, "a") as file:
-            file["l1_htt"] = np.float32([np.nan, 0, 500])
+            file[name] = np.float32([np.nan, 0, good])
         events = L1Dataset.check(path).rows(0, 3)
-        assert_array_equal(events.l1_htt, np.float32([np.nan, 0, 500]))
+        assert_array_equal(getattr(events, name), np.float32([np.nan, 0, good]))
         assert events.l1_etm is None
         with h5py.File(path, "a") as file:
-            file["l1_htt"][1] = -1
-        with pytest.raises(
-            UserError, match=r"x\.h5: dataset 'l1_htt', event 1: expected numbers from 0 to 30000, or NaN"
-        ):
+            file[name][1] = bad
+        with pytest.raises(UserError, match=rf"x\.h5: dataset '{name}', event 1: expected {expected}, or NaN, found"):
             L1Dataset.check(path).rows(0, 3)
 
     def test_the_layout_is_that_of_prepared_files(self, tmp_path):

@@ -61,8 +61,11 @@ def expected_event(event, l1="L1", true_met="GenMET", jets="GenJet"):
     found["smeared_ht"] = sum(pt for pt, _, _ in objects[8:])
 
     for name, number in (("l1_htt", 1), ("l1_etm", 2), ("l1_htm", 3), ("l1_etmhf", 8)):
-        columns = (event[f"{l1}EtSum_{column}"] for column in ("pt", "etSumType", "bx"))
-        (found[name],) = [pt for pt, kind, bx in zip(*columns, strict=True) if kind == number and bx == 0]
+        columns = (event[f"{l1}EtSum_{column}"] for column in ("pt", "phi", "etSumType", "bx"))
+        (at,) = [(pt, phi) for pt, phi, kind, bx in zip(*columns, strict=True) if kind == number and bx == 0]
+        found[name] = at[0]
+        if name != "l1_htt":
+            found[f"{name}_phi"] = at[1]
 
     muons = list(zip(*(event[f"Muon_{n}"] for n in ("pt", "eta", "phi", "looseId", "pfRelIso04_all")), strict=True))
     muons = [muon[:3] for muon in muons if muon[3] and muon[4] < 0.25]
@@ -83,6 +86,7 @@ def expected_event(event, l1="L1", true_met="GenMET", jets="GenJet"):
         for pt, phi, counts in zip(*(event[f"Muon_{n}"] for n in ("pt", "phi", "isPFcand")), strict=True):
             x, y = x + counts * pt * math.cos(phi), y + counts * pt * math.sin(phi)
     found["true_met"] = found["original_met"] = math.hypot(x, y)
+    found["true_met_phi"] = math.atan2(y, x)
     found["PV_npvs"] = event["PV_npvs"]
     return found
 
@@ -123,11 +127,12 @@ class TestEventByEvent:
         assert events.Pileup_nTrueInt is None
         assert_array_equal(events.weights, 1)
 
-    def test_of_emulated_tables_in_another_order_of_branches(self, tmp_path):
-        made = random_nanoaod(100, l1="L1Emul")
+    @pytest.mark.parametrize("l1", ["L1Emul", "L1Other"])
+    def test_of_other_tables_in_another_order_of_branches(self, l1, tmp_path):
+        made = random_nanoaod(100, l1=l1)
         names = np.random.default_rng(1).permutation(list(made))
         write_nanoaod(tmp_path / "x.root", {name: made[name] for name in names})
-        compare(read(tmp_path / "x.root", {"X": 1.0}), tmp_path / "x.root", l1="L1Emul")
+        compare(read(tmp_path / "x.root", {"X": 1.0}), tmp_path / "x.root", l1=l1)
 
     def test_of_a_choice_of_tables(self, tmp_path, branches):
         emulated = {name: value for name, value in random_nanoaod(N_EVENTS, 5, l1="L1Emul").items() if "L1" in name}
@@ -250,10 +255,28 @@ class TestFewerBranches:
             kept = pt.to_numpy()[:4] > 0
             assert_array_equal(events.smeared_data[number, : kept.sum(), 1], eta.to_numpy()[:4][kept])
 
+    def test_without_directions_there_are_none(self, tmp_path, branches, path):
+        left = self.without(branches, "L1EtSum_phi", "GenMET_phi")
+        file = check(write_nanoaod(tmp_path / "x.root", left), {"X": 1.0})
+        assert file.columns == ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf", "PV_npvs", "Pileup_nTrueInt")
+        events = file.l1_events(0, N_EVENTS, THRESHOLDS)
+        assert events.l1_etm_phi is None and events.true_met_phi is None
+        assert_array_equal(events.l1_etm, read(path, {"X": 1.0}).l1_etm)
+
+    def test_directions_are_wrapped(self, tmp_path, branches, path):
+        sizes, phi = branches["L1EtSum_phi"]
+        turned = {"L1EtSum_phi": (sizes, phi - np.sign(phi) * np.float32(2 * np.pi)), "GenMET_phi": np.full(250, 4.0)}
+        events = read(write_nanoaod(tmp_path / "x.root", {**branches, **turned}), {"X": 1.0})
+        assert_allclose(events.l1_etmhf_phi, read(path, {"X": 1.0}).l1_etmhf_phi, atol=1e-6)
+        assert_allclose(events.true_met_phi, 4 - 2 * np.pi, rtol=1e-6)
+
     def test_old_names_of_met(self, tmp_path, branches, path):
         old = {name.replace("PFMET", "MET"): value for name, value in branches.items()}
-        events = read(write_nanoaod(tmp_path / "x.root", old), {"X": 1.0}, nanoaod_met="PFMETNoMu")
-        assert_array_equal(events.true_met, read(path, {"X": 1.0}, nanoaod_met="PFMETNoMu").true_met)
+        write_nanoaod(tmp_path / "x.root", old)
+        write_nanoaod(tmp_path / "y.root", self.without(old, "Muon"))  # which only NoMu takes
+        for file, true_met in (("x", "PFMETNoMu"), ("y", "PFMET")):
+            events = read(tmp_path / f"{file}.root", {"X": 1.0}, nanoaod_met=true_met)
+            assert_array_equal(events.true_met, read(path, {"X": 1.0}, nanoaod_met=true_met).true_met)
 
     def test_without_offline_objects_there_are_none(self, tmp_path, branches):
         left = self.without(branches, "Muon", "Electron", "Jet", "PV", "Pileup")
@@ -296,6 +319,18 @@ class TestFewerBranches:
         with pytest.raises(UserError, match=f"x.root: branch '{branch}': is missing"):
             check(path, **choice)
 
+    def test_the_truth_that_a_file_has_is_named(self, tmp_path, branches):
+        path = write_nanoaod(tmp_path / "x.root", self.without(branches, "PFMET", "GenJet"))
+        for choice, problem in (
+            (
+                {"nanoaod_met": "PFMET"},
+                "MET_pt': is missing: choose --nanoaod_met, for which it has GenMET, PuppiMETNoMu, PuppiMET",
+            ),
+            ({"nanoaod_jets": "GenJet"}, "GenJet_pt': is missing: choose --nanoaod_jets, for which it has Jet"),
+        ):
+            with pytest.raises(UserError, match=problem):
+                check(path, **choice)
+
     def test_other_tables_are_recommended(self, tmp_path):
         path = write_nanoaod(tmp_path / "x.root", random_nanoaod(9, l1="L1Emul"))
         with pytest.raises(UserError, match=r"has no L1 tables .*; or choose L1Emul, whose tables it has"):
@@ -310,6 +345,8 @@ class TestImpossibleValues:
             ("L1EG_eta", 9, "eta: expected values from -6 to 6, found 9"),
             ("L1Mu_phiAtVtx", 180, "phi: expected radians from -2 pi to 2 pi, found 180"),
             ("L1EtSum_pt", -1, "expected GeV from 0 to 30000, found -1"),
+            ("L1EtSum_phi", 180, "expected radians from -2 pi to 2 pi, found 180"),
+            ("GenMET_phi", np.nan, "expected radians from -2 pi to 2 pi, found nan"),
             ("L1EtSum_etSumType", 8, "expected one sum of type 8 at most, found 7"),
             ("Jet_pt", np.inf, "pT: expected GeV from 0 to 30000, found inf"),
             ("GenJet_pt", np.nan, "expected a sum of GeV from 0 to 30000, found nan"),
