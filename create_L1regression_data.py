@@ -32,7 +32,7 @@ from utils.formats.l1_files import L1Writer, new_l1_file
 from utils.formats.nanoaod_options import Thresholds
 from utils.formats.sources import check_sources, kept_columns, takes_cross_section, thresholds_of
 from utils.formats.text_events import refuse_shared_events
-from utils.formats.trigger_objects import saturated_events
+from utils.formats.trigger_objects import SATURATED, saturated_events
 from utils.l1_events import L1Events
 from utils.processes import is_process_name
 from utils.runtime.errors import UserError
@@ -54,7 +54,7 @@ logger = logging.getLogger("create_L1regression_data")
 
 COUNTED_AT_A_TIME = 1_000_000
 L1_KINDS = {"Jet": "jets", "EG": "e/g"}
-SATURATED, CUT = "saturated", "cut"
+CUT = "cut"
 SMEARING_BITS = 40  # of the number of an event, below the number of its smearing
 
 
@@ -243,7 +243,7 @@ def smear_process(
         seed=options.seed,
         test_fraction=options.test_fraction,
     )
-    sums, n_saturated = np.zeros(2), 0
+    sums = np.zeros(2)
     rows_a_piece = max(1, options.chunk_size // process.smearings)
     with progress(process.n_train + process.n_test, f"smear {process.name}") as bar:
         smeared = in_order(workers, smear_piece, pieces(process.files, rows_a_piece), 2 * options.workers)
@@ -253,14 +253,14 @@ def smear_process(
                 events, output = samples[i], outputs[name]
                 bar.update(len(events) // step)
                 saturated = saturated_events(events).reshape(-1, step).any(axis=1)
-                n_saturated += int(saturated.sum())
+                counter.add(SATURATED, events.ids[::step][saturated])
                 if options.saturated == CUT:
-                    counter.add(SATURATED, events.ids[::step][saturated])
                     events = events[np.repeat(~saturated, step)]
                 if output is not None:
                     output.append(events)
                 counter.add(name, events.ids[::step])
                 sums[i] += events.weights.sum(dtype=np.float64)
+    n_saturated = counter.number(SATURATED, process.process_id)
     logger.info(
         "%s: %d events have a saturated object or sum (--saturated %s)", process.name, n_saturated, options.saturated
     )
@@ -311,7 +311,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             else nullcontext() as train,
             new_l1_file(options.test_output, names, options.seed, made_by, workers, optional, together) as test,
         ):
-            counter = StepCounter(names, ["training", "test"], [SATURATED] if options.saturated == CUT else [])
+            cut, kept = ([SATURATED], []) if options.saturated == CUT else ([], [SATURATED])
+            counter = StepCounter(names, ["training", "test"], cut, kept)
             for process in processes:
                 outputs = {"training": train, "test": test}
                 smear_process(process, response, thresholds, options, workers, outputs, counter)

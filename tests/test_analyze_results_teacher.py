@@ -183,6 +183,7 @@ def test_the_cutflow_is_written_and_numbers_that_do_not_add_up_are_named(model_d
         "out: uncorrected, no jet at L1 100 100 0 200",
         "out: uncorrected, no target 20 20 0 40",
         "left out: process neither signal nor background 0 0 0 0",
+        "including: saturated 0 0 0 0",
         "",
         "teacher: nothing is recorded.",
         "evaluation: the steps before analyze_results_teacher are not recorded.",
@@ -806,7 +807,7 @@ def test_zero_bias_events_give_rates_of_data(data, crossings, tmp_path, monkeypa
     assert (record["branches"][-1]["name"], record["disagreements"]) == ("zero bias", [])
     without_jet = np.sum(sums == 0)
     rows = [" ".join(line.split()) for line in (output / "events.txt").read_text().splitlines()]
-    assert rows[-10:-5] == [
+    assert rows[-11:-6] == [
         "analyze_results_teacher (zero bias)",
         f"in: a file without a cutflow - - - {N_CROSSINGS} {N_CROSSINGS}",
         f"out: corrected - - - {N_CROSSINGS - without_jet} {N_CROSSINGS - without_jet}",
@@ -828,6 +829,9 @@ def test_zero_bias_events_as_nanoaod_give_rates_by_luminosity_section(data, tmp_
         analyze_results_teacher, "figures", lambda results: {plot: figures(results)[plot] for plot in drawn}
     )
     made = random_nanoaod(400, data=True)
+    sizes, pt = made["L1EtSum_pt"]
+    saturated = np.repeat(np.arange(400) < 50, sizes) & (made["L1EtSum_bx"][1] == 0)
+    made["L1EtSum_pt"] = sizes, np.where(saturated & (made["L1EtSum_etSumType"][1] == 2), np.float32(2047.5), pt)
     write_nanoaod(tmp_path / "zerobias" / "x.root", made)
     (tmp_path / "golden.json").write_text('{"362000": [[2, 4], [7, 7]], "1": [[1, 99]]}')
     model_dir = write_training(tmp_path / "model", variable=variable, log_features=[])
@@ -864,6 +868,7 @@ def test_zero_bias_events_as_nanoaod_give_rates_by_luminosity_section(data, tmp_
     assert "4 luminosity sections of 1 runs: 362000." in summary
     rows = [" ".join(line.split()) for line in (tmp_path / "plots" / "events.txt").read_text().splitlines()]
     assert f"left out: not in the luminosity mask - - - {np.sum(~kept)} {np.sum(~kept)}" in rows
+    assert f"including: saturated - - - {np.sum(kept[:50])} {np.sum(kept[:50])}" in rows
 
 
 @pytest.mark.usefixtures("no_plots")

@@ -131,6 +131,7 @@ class TestSaturation:
         assert "W: 200 events have a saturated object or sum (--saturated cut)" in caplog.text
         steps = [L1Dataset.check(paths[choice][0]).cutflow.steps[-1] for choice in ("keep", "cut")]
         assert [step.left_out for step in steps] == [{}, {"saturated": {"W": 200}}]
+        assert [step.including for step in steps] == [{"saturated": {"W": 200}}, {}]
         assert [step.disagreements() for step in steps] == [[], []]
 
 

@@ -43,6 +43,8 @@ class StepCounts:
     rows_an_event : dict of str to int
         Rows of each event in an output, where they are not one: its smearings. The next step reads rows. An entry
         ``OUTPUT PROCESS`` is for that process alone.
+    including : dict of str to dict of str to int
+        Events of a kind among those that were written, by process.
     """
 
     step: str
@@ -51,6 +53,7 @@ class StepCounts:
     written: ByReason
     left_out: ByReason
     rows_an_event: Mapping[str, int] = field(default_factory=dict)
+    including: ByReason = field(default_factory=dict)
 
     def output(self, name: str) -> dict[str, int]:
         """Return the rows of an output by process; `LEFT_OUT` is the sum over all reasons."""
@@ -172,11 +175,15 @@ class Cutflow:
 NamedCutflows = Sequence[tuple[str, Cutflow]]
 
 
-def _step(*, step: Any, source: Any, read: Any, written: Any, left_out: Any, rows_an_event: Any = None) -> StepCounts:
+def _step(
+    *, step: Any, source: Any, read: Any, written: Any, left_out: Any, rows_an_event: Any = None, including: Any = None
+) -> StepCounts:
     """Check the parts of a record."""
-    outputs, reasons = ({_text(name): _counts(counts) for name, counts in part.items()} for part in (written, left_out))
+    outputs, reasons, kinds = (
+        {_text(name): _counts(counts) for name, counts in part.items()} for part in (written, left_out, including or {})
+    )
     known_source, rows = None if source is None else _text(source), _counts(rows_an_event or {})
-    return StepCounts(_text(step), known_source, _counts(read), outputs, reasons, rows)
+    return StepCounts(_text(step), known_source, _counts(read), outputs, reasons, rows, kinds)
 
 
 def _counts(counts: Any) -> dict[str, int]:
@@ -203,15 +210,18 @@ class StepCounter:
         Name of each process id.
     outputs, reasons : collection of str
         Outputs to which an event can be written, and reasons for which it can be left out.
+    kinds : collection of str
+        Kinds of events that are counted among those that are written.
     """
 
     process_names: Mapping[int, str]
     outputs: Collection[str]
     reasons: Collection[str] = ()
+    kinds: Collection[str] = ()
     _outcomes: dict[str, Counter[int]] = field(default_factory=dict)
 
     def add(self, outcome: str, ids: np.ndarray) -> None:
-        """Count events by their process ids; the outcome is `READ`, an output or a reason."""
+        """Count events by their process ids; the outcome is `READ`, an output, a reason or a kind."""
         for process_id, number in zip(*np.unique(ids, return_counts=True), strict=True):
             self.add_number(outcome, int(process_id), int(number))
 
@@ -244,8 +254,11 @@ class StepCounter:
         UserError
             If events that were read are neither written nor left out.
         """
-        written, left_out = ({name: self._by_process(name) for name in names} for names in (self.outputs, self.reasons))
-        counts = StepCounts(step, cutflow.output, self._by_process(READ), written, left_out, rows_an_event or {})
+        written, left_out, including = (
+            {name: self._by_process(name) for name in names} for names in (self.outputs, self.reasons, self.kinds)
+        )
+        read, rows = self._by_process(READ), rows_an_event or {}
+        counts = StepCounts(step, cutflow.output, read, written, left_out, rows, including)
         lost = counts.disagreements()
         if lost:
             raise UserError(f"events were lost, please report it: {'; '.join(lost)}")
@@ -262,7 +275,8 @@ class StepCounter:
 def _totals(step: StepCounts) -> list[str]:
     """Describe the number of events of each output and of each reason."""
     texts = [f"{name}: {sum(counts.values())}" for name, counts in step.written.items()]
-    return texts + [f"left out, {name}: {sum(counts.values())}" for name, counts in step.left_out.items()]
+    texts += [f"left out, {name}: {sum(counts.values())}" for name, counts in step.left_out.items()]
+    return texts + [f"including {name}: {sum(counts.values())}" for name, counts in step.including.items()]
 
 
 def cutflow_table(cutflows: NamedCutflows) -> str:
@@ -288,6 +302,7 @@ def cutflow_table(cutflows: NamedCutflows) -> str:
         rows_of = {name: f", {number} rows each" for name, number in step.rows_an_event.items()}
         lines += [(f"  out: {name}{rows_of.get(name, '')}", counts) for name, counts in step.written.items()]
         lines += [(f"  left out: {name}", counts) for name, counts in step.left_out.items()]
+        lines += [(f"  including: {name}", counts) for name, counts in step.including.items()]
         for name, counts in lines:
             cells = [str(counts[process]) if process in counts else "-" for process in processes]
             rows.append((name, *cells, str(sum(counts.values()))))

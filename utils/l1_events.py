@@ -9,6 +9,8 @@ import numpy as np
 from utils.event_layout import FIRST_JET, JETS, N_SLOTS, PHI, PT
 from utils.runtime.compiled import compiled, inlined
 
+L1_SUMS = ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf")  # of the trigger itself
+
 
 @compiled
 def met(objects: np.ndarray) -> np.ndarray:

@@ -26,7 +26,12 @@ GENERATE = StepCounts(
     "generate", GENERATED, {"QCD": 12, "W": 5}, {"events": {"QCD": 10, "W": 5}}, {"failed": {"QCD": 2}}
 )
 SPLIT = StepCounts(
-    "split", "events", {"QCD": 10, "W": 5}, {"training": {"QCD": 7, "W": 3}, "test": {"QCD": 3, "W": 2}}, {}
+    "split",
+    "events",
+    {"QCD": 10, "W": 5},
+    {"training": {"QCD": 7, "W": 3}, "test": {"QCD": 3, "W": 2}},
+    {},
+    including={"saturated": {"QCD": 4, "W": 1}},
 )
 SELECT = StepCounts(
     "select",
@@ -166,6 +171,7 @@ class TestTable:
             "in: events 10 5 15",
             "out: training 7 3 10",
             "out: test 3 2 5",
+            "including: saturated 4 1 5",
             "",
             "select (teacher)",
             "in: training 7 3 10",

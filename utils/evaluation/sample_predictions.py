@@ -11,6 +11,7 @@ import numpy as np
 from utils.cutflow import READ, Cutflow, StepCounter
 from utils.evaluation.samples import Sample
 from utils.formats.fingerprints import TrainedOn
+from utils.formats.trigger_objects import LARGEST_SUM, SATURATED, saturated_events
 from utils.formats.zero_bias_events import PROCESS_ID
 from utils.l1_events import L1Events
 from utils.predictions import Counts, Model, Predictions, count, has_direction, predict_events
@@ -49,13 +50,14 @@ def predict_sample(
     Cutflow
     """
     data, processes = sample.data, sample.processes
-    counter = StepCounter(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED])
+    counter = StepCounter(data.process_names, [CORRECTED, NO_JET, NO_TARGET], [NOT_EVALUATED], [SATURATED])
 
     def read() -> Iterator[L1Events]:
         with progress(data.n_events, "predict") as bar:
             for events in data.chunks(chunk_size, true_objects=has_direction(variable)):
                 counter.add(READ, events.ids)
                 evaluated = events[np.isin(events.ids, list(processes.values()))]
+                counter.add(SATURATED, evaluated.ids[saturated_events(evaluated)])
                 for fingerprints in trained_on:
                     fingerprints.count(evaluated)
                 yield events
@@ -117,7 +119,7 @@ def predict_zero_bias(
     data: "ZeroBias", variable: str, models: Mapping[str, Model], chunk_size: int
 ) -> tuple[ZeroBiasPredictions, Cutflow]:
     """Predict the corrections of zero-bias events."""
-    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET], data.reasons)
+    counter = StepCounter({PROCESS_ID: ZERO_BIAS}, [CORRECTED, NO_JET, NO_TARGET], data.reasons, [SATURATED])
     references: list[np.ndarray] = []
     sections: list[np.ndarray] = []
     saturated: Counter[str] = Counter()
@@ -133,6 +135,8 @@ def predict_zero_bias(
                     counter.add_number(reason, PROCESS_ID, number)
                 n_read = len(chunk.events) + sum(chunk.left_out.values())
                 counter.add_number(READ, PROCESS_ID, n_read)
+                is_saturated = saturated_events(chunk.events) | (chunk.reference >= LARGEST_SUM)
+                counter.add_number(SATURATED, PROCESS_ID, int(is_saturated.sum()))
                 yield chunk.events
                 bar.update(n_read)
 

@@ -36,7 +36,7 @@ from utils.formats.physical import (
     wrap_phi,
 )
 from utils.formats.rows import read_rows
-from utils.l1_events import L1Events
+from utils.l1_events import L1_SUMS, L1Events
 from utils.processes import is_process_name
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
@@ -51,7 +51,6 @@ LONGEST_ID = 100  # digits
 LARGEST_WEIGHT = 1e30  # sums and products of larger weights may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
-L1_SUMS = ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf")
 TRUE_DIRECTION = "true_met_phi"
 DIRECTIONS = ("l1_etm_phi", "l1_htm_phi", "l1_etmhf_phi", TRUE_DIRECTION)
 PILEUP = ("PV_npvs", "Pileup_nTrueInt")

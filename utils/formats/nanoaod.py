@@ -7,7 +7,7 @@ and ``L1Jet_bx``, the bunch crossing, of which 0 is read. Tables that are emulat
 import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ from utils.formats.overlaps import near_others
 from utils.formats.physical import ANGLES, LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, wrapped
 from utils.formats.root import Tree, open_root, open_tree
 from utils.formats.text_events import HardEvents
-from utils.l1_events import L1Events, ht, met
+from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -85,12 +85,12 @@ class Content:
     met_table: str = ""
 
     @classmethod
-    def of_l1(cls, tree: Tree, l1: str | None, numbers: Sequence[str] = (), sums: bool = True) -> "Content":
+    def of_l1(cls, tree: Tree, l1: str | None, numbers: Sequence[str] = (), needs_sums: bool = True) -> "Content":
         """Choose the L1 tables of a tree, by default those of the trigger; an error says what is missing."""
         prefix = l1 or next(iter(l1_prefixes(tree)), L1_PREFIXES[0])
-        _refuse_missing_l1(tree, prefix, sums)
+        _refuse_missing_l1(tree, prefix, needs_sums)
         lists = {f"{prefix}{kind}": _l1_columns(tree, f"{prefix}{kind}") for kind in L1_OBJECTS}
-        if sums:
+        if f"{prefix}EtSum_etSumType" in tree.names:
             lists[f"{prefix}EtSum"] = ("pt", "etSumType", *_those_in(tree, f"{prefix}EtSum", ("bx", "phi")))
         return cls(prefix, lists, tuple(numbers))
 
@@ -150,9 +150,9 @@ def _refuse_missing_truth(tree: Tree, table: str, flag: str, tables: Mapping[str
         tree.refuse(f"{table}_pt", f"is missing: choose {flag}, for which it has {', '.join(others) or 'none'}")
 
 
-def _refuse_missing_l1(tree: Tree, l1: str, sums: bool) -> None:
+def _refuse_missing_l1(tree: Tree, l1: str, needs_sums: bool) -> None:
     """Refuse a file without L1 tables."""
-    needed = {f"{l1}{kind}": "pt" for kind in L1_OBJECTS} | ({f"{l1}EtSum": "etSumType"} if sums else {})
+    needed = {f"{l1}{kind}": "pt" for kind in L1_OBJECTS} | ({f"{l1}EtSum": "etSumType"} if needs_sums else {})
     missing = [table for table, column in needed.items() if f"{table}_{column}" not in tree.names]
     if missing:
         others = [name for name in l1_prefixes(tree) if name != l1]
@@ -317,20 +317,15 @@ class NanoAODFile:
         """
         with open_tree(self.path, EVENTS) as tree:
             columns = Columns.read(tree, self.content, start, stop)
-        at_l1 = l1_objects(columns, self.content, thresholds)
         true_met, direction = _true_met(columns, self.content)
-        return L1Events(
-            smeared_data=at_l1,
+        return replace(
+            trigger_events(columns, self.content, thresholds),
             true_data=_offline_objects(columns),
-            smeared_met=met(at_l1),
-            smeared_ht=ht(at_l1),
             true_met=true_met,
             true_ht=_true_ht(columns, self.content.jets),
             original_met=true_met,
-            ids=np.zeros(stop - start, np.int32),
             weights=self._weights(columns),
             true_met_phi=direction,
-            **energy_sums(columns, self.content.l1),
             **{
                 name: columns.checked(name, columns.floats(name), (0, MOST_PILEUP, f"0 to {MOST_PILEUP:g}"))
                 for name in self.content.pileup
@@ -383,7 +378,7 @@ class NanoAODTrigger:
     @classmethod
     def _look(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
         with open_tree(path, EVENTS) as tree:
-            content = Content.of_l1(tree, options.nanoaod_l1, sums=False)
+            content = Content.of_l1(tree, options.nanoaod_l1, needs_sums=False)
             Columns.read(tree, content, max(0, tree.n_entries - 1), tree.n_entries)
             return cls(path, tree.n_entries, content, central_cuts(tree, content.l1))
 
@@ -391,7 +386,7 @@ class NanoAODTrigger:
         """Read the events [start, stop)."""
         with open_tree(self.path, EVENTS) as tree:
             columns = Columns.read(tree, self.content, start, stop)
-        return L1Events.of_objects(l1_objects(columns, self.content, thresholds))
+        return trigger_events(columns, self.content, thresholds)
 
 
 def check_nanoaod_files(paths: Sequence[str | Path], options: NanoAODOptions) -> list[NanoAODFile]:
@@ -447,6 +442,12 @@ def l1_objects(columns: Columns, content: Content, thresholds: Thresholds) -> np
         taken = columns.in_crossing(table) & ~(columns.floats(f"{table}_{names[PT]}") < limits[kind])
         columns.fill(objects[:, slots], table, names, taken)
     return objects
+
+
+def trigger_events(columns: Columns, content: Content, thresholds: Thresholds, process_id: int = 0) -> L1Events:
+    """Return the L1 objects of events, with the sums of the trigger where they are read, and without the truth."""
+    events = L1Events.of_objects(l1_objects(columns, content, thresholds), process_id)
+    return replace(events, **(energy_sums(columns, content.l1) if f"{content.l1}EtSum" in content.lists else {}))
 
 
 def energy_sums(columns: Columns, l1: str) -> dict[str, np.ndarray]:

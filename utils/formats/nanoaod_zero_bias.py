@@ -19,14 +19,12 @@ from utils.formats.nanoaod import (
     central_cuts,
     energy_sums,
     first_objects,
-    l1_objects,
+    trigger_events,
 )
 from utils.formats.nanoaod_options import Thresholds
 from utils.formats.root import open_tree
-from utils.formats.trigger_objects import KINDS
-from utils.formats.trigger_scales import ENERGY_STEP, SUM_SATURATION
+from utils.formats.trigger_objects import KINDS, LARGEST_SUM
 from utils.formats.zero_bias_events import PROCESS_ID, ZeroBiasEvents
-from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 
 SECTION = ("run", "luminosityBlock")
@@ -119,19 +117,15 @@ class NanoAODZeroBias:
         sections = np.stack([columns.values[name].astype(np.int64) for name in SECTION], axis=1)
         of_runs = self.mask.of_runs(sections[:, 0])
         kept = of_runs & self.mask.certified(*sections.T)
-        objects = l1_objects(columns, file.content, Thresholds(jets=self.jet_threshold))[kept]
-        reference = np.nan_to_num(energy_sums(columns, file.content.l1)[self.reference][kept])
+        events = trigger_events(columns, file.content, Thresholds(jets=self.jet_threshold), PROCESS_ID)[kept]
+        reference = np.nan_to_num(getattr(events, self.reference))
+        pt = events.smeared_data[..., PT]
         return ZeroBiasEvents(
-            L1Events.of_objects(objects, PROCESS_ID),
+            events,
             reference,
             {
-                self.reference: int(np.sum(reference >= SUM_SATURATION * ENERGY_STEP)),
-                **{
-                    kind.prefix: int(
-                        np.sum(objects[:, kind.slots, PT] >= (kind.saturated - kind.first_step) * ENERGY_STEP)
-                    )
-                    for kind in KINDS
-                },
+                self.reference: int(np.sum(reference >= LARGEST_SUM)),
+                **{kind.prefix: int(np.sum(pt[:, kind.slots] >= kind.largest_pt)) for kind in KINDS},
             },
             sections[kept].astype(np.uint32),
             {OTHER_RUN: int(np.sum(~of_runs)), NOT_CERTIFIED: int(np.sum(of_runs & ~kept))},

@@ -24,7 +24,7 @@ from utils.formats.trigger_scales import (
     MUON_SATURATION,
     SUM_SATURATION,
 )
-from utils.l1_events import L1Events
+from utils.l1_events import L1_SUMS, L1Events
 from utils.runtime.compiled import compiled
 
 
@@ -60,6 +60,11 @@ class ObjectKind:
     threshold: float
 
     @property
+    def largest_pt(self) -> float:
+        """Largest energy in GeV."""
+        return (self.saturated - self.first_step) * ENERGY_STEP
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The columns with their prefix."""
         return tuple(f"{self.prefix}_{column}" for column in self.columns)
@@ -82,17 +87,25 @@ KINDS = (
 )
 
 
+SATURATED = "saturated"  # name of such events in the cutflow
+LARGEST_SUM = SUM_SATURATION * ENERGY_STEP  # GeV
+
+
 def saturated_events(events: L1Events) -> np.ndarray:
     """Return which events have an object or an energy sum that saturates in the integers of the trigger.
+
+    Sums of the trigger itself count where they are known.
 
     Returns
     -------
     np.ndarray, shape (n_events,), bool
     """
-    saturated = np.maximum(events.smeared_met, events.smeared_ht) >= SUM_SATURATION * ENERGY_STEP
+    saturated = np.maximum(events.smeared_met, events.smeared_ht) >= LARGEST_SUM
+    for name in L1_SUMS:
+        if (sums := getattr(events, name)) is not None:
+            saturated |= sums >= LARGEST_SUM
     for kind in KINDS:
-        largest = (kind.saturated - kind.first_step) * ENERGY_STEP
-        saturated |= (events.smeared_data[:, kind.slots, PT] >= largest).any(axis=1)
+        saturated |= (events.smeared_data[:, kind.slots, PT] >= kind.largest_pt).any(axis=1)
     return saturated
 
 

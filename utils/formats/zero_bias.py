@@ -31,8 +31,8 @@ from utils.event_layout import N_SLOTS
 from utils.formats.duplicates import LOOKED_AT, fingerprint, refuse_duplicates
 from utils.formats.parquet import Table, open_parquet, read_batches
 from utils.formats.physical import LARGEST_L1_PT
-from utils.formats.trigger_objects import KINDS, ObjectKind, OutOfRangeError, fill_slots
-from utils.formats.trigger_scales import ENERGY_STEP, JET_THRESHOLD, SUM_SATURATION
+from utils.formats.trigger_objects import KINDS, LARGEST_SUM, ObjectKind, OutOfRangeError, fill_slots
+from utils.formats.trigger_scales import ENERGY_STEP, JET_THRESHOLD
 from utils.formats.zero_bias_events import PROCESS_ID, ZeroBiasEvents
 from utils.formats.zero_bias_layout import REFERENCES, find_parts, group_files
 from utils.l1_events import L1Events
@@ -163,7 +163,7 @@ class _Columns:
             self.refuse(
                 name, f"event {self.first + event}: expected GeV from 0 to {LARGEST_L1_PT:g}, found {values[event]:g}"
             )
-        return values.astype(np.float32), int(np.sum(values >= SUM_SATURATION * ENERGY_STEP))
+        return values.astype(np.float32), int(np.sum(values >= LARGEST_SUM))
 
     def objects(self, kind: ObjectKind) -> tuple[np.ndarray, ...]:
         """Return the number of objects of each event, and the integers of energy, eta and phi of all objects."""
