@@ -137,7 +137,7 @@ def draw_section_rates(sections: SectionRates, variable: str, ax: Axes | None = 
     for begin in begins[1:]:
         ax.axvline(begin - 0.5, color=COLOURS[4], linewidth=0.5)
     runs = f"run {sections.run[0]}" if len(begins) == 1 else f"{len(begins)} runs, one after the other"
-    ax.set(xlabel=f"Luminosity section ({runs})", ylabel="Rate [kHz]", ylim=(0, None))
+    ax.set(xlabel=f"Luminosity section ({runs})", ylabel="Rate [kHz]", ylim=(0, 1.4 * ax.get_ylim()[1]))
     ax.legend()
     return fig, ax
 
