@@ -232,6 +232,9 @@ class TestHepMCSource:
         path = write_hepmc(tmp_path / "x.hepmc", *collisions[:2], None)
         error = error_of(main, sourced(tmp_path / "0.h5", path))
         assert f"{path}: expected events with a cross section, found none: give it by --cross_section" in error
+        zero = write_hepmc(tmp_path / "zero.hepmc", *collisions[:2], np.zeros(30))
+        error = error_of(main, sourced(tmp_path / "0.h5", zero))
+        assert "process QCD: expected a cross section above 0, found 0 pb: give it by --cross_section" in error
         assert main(sourced(tmp_path / "0.h5", path, "--cross_section", 30)) == 0
         assert read(tmp_path / "0.h5")[1].sum(dtype=np.float64) == pytest.approx(30, rel=1e-6)
 

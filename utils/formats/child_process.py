@@ -17,6 +17,32 @@ Item = TypeVar("Item")
 END = None  # after the last item
 
 
+def fork() -> int:
+    """Fork without the warning on threads: the child does not inherit those of this process, and needs none of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def limit(what: int, value: int) -> None:
+    """Limit a resource of this process, at most as far as it is limited already."""
+    soft, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (min(value, soft) if soft >= 0 else value, hard))
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Limit the address space of this process to what it has and so many bytes more, without a core file of a crash."""
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, virtual + n_bytes)
+
+
+def end(status: int) -> str:
+    """Describe the end of a child process by the status of `os.waitpid`."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+
+
 def from_child(
     produce: Callable[[], Iterator[Item]], path: Path, library: str, memory: int
 ) -> Generator[Item, None, None]:
@@ -39,10 +65,7 @@ def from_child(
         If the child crashes or takes more memory. Errors of `produce` are raised again.
     """
     reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # The child does not inherit the threads of this process, and needs none of them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+    child = fork()
     if child == 0:
         os.close(reading)
         _produce_and_leave(produce, path, memory, writing)
@@ -56,9 +79,7 @@ def from_child(
                 yield item
     except (EOFError, pickle.UnpicklingError):
         _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise UserError(f"{path}: cannot be read, the file is damaged: {library} ends with {end}") from None
+        raise UserError(f"{path}: cannot be read, the file is damaged: {library} {end(status)}") from None
     finally:
         if status is None:
             os.kill(child, signal.SIGKILL)
@@ -69,10 +90,7 @@ def _produce_and_leave(produce: Callable[[], Iterator[Item]], path: Path, memory
     """Write the items to the pipe, then the end or the error."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        for what, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, virtual + memory)):
-            soft, hard = resource.getrlimit(what)
-            resource.setrlimit(what, (min(value, soft) if soft >= 0 else value, hard))
+        limit_memory(memory)
         with os.fdopen(writing, "wb") as pipe, contextlib.suppress(BrokenPipeError):
             try:
                 for item in produce():

@@ -181,9 +181,10 @@ class DelphesFile(OfflineFile):
 def check_delphes_files(paths: Sequence[str | Path], options: DelphesOptions) -> list[DelphesFile]:
     """Check several files; a :class:`UserError` names what is missing."""
     files = first_look(functools.partial(DelphesFile.look, options=options), paths, "uproot", LOOKING_SECONDS)
-    found = [file.scale * file.sum_of_weights for file in files if file.scale is not None]
+    found = sorted(file.scale * file.sum_of_weights for file in files if file.scale is not None)
     if found:
-        logger.info("%s: Event.CrossSection is %.4g to %.4g pb", files[0].path, min(found), max(found))
+        values = " to ".join(dict.fromkeys(f"{value:.4g}" for value in (found[0], found[-1])))
+        logger.info("%s%s: Event.CrossSection is %s pb", files[0].path, ", ..." * (len(files) > 1), values)
     return files
 
 

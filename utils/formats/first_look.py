@@ -10,12 +10,12 @@ import pickle
 import resource
 import signal
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from utils.formats.child_process import end, fork, limit, limit_memory
 from utils.runtime.errors import UserError
 
 Found = TypeVar("Found")
@@ -54,10 +54,7 @@ def first_look(
     """
     seconds = seconds or CPU_SECONDS
     reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # The child does not inherit the threads of this process, and needs none of them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+    child = fork()
     if child == 0:
         _look_and_leave(look, paths, writing, seconds)
     os.close(writing)
@@ -89,8 +86,7 @@ def memory_limited(n_bytes: int) -> Iterator[None]:
     """Limit the memory that this process may allocate in addition; a larger allocation is a MemoryError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     _, _, _, _, _, data, _ = map(int, Path("/proc/self/statm").read_text().split())
-    limit = data * resource.getpagesize() + n_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limit, soft) if soft >= 0 else limit, hard))
+    limit(resource.RLIMIT_DATA, data * resource.getpagesize() + n_bytes)
     try:
         yield
     finally:
@@ -100,10 +96,7 @@ def memory_limited(n_bytes: int) -> Iterator[None]:
 def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int, seconds: int) -> NoReturn:
     """Write the result of each file to the pipe, until the first error."""
     try:
-        virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        for what, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, virtual + MEMORY)):
-            soft, hard = resource.getrlimit(what)
-            resource.setrlimit(what, (min(value, soft) if soft >= 0 else value, hard))
+        limit_memory(MEMORY)
         with os.fdopen(writing, "wb") as pipe:
             for path in map(Path, paths):
                 result = _result(look, path, seconds)
@@ -118,9 +111,9 @@ def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], wr
 def _result(look: Callable[[Path], Any], path: Path, seconds: int) -> Any:
     """Return the result of a file, or its error."""
     try:
-        limit = math.ceil(time.process_time()) + _cpu_seconds(path, seconds)
+        cpu_seconds = math.ceil(time.process_time()) + _cpu_seconds(path, seconds)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (min(limit, hard) if hard >= 0 else limit, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (min(cpu_seconds, hard) if hard >= 0 else cpu_seconds, hard))
         return look(path)
     except MemoryError:
         return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory to be looked at")
@@ -135,7 +128,6 @@ def _cpu_seconds(path: Path, seconds: int) -> int:
 
 def _end(status: int, path: Path, seconds: int) -> str:
     """Describe how a child process ended that gave no result."""
-    code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGXCPU:
+    if os.waitstatus_to_exitcode(status) == -signal.SIGXCPU:
         return f"does not come to an end within {_cpu_seconds(path, seconds)} s of CPU time"
-    return f"ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+    return end(status)

@@ -27,7 +27,7 @@ from utils.formats.nanoaod_options import (
     NanoAODOptions,
     Thresholds,
 )
-from utils.formats.overlaps import near_others
+from utils.formats.overlaps import largest_near
 from utils.formats.physical import ANGLES, LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, wrapped
 from utils.formats.root import Tree, open_root, open_tree
 from utils.formats.text_events import HardEvents
@@ -484,7 +484,7 @@ def _clean_jets(columns: Columns) -> np.ndarray:
     for table in LEPTON_BRANCHES:
         if f"{table}_eta" in columns.values:
             leptons = columns.sizes[table], columns.floats(f"{table}_eta"), columns.floats(f"{table}_phi")
-            clean &= ~near_others(*jets, *leptons, _good(columns, table), LEPTON_RADIUS)
+            clean &= largest_near(*jets, *leptons, _good(columns, table), LEPTON_RADIUS) == 0
     return clean
 
 

@@ -5,23 +5,6 @@ import numpy as np
 from utils.runtime.compiled import compiled
 
 
-def near_others(
-    sizes: np.ndarray,
-    eta: np.ndarray,
-    phi: np.ndarray,
-    other_sizes: np.ndarray,
-    other_eta: np.ndarray,
-    other_phi: np.ndarray,
-    others: np.ndarray,
-    radius: float,
-) -> np.ndarray:
-    """Return which objects have another one within a radius, shape (n_objects,), bool.
-
-    `others`, shape (n_others,), bool, says which of the others count; for the other parameters see `largest_near`.
-    """
-    return largest_near(sizes, eta, phi, other_sizes, other_eta, other_phi, others.astype(np.float32), radius) > 0
-
-
 @compiled
 def largest_near(
     sizes: np.ndarray,
@@ -41,8 +24,8 @@ def largest_near(
         Number of objects of each event.
     eta, phi : np.ndarray, shape (n_objects,)
     other_eta, other_phi : np.ndarray, shape (n_others,)
-    other_values : np.ndarray, shape (n_others,), float32
-        Such as their pT. Others with a value that is not above 0 do not count.
+    other_values : np.ndarray, shape (n_others,), float32 or bool
+        Such as their pT, or whether they count. Those with a value that is not above 0 do not.
     radius : float
 
     Returns

@@ -214,8 +214,8 @@ def draw_response_slices(
             framealpha=1,
             edgecolor="none",
         )
-    for ax in axes[-n_columns:]:
-        ax.set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}{scale_note}", fontsize="small")
+    # One for all: with its note it is longer than a panel.
+    axes[-1].set_xlabel(f"{SYMBOLS[variable]} / {TRUE_SYMBOLS[variable]}{scale_note}", fontsize="small")
     for ax in axes[::n_columns]:
         ax.set_ylabel(f"Fraction of events / {np.diff(content.edges)[0]:.2g}", fontsize="small")
     return fig, axes

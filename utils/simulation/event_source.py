@@ -75,9 +75,14 @@ class EventSource(ABC):
         UserError
             If the cross section or the sum of weights is not above 0.
         """
-        if not (self._weight_sum > 0 and self.cross_section_pb > 0):
+        if not self._weight_sum > 0:
             raise UserError(
                 f"process {self._process}: expected events whose weights sum to more than 0, found a sum of "
-                f"{self._weight_sum:g} and a cross section of {self.cross_section_pb:g} pb"
+                f"{self._weight_sum:g}"
+            )
+        if not self.cross_section_pb > 0:
+            raise UserError(
+                f"process {self._process}: expected a cross section above 0, found {self.cross_section_pb:g} pb: "
+                "give it by --cross_section"
             )
         return self.cross_section_pb / self._weight_sum

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -113,7 +114,13 @@ def test_numbers_of_jets_are_marked_and_nothing_between_them():
 def test_slices_have_a_panel_each_with_shares_of_their_own():
     contents = [Histogram(EDGES, np.array([i, 3.0 * i]), np.zeros(2)) for i in (1, 2, 4, 5)]
     edges = np.array([20.0, 40, 60, 100, 200])
-    _, axes = plotting_process.draw_response_slices({BASELINE: contents}, edges, "true_met", "W")
+    fig, axes = plotting_process.draw_response_slices(
+        {BASELINE: contents}, edges, "true_met", "W", ", models calibrated"
+    )
+    fig.canvas.draw()
+    labels = [ax.xaxis.label.get_window_extent() for ax in axes if ax.get_xlabel()]
+    assert labels
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(labels, 2))
     for ax, low, high in zip(axes, edges[:-1], edges[1:], strict=True):
         assert ax.patches[0].get_data().values.tolist() == [0.25, 0.75]
         title = ax.get_legend().get_title().get_text()
