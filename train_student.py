@@ -54,7 +54,7 @@ from utils.training.records import (
     training_record,
     warn_of_few_events,
 )
-from utils.training.student_batches import StudentBatches, StudentCreator
+from utils.training.student_batches import StudentBatches, StudentCreator, training_rate_weights
 from utils.training.student_options import StudentSchedule, StudentShape
 from utils.training.sum_floor import SumFloor, training_floor
 from utils.training.training_graphs import TrainingGraphs
@@ -140,8 +140,10 @@ def train(
     warn_of_few_events(graphs, network.count_params())
     models = student_models(network, inputs.input_step, n_features)
     batch_size = min(options.batch_size, graphs.n_training)
+    rate_weights = training_rate_weights(graphs, inputs) if options.teacher and options.rate_weighting else None
     training, validation = (
-        StudentBatches(graphs, is_validation, batch_size, options.seed, inputs) for is_validation in (False, True)
+        StudentBatches(graphs, is_validation, batch_size, options.seed, inputs, rate_weights)
+        for is_validation in (False, True)
     )
     loss = DistillationLoss(
         options.loss_function,
@@ -224,7 +226,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
             "alpha": options.alpha if teacher else 1.0,
             "feature_weight": options.feature_weight if teacher else 0.0,
             "target": options.target,
-            "hardware": asdict(scales),
+            "hardware": scales.record(),
             "hyperparameters": asdict(shape),
             "best_val_loss": best.val_loss,
             "ebops": best.ebops,

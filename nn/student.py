@@ -16,6 +16,7 @@ from keras import ops
 
 from nn.compat.keras import PACKAGE
 from nn.ranges import fit_integer_bits
+from utils.formats.trigger_scales import SUM_SATURATION
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents
 from utils.hardware.ranges import input_ranges
@@ -39,7 +40,7 @@ class StudentHyperparameters(StudentShape):
         2^-fraction_bits of the energy unit.
     """
 
-    saturation: int = 2047
+    saturation: int = SUM_SATURATION
     fraction_bits: int = 7
 
     def __post_init__(self) -> None:

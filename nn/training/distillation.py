@@ -15,6 +15,7 @@ from nn.losses import find_loss
 from nn.trained import Loaded, with_event_features
 from utils.l1_events import L1Events, jet_count
 
+DISTILLATION = "distillation"  # name of the loss among the metrics
 STEPS_WORTH_COMPILING = 1000  # XLA makes a step about ten times as fast, after about ten seconds of CPU
 
 
@@ -173,7 +174,8 @@ class DistillationLoss(keras.Loss):
 def compile_student(model: keras.Model, learning_rate: float, loss: DistillationLoss, n_steps: int = 0) -> None:
     """Compile a model that gives corrections, and perhaps features, for the labels of a StudentCreator.
 
-    The loss of the truth alone is monitored as `truth`. A training of many steps is compiled by XLA.
+    Two losses without the EBOPs penalty are monitored: `distillation`, and `truth`, of the truth alone. A training of
+    many steps is compiled by XLA.
 
     Parameters
     ----------
@@ -183,11 +185,11 @@ def compile_student(model: keras.Model, learning_rate: float, loss: Distillation
     n_steps : int
         Steps of the training.
     """
-    truth = DistillationLoss(loss.loss, 1.0)
+    monitored = {"truth": DistillationLoss(loss.loss, 1.0), DISTILLATION: loss}
     model.compile(
         optimizer=FlatAdam(learning_rate),
         loss=loss,
-        weighted_metrics=[keras.metrics.MeanMetricWrapper(truth.call, name="truth")],
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(f.call, name=name) for name, f in monitored.items()],
         jit_compile=n_steps >= STEPS_WORTH_COMPILING,
     )
     model.optimizer.build(model.trainable_variables)

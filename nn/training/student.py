@@ -10,7 +10,7 @@ import numpy as np
 from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 
 from nn.student import calibrate
-from nn.training.distillation import StudentModels
+from nn.training.distillation import DISTILLATION, StudentModels
 from nn.training.fit import ProgressLog
 from nn.training.resume import resumable_fit
 from nn.training.stacks import evaluate
@@ -110,7 +110,7 @@ def fit_student(
     ]
     state = folder / SCRATCH / "fit.npz"
     history = resumable_fit(model, training, validation, schedule.epochs, callbacks, state).history
-    if not np.isfinite(history["val_truth"]).all():
+    if not np.isfinite(history[f"val_{DISTILLATION}"]).all():
         state.unlink()
         raise RuntimeError("the loss is not a finite number: lower --learning_rate or choose another loss")
     return history
@@ -131,7 +131,7 @@ class FrontPoint:
     ebops : int
         Effective bit operations.
     val_loss : float
-        Validation loss of the truth alone.
+        Validation loss without the EBOPs penalty.
     file : str
         File of the network, relative to the folder of the training.
     best : bool
@@ -147,7 +147,7 @@ class FrontPoint:
 
 def front_epochs(history: dict[str, list[float]]) -> list[int]:
     """Choose epochs, from 1, whose networks are on the Pareto front of size and loss: at most `LARGEST_FRONT`."""
-    ebops, loss = np.array(history["ebops"], float), np.array(history["val_truth"])
+    ebops, loss = np.array(history["ebops"], float), np.array(history[f"val_{DISTILLATION}"])
     front = pareto_front(ebops, loss)
     return [int(epoch) + 1 for epoch in front[spread(ebops[front], LARGEST_FRONT)]]
 
@@ -181,7 +181,7 @@ def keep_front(
     for epoch in front_epochs(history):
         load_epoch_weights(models.trained, _weights_folder(folder), epoch)
         ebops = calibrate(models.network, inputs)
-        val_loss = evaluate(models.trained, validation)["truth"]
+        val_loss = evaluate(models.trained, validation)[DISTILLATION]
         point = FrontPoint(epoch, ebops, val_loss, f"front/epoch_{epoch:04d}.keras")
         models.network.save(folder / point.file)
         front.append(point)

@@ -52,8 +52,10 @@ def extreme_events():
     integers = word_events(ports, words)
     rng = np.random.default_rng(2)
     integers.pt[3::3] //= 16
-    integers.pt[::4] = rng.choice([0, 1022, 1023], (3000, INPUTS.n_slots), p=[0.5, 0.45, 0.05])
-    integers.met[::4], integers.ht[::4] = rng.choice([0, 2046, 2047], (2, 3000))
+    largest = np.repeat([510, 511, 2047], [4, 4, 10])  # muons, e/g, jets
+    integers.pt[::4] = largest * rng.choice([0, 1], (3000, 18)) - rng.choice([0, 1], (3000, 18), p=[0.1, 0.9])
+    integers.pt[::4] = np.maximum(integers.pt[::4], 0)
+    integers.met[::4], integers.ht[::4] = rng.choice([0, 4094, 4095], (2, 3000))
     integers.phi[::2] = rng.integers(0, 3, (6000, INPUTS.n_slots)) * 36
     integers.met_phi[::2] = 0
     return INPUTS.network_inputs(integers)
@@ -111,16 +113,17 @@ class TestStudent:
     def test_saturated_events_stay_saturated_and_events_without_a_jet_uncorrected(self):
         events = random_l1_events(300)
         events.smeared_data[::7, 8:] = 0
-        events.smeared_data[::5, 8, 0] = 600
-        events.smeared_met[::9] = 2000
+        events.smeared_data[::5, 8, 0] = 1200
+        events.smeared_met[::9] = 3000
         network = student()
         calibrate(network, INPUTS)
         found = predict_events([events], [1, 2], "true_met", {"student": student_model(network, INPUTS)})
         measured = found.measured["student"]
+        largest = np.repeat([254.75, 255.25, 1023.25], [4, 4, 10])  # half a step below that of muons, e/g and jets
         saturated = (
-            (events.smeared_data[:, :, 0] > 511).any(1) | (events.smeared_ht > 1023) | (events.smeared_met > 1023)
+            (events.smeared_data[:, :, 0] > largest).any(1) | (events.smeared_ht > 2047) | (events.smeared_met > 2047)
         )
-        assert (measured[saturated] == 1023.5).all()
+        assert (measured[saturated] == 2047.5).all()
         kept = ~saturated & (found.jets == 0)
         assert kept.sum() > 10
         assert_array_equal(measured[kept], np.rint(events.smeared_met[kept] * 2) / 2)

@@ -140,6 +140,7 @@ CHANGES = [
     ("train_student.eta_step", 0.05, DISTILLED),
     ("train_student.phi_steps", 72, DISTILLED),
     ("train_student.object_saturation", 511, DISTILLED),
+    ("train_student.rate_weighting", 0, DISTILLED),
     ("train_student.muon_saturation", 510, DISTILLED),
     ("train_student.egamma_saturation", 511, DISTILLED),
     ("train_student.jet_saturation", 2047, DISTILLED),

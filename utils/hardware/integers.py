@@ -47,7 +47,7 @@ class HardwareEvents:
 
 def largest_pt(pids: np.ndarray, scales: HardwareScales) -> np.ndarray:
     """Return the transverse momentum in steps, float32, at which objects of each kind saturate; above 0 if empty."""
-    return np.array([scales.object_saturation, *scales.saturations], np.float32)[pids]
+    return np.array([max(scales.saturations), *scales.saturations], np.float32)[pids]
 
 
 def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> HardwareEvents:

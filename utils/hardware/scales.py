@@ -4,18 +4,28 @@ They stand apart from the events, whose compiled loops the workflow would wait f
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.formats.trigger_scales import (
+    CALORIMETER_ETA_STEP,
+    CALORIMETER_PHI_STEPS,
+    EGAMMA_SATURATION,
+    ENERGY_STEP,
+    JET_SATURATION,
+    MUON_SATURATION,
+    SUM_SATURATION,
+)
 from utils.runtime.options import declared, flag
 
 LARGEST_ETA = 5.5
 EXACT_BITS = 24  # of whole numbers that a float32 of Keras holds exactly
 
-SATURATIONS = ("object_saturation", "muon_saturation", "egamma_saturation", "jet_saturation")
+KIND_SATURATIONS = ("muon_saturation", "egamma_saturation", "jet_saturation")
 
 # Limits of steps. The limits of the integers are chosen so that 32 bits hold all products and tables fit into memory.
 SMALLEST_STEP, LARGEST_STEP = 1 / 1024, 1024
+PT_SATURATION: dict[str, Any] = {"unit": "steps", "minimum": 1, "maximum": 1 << 20}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +33,8 @@ class HardwareScales:
     """Scales of the integers of the trigger.
 
     Muons are taken in the coarser eta and phi of the calorimeter, so that all objects share one scale. Energies above a
-    saturation are set to it, and an object or a sum with this value counts as saturated. `utils.formats.trigger_scales`
-    has the saturations of the CMS trigger.
+    saturation are set to it, and an object or a sum with this value counts as saturated. The defaults are the
+    saturations of the CMS trigger, from `utils.formats.trigger_scales`.
     """
 
     energy_step: float = flag(
@@ -42,19 +52,19 @@ class HardwareScales:
         maximum=1 << 16,
         schema={"multipleOf": 2},
     )
-    object_saturation: int = flag(
-        1023, help="largest transverse momentum of an object", unit="steps", minimum=1, maximum=1 << 20
+    object_saturation: int | None = flag(
+        None, help="largest transverse momentum of every object; none: by kind", **PT_SATURATION
     )
     muon_saturation: int | None = flag(
-        None, help="that of a muon; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+        None, help=f"that of a muon; none: object_saturation, or {MUON_SATURATION}", **PT_SATURATION
     )
     egamma_saturation: int | None = flag(
-        None, help="that of an e/g; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+        None, help=f"that of an e/g; none: object_saturation, or {EGAMMA_SATURATION}", **PT_SATURATION
     )
     jet_saturation: int | None = flag(
-        None, help="that of a jet; none: object_saturation", unit="steps", minimum=1, maximum=1 << 20
+        None, help=f"that of a jet; none: object_saturation, or {JET_SATURATION}", **PT_SATURATION
     )
-    sum_saturation: int = flag(2047, help="largest MET and HT", unit="steps", minimum=1, maximum=1 << 24)
+    sum_saturation: int = flag(SUM_SATURATION, help="largest MET and HT", unit="steps", minimum=1, maximum=1 << 24)
     feature_bits: int = flag(
         7, help="unit of energy at the network's inputs is 2 to this power steps", minimum=1, maximum=16
     )
@@ -78,21 +88,28 @@ class HardwareScales:
                 raise ValueError(f"{option.name}: expected an integer, received: {value!r}")
             if not bounds["minimum"] <= value <= bounds["maximum"]:
                 raise ValueError(f"{option.name}: expected {option.range()}, received: {value!r}")
-        for name in SATURATIONS:
-            bits = (getattr(self, name) or 0).bit_length() + self.table_bits
+        for name, value in zip(KIND_SATURATIONS, self.saturations, strict=True):
+            bits = value.bit_length() + self.table_bits
             if bits > EXACT_BITS:
-                raise ValueError(f"{name}, table_bits: expected at most {EXACT_BITS} bits together, found {bits}")
+                found = "object_saturation" if getattr(self, name) is None and self.object_saturation else name
+                raise ValueError(f"{found}, table_bits: expected at most {EXACT_BITS} bits together, found {bits}")
         if self.phi_steps % 2:
             raise ValueError(f"phi_steps: expected an even integer, received: {self.phi_steps!r}")
 
     @property
     def saturations(self) -> tuple[int, int, int]:
         """Largest transverse momentum of muons, e/g and jets, in steps."""
+        given = self.muon_saturation, self.egamma_saturation, self.jet_saturation
+        of_kind = MUON_SATURATION, EGAMMA_SATURATION, JET_SATURATION
         muon, egamma, jet = (
-            self.object_saturation if own is None else own
-            for own in (self.muon_saturation, self.egamma_saturation, self.jet_saturation)
+            next(value for value in (own, self.object_saturation, default) if value is not None)
+            for own, default in zip(given, of_kind, strict=True)
         )
         return muon, egamma, jet
+
+    def record(self) -> dict[str, Any]:
+        """Return the scales for the record of a training, with the saturation of each kind of object."""
+        return {**asdict(self), **dict(zip(KIND_SATURATIONS, self.saturations, strict=True))}
 
     @property
     def half_turn(self) -> int:

@@ -20,7 +20,7 @@ def draw_front(
     """Draw the validation loss of a student against its size: each epoch, the Pareto front, and the result."""
     fig, ax = start(ax, "Student")
     kept = {name: np.array([point[name] for point in front]) for name in ("ebops", "val_loss", "best")}
-    ax.plot(history["ebops"], history["val_truth"], ".", color="0.6", label="After each epoch")
+    ax.plot(history["ebops"], history["val_distillation"], ".", color="0.6", label="After each epoch")
     ax.plot(kept["ebops"], kept["val_loss"], "o-", color=COLOURS[0], label="Kept, as in hardware")
     best = kept["best"]
     ax.plot(kept["ebops"][best], kept["val_loss"][best], "*", markersize=22, color=COLOURS[1], label="Result")

@@ -11,7 +11,11 @@ from utils.hardware.inputs import StudentInputs
 from utils.l1_events import L1Events
 from utils.training.batches import Batch, TrainingBatches
 from utils.training.ragged_graphs import RaggedGraphs
+from utils.training.rate_weights import RateWeights, fit_rate_weights
+from utils.training.rising_tables import MOST_EVENTS
 from utils.training.training_graphs import TrainingGraphs
+
+TEACHER_CORRECTION = 2  # column of the labels: after the correction and the true variable
 
 
 class StudentCreator:
@@ -54,6 +58,27 @@ class StudentCreator:
         return np.concatenate([labels, self._distillation_targets(events)], axis=1)
 
 
+def teacher_sums(graphs: RaggedGraphs, inputs: StudentInputs) -> np.ndarray:
+    """Return the corrected sums of the teacher in GeV, shape (n_graphs,), float32; L1 sums are in steps."""
+    first_sum = graphs.nodes[graphs.starts, inputs.n_object_features]  # each object has the sums of its event
+    return graphs.labels[:, TEACHER_CORRECTION] * first_sum * np.float32(inputs.scales.energy_unit)
+
+
+def training_rate_weights(graphs: TrainingGraphs, inputs: StudentInputs) -> RateWeights:
+    """Find the rate weights of the training part, by the corrected sums of the teacher.
+
+    Of more than `MOST_EVENTS` a random part is taken, so that time and memory are bounded.
+    """
+    part, rng = graphs.training, np.random.default_rng(0)
+    share, columns = MOST_EVENTS / part.n_graphs, []
+    for number in range(graphs.n_chunks):
+        raw, weighted = part.chunks[number], part.chunk(number)
+        chosen = rng.random(len(raw)) < share
+        columns.append((teacher_sums(raw, inputs)[chosen], raw.weights[chosen], weighted.weights[chosen]))
+    sums, cross_sections, loss_weights = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return fit_rate_weights(sums, cross_sections, loss_weights)
+
+
 class StudentBatches(TrainingBatches):
     """Batches of the inputs of a student, all of the same shape.
 
@@ -68,19 +93,31 @@ class StudentBatches(TrainingBatches):
     batch_size : int
     seed : int
     inputs : StudentInputs
+    rate_weights : RateWeights, optional
+        Further weights of the events, by the corrected sum of the teacher.
     """
 
-    def __init__(self, graphs: TrainingGraphs, validation: bool, batch_size: int, seed: int, inputs: StudentInputs):
+    def __init__(
+        self,
+        graphs: TrainingGraphs,
+        validation: bool,
+        batch_size: int,
+        seed: int,
+        inputs: StudentInputs,
+        rate_weights: RateWeights | None = None,
+    ):
         super().__init__(graphs, validation, batch_size, seed)
-        self._inputs = inputs
+        self._inputs, self._rate_weights = inputs, rate_weights
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         return super().__len__() if self._validation else self.n_graphs // self._batch_size
 
     def _batch(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
-        features = graphs.padded(self._inputs.n_slots)
-        yield self._inputs.split_features(features), graphs.labels, graphs.weights
+        features, weights = graphs.padded(self._inputs.n_slots), graphs.weights
+        if self._rate_weights:
+            weights = weights * self._rate_weights(teacher_sums(graphs, self._inputs)).astype(np.float32)
+        yield self._inputs.split_features(features), graphs.labels, weights
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if self._validation:

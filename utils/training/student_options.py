@@ -26,6 +26,12 @@ class DistillationOptions:
     feature_weight: float = flag(
         0.0, help="weight of the difference to the teacher's features in the loss; 0: not used", minimum=0
     )
+    rate_weighting: int = flag(
+        1,
+        help="1: with a teacher, each factor of the rate above a threshold on its sum counts the same in the loss; "
+        "0: the weights of its training",
+        choices=(0, 1),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,12 @@ def best(front):
 
 
 def test_epochs_of_the_front_are_smaller_or_better_than_all_others():
-    history = {"ebops": [400, 300, 200, 250, 100], "val_truth": [0.1, 0.2, 0.3, 0.4, 0.5]}
+    history = {"ebops": [400, 300, 200, 250, 100], "val_distillation": [0.1, 0.2, 0.3, 0.4, 0.5]}
     assert front_epochs(history) == [5, 3, 2, 1]
 
 
 def test_of_a_large_front_some_networks_are_kept_among_them_its_ends():
-    history = {"ebops": list(range(1000, 0, -10)), "val_truth": [0.01 * i for i in range(100)]}
+    history = {"ebops": list(range(1000, 0, -10)), "val_distillation": [0.01 * i for i in range(100)]}
     epochs = front_epochs(history)
     assert len(epochs) <= LARGEST_FRONT
     assert (epochs[0], epochs[-1]) == (100, 1)

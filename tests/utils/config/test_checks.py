@@ -60,7 +60,7 @@ class TestCheck:
             ("generate_events.processes.W", {"events": 3}, "processes.W: expected settings or a source, found neither"),
             ("generate_events.processes.W.source", "", "generate_events.processes.W.source: "),
             ("generate_events.processes.W.cross_section", 0, "generate_events.processes.W.cross_section: 0 is less"),
-            ("train_student.table_bits", 15, "train_student.object_saturation, table_bits: expected at most 24 bits"),
+            ("train_student.table_bits", 15, "train_student.jet_saturation, table_bits: expected at most 24 bits"),
             (
                 "generate_events.processes",
                 {"a/b": {"events": 1, "settings": ["x"]}},

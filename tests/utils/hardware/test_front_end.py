@@ -10,7 +10,7 @@ from utils.hardware.front_end import front_end, numpy_lookup, output_bounds
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.scales import HardwareScales
 
-SCALES = HardwareScales()
+SCALES = HardwareScales(object_saturation=1023, sum_saturation=2047)
 ALL = slice(0, N_SLOTS)
 TURN = 2 * np.pi
 
@@ -69,10 +69,9 @@ class TestBounds:
 
     @pytest.mark.parametrize(("slot", "largest"), [(0, 255), (4, 255.5), (8, 1023.5)])
     def test_each_kind_of_object_saturates_at_its_own_momentum(self, slot, largest):
-        scales = HardwareScales(muon_saturation=510, egamma_saturation=511, jet_saturation=2047)
-        others = {"met": 40, "ht": 40, "scales": scales}
-        assert bounds((slot, largest, 0, 0), (17, 40, 0, 0), **others) == [2047, 2047]
-        assert bounds((slot, largest - 0.5, 0, 0), (17, 40, 0, 0), **others) == [0, 2047]
+        others = {"met": 40, "ht": 40, "scales": HardwareScales()}
+        assert bounds((slot, largest, 0, 0), (17, 40, 0, 0), **others) == [4095, 4095]
+        assert bounds((slot, largest - 0.5, 0, 0), (17, 40, 0, 0), **others) == [0, 4095]
 
     def test_one_step_below_is_not_saturated(self):
         assert bounds((8, 511, 0, 0), met=1023, ht=1023) == [0, 2047]

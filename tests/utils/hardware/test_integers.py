@@ -7,17 +7,10 @@ from numpy.testing import assert_array_equal
 from tests.toys import l1_events, random_l1_events
 from utils.evaluation.event_display import met_direction
 from utils.event_layout import JETS, N_SLOTS
-from utils.formats.trigger_scales import EGAMMA_SATURATION, JET_SATURATION, MUON_SATURATION, SUM_SATURATION
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.scales import HardwareScales
 
 SCALES = HardwareScales()
-OF_THE_TRIGGER = HardwareScales(
-    muon_saturation=MUON_SATURATION,
-    egamma_saturation=EGAMMA_SATURATION,
-    jet_saturation=JET_SATURATION,
-    sum_saturation=SUM_SATURATION,
-)
 ALL = slice(0, N_SLOTS)
 TURN = 2 * np.pi
 
@@ -45,11 +38,11 @@ class TestIntegers:
         events = one_event((8, 9000, 6, 0), smeared_met=[9000], smeared_ht=[9000])
         found = hardware_events(events, ALL, SCALES)
         assert found.eta[0, 8] == 127  # 5.52, in the 8 bits of its port
-        assert (found.pt[0, 8], found.met[0], found.ht[0]) == (1023, 2047, 2047)
+        assert (found.pt[0, 8], found.met[0], found.ht[0]) == (2047, 4095, 4095)
 
     def test_saturate_by_kind_of_object(self):
         events = one_event((0, 9000, 0, 0), (4, 9000, 0, 0), (8, 9000, 0, 0), smeared_met=[9000], smeared_ht=[1500])
-        found = hardware_events(events, ALL, OF_THE_TRIGGER)
+        found = hardware_events(events, ALL, SCALES)
         assert found.pt[0, [0, 4, 8]].tolist() == [510, 511, 2047]
         assert (found.met[0], found.ht[0]) == (4095, 3000)
 
@@ -92,5 +85,7 @@ def test_scales_that_cannot_be_are_named(name, value):
 
 def test_a_kind_saturates_with_all_objects_unless_it_has_a_saturation_of_its_own():
     assert HardwareScales(object_saturation=600, jet_saturation=2047).saturations == (600, 600, 2047)
+    assert HardwareScales().saturations == (510, 511, 2047)
+    assert HardwareScales(**HardwareScales(object_saturation=600).record()).saturations == (600, 600, 600)
     with pytest.raises(ValueError, match=r"^jet_saturation, table_bits: expected at most 24 bits together, found 27$"):
         HardwareScales(jet_saturation=1 << 19)

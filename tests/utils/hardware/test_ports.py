@@ -30,19 +30,19 @@ def test_a_student_for_ht_takes_neither_angles_nor_met():
 
 
 def test_ports_of_met():
-    ports = input_ports(student_inputs("true_met", object_saturation=2047, eta_step=0.0435))
+    ports = input_ports(student_inputs("true_met", eta_step=0.0435))
     assert [(port.name, port.size, port.width) for port in ports] == [
         ("pt", 18, 11),
         ("eta", 18, 8),
         ("phi", 18, 8),
         ("met_phi", 1, 8),
-        ("met", 1, 11),
-        ("ht", 1, 11),
+        ("met", 1, 12),
+        ("ht", 1, 12),
     ]
 
 
 def test_each_kind_of_object_has_its_own_range():
-    (pt, *_) = input_ports(student_inputs("true_met", muon_saturation=510, egamma_saturation=511, jet_saturation=2047))
+    (pt, *_) = input_ports(student_inputs("true_met"))
     assert pt.highs.tolist() == [510] * 4 + [511] * 4 + [2047] * 10
     assert pt.width == 11
     assert random_words([pt], 3, seed=1)[1].tolist() == pt.highs.tolist()
@@ -65,6 +65,6 @@ def test_random_words_reach_both_ends_of_each_port():
 def test_an_integer_out_of_range_is_named():
     ports = input_ports(student_inputs("true_ht"))
     events = word_events(ports, random_words(ports, 5, seed=1))
-    events.pt[3, 1] = 1024
-    with pytest.raises(ValueError, match=r"^103: pt is \[.*1024.*\], expected 0 to 1023$"):
+    events.pt[3, 1] = 2048
+    with pytest.raises(ValueError, match=r"^103: pt is \[.*2048.*\], expected 0 to 2047$"):
         input_words(ports, events, first=100)
