@@ -1,6 +1,5 @@
 """Samples and small models that several tests begin with, made once a session: see the fixtures in conftest.py."""
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -79,6 +78,6 @@ def write_student(folder):
         "log_features": [],
         "loss_function": "mse",
         "target": "sum",
-        "hardware": dataclasses.asdict(inputs.scales),
+        "hardware": inputs.scales.record(),
     }
     (folder / "training.json").write_text(json.dumps(record))

@@ -51,18 +51,18 @@ def test_whole_output(arguments, tmp_path):
     inputs = record["ports"]["inputs"]
     assert [port["name"] for port in inputs][::10] == ["pt[0]", "eta[0]", "ht"]
     assert all(port["bits"] for port in inputs)
-    # 10 bits of each pT, 8 of each eta and 11 of HT; the output has the 11 bits of HT
-    assert inputs[-1]["bits"] == [190, 180]
+    # 11 bits of each pT, 8 of each eta and 12 of HT; the output has the 12 bits of HT
+    assert inputs[-1]["bits"] == [201, 190]
     assert inputs[-1]["step"] == {"value": 0.5, "unit": "GeV"}
     assert record["ports"]["output"] == {
-        "bits": [10, 0],
+        "bits": [11, 0],
         "signed": False,
         "step": {"value": 0.5, "unit": "GeV"},
-        "saturation": {"value": 1023.5, "unit": "GeV"},
+        "saturation": {"value": 2047.5, "unit": "GeV"},
     }
     verilog = (folder / "verilog" / "src" / "student.v").read_text()
-    assert "[190:0] model_inp" in verilog
-    assert "[10:0] model_out" in verilog
+    assert "[201:0] model_inp" in verilog
+    assert "[11:0] model_out" in verilog
     assert not list(folder.rglob("*.so"))
     # neither times nor random names make two equal exports differ
     assert {path.read_bytes()[4:8] for path in folder.rglob("*.gz")} == {bytes(4)}
@@ -95,8 +95,8 @@ def test_the_calibration_is_in_steps_up_to_the_saturation(student_dir):
     assert calibration_record(training, scales) is None
     table = Calibration(np.array([0.0, 20, 1e6]), np.array([0.0, 30, 1e6 + 10]))
     record = calibration_record(replace(training, calibration=table), scales)
-    assert record["corrected"]["value"].tolist() == [0, 40, 2047]
-    assert record["calibrated"]["value"] == pytest.approx([0, 30, 1033.5])
+    assert record["corrected"]["value"].tolist() == [0, 40, 4095]
+    assert record["calibrated"]["value"] == pytest.approx([0, 30, 2057.5])
     above = {found["calibrated"]["value"]: found["above"]["value"] for found in record["thresholds"]}
     assert above[100] == 180
     assert above.keys() == set(BINNINGS["true_ht"].scaling_thresholds)

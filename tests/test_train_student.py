@@ -15,6 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import train_student
 from nn.student import count_ebops, load_student, predict_sums
+from nn.trained import load_trained
+from nn.training.distillation import distillation_targets
 from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
@@ -22,7 +24,7 @@ from utils.hardware.inputs import StudentInputs
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.records import is_finished, read_training
-from utils.training.student_batches import StudentBatches, StudentCreator
+from utils.training.student_batches import StudentBatches, StudentCreator, training_rate_weights
 from utils.training.sum_floor import fit_floor
 from utils.training.training_graphs import read_training_graphs
 
@@ -59,21 +61,21 @@ class TestOutputs:
             assert_array_equal(one, other)
         assert count_ebops(networks[1]) == best["ebops"]
 
-    def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file):
-        """In NumPy, of the events that the teacher is validated with as well."""
-        training = read_training(student)
-        inputs = StudentInputs(graph_creator("met"), training.student_inputs.scales)
+    def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file, met_teacher):
+        """In NumPy, of the events that the teacher is validated with as well, half of it from the teacher's outputs."""
+        inputs = StudentInputs(graph_creator("met"), read_training(student).student_inputs.scales)
         split = EventSplit(test_split=0.2, max_events=500, seed=1)
-        creator = StudentCreator(graph_creator("met"), inputs)
+        targets = distillation_targets(load_trained(read_training(met_teacher)), 0)
+        creator = StudentCreator(graph_creator("met"), inputs, targets)
         graphs = read_training_graphs(L1Dataset.check(train_file), creator, split, loss_weights=LossWeights(0))
-        batches = StudentBatches(graphs, True, 64, 1, inputs).epoch(0)
+        batches = StudentBatches(graphs, True, 64, 1, inputs, training_rate_weights(graphs, inputs)).epoch(0)
         network = load_student(student / "best_model.keras")
         losses, weights = [], []
         for batch_inputs, labels, batch_weights in batches:
             factor = network.predict_on_batch(list(batch_inputs))[:, 0] / np.maximum(batch_inputs[2][:, 0], 1 / 128)
             assert (batch_inputs[3] < batch_inputs[4]).mean() > 0.9  # nearly all are free to be corrected
-            error = np.abs(np.log(labels[:, 0] + 0.05) - np.log(factor + 0.05))
-            losses.append(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)))
+            error = np.abs(np.log(labels[:, [0, 2]] + 0.05) - np.log(factor[:, None] + 0.05))
+            losses.append(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)).mean(1))
             weights.append(batch_weights)
         found = np.average(np.concatenate(losses), weights=np.concatenate(weights))
         record = json.loads((student / "training.json").read_text())
@@ -154,7 +156,7 @@ def test_killed_it_goes_on_where_it_stood_and_ends_the_same(student, flags, tmp_
     process.wait()
     assert not output.exists()
     assert train_student.main(command[2:]) == 0
-    assert log.read_text().count("epoch 1: loss") == 1
+    assert log.read_text().count("epoch 1: distillation") == 1
     one, other = (pd.read_csv(folder / "history.csv") for folder in (output, student))
     assert_allclose(one, other, rtol=1e-5)
     weights = [load_student(folder / "best_model.keras").get_weights() for folder in (output, student)]

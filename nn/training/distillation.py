@@ -15,7 +15,7 @@ from nn.losses import find_loss
 from nn.trained import Loaded, with_event_features
 from utils.l1_events import L1Events, jet_count
 
-DISTILLATION = "distillation"  # name of the loss among the metrics
+DISTILLATION = "distillation"  # name of the loss of truth and teacher among the metrics
 STEPS_WORTH_COMPILING = 1000  # XLA makes a step about ten times as fast, after about ten seconds of CPU
 
 
@@ -174,8 +174,8 @@ class DistillationLoss(keras.Loss):
 def compile_student(model: keras.Model, learning_rate: float, loss: DistillationLoss, n_steps: int = 0) -> None:
     """Compile a model that gives corrections, and perhaps features, for the labels of a StudentCreator.
 
-    Two losses without the EBOPs penalty are monitored: `distillation`, and `truth`, of the truth alone. A training of
-    many steps is compiled by XLA.
+    Two losses are monitored without the EBOPs penalty and the features: `distillation`, of truth and teacher, and
+    `truth`, of the truth alone. A training of many steps is compiled by XLA.
 
     Parameters
     ----------
@@ -185,7 +185,9 @@ def compile_student(model: keras.Model, learning_rate: float, loss: Distillation
     n_steps : int
         Steps of the training.
     """
-    monitored = {"truth": DistillationLoss(loss.loss, 1.0), DISTILLATION: loss}
+    monitored = {
+        name: DistillationLoss(loss.loss, alpha) for name, alpha in (("truth", 1.0), (DISTILLATION, loss.alpha))
+    }
     model.compile(
         optimizer=FlatAdam(learning_rate),
         loss=loss,

@@ -131,7 +131,7 @@ class FrontPoint:
     ebops : int
         Effective bit operations.
     val_loss : float
-        Validation loss without the EBOPs penalty.
+        Validation loss of truth and teacher, without the EBOPs penalty.
     file : str
         File of the network, relative to the folder of the training.
     best : bool
