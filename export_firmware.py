@@ -2,8 +2,8 @@
 
 Takes the output folder of the training of a student and an L1 regression file. Every event of the file goes through the
 bit-exact interpreter of the logic, and some of them through a simulation of the Verilog. The output of both must equal
-the output of the Keras model, to the bit. Writes the Verilog with constraints and build scripts, firmware.json,
-firmware.txt and events.txt, and with --hls 1 also a project of hls4ml.
+the output of the Keras model, to the bit. Writes the Verilog with constraints and build scripts, an emulator for CMSSW,
+firmware.json, firmware.txt and events.txt, and with --hls 1 also a project of hls4ml.
 """
 
 import os
@@ -26,6 +26,7 @@ from utils.cli import script
 from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_table, cutflows_record
 from utils.evaluation.binning import BINNINGS
 from utils.formats.l1_files import L1Dataset
+from utils.hardware.emulator import emulate, write_emulator
 from utils.hardware.integers import hardware_events
 from utils.hardware.ports import random_words, word_events
 from utils.hardware.rtl_simulation import check_tools, simulation
@@ -125,6 +126,18 @@ def check_verilog(design: "RTLModel", folder: Path, events: "ReferenceEvents") -
         events.compare(simulate(events.words), "the simulation of the Verilog")
 
 
+def write_checked_emulator(export: Export) -> dict[str, Any]:
+    """Write an emulator for CMSSW, compare it with the Keras model if the Verilog is simulated, return its record."""
+    student, events, folder = export.student, export.events, export.folder / "cmssw"
+    model = write_emulator(student.inputs, student.logic, folder, export.options.emulator_version)
+    if not export.options.rtl_events:
+        return {"model": model, "events": 0}
+    logger.info("build the emulator for CMSSW, a minute for a large network")
+    (output,) = student.logic.out_qint
+    events.compare(emulate(folder, [model], events.words) * output.step, "the emulator for CMSSW")
+    return {"model": model, "events": len(events.words), "mismatches": 0}
+
+
 def write_hls(
     student: "TracedStudent", folder: Path, final_folder: Path, clock_period: float, events: "ReferenceEvents"
 ) -> dict[str, Any]:
@@ -181,6 +194,7 @@ def write_parts(export: Export) -> dict[str, Any]:
         **resources(design, clock_period),
         "latency_cutoff": {"value": options.cutoff, "unit": "ns"},
         "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
+        "emulator": write_checked_emulator(export),
         "hls": hls,
     }
 
@@ -240,6 +254,8 @@ def report(record: dict[str, Any]) -> str:
         lines.append(f"simulated Verilog     {checks['rtl_events']:,} of them")
     else:
         lines.append("simulated Verilog     not simulated")
+    emulated = record["emulator"]["events"]
+    lines.append("emulator for CMSSW    " + (f"{emulated:,} of them" if emulated else "not compiled"))
     if record["hls"]:
         hls = record["hls"]
         lines.append("C++ of hls4ml         " + (f"{hls['events']:,} of them" if hls["written"] else hls["reason"]))

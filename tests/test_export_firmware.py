@@ -35,7 +35,8 @@ def arguments(student_dir, data, tmp_path):
 
 @pytest.mark.slow
 def test_whole_output(arguments, tmp_path):
-    assert main(arguments("--rtl_events", "120", "--clock_period", "4", "--chunk_size", "128", "--hls", "1")) == 0
+    flags = ("--rtl_events=120", "--clock_period=4", "--chunk_size=128", "--hls=1", "--emulator_version=7")
+    assert main(arguments(*flags)) == 0
     folder = tmp_path / "firmware"
     record = json.loads((folder / "firmware.json").read_text())
     assert record["checked"] == {"events": 300, "random_events": 1000, "rtl_events": 1120, "mismatches": 0}
@@ -46,6 +47,8 @@ def test_whole_output(arguments, tmp_path):
     }
     assert record["initiation_interval"] == {"value": 1, "unit": "cycles"}
     assert record["hls"] == {"written": True, "events": 1120, "mismatches": 0}
+    assert record["emulator"] == {"model": "L1HTRegression_v7", "events": 1120, "mismatches": 0}
+    assert (folder / "cmssw" / "L1HTRegression_v7" / "L1HTRegression_emulator_v7.cpp").exists()
     assert record["lut"]["value"] > 0
     assert record["made_by"]["versions"].keys() >= {"alkaid", "hgq", "keras", "verilator"}
     inputs = record["ports"]["inputs"]
@@ -184,6 +187,8 @@ def test_the_output_may_not_hold_an_input(arguments, data):
     assert "is replaced as a whole" in error_of(main, arguments(**{"--output": data.parent}))
 
 
-@pytest.mark.parametrize("flag", ["--clock_period=0", "--latency_cutoff=-1", "--rtl_events=-1", "--hls=2"])
+@pytest.mark.parametrize(
+    "flag", ["--clock_period=0", "--latency_cutoff=-1", "--rtl_events=-1", "--hls=2", "--emulator_version=0"]
+)
 def test_usage(arguments, flag):
     assert flag.partition("=")[0] in usage_error_of(main, arguments(flag))

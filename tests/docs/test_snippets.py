@@ -38,7 +38,7 @@ PAGES = [
 FENCE = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S
 )
-RUN, SHOWN = ("bash", "python", "yaml"), ("text", "json")
+RUN, SHOWN = ("bash", "python", "yaml"), ("text", "json", "cpp")
 FILE_NAME = re.compile(r"# ([\w.-]+\.(?:yaml|py))\n")
 
 # Commands whose arguments are noted, each beginning with their number, and checked afterwards.

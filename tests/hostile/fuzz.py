@@ -64,7 +64,13 @@ COMMAND_LINES = {
     "train_teacher": ["--log_features=pt", "--batch_size=64", "--test_split=0.2", "--metric_thresholds=50,100"],
     "train_student": ["--alpha=0.5", "--max_ebops=1000", "--event_units=32,16", "--phi_steps=144", "--target=factor"],
     "analyze_results_teacher": ["--signal_names=W", "--bg_names=QCD", "--fixed_rates=100,30", "--luminosity=2e34"],
-    "export_firmware": ["--clock_period=2.8", "--latency_cutoff=2.5", "--rtl_events=100", "--hls=1"],
+    "export_firmware": [
+        "--clock_period=2.8",
+        "--latency_cutoff=2.5",
+        "--rtl_events=100",
+        "--hls=1",
+        "--emulator_version=1",
+    ],
     "apply_correction": ["--process=QCD", "--seed=3", "--jet_threshold=20", "--muon_response=0.98,0.95"],
 }
 

@@ -168,6 +168,7 @@ CHANGES = [
     ("export_firmware.clock_period", 3, EXPORTED),
     ("export_firmware.latency_cutoff", 2, EXPORTED),
     ("export_firmware.rtl_events", 10, EXPORTED),
+    ("export_firmware.emulator_version", 2, EXPORTED),
     ("export_firmware.hls", 0, EXPORTED),
 ]
 

@@ -14,10 +14,15 @@ from utils.runtime.provenance import sha256
 
 @functools.cache
 def code_hash(script: Path) -> str:
-    """Return a hash of a script and the modules that it imports, independent of the folder of the project."""
+    """Return a hash of a script and the modules that it imports, independent of the folder of the project.
+
+    Files that belong to a module stand beside it in a folder ``NAME_files`` and count as well.
+    """
     digest = hashlib.sha256()
-    for path in (script, *imported_modules(script)):
-        digest.update(f"{path.relative_to(script.parent)} {sha256(path)}\n".encode())
+    for module in (script, *imported_modules(script)):
+        files = sorted(path for path in module.with_name(f"{module.stem}_files").rglob("*") if path.is_file())
+        for path in (module, *files):
+            digest.update(f"{path.relative_to(script.parent)} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -33,7 +33,8 @@ class Checks(Seed):
     data: Path = flag(help="L1 regression file of the events to compare", config=False)
     rtl_events: int = flag(
         10000,
-        help="events that go through the simulation of the Verilog, spread evenly over the file; 0: no simulation",
+        help="events that go through the simulation of the Verilog and the emulator for CMSSW, spread evenly over the "
+        "file; 0: neither is compiled",
         minimum=0,
     )
     chunk_size: int = flag(16384, help="events read at a time", minimum=1, neutral=True, config=False)
@@ -46,3 +47,4 @@ class Options(Timing, Checks):
     model_dir: Path = flag(help="output folder of the training of a student", config=False)
     output: Path = flag(help="folder for the firmware, replaced as a whole", config=False)
     hls: int = flag(1, help="1: write a project of hls4ml as well", choices=(0, 1))
+    emulator_version: int = flag(1, help="version of the emulator for CMSSW, part of its names", minimum=1)

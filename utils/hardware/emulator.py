@@ -1,0 +1,165 @@
+"""Emulator of a student for CMSSW: a package of C++ in the layout of the repositories of models for the CMS trigger.
+
+The logic in C++ is that of alkaid, from the same record of operations as the Verilog. All else comes from the files in
+``emulator_files/``, in which words such as ``@NAME@`` stand for what depends on the student.
+"""
+
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from alkaid.codegen import HLSModel
+from alkaid.types import CombLogic
+
+from utils.event_layout import FIRST_JET, SLOT_NAMES
+from utils.hardware.inputs import StudentInputs
+from utils.hardware.ports import Port, input_ports
+from utils.runtime.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+TEMPLATES = Path(__file__).parent / "emulator_files"
+NAMES = {"true_met": "L1METRegression", "true_ht": "L1HTRegression", "original_met": "L1OriginalMETRegression"}
+ANGLES = ("phi", "met_phi")
+HT_SENTENCE = "`ht` is the scalar sum of the jets' pT."
+MET_SENTENCES = f"""`met` is the length of the vector sum of the objects, and `met_phi` the direction opposite to that
+sum, the missing momentum. {HT_SENTENCE}"""
+
+
+def write_emulator(inputs: StudentInputs, logic: CombLogic, folder: Path, version: int) -> str:
+    """Write the package into a folder.
+
+    Parameters
+    ----------
+    inputs : StudentInputs
+    logic : CombLogic
+        From the integers of the trigger to the output of the network.
+    folder : Path
+        A new folder.
+    version : int
+
+    Returns
+    -------
+    str
+        Name of the model with its version, which is that of its folder, its library and its namespace.
+    """
+    name = NAMES[inputs.variable]
+    model = f"{name}_v{version}"
+    words = {"NAME": name, "VERSION": str(version), "MODEL": model, **_numbers(inputs, logic)}
+    files = {
+        "version/Makefile": f"{model}/Makefile",
+        "version/model.h": f"{model}/{model}.h",
+        "version/emulator.cpp": f"{model}/{name}_emulator_v{version}.cpp",
+    }
+    for template in sorted(path for path in TEMPLATES.rglob("*") if path.is_file()):
+        relative = template.relative_to(TEMPLATES).as_posix()
+        path = folder / files.get(relative, relative)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="emulator_") as written:
+        HLSModel(logic, written, "logic", print_latency=False, pragma=(), namespace=model).write()
+        (folder / model / "NN").mkdir()
+        shutil.copyfile(Path(written, "src", "logic.hh"), folder / model / "NN" / f"{model}.hh")
+        shutil.copytree(Path(written, "src", "static", "ap_types"), folder / "standalone" / "ap_types")
+    return model
+
+
+def emulate(folder: Path, models: Sequence[str], words: np.ndarray) -> np.ndarray:
+    """Build a package in another folder, and run events through some of its models in one process.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the package.
+    models : sequence of str
+        Names with versions.
+    words : np.ndarray, shape (n_events, n_integers)
+        Integers of the trigger.
+
+    Returns
+    -------
+    np.ndarray, shape (n_events, n_models), int64
+        Corrected sums in steps.
+
+    Raises
+    ------
+    UserError
+        If the compiler fails; its output is logged.
+    """
+    events = "\n".join(" ".join(map(str, event)) for event in words.astype(int).tolist())
+    with tempfile.TemporaryDirectory(prefix="emulator_") as place:
+        package = Path(place, "package")  # make fails where a path has spaces
+        shutil.copytree(folder, package)
+        built = subprocess.run(["make", "test"], cwd=package, capture_output=True, text=True, check=False)
+        if built.returncode:
+            logger.error("%s", built.stdout + built.stderr)
+            raise UserError("the emulator for CMSSW does not compile, see above")
+        command = ["test/run_emulator", *(f"./{model}.so" for model in models)]
+        run = subprocess.run(command, cwd=package, input=events, capture_output=True, text=True, check=True)
+    logger.info("emulator for CMSSW: %s", run.stderr.strip())
+    return np.array(run.stdout.split(), np.int64).reshape(len(words), len(models))
+
+
+def _numbers(inputs: StudentInputs, logic: CombLogic) -> dict[str, str]:
+    """Return what the files of the package say of the inputs and the result, by the words that stand for it."""
+    ports = input_ports(inputs)
+    starts = np.cumsum([0, *(port.size for port in ports)])
+    (output,) = logic.out_qint
+    signed, integer_bits, fraction_bits = output.kif
+    width = signed + integer_bits + fraction_bits
+    return {
+        "N_INPUTS": str(starts[-1]),
+        "N_SLOTS": str(inputs.n_slots),
+        "POSITIONS": "\n".join(
+            f"inline constexpr std::size_t {port.name} = {start};" for port, start in zip(ports, starts, strict=False)
+        ),
+        "LOWEST": _listed([np.full(port.size, port.low) for port in ports]),
+        "HIGHEST": _listed([port.highs for port in ports]),
+        "TURN": _listed([np.full(port.size, port.name in ANGLES) * inputs.scales.phi_steps for port in ports]),
+        "OUTPUT_TYPE": f"ap_{'' if signed else 'u'}fixed<{max(width, 1)}, {signed + integer_bits}>",
+        "FRACTION_BITS": str(fraction_bits),
+        "RESULT_STEP": f"{inputs.scales.energy_unit * output.step:g}",
+        "LARGEST": str(round(output.max / output.step)),
+        "SUM": inputs.sum_names[0].upper(),
+        "FIRST_JET": str(FIRST_JET - inputs.slots.start),
+        "SLOTS": _slot_sentence(inputs),
+        "SUMS": MET_SENTENCES if "met" in inputs.sum_names else HT_SENTENCE,
+        "TABLE": _table(ports, starts, inputs.scales.phi_steps),
+    }
+
+
+def _listed(parts: Sequence[np.ndarray]) -> str:
+    return ", ".join(map(str, np.concatenate(parts)))
+
+
+def _slot_sentence(inputs: StudentInputs) -> str:
+    """Say which slots belong to which objects."""
+    first, last = inputs.slots.start, inputs.slots.stop
+    kinds = {"muons": "muons", "egammas": "e/g", "jets": "jets"}
+    used = [
+        f"{slots.start - first} to {slots.stop - first - 1} {kinds[name]}"
+        for name, slots in SLOT_NAMES.items()
+        if first <= slots.start and slots.stop <= last
+    ]
+    return f"Slots are {', '.join(used)}."
+
+
+def _table(ports: Sequence[Port], starts: np.ndarray, phi_steps: int) -> str:
+    """Make the table of the inputs."""
+    lines = ["| quantity | first input | inputs | step | smallest | largest |", "| --- | --- | --- | --- | --- | --- |"]
+    for port, start in zip(ports, starts, strict=False):
+        step = f"1/{phi_steps} of a turn" if port.name in ANGLES else f"{port.step:g} {port.unit}".strip()
+        highest = " or ".join(map(str, dict.fromkeys(port.highs.tolist())))
+        lines.append(f"| `{port.name}` | {start} | {port.size} | {step} | {port.low} | {highest} |")
+    return "\n".join(lines)
+
+
+def _filled(text: str, words: dict[str, str]) -> str:
+    """Put values in place of the words of a template."""
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text
