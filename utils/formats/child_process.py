@@ -14,14 +14,13 @@ from utils.runtime.errors import UserError
 
 Item = TypeVar("Item")
 
-END = None  # after the last item
 
+class ChildEndedError(Exception):
+    """A child process ended before its last item; `code` is its exit code, or a negative number of a signal."""
 
-def fork() -> int:
-    """Fork without the warning on threads: the child does not inherit those of this process, and needs none of them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+    def __init__(self, code: int):
+        super().__init__(f"ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}")
+        self.code = code
 
 
 def limit(what: int, value: int) -> None:
@@ -37,21 +36,15 @@ def limit_memory(n_bytes: int) -> None:
     limit(resource.RLIMIT_AS, virtual + n_bytes)
 
 
-def end(status: int) -> str:
-    """Describe the end of a child process by the status of `os.waitpid`."""
-    code = os.waitstatus_to_exitcode(status)
-    return f"ends with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
-
-
 def from_child(
     produce: Callable[[], Iterator[Item]], path: Path, library: str, memory: int
 ) -> Generator[Item, None, None]:
-    """Yield what a function yields in a child process, one item after the other.
+    """Yield what a function yields in a child process that reads a file, one item after the other.
 
     Parameters
     ----------
     produce : callable
-        Returns an iterator of objects that can be pickled, none of them None. Its output to stdout is lost.
+        As of :func:`child_items`.
     path : Path
         File that it reads, for messages.
     library : str
@@ -64,30 +57,60 @@ def from_child(
     UserError
         If the child crashes or takes more memory. Errors of `produce` are raised again.
     """
+    try:
+        yield from child_items(produce, memory)
+    except MemoryError:
+        raise UserError(f"{path}: takes more than {memory >> 20} MiB of memory to be read") from None
+    except ChildEndedError as ended:
+        raise UserError(f"{path}: cannot be read, the file is damaged: {library} {ended}") from None
+
+
+def child_items(produce: Callable[[], Iterator[Item]], memory: int) -> Generator[Item, None, None]:
+    """Yield what a function yields in a child process, one item after the other.
+
+    Parameters
+    ----------
+    produce : callable
+        Returns an iterator of objects that can be pickled. Its output to stdout is lost.
+    memory : int
+        Bytes that the child may take beyond what this process has.
+
+    Raises
+    ------
+    ChildEndedError
+        If the child ends before its last item. Errors of `produce` are raised again.
+    """
     reading, writing = os.pipe()
-    child = fork()
+    with warnings.catch_warnings():
+        # The child does not inherit the threads of this process, and needs none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.close(reading)
-        _produce_and_leave(produce, path, memory, writing)
+        _produce_and_leave(produce, memory, writing)
     os.close(writing)
     status = None
     try:
         with os.fdopen(reading, "rb") as pipe:
-            while (item := pickle.load(pipe)) is not END:
+            while True:
+                try:
+                    item = pickle.load(pipe)
+                except (EOFError, pickle.UnpicklingError):
+                    _, status = os.waitpid(child, 0)
+                    raise ChildEndedError(os.waitstatus_to_exitcode(status)) from None
+                if isinstance(item, StopIteration):
+                    return
                 if isinstance(item, Exception):
                     raise item
                 yield item
-    except (EOFError, pickle.UnpicklingError):
-        _, status = os.waitpid(child, 0)
-        raise UserError(f"{path}: cannot be read, the file is damaged: {library} {end(status)}") from None
     finally:
         if status is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
 
-def _produce_and_leave(produce: Callable[[], Iterator[Item]], path: Path, memory: int, writing: int) -> NoReturn:
-    """Write the items to the pipe, then the end or the error."""
+def _produce_and_leave(produce: Callable[[], Iterator[Item]], memory: int, writing: int) -> NoReturn:
+    """Write the items to the pipe, then StopIteration or the error."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         limit_memory(memory)
@@ -96,9 +119,7 @@ def _produce_and_leave(produce: Callable[[], Iterator[Item]], path: Path, memory
                 for item in produce():
                     pickle.dump(item, pipe)
                     pipe.flush()
-                pickle.dump(END, pipe)
-            except MemoryError:
-                pickle.dump(UserError(f"{path}: takes more than {memory >> 20} MiB of memory to be read"), pipe)
+                pickle.dump(StopIteration(), pipe)
             except Exception as error:
                 pickle.dump(error, pipe)
     finally:

@@ -4,18 +4,17 @@ A few wrong bytes may crash the HDF5 library, or send it into an endless loop th
 contains both, and this process reports the file.
 """
 
+import functools
 import math
-import os
-import pickle
 import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
-from utils.formats.child_process import end, fork, limit, limit_memory
+from utils.formats.child_process import ChildEndedError, child_items, limit
 from utils.runtime.errors import UserError
 
 Found = TypeVar("Found")
@@ -52,32 +51,17 @@ def first_look(
     UserError
         If a file exceeds the bounds on time or memory, or crashes the library. Errors of `look` are raised again.
     """
-    seconds = seconds or CPU_SECONDS
-    reading, writing = os.pipe()
-    child = fork()
-    if child == 0:
-        _look_and_leave(look, paths, writing, seconds)
-    os.close(writing)
-    found: list[Found] = []
-    error, status = None, None
+    seconds, found = seconds or CPU_SECONDS, list[Found]()
     try:
-        with os.fdopen(reading, "rb") as pipe:
-            while len(found) < len(paths) and not error:
-                result = pickle.load(pipe)
-                if isinstance(result, Exception):
-                    error = result
-                found.append(result)
-    except (EOFError, pickle.UnpicklingError):
-        path, (_, status) = paths[len(found)], os.waitpid(child, 0)
-        raise UserError(
-            f"{path}: cannot be read, the file is damaged: {library} {_end(status, Path(path), seconds)}"
-        ) from None
-    finally:
-        if status is None:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    if error:
-        raise error
+        for result in child_items(functools.partial(_results, look, paths, seconds), MEMORY):
+            found.append(result)
+    except MemoryError:
+        raise UserError(f"{paths[len(found)]}: takes more than {MEMORY >> 20} MiB of memory to be looked at") from None
+    except ChildEndedError as ended:
+        path = Path(paths[len(found)])
+        too_long = f"does not come to an end within {_cpu_seconds(path, seconds)} s of CPU time"
+        end = too_long if ended.code == -signal.SIGXCPU else ended
+        raise UserError(f"{path}: cannot be read, the file is damaged: {library} {end}") from None
     return found
 
 
@@ -93,41 +77,15 @@ def memory_limited(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _look_and_leave(look: Callable[[Path], Any], paths: Sequence[str | Path], writing: int, seconds: int) -> NoReturn:
-    """Write the result of each file to the pipe, until the first error."""
-    try:
-        limit_memory(MEMORY)
-        with os.fdopen(writing, "wb") as pipe:
-            for path in map(Path, paths):
-                result = _result(look, path, seconds)
-                pickle.dump(result, pipe)
-                pipe.flush()
-                if isinstance(result, Exception):
-                    break
-    finally:
-        os._exit(0)
-
-
-def _result(look: Callable[[Path], Any], path: Path, seconds: int) -> Any:
-    """Return the result of a file, or its error."""
-    try:
+def _results(look: Callable[[Path], Found], paths: Sequence[str | Path], seconds: int) -> Iterator[Found]:
+    """Yield the result of each file, with a limit of CPU time for each."""
+    for path in map(Path, paths):
         cpu_seconds = math.ceil(time.process_time()) + _cpu_seconds(path, seconds)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (min(cpu_seconds, hard) if hard >= 0 else cpu_seconds, hard))
-        return look(path)
-    except MemoryError:
-        return UserError(f"{path}: takes more than {MEMORY >> 20} MiB of memory to be looked at")
-    except Exception as error:
-        return error
+        yield look(path)
 
 
 def _cpu_seconds(path: Path, seconds: int) -> int:
     """Return the CPU time that a file may take, by its size on disk."""
     return seconds * (1 + (512 * path.stat().st_blocks >> 30 if path.exists() else 0))
-
-
-def _end(status: int, path: Path, seconds: int) -> str:
-    """Describe how a child process ended that gave no result."""
-    if os.waitstatus_to_exitcode(status) == -signal.SIGXCPU:
-        return f"does not come to an end within {_cpu_seconds(path, seconds)} s of CPU time"
-    return end(status)
