@@ -2,8 +2,9 @@
 
 Takes the output folder of the training of a student and an L1 regression file. Every event of the file goes through the
 bit-exact interpreter of the logic, and some of them through a simulation of the Verilog. The output of both must equal
-the output of the Keras model, to the bit. Writes the Verilog with constraints and build scripts, an emulator for CMSSW,
-firmware.json, firmware.txt and events.txt, and with --hls 1 also a project of hls4ml.
+the output of the Keras model, to the bit. Writes Verilog and VHDL with constraints and build scripts, test vectors, a
+test bench, an emulator for CMSSW, README.md, firmware.json, firmware.txt and events.txt. With --hls 1 it also writes a
+project for Vitis HLS with the same inputs, and a project of hls4ml.
 """
 
 import os
@@ -15,6 +16,7 @@ import utils.runtime.environment  # noqa: F401
 # isort: split
 import logging
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +29,15 @@ from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_tabl
 from utils.evaluation.binning import BINNINGS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.emulator import emulate, write_emulator
+from utils.hardware.hls import PROGRAMS, TEST_DATA, simulate_hls, write_hls
 from utils.hardware.integers import hardware_events
 from utils.hardware.ports import random_words, word_events
-from utils.hardware.rtl_simulation import check_tools, simulation
+from utils.hardware.readme import readme
+from utils.hardware.rtl_simulation import check_programs, check_tools, simulation
 from utils.hardware.scales import HardwareScales
-from utils.hardware.verilog import port_map, resources, write_verilog
+from utils.hardware.testbench import run_testbench, write_testbench
+from utils.hardware.vectors import N_TYPICAL, copy_memories, make_vectors, write_vectors
+from utils.hardware.verilog import VHDL, port_map, resources, write_rtl
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
@@ -64,14 +70,15 @@ class Export:
     folder : Path
         Folder in which the export is written, before it gets its final name.
     student : TracedStudent
-    events : ReferenceEvents
-        Events for the comparisons, with the output of the Keras model.
+    events, typical : ReferenceEvents
+        Events for the comparisons and for the test vectors, with the output of the Keras model.
     """
 
     options: Options
     folder: Path
     student: "TracedStudent"
     events: "ReferenceEvents"
+    typical: "ReferenceEvents"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> Options:
@@ -87,13 +94,17 @@ def read_student(folder: Path) -> Training:
     return training
 
 
-def check_logic(checks: Checks, data: L1Dataset, student: "TracedStudent") -> tuple["ReferenceEvents", Cutflow]:
+def check_logic(
+    checks: Checks, data: L1Dataset, student: "TracedStudent"
+) -> tuple["ReferenceEvents", "ReferenceEvents", Cutflow]:
     """Compare the interpreter of the logic with the Keras model, for all events of the file and for random integers.
 
     Returns
     -------
     events : ReferenceEvents
         Events for the simulation: some spread evenly over the file, and the random ones.
+    typical : ReferenceEvents
+        Events for the test vectors, spread evenly over the file.
     cutflow : Cutflow
         Cutflow of the events of the file.
     """
@@ -103,20 +114,28 @@ def check_logic(checks: Checks, data: L1Dataset, student: "TracedStudent") -> tu
     random_integers = word_events(student.ports, random_words(student.ports, N_RANDOM, checks.seed))
     random = student.predict("random event", 0, random_integers)
     random.compare(student.logic.predict(random.words), INTERPRETER)
-    simulated = np.linspace(0, data.n_events - 1, min(checks.rtl_events, data.n_events)).astype(int)
-    kept = []
+    to_simulate, for_vectors = (evenly(data.n_events, n) for n in (checks.rtl_events, N_TYPICAL))
+    simulated, typical = [], []
     with progress(data.n_events, "check") as bar:
         for events in data.chunks(checks.chunk_size, true_objects=False):
             integers = hardware_events(events, student.inputs.slots, student.inputs.scales)
             expected = student.predict(f"{data.path}: event", bar.n, integers)
             expected.compare(student.logic.predict(expected.words), INTERPRETER)
-            chosen = np.isin(np.arange(bar.n, bar.n + len(events)), simulated)
-            kept.append(expected.take(chosen))
+            numbers = np.arange(bar.n, bar.n + len(events))
+            chosen = np.isin(numbers, to_simulate)
+            simulated.append(expected.take(chosen))
+            typical.append(expected.take(np.isin(numbers, for_vectors)))
             counter.add(READ, events.ids)
             counter.add(CHECKED, events.ids[~chosen])
             counter.add(SIMULATED, events.ids[chosen])
             bar.update(len(events))
-    return ReferenceEvents.concatenate([*kept, random]), counter.append_to(data.cutflow, "export_firmware")
+    concatenate = ReferenceEvents.concatenate
+    return concatenate([*simulated, random]), concatenate(typical), counter.append_to(data.cutflow, "export_firmware")
+
+
+def evenly(n_events: int, n_chosen: int) -> np.ndarray:
+    """Return the numbers of some events, spread evenly, or of all events if there are fewer."""
+    return np.linspace(0, n_events - 1, min(n_chosen, n_events)).astype(int)
 
 
 def check_verilog(design: "RTLModel", folder: Path, events: "ReferenceEvents") -> None:
@@ -138,8 +157,13 @@ def write_checked_emulator(export: Export) -> dict[str, Any]:
     return {"model": model, "events": len(events.words), "mismatches": 0}
 
 
-def write_hls(
-    student: "TracedStudent", folder: Path, final_folder: Path, clock_period: float, events: "ReferenceEvents"
+def write_hls4ml(
+    student: "TracedStudent",
+    folder: Path,
+    final_folder: Path,
+    clock_period: float,
+    events: "ReferenceEvents",
+    vectors: "ReferenceEvents",
 ) -> dict[str, Any]:
     """Write a project of hls4ml, and compare its compiled C++ with the Keras model.
 
@@ -151,13 +175,15 @@ def write_hls(
     clock_period : float
         In ns.
     events : ReferenceEvents
+    vectors : ReferenceEvents
+        Events for its test bench.
 
     Returns
     -------
     dict
         The record of the project, with the reason if hls4ml cannot write one.
     """
-    from nn.firmware.hls import hls_project, make_reproducible, simulate_hls
+    from nn.firmware.hls import hls_project, make_reproducible, simulate_hls, write_test_data
 
     logger.info("write and compile a project of hls4ml")
     try:
@@ -166,9 +192,13 @@ def write_hls(
         shutil.rmtree(folder, ignore_errors=True)
         logger.warning("no project of hls4ml: %s", error)
         return {"written": False, "reason": str(error)}
-    integers = word_events(student.ports, events.words)
+
+    def network_inputs(events: "ReferenceEvents") -> tuple[np.ndarray, ...]:
+        return student.inputs.network_inputs(word_events(student.ports, events.words))
+
+    write_test_data(folder, network_inputs(vectors), vectors.outputs)
     try:
-        outputs = simulate_hls(project, student.inputs.network_inputs(integers))
+        outputs = simulate_hls(project, network_inputs(events))
     except RuntimeError as error:
         raise UserError(f"the project of hls4ml does not compile: {error}") from None
     events.compare(outputs, "the C++ of hls4ml")
@@ -180,23 +210,60 @@ def write_hls(
     return {"written": True, "events": len(events.words), "mismatches": 0}
 
 
+def write_hls_project(export: Export, ports: dict[str, Any]) -> dict[str, Any]:
+    """Write a project for Vitis HLS, and compare its compiled C++ with the Keras model.
+
+    Returns
+    -------
+    dict
+        The record of the project.
+    """
+    logger.info("write and compile a project for Vitis HLS")
+    folder, events, student = export.folder / "hls", export.events, export.student
+    write_hls(student.logic, ports, folder, export.options.clock_period)
+    copy_memories(export.folder / "vectors", folder / TEST_DATA)
+    outputs = simulate_hls(folder, ports, events.words)
+    events.compare(student.inputs.input_step * outputs[:, None], "the C++ of the HLS project")
+    return {"written": True, "events": len(events.words), "mismatches": 0}
+
+
 def write_parts(export: Export) -> dict[str, Any]:
     """Write each part of an export into its folder, and return their records for firmware.json."""
-    options, student = export.options, export.student
-    verilog, clock_period = export.folder / "verilog", options.clock_period
-    design = write_verilog(student.logic, verilog, clock_period, options.cutoff)
+    options, folder, student, clock_period = export.options, export.folder, export.student, export.options.clock_period
+    vectors = make_vectors(student.inputs, student.ports, export.typical.words, options.seed)
+    events = student.predict("vector", 0, word_events(student.ports, np.concatenate([part.words for part in vectors])))
+    events.compare(student.logic.predict(events.words), INTERPRETER)
+    verilog = folder / "verilog"
+    design = write_rtl(student.logic, verilog, clock_period, options.cutoff)
+    write_rtl(student.logic, folder / "vhdl", clock_period, options.cutoff, VHDL)
+    timing = resources(design, clock_period)
+    ports = port_map(student.ports, student.logic, student.inputs.scales.energy_unit)
+    kinds = write_vectors(folder / "vectors", vectors, steps(student, events), ports)
+    write_testbench(folder / "testbench", ports["module"], timing, len(events.words))
     if options.rtl_events:
         check_verilog(design, verilog, export.events)
-    hls = None
+        logger.info("build and run the test bench")
+        with tempfile.TemporaryDirectory(prefix="verilog_") as build:
+            run_testbench(folder / "testbench", Path(build))
+    hls = hls4ml = None
     if options.hls:
-        hls = write_hls(student, export.folder / "hls", options.output / "hls", clock_period, export.events)
+        hls = write_hls_project(export, ports)
+        project = "hls4ml"
+        hls4ml = write_hls4ml(student, folder / project, options.output / project, clock_period, export.events, events)
     return {
-        **resources(design, clock_period),
+        **timing,
         "latency_cutoff": {"value": options.cutoff, "unit": "ns"},
-        "ports": port_map(student.ports, student.logic, student.inputs.scales.energy_unit),
+        "ports": ports,
+        "vectors": {"events": len(events.words), "seed": options.seed, "kinds": kinds},
         "emulator": write_checked_emulator(export),
         "hls": hls,
+        "hls4ml": hls4ml,
     }
+
+
+def steps(student: "TracedStudent", events: "ReferenceEvents") -> np.ndarray:
+    """Return the outputs of events in steps, shape (n_events,), int."""
+    return np.rint(events.outputs[:, 0] / student.inputs.input_step).astype(np.int64)
 
 
 def calibration_record(training: Training, scales: HardwareScales) -> dict[str, Any] | None:
@@ -252,13 +319,16 @@ def report(record: dict[str, Any]) -> str:
     ]
     if checks["rtl_events"]:
         lines.append(f"simulated Verilog     {checks['rtl_events']:,} of them")
+        lines.append(f"test bench            {record['vectors']['events']:,} test vectors")
     else:
         lines.append("simulated Verilog     not simulated")
     emulated = record["emulator"]["events"]
     lines.append("emulator for CMSSW    " + (f"{emulated:,} of them" if emulated else "not compiled"))
     if record["hls"]:
-        hls = record["hls"]
-        lines.append("C++ of hls4ml         " + (f"{hls['events']:,} of them" if hls["written"] else hls["reason"]))
+        lines.append(f"C++ for Vitis HLS     {record['hls']['events']:,} of them")
+        hls4ml = record["hls4ml"]
+        found = f"{hls4ml['events']:,} of them" if hls4ml["written"] else hls4ml["reason"]
+        lines.append(f"C++ of hls4ml         {found}")
     if calibration := record["calibration"]:
         lines += ["", "Thresholds on the calibrated scale: an event passes when the output is above so many steps."]
         for threshold in calibration["thresholds"]:
@@ -277,17 +347,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     training = read_student(options.model_dir)
     if options.rtl_events:
         check_tools()
+    if options.hls:
+        check_programs(PROGRAMS, "needed to compile the projects of HLS; --hls 0 leaves them out")
     training_record = read_json(training.folder / TRAINING_FILE)
     with whole_folder(options.output) as folder:  # from now on another process is refused
         from nn.firmware.reference import TracedStudent
 
         student = TracedStudent(training)
-        events, cutflow = check_logic(options, data, student)
+        events, typical, cutflow = check_logic(options, data, student)
         cutflows = [(STUDENT, Cutflow.from_record(training_record.get(EVENT_COUNTS))), ("firmware", cutflow)]
         record = {
             "variable": training.creator.variable,
             "target": training.target,
-            **write_parts(Export(options, folder, student, events)),
+            **write_parts(Export(options, folder, student, events, typical)),
             "checked": {
                 "events": data.n_events,
                 "random_events": N_RANDOM,
@@ -295,12 +367,18 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "mismatches": 0,
             },
             EVENT_COUNTS: cutflows_record(cutflows),
+            "floor": training.floor and training.floor.record(),
             "calibration": calibration_record(training, student.inputs.scales),
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
-            "data": {"file": str(options.data), "sha256": sha256(options.data)},
+            "data": {
+                "file": str(options.data),
+                "sha256": sha256(options.data),
+                "jet_threshold": None if data.jet_threshold is None else {"value": data.jet_threshold, "unit": "GeV"},
+            },
             "made_by": provenance(options),
         }
         write_json(folder / "firmware.json", record)
+        (folder / "README.md").write_text(readme(record), encoding="utf-8")
         text = report(record)
         (folder / "firmware.txt").write_text(text, encoding="utf-8")
         (folder / "events.txt").write_text(cutflow_table(cutflows), encoding="utf-8")

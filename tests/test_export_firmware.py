@@ -46,9 +46,9 @@ def test_whole_output(arguments, tmp_path):
         "unit": "ns",
     }
     assert record["initiation_interval"] == {"value": 1, "unit": "cycles"}
-    assert record["hls"] == {"written": True, "events": 1120, "mismatches": 0}
     assert record["emulator"] == {"model": "L1HTRegression_v7", "events": 1120, "mismatches": 0}
     assert (folder / "cmssw" / "L1HTRegression_v7" / "L1HTRegression_emulator_v7.cpp").exists()
+    assert record["hls"] == record["hls4ml"] == {"written": True, "events": 1120, "mismatches": 0}
     assert record["lut"]["value"] > 0
     assert record["made_by"]["versions"].keys() >= {"alkaid", "hgq", "keras", "verilator"}
     inputs = record["ports"]["inputs"]
@@ -60,20 +60,25 @@ def test_whole_output(arguments, tmp_path):
     assert record["ports"]["output"] == {
         "bits": [11, 0],
         "signed": False,
+        "range": [0, 4095],
         "step": {"value": 0.5, "unit": "GeV"},
         "saturation": {"value": 2047.5, "unit": "GeV"},
     }
     verilog = (folder / "verilog" / "src" / "student.v").read_text()
     assert "[201:0] model_inp" in verilog
     assert "[11:0] model_out" in verilog
+    vhdl = (folder / "vhdl" / "src" / "student.vhd").read_text()
+    assert "model_inp: in std_logic_vector(201 downto 0)" in vhdl
     assert not list(folder.rglob("*.so"))
+    assert not list((folder / "testbench").glob("obj_dir"))
+    check_readme_and_vectors(folder)
     # neither times nor random names make two equal exports differ
     assert {path.read_bytes()[4:8] for path in folder.rglob("*.gz")} == {bytes(4)}
-    assert "LIB_STAMP=student" in (folder / "hls" / "build_lib.sh").read_text()
-    with zipfile.ZipFile(folder / "hls" / "keras_model.keras") as file:
+    assert "LIB_STAMP=student" in (folder / "hls4ml" / "build_lib.sh").read_text()
+    with zipfile.ZipFile(folder / "hls4ml" / "keras_model.keras") as file:
         assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert b"date" not in file.read("metadata.json")
-    assert keras.models.load_model(folder / "hls" / "keras_model.keras").count_params() > 0
+    assert keras.models.load_model(folder / "hls4ml" / "keras_model.keras").count_params() > 0
     text = (folder / "firmware.txt").read_text()
     assert f"{record['lut']['value']:,}" in text
     assert "Events without a jet, or with a sum of 0, keep the uncorrected sum of L1." in text.splitlines()[:6]
@@ -89,6 +94,38 @@ def test_whole_output(arguments, tmp_path):
     lines = (folder / "events.txt").read_text().splitlines()
     assert lines[2] == "export_firmware (firmware)"
     assert lines[-1] == "All recorded numbers add up."
+
+
+def check_readme_and_vectors(folder):
+    """Read the export as an engineer does: bits of the input word from the README, events from the files of vectors."""
+    table = (folder / "README.md").read_text().partition("## Bits of the input word")[2].splitlines()[6:]
+    ports = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in table]
+    assert [port[0] for port in ports][::10] == ["pt[0]", "eta[0]", "ht"]
+    lines = (folder / "vectors" / "vectors.txt").read_text().splitlines()[3:]
+    words = (folder / "vectors" / "inputs.mem").read_text().split()
+    outputs = (folder / "vectors" / "outputs.mem").read_text().split()
+    assert (folder / "hls" / "tb_data" / "inputs.mem").read_text().split() == words
+    by_hls4ml = np.loadtxt(folder / "hls4ml" / "tb_data" / "tb_output_predictions.dat")
+    assert np.loadtxt(folder / "hls4ml" / "tb_data" / "tb_input_features.dat").shape == (660, 10 * 2 + 10 + 1 + 2)
+    n_corrected = 0
+    for line, word, output, network_output in zip(lines, words, outputs, by_hls4ml, strict=True):
+        _, kind, *integers, expected = line.split()
+        event = {}
+        for name, _, _, _, sign, bits, _, _ in ports:
+            high, low = map(int, bits.strip("[]").split(":"))
+            value = (int(word, 16) >> low) % 2 ** (high - low + 1)
+            event[name] = value - 2 ** (high - low + 1) * (sign != "unsigned" and value >> (high - low))
+        assert list(event.values()) == [int(value) for value in integers]
+        jets = [event[f"pt[{i}]"] for i in range(10)]
+        assert int(output, 16) == int(expected) == network_output * 128
+        if max(jets) == 2047 or event["ht"] == 4095:
+            assert int(expected) == 4095
+        elif max(jets) == 0 or event["ht"] == 0:
+            assert int(expected) == event["ht"]
+        else:
+            assert kind in ("typical", "one_jet", "random")
+            n_corrected += int(expected) != event["ht"]
+    assert n_corrected > 100
 
 
 def test_the_calibration_is_in_steps_up_to_the_saturation(student_dir):
@@ -147,7 +184,7 @@ def test_a_layer_that_hls4ml_does_not_support_is_recorded(monkeypatch, tmp_path)
 
     monkeypatch.setattr("nn.firmware.hls.hls_project", unsupported)
     folder = tmp_path / "hls"
-    found = export_firmware.write_hls(SimpleNamespace(network=None), folder, folder, 2.8, None)
+    found = export_firmware.write_hls4ml(SimpleNamespace(network=None), folder, folder, 2.8, None, None)
     assert found == {"written": False, "reason": "hls4ml: Unsupported layer: Fancy"}
     assert not folder.exists()
 

@@ -80,6 +80,13 @@ def simulate_hls(project: ModelGraph, inputs: Sequence[np.ndarray]) -> np.ndarra
     return project.predict([np.ascontiguousarray(part) for part in inputs]).reshape(-1, 1)
 
 
+def write_test_data(folder: Path, inputs: Sequence[np.ndarray], outputs: np.ndarray) -> None:
+    """Write the inputs of a network, float32, and its outputs, shape (n_events, 1), for the test bench of a project."""
+    rows = np.concatenate([part.reshape(len(part), -1) for part in inputs], axis=1)
+    for name, values in (("tb_input_features", rows), ("tb_output_predictions", outputs)):
+        np.savetxt(folder / "tb_data" / f"{name}.dat", values, fmt="%.9g")
+
+
 def make_reproducible(path: Path) -> None:
     """Remove the times and addresses from a Keras model file, so that equal networks give equal files."""
     with zipfile.ZipFile(path) as file:

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.event_layout import SLOT_PIDS
-from utils.hardware.inputs import StudentInputs
+from utils.hardware.inputs import KINDS, StudentInputs
 from utils.hardware.integers import HardwareEvents, largest_pt
+
+QUANTITIES = {
+    "pt": "transverse momentum",
+    "eta": "pseudorapidity",
+    "phi": "azimuth",
+    "met_phi": "azimuth of the missing momentum",
+    "met": "length of the vector sum of the pT of all objects",
+    "ht": "scalar sum of the pT of the jets",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,12 @@ class Port:
         Size of a step.
     unit : str
         Unit of `step`.
+    quantity : str
+        The quantity in words.
+    objects : tuple of str
+        The object of each integer; none for quantities of the event.
+    saturates : bool
+        Whether larger values have the largest integer, which counts as saturated.
     """
 
     name: str
@@ -36,6 +51,9 @@ class Port:
     high: int | tuple[int, ...]
     step: float = 1.0
     unit: str = ""
+    quantity: str = ""
+    objects: tuple[str, ...] = ()
+    saturates: bool = False
 
     @property
     def highs(self) -> np.ndarray:
@@ -52,15 +70,28 @@ class Port:
 
 def input_ports(inputs: StudentInputs) -> list[Port]:
     """List the ports of a student, in their order in the firmware's input word."""
-    scales, n = inputs.scales, inputs.n_slots
+    scales, n, objects = inputs.scales, inputs.n_slots, object_names(inputs)
     energy, turn = (scales.energy_step, "GeV"), (2 * np.pi / scales.phi_steps, "rad")
-    sums = [Port(name, 1, 0, scales.sum_saturation, *energy) for name in inputs.sum_names]
-    ports = [Port("pt", n, 0, tuple(map(int, largest_pt(SLOT_PIDS[inputs.slots], scales))), *energy)]
+    largest = tuple(map(int, largest_pt(SLOT_PIDS[inputs.slots], scales)))
+    ports = [Port("pt", n, 0, largest, *energy, QUANTITIES["pt"], objects, saturates=True)]
     if "abs_eta" in inputs.object_names:
-        ports.append(Port("eta", n, -scales.largest_eta, scales.largest_eta, scales.eta_step))
+        ports.append(
+            Port("eta", n, -scales.largest_eta, scales.largest_eta, scales.eta_step, "", QUANTITIES["eta"], objects)
+        )
     if {"along", "across"} & set(inputs.object_names):
-        ports += [Port(name, size, 0, scales.phi_steps - 1, *turn) for name, size in (("phi", n), ("met_phi", 1))]
-    return ports + sums
+        last = scales.phi_steps - 1
+        ports.append(Port("phi", n, 0, last, *turn, QUANTITIES["phi"], objects))
+        ports.append(Port("met_phi", 1, 0, last, *turn, QUANTITIES["met_phi"]))
+    return ports + [
+        Port(name, 1, 0, scales.sum_saturation, *energy, QUANTITIES[name], saturates=True) for name in inputs.sum_names
+    ]
+
+
+def object_names(inputs: StudentInputs) -> tuple[str, ...]:
+    """Name the object of each slot: its kind, and its number among those of the kind."""
+    names = {pid: kind for kind, pid in KINDS.items()}
+    pids = SLOT_PIDS[inputs.slots]
+    return tuple(f"{names[pid]} {np.sum(pids[: i + 1] == pid)}" for i, pid in enumerate(pids))
 
 
 def input_words(ports: Sequence[Port], events: HardwareEvents, first: int = 0) -> np.ndarray:

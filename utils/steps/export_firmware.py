@@ -46,5 +46,9 @@ class Options(Timing, Checks):
 
     model_dir: Path = flag(help="output folder of the training of a student", config=False)
     output: Path = flag(help="folder for the firmware, replaced as a whole", config=False)
-    hls: int = flag(1, help="1: write a project of hls4ml as well", choices=(0, 1))
+    hls: int = flag(
+        1,
+        help="1: write the projects for HLS as well: of the whole logic, and of the network by hls4ml",
+        choices=(0, 1),
+    )
     emulator_version: int = flag(1, help="version of the emulator for CMSSW, part of its names", minimum=1)

@@ -48,6 +48,13 @@ def test_each_kind_of_object_has_its_own_range():
     assert random_words([pt], 3, seed=1)[1].tolist() == pt.highs.tolist()
 
 
+def test_each_slot_has_the_name_of_its_object():
+    (pt, *_) = input_ports(student_inputs("true_met"))
+    assert pt.objects[2:10] == ("muon 3", "muon 4", "egamma 1", "egamma 2", "egamma 3", "egamma 4", "jet 1", "jet 2")
+    (pt, *_, ht) = input_ports(student_inputs("true_ht"))
+    assert (pt.objects[0], pt.objects[9], ht.objects) == ("jet 1", "jet 10", ())
+
+
 @pytest.mark.parametrize("variable", ["true_met", "true_ht"])
 def test_words_and_back(variable):
     ports = input_ports(student_inputs(variable))
