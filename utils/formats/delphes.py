@@ -216,8 +216,8 @@ def without_overlaps(jets: Objects, egammas: Objects, muons: Objects) -> tuple[n
     """Choose jets and e/g such that no energy counts twice.
 
     Delphes clusters all particles to jets, and not every card removes the jets of leptons and photons. A jet is left
-    out if one e/g or muon within `OVERLAP_RADIUS` has more than `OVERLAP_SHARE` of its pT: that is the jet. Other e/g
-    within the radius of a jet are part of it and are left out themselves.
+    out if one e/g or muon within `OVERLAP_RADIUS` has more than `OVERLAP_SHARE` of its pT: that is the jet. An e/g
+    within the radius of another jet is part of it and is left out itself.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def without_overlaps(jets: Objects, egammas: Objects, muons: Objects) -> tuple[n
     """
     real_jets = ~(jets.largest_near(Objects.joined(egammas, muons)) > OVERLAP_SHARE * jets.pt)
     others = replace(jets, pt=np.where(real_jets, jets.pt, np.float32(0)))
-    return real_jets, ~(OVERLAP_SHARE * egammas.largest_near(others) >= egammas.pt)
+    return real_jets, egammas.largest_near(others) == 0
 
 
 def collections(options: DelphesObjectOptions) -> tuple[str, str, str, str]:

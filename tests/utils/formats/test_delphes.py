@@ -63,7 +63,7 @@ def expected_rows(branches):
         egammas = objects["Electron"] + objects["Photon"]
         leptons = egammas + objects["Muon"]
         jets = [jet for jet in objects["Jet"] if all(one[0] <= jet[0] / 2 for one in leptons if near(one, jet))]
-        egammas = [one for one in egammas if all(one[0] > jet[0] / 2 for jet in jets if near(one, jet))]
+        egammas = [one for one in egammas if not any(near(one, jet) for jet in jets)]
         rows[event, 0] = lists(branches, "MissingET.MET")[event][0], 0, lists(branches, "MissingET.Phi")[event][0], 1
         for first, most, number, found in ((1, 4, 2, egammas), (5, 4, 3, objects["Muon"]), (9, 10, 4, jets)):
             for slot, values in enumerate(sorted(found, reverse=True)[:most]):
