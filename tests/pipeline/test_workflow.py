@@ -18,6 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from nn.teacher import load_teacher
 from tests.pipeline import planning
 from tests.pipeline.planning import ROOT, job_counts
+from tests.toys import random_nanoaod, write_nanoaod
 
 QUICK = ROOT / "tests" / "pipeline" / "quick.yaml"
 GENERATED = {"generate_events": 5}  # two shards of QCD and one of each other process
@@ -106,6 +107,19 @@ class TestPlan:
         assert job_counts(jobs) == ANALYSED
         (analysis,) = (job for job in jobs if job.rule.name == "analyze_results_teacher")
         assert f"--zero_bias={tmp_path / 'zerobias'}" in analysis.shellcmd
+
+    def test_of_files_with_objects_of_l1_goes_from_them_to_the_plots(self, tmp_path):
+        for name in ("qcd_0", "qcd_1", "w"):
+            write_nanoaod(tmp_path / "data" / f"{name}.root", random_nanoaod(9))
+        processes = "{QCD: data/qcd_*.root, W: data/w.root, hToTauTau: null, hChToTauNu: null}"
+        own = f"create_L1regression_data: {{processes: {processes}, cross_sections: {{QCD: 9, w.root: 2}}}}"
+        jobs = plan(tmp_path, "plots_teacher_true_met", own=own)
+        assert job_counts(jobs) == {name: 1 for name in ANALYSED if name != "generate_events"}
+        (reading,) = (job for job in jobs if job.rule.name == "create_L1regression_data")
+        for name in ("QCD=data/qcd_0", "QCD=data/qcd_1", "W=data/w"):
+            process, _, path = name.partition("=")
+            assert f"--input={process}={tmp_path / path}.root" in reading.shellcmd
+        assert "--cross_sections=QCD=9,w.root=2" in reading.shellcmd.replace(".0", "")
 
     def test_of_an_unknown_variable_is_refused(self, tmp_path):
         with pytest.raises(Exception, match="plots_selective_mht"):
@@ -311,6 +325,12 @@ class TestAgain:
         own = "selective_sampling_jets: {sampling_threshold: {true_ht: 40}}"
         jobs = plan(finished, "plots_teacher_true_ht", own=own, snakefile=code / "Snakefile")
         assert job_counts(jobs) == {"selective_sampling_jets": 1, "train_teacher": 1, "analyze_results_teacher": 1}
+
+    def test_a_file_as_one_more_signal_is_evaluated_and_not_trained_on(self, finished, code, tmp_path):
+        path = write_nanoaod(tmp_path / "nano.root", random_nanoaod(9))
+        own = f"analyze_results_teacher: {{extra_signals: {{mine: {path}}}}}"
+        jobs = plan(finished, "plots_teacher_true_met", own=own, snakefile=code / "Snakefile")
+        assert job_counts(jobs) == {"create_extra_signal": 1, "analyze_results_teacher": 1}
 
     @pytest.mark.parametrize(
         ("module", "expected"),
