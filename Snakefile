@@ -2,7 +2,7 @@
 
 All paths are relative to the output folder. A target has the name of its file or folder there:
 plots_selective_true_met, teacher_true_met, plots_teacher_true_met, student_true_met, plots_student_true_met,
-firmware_true_met, and the same for true_ht and original_met.
+firmware_true_met, onnx_true_met, and the same for true_ht and original_met.
 
 A rule runs again when the content of a dependency changes. Snakemake compares the parameter `depends_on` with its value
 in the former run: values of the configuration, hashes of files of the user, hash of the code. Snakemake does not compare
@@ -293,7 +293,7 @@ def heading(wildcards):
 
 def finished_results(wildcards):
     """Results that exist, for the report."""
-    kinds = "plots_selective", "teacher", "plots_teacher", "student", "plots_student", "firmware"
+    kinds = "plots_selective", "teacher", "plots_teacher", "student", "plots_student", "firmware", "onnx"
     return [name for kind in kinds for variable in VARIABLES if Path(name := f"{kind}_{variable}").is_dir()]
 
 
@@ -590,6 +590,37 @@ rule export_firmware:
         script=lambda wildcards, input: script("export_firmware"),
         depends_on=lambda wildcards: dependencies("export_firmware", wildcards.variable),
         flags=lambda wildcards, input: section_flags("export_firmware", wildcards.variable),
+    shell:
+        "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --model_dir {input.model:q} --data {input.data:q}"
+        " --output {output:q} {params.flags:q} 2>&1 | tee {log:q}"
+
+
+rule export_onnx:
+    """Export the teacher as an ONNX file and compare it with Keras on all test events."""
+    input:
+        model="teacher_{variable}",
+        data="l1_regression/test.h5",
+    output:
+        report(
+            directory("onnx_{variable}"),
+            patterns=["{table,onnx}.json"],
+            caption="docs/report/export_onnx.rst",
+            category="8 ONNX file, {variable}",
+            labels=labels,
+        ),
+    log:
+        "logs/export_onnx/{variable}.log",
+    benchmark:
+        "benchmarks/export_onnx/{variable}.tsv"
+    conda:
+        "envs/onnx.yaml"
+    threads: 8
+    resources:
+        **job_resources(mem_mb=4000, runtime=60),
+    params:
+        script=lambda wildcards, input: script("export_onnx"),
+        depends_on=lambda wildcards: dependencies("export_onnx", wildcards.variable),
+        flags=lambda wildcards, input: section_flags("export_onnx", wildcards.variable),
     shell:
         "TF_NUM_INTRAOP_THREADS={threads} python {params.script:q} --model_dir {input.model:q} --data {input.data:q}"
         " --output {output:q} {params.flags:q} 2>&1 | tee {log:q}"

@@ -483,6 +483,8 @@ class RelativeKinematics(keras.layers.Layer):
             `PT_SCALE`; log((1 + pT) / (1 + length of the sum)). Zero where padded.
         """
         features = ops.where(mask[:, :, None], features, 0)
+        if same_event is None:  # a prediction; the sum may be the small difference of large momenta
+            features = ops.cast(features, "float64")
         pt = ops.expm1(features[:, :, 0]) if self.log_pt else features[:, :, 0]
         px, py = pt * ops.cos(features[:, :, 2]), pt * ops.sin(features[:, :, 2])
         if same_event is None:
@@ -500,7 +502,8 @@ class RelativeKinematics(keras.layers.Layer):
             across / PT_SCALE,
             ops.log1p(pt) - ops.log1p(length),
         )
-        return ops.stack(relative, axis=-1) * ops.cast(mask, features.dtype)[:, :, None]
+        relative = ops.cast(ops.stack(relative, axis=-1), self.compute_dtype)
+        return relative * ops.cast(mask, self.compute_dtype)[:, :, None]
 
     def compute_output_shape(self, features_shape: Shape, mask_shape: Shape | None = None) -> Shape:
         """Shape of the output for features of shape `features_shape`."""
@@ -536,13 +539,14 @@ class WithinRange(keras.layers.Layer):
     def call(self, features: Tensor) -> Tensor:
         """Return the features, shape (batch, nodes, n_features); those of events within the range keep all bits."""
         columns = [features[:, :, i : i + 1] for i in range(features.shape[-1])]
-        values = {i: ops.expm1(columns[i]) if i in self.log_momenta else columns[i] for i in self.momenta}
-        factor = ops.ones_like(columns[0])
+        momenta = {i: ops.cast(columns[i], "float64") for i in self.momenta}
+        momenta |= {i: ops.expm1(momenta[i]) for i in self.log_momenta}
+        factor = ops.ones_like(momenta[self.momenta[0]])
         for i, value in self.largest.items():
-            factor = ops.minimum(factor, value / ops.maximum(values[i], value))
-        for i, value in values.items():
-            scaled = ops.log1p(value * factor) if i in self.log_momenta else value * factor
-            columns[i] = ops.where(factor < 1, scaled, columns[i])
+            factor = ops.minimum(factor, value / ops.maximum(momenta[i], value))
+        for i, momentum in momenta.items():
+            scaled = ops.log1p(momentum * factor) if i in self.log_momenta else momentum * factor
+            columns[i] = ops.where(factor < 1, ops.cast(scaled, self.compute_dtype), columns[i])
         return ops.concatenate(columns, axis=-1)
 
     def get_config(self) -> Config:

@@ -8,5 +8,6 @@ REQUIRED = {
     "train_student": ["--input=FILE", "--output=OUT/student"],
     "analyze_results_teacher": ["--data=FILE", "--output=OUT/plots", "--model_dir=OUT"],
     "export_firmware": ["--data=FILE", "--output=OUT/firmware", "--model_dir=OUT"],
+    "export_onnx": ["--data=FILE", "--output=OUT/onnx", "--model_dir=OUT"],
     "apply_correction": ["--input=FILE", "--output=OUT/corrected.h5", "--model_dir=OUT"],
 }

@@ -81,3 +81,32 @@ def write_student(folder):
         "hardware": inputs.scales.record(),
     }
     (folder / "training.json").write_text(json.dumps(record))
+
+
+def write_teacher(folder, variable):
+    """Write a small teacher of random weights with all parts that a teacher may have, and a calibration."""
+    import keras
+
+    from nn.teacher import build_teacher
+    from utils.training.hyperparameters import TeacherHyperparameters
+
+    parts = {"relative": True, "residual": True, "readout": (4,), "target": "sum"}
+    shape = TeacherHyperparameters(**{name: value for name, value in TINY.items() if name != "dropout"}, **parts)
+    creator = graph_creator(variable, ["pt", "ht"])
+    n_continuous = len(creator.feature_names) - ("pid" in creator.feature_names)
+    keras.utils.set_random_seed(1)
+    moments = [0.5] * n_continuous, [2.0] * n_continuous
+    network = build_teacher(shape, creator.feature_names, *moments, creator.log_features, largest={"ht": 300.0})
+    output = network.get_layer("sum")
+    output.kernel.assign(output.kernel / 10)  # no correction near 0, which rounding would decide
+    folder.mkdir(exist_ok=True)
+    network.save(folder / "best_model.keras")
+    record = {
+        "variable": variable,
+        "log_features": creator.log_features,
+        "loss_function": "mse",
+        "floor": {"l1": [0, 40, 80, 1e6], "corrected": [0, 4, 30, 4e5]},
+        "calibration": {"corrected": [0, 5, 12, 1e6], "calibrated": [0, 9, 11, 2e6]},
+    }
+    (folder / "training.json").write_text(json.dumps(record))
+    return folder

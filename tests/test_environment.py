@@ -53,13 +53,14 @@ def pins(requirements):
 
 
 RUN = pins(lines("requirements.txt"))
+EXPORT = pins(lines("requirements-export.txt"))
 FARM = pins(lines("requirements-farm.txt"))
 DEVELOP = pins(lines("requirements-dev.txt"))
 DOCS = pins(lines("requirements-docs.txt"))
 
 
 def test_requirements_name_versions_and_no_addresses():
-    for name in ("requirements.txt", "requirements-farm.txt", "requirements-dev.txt", "requirements-docs.txt"):
+    for name in ("requirements.txt", *(f"requirements-{use}.txt" for use in ("export", "farm", "dev", "docs"))):
         for line in lines(name):
             assert "://" not in line
             assert "@" not in line
@@ -68,7 +69,9 @@ def test_requirements_name_versions_and_no_addresses():
 @pytest.mark.parametrize(
     ("name", "included"),
     [
+        ("requirements-export.txt", "requirements.txt"),
         ("requirements-farm.txt", "requirements.txt"),
+        ("requirements-dev.txt", "requirements-export.txt"),
         ("requirements-dev.txt", "requirements-farm.txt"),
         ("requirements-docs.txt", "requirements.txt"),
     ],
@@ -82,7 +85,8 @@ def test_the_installer_is_pinned():
 
 
 def test_no_requirement_is_repeated():
-    assert len({**RUN, **FARM, **DEVELOP, **DOCS}) == len(RUN) + len(FARM) + len(DEVELOP) + len(DOCS)
+    files = (RUN, EXPORT, FARM, DEVELOP, DOCS)
+    assert len(set().union(*files)) == sum(map(len, files))
 
 
 @pytest.mark.parametrize("text", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cpu"]])
@@ -92,10 +96,11 @@ def test_each_dependency_of_the_project_is_pinned_within_its_bounds(text):
     assert requirement.specifier.contains(pinned)
 
 
-@pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["farm"])
-def test_each_plugin_for_a_farm_is_pinned_within_its_bounds(text):
-    requirement = Requirement(text)
-    assert requirement.specifier.contains(FARM[canonicalize_name(requirement.name)])
+@pytest.mark.parametrize(("extra", "pinned"), [("export", EXPORT), ("farm", FARM)])
+def test_each_package_of_an_extra_is_pinned_within_its_bounds(extra, pinned):
+    for text in PROJECT["optional-dependencies"][extra]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)])
 
 
 @pytest.mark.parametrize("text", PROJECT["optional-dependencies"]["dev"])
@@ -142,7 +147,7 @@ class TestCondaEnvironment:
 
     def test_pins_the_same_versions(self, path):
         for name, pinned in self.packages(path).items():
-            assert RUN[name] == pinned, name
+            assert {**RUN, **EXPORT}[name] == pinned, name
 
     def test_has_the_python_of_the_project(self, path):
         assert f"python{PROJECT['requires-python']}" in yaml.safe_load(path.read_text())["dependencies"]
@@ -159,7 +164,7 @@ class TestCondaEnvironment:
             for module in (ROOT / f"{name}.py", *imported_modules(ROOT / f"{name}.py"))
         ]
         imported = set(re.findall(r"^ *(?:import|from) ([a-z0-9_]+)", "\n".join(texts), re.MULTILINE))
-        pinned = {canonicalize_name(name) for name in RUN}
+        pinned = {*RUN, *EXPORT}
         needed = {canonicalize_name(LIBRARIES.get(name, name)) for name in imported} & pinned
         assert len(needed) > 3
         assert needed <= set(self.packages(path))

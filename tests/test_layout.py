@@ -35,7 +35,7 @@ LEVELS = (
         "nn.graph_inputs",
     ),
     ("nn.teacher", "nn.student"),
-    ("nn.prediction", "nn.trained", "nn.correction", "nn.saved_models"),
+    ("nn.prediction", "nn.trained", "nn.correction", "nn.onnx_export", "nn.saved_models"),
     ("nn.training",),
     ("nn.search", "nn.firmware"),
     ("utils.plotting",),

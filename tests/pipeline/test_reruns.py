@@ -9,7 +9,8 @@ from tests.pipeline import planning
 from tests.pipeline.planning import ROOT, job_counts
 from utils.config.schema import config_schema
 
-TARGETS = ("all", *(f"{kind}_{name}" for kind in ("plots_student", "firmware") for name in ("true_met", "true_ht")))
+KINDS = ("plots_student", "firmware", "onnx")
+TARGETS = ("all", *(f"{kind}_{name}" for kind in KINDS for name in ("true_met", "true_ht")))
 CONFIG = {
     "variables": ["true_met", "true_ht"],
     "generate_events": {
@@ -30,13 +31,14 @@ CONFIG = {
 
 ANALYSED = {"analyze_results_teacher": 4}  # teacher and student, MET and HT
 EXPORTED = {"export_firmware": 2}
+CONVERTED = {"export_onnx": 2}
 DISTILLED = {"train_student": 2, "analyze_results_teacher": 2, **EXPORTED}
-TRAINED = {"train_teacher": 2, **DISTILLED, **ANALYSED}
+TRAINED = {"train_teacher": 2, **DISTILLED, **ANALYSED, **CONVERTED}
 SELECTED = {"selective_sampling_jets": 2, **TRAINED}
 PREPARED = {"create_L1regression_data": 1, **SELECTED}
 RESPONSE = {"create_extra_signal": 1, **PREPARED}
 GENERATED = {"generate_events": 4, **RESPONSE}
-OF_MET = {"train_teacher": 1, "train_student": 1, "analyze_results_teacher": 2, "export_firmware": 1}
+OF_MET = {"train_teacher": 1, "train_student": 1, "analyze_results_teacher": 2, "export_firmware": 1, "export_onnx": 1}
 
 # For each key of the configuration another value, and the jobs that depend on it.
 CHANGES = [
@@ -170,6 +172,7 @@ CHANGES = [
     ("export_firmware.rtl_events", 10, EXPORTED),
     ("export_firmware.emulator_version", 2, EXPORTED),
     ("export_firmware.hls", 0, EXPORTED),
+    ("export_onnx.tolerance", 1e-4, CONVERTED),
 ]
 
 

