@@ -37,7 +37,7 @@ from utils.hardware.rtl_simulation import check_programs, check_tools, simulatio
 from utils.hardware.scales import HardwareScales
 from utils.hardware.testbench import run_testbench, write_testbench
 from utils.hardware.vectors import N_TYPICAL, copy_memories, make_vectors, write_vectors
-from utils.hardware.verilog import VHDL, port_map, resources, write_rtl
+from utils.hardware.verilog import port_map, resources, write_verilog, write_vhdl
 from utils.runtime.errors import UserError
 from utils.runtime.options import parse
 from utils.runtime.paths import refuse_inputs_in
@@ -234,8 +234,8 @@ def write_parts(export: Export) -> dict[str, Any]:
     events = student.predict("vector", 0, word_events(student.ports, np.concatenate([part.words for part in vectors])))
     events.compare(student.logic.predict(events.words), INTERPRETER)
     verilog = folder / "verilog"
-    design = write_rtl(student.logic, verilog, clock_period, options.cutoff)
-    write_rtl(student.logic, folder / "vhdl", clock_period, options.cutoff, VHDL)
+    design = write_verilog(student.logic, verilog, clock_period, options.cutoff)
+    write_vhdl(student.logic, folder / "vhdl", clock_period, options.cutoff)
     timing = resources(design, clock_period)
     ports = port_map(student.ports, student.logic, student.inputs.scales.energy_unit)
     kinds = write_vectors(folder / "vectors", vectors, steps(student, events), ports)

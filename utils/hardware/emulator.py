@@ -18,6 +18,7 @@ from alkaid.types import CombLogic
 from utils.event_layout import FIRST_JET, SLOT_NAMES
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import Port, input_ports
+from utils.hardware.templates import filled
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def write_emulator(inputs: StudentInputs, logic: CombLogic, folder: Path, versio
         relative = template.relative_to(TEMPLATES).as_posix()
         path = folder / files.get(relative, relative)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+        path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="emulator_") as written:
         HLSModel(logic, written, "logic", print_latency=False, pragma=(), namespace=model).write()
         (folder / model / "NN").mkdir()
@@ -156,10 +157,3 @@ def _table(ports: Sequence[Port], starts: np.ndarray, phi_steps: int) -> str:
         highest = " or ".join(map(str, dict.fromkeys(port.highs.tolist())))
         lines.append(f"| `{port.name}` | {start} | {port.size} | {step} | {port.low} | {highest} |")
     return "\n".join(lines)
-
-
-def _filled(text: str, words: dict[str, str]) -> str:
-    """Put values in place of the words of a template."""
-    for word, value in words.items():
-        text = text.replace(f"@{word}@", value)
-    return text

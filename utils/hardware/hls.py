@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from alkaid.codegen import HLSModel
 from alkaid.types import CombLogic
 
+from utils.hardware.templates import write_filled
 from utils.hardware.vectors import INPUTS, OUTPUTS, packed_words, write_memory
 from utils.hardware.verilog import TOP_MODULE, remove_gzip_times
 from utils.runtime.errors import UserError
@@ -19,109 +20,7 @@ PROGRAMS = ("g++", "make")  # that the test bench needs
 TEST_DATA = "tb_data"
 RESULTS = "results.mem"
 LOGIC_NAMESPACE = "logic"
-TOP_HEADER = """\
-#pragma once
-#include "{name}.hh"
-
-typedef ap_uint<{input_bits}> input_word;
-typedef ap_uint<{output_bits}> output_word;
-
-// The words are those of the Verilog.
-void {name}_fn(input_word {input}, output_word &{output});
-"""
-TOP_SOURCE = """\
-#include "{name}_ooc.hh"
-
-void {name}_fn(input_word {input}, output_word &{output}) {{
-#pragma HLS INTERFACE ap_ctrl_none port=return
-#pragma HLS PIPELINE II=1
-    ap_int<{integer_bits}> integers[{n_integers}];
-    {output_type} sum[1];
-#pragma HLS ARRAY_PARTITION variable=integers complete
-#pragma HLS ARRAY_PARTITION variable=sum complete
-{integers}
-    {namespace}::{name}(integers, sum);
-    {output} = sum[0].range();
-}}
-"""
-TEST_BENCH = """\
-// Self-checking test bench: compares the output of each event with the expected one. Prints PASS and returns 0, or
-// prints FAIL and returns 1. Arguments: folder of the vectors, tb_data by default; file for the outputs.
-#include <fstream>
-#include <iostream>
-#include <string>
-
-#include "utils/@NAME@_ooc.hh"
-
-template <int bits> bool read_word(std::istream &file, ap_uint<bits> &word) {
-    std::string digits;
-    if (!(file >> digits))
-        return false;
-    word = 0;
-    for (std::string::size_type i = 0; i < digits.size(); i++)
-        word = (word << 4) | ap_uint<bits>(std::stoi(digits.substr(i, 1), nullptr, 16));
-    return true;
-}
-
-int main(int argc, char **argv) {
-    const std::string folder = argc > 1 ? argv[1] : "@DATA@";
-    std::ifstream inputs(folder + "/@INPUTS@"), outputs(folder + "/@OUTPUTS@");
-    std::ofstream results;
-    if (argc > 2)
-        results.open(argv[2]);
-    input_word input;
-    output_word expected, found;
-    int n_events = 0, different = 0;
-    const int most_shown = 10;
-    for (; read_word(inputs, input); n_events++) {
-        if (!read_word(outputs, expected)) {
-            std::cout << "FAIL: no expected output of event " << n_events << std::endl;
-            return 1;
-        }
-        @NAME@_fn(input, found);
-        results << std::hex << found.to_uint64() << '\\n';
-        if (found != expected && different++ < most_shown)
-            std::cout << "event " << n_events << ": output " << found.to_uint64() << ", expected "
-                      << expected.to_uint64() << std::endl;
-    }
-    if (n_events == 0)
-        std::cout << "FAIL: no events in " << folder << std::endl;
-    else if (different)
-        std::cout << "FAIL: " << different << " of " << n_events << " events differ" << std::endl;
-    else
-        std::cout << "PASS: " << n_events << " events" << std::endl;
-    return n_events == 0 || different;
-}
-"""
-MAKEFILE = """\
-# make: C simulation with g++ and the types in src/static, without Vitis.
-CXXFLAGS ?= -O1
-
-.PHONY: run clean
-
-run: {name}_test
-	./{name}_test
-
-{name}_test: {name}_test.cc utils/{name}_ooc.cc utils/{name}_ooc.hh src/{name}.hh
-	$(CXX) -std=c++17 $(CXXFLAGS) -Isrc -Isrc/static/ap_types -o $@ {name}_test.cc utils/{name}_ooc.cc
-
-clean:
-	rm -f {name}_test
-"""
-SIMULATION_SCRIPT = """\
-# C simulation in Vitis HLS: vitis_hls -f csim.tcl
-cd [file dirname [file normalize [info script]]]
-open_project -reset csim_{name}
-set_top {name}_fn
-add_files utils/{name}_ooc.cc -cflags "-std=c++14 -Isrc"
-add_files -tb {name}_test.cc -cflags "-std=c++14 -Isrc"
-add_files -tb {data}
-open_solution -reset solution
-set_part {part}
-create_clock -period {clock_period} -name default
-csim_design
-exit
-"""
+TEMPLATES = Path(__file__).parent / "hls_files"
 PART = "xcvu13p-flga2577-2-e"
 
 
@@ -144,38 +43,26 @@ def write_hls(logic: CombLogic, ports: dict[str, Any], folder: Path, clock_perio
     (output,) = logic.out_qint
     signed, whole, fraction = output.kif
     widths = [port["bits"][0] - port["bits"][1] + 1 for port in ports["inputs"] if port["bits"]]
-    values = {
-        **ports["module"],
-        "integer_bits": max(widths, default=1) + 1,
-        "n_integers": len(ports["inputs"]),
-        "integers": "\n".join(_integers(ports)),
-        "output_type": f"ap_{'' if signed else 'u'}fixed<{signed + whole + fraction}, {signed + whole}>",
-        "namespace": LOGIC_NAMESPACE,
-        "clock_period": clock_period,
-        "part": PART,
-        "data": TEST_DATA,
+    words = {
+        "INPUT_BITS": str(ports["module"]["input_bits"]),
+        "OUTPUT_BITS": str(ports["module"]["output_bits"]),
+        "INTEGER_BITS": str(max(widths, default=1) + 1),
+        "N_INTEGERS": str(len(ports["inputs"])),
+        "INTEGERS": "\n".join(_integers(ports["inputs"])),
+        "OUTPUT_TYPE": f"ap_{'' if signed else 'u'}fixed<{signed + whole + fraction}, {signed + whole}>",
+        "CLOCK_PERIOD": str(clock_period),
+        "PART": PART,
     }
-    bench = TEST_BENCH
-    for field, value in (("NAME", TOP_MODULE), ("DATA", TEST_DATA), ("INPUTS", INPUTS), ("OUTPUTS", OUTPUTS)):
-        bench = bench.replace(f"@{field}@", value)
-    for name, text in (
-        (f"utils/{TOP_MODULE}_ooc.hh", TOP_HEADER.format(**values)),
-        (f"utils/{TOP_MODULE}_ooc.cc", TOP_SOURCE.format(**values)),
-        (f"{TOP_MODULE}_test.cc", bench),
-        ("Makefile", MAKEFILE.format(**values)),
-        ("csim.tcl", SIMULATION_SCRIPT.format(**values)),
-    ):
-        (folder / name).write_text(text, encoding="ascii")
+    write_filled(TEMPLATES, folder, words)
 
 
-def _integers(ports: dict[str, Any]) -> Iterator[str]:
+def _integers(inputs: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield the statements that take the integers out of the input word."""
-    word = ports["module"]["input"]
-    for i, port in enumerate(ports["inputs"]):
+    for i, port in enumerate(inputs):
         value = "0"
         if port["bits"]:
             high, low = port["bits"]
-            value = f"ap_{'' if port['signed'] else 'u'}int<{high - low + 1}>({word}.range({high}, {low}))"
+            value = f"ap_{'' if port['signed'] else 'u'}int<{high - low + 1}>(model_inp.range({high}, {low}))"
         yield f"    integers[{i}] = {value}; // {port['name']}"
 
 

@@ -2,88 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.hardware.templates import filled
 from utils.hardware.vectors import INPUTS, OUTPUTS, TABLE
 from utils.variables import reconstructed
 
 Record = dict[str, Any]
 
 CROSSING = 25.0  # ns
-README = """\
-# Firmware `{name}`: corrected {variable} for a Level-1 trigger
-
-The module takes the integers of the objects of an event and its energy sums. It gives a corrected {variable} in steps
-of {output_step}. A quantised neural network makes the correction. The module contains all of it: the features of the
-objects, the network, and the rules for events that are not corrected. It keeps no state: an output belongs to an event.
-
-This text is made from `firmware.json`. The network has the SHA-256 sum `{sha256}`.
-
-## Block diagram
-
-```
-{input} -> register -+-> front end -> network -+-> limits -> register -> {output}
-{indent}             +-> rules ----------------+
-```
-
-{blocks}
-## Top module
-
-`{name}` in `verilog/src/{name}.v`, and the same in VHDL in `vhdl/src/{name}.vhd`. Do not instantiate `{name}_wrapper`,
-which is for simulations by alkaid, the generator.
-
-{module}
-There is no reset, no enable and no valid bit: each rising edge takes an event. Delay a valid bit beside the module by
-the latency. The first outputs after power-up, as many as the latency has cycles, belong to no event.
-
-## Latency, clock and resources
-
-{timing}
-## Inputs
-
-Each event has {n_slots} slots: {slots}. [The last section](#bits-of-the-input-word) has the bits of each integer.
-
-{inputs}
-{notes}
-
-{met_direction}{cms}## Output
-
-{outputs}
-{rules}
-## Thresholds
-
-{thresholds}
-## Test vectors
-
-`vectors/` has {n_vectors} events with the outputs of the Keras model.
-
-{vector_files}
-{kinds}
-## Test benches
-
-Each one compares all vectors, prints PASS or FAIL with the number of events, and fails if an event differs.
-
-{benches}
-`testbench/{name}_tb.sv` drives an event in each cycle at the falling edge, and compares its output after the latency.
-It runs in its folder.
-
-## Synthesis
-
-{synthesis}
-## What was compared
-
-Equal to the Keras model in every bit:
-
-{checks}
-## Files
-
-{files}
-## Bits of the input word
-
-Bits of `{input}`. Bit 0 is the least significant one.
-
-{bits}"""
+TEMPLATE = Path(__file__).parent / "readme_files" / "README.md"
 MET_DIRECTION = """\
 ### Direction of MET
 
@@ -118,14 +48,12 @@ def readme(record: Record) -> str:
         rows = [(_quantity(one["calibrated"]), one["above"]["value"]) for one in calibration["thresholds"]]
         table = _table(("calibrated threshold", "output above, steps"), rows)
         thresholds = THRESHOLDS.format(variable=variable, table=table)
-    return README.format(
-        **{key: module[key] for key in ("name", "input", "output")},
-        indent=" " * len(module["input"]),
-        variable=variable,
-        output_step=_quantity(ports["output"]["step"]),
-        sha256=record["model"]["sha256"],
-        blocks=_blocks(record),
-        module=_table(
+    words = {
+        "VARIABLE": variable,
+        "OUTPUT_STEP": _quantity(ports["output"]["step"]),
+        "SHA256": record["model"]["sha256"],
+        "BLOCKS": _blocks(record),
+        "MODULE": _table(
             ("port", "direction", "bits", "content"),
             [
                 (f"`{module['clock']}`", "in", 1, "clock, rising edge"),
@@ -133,18 +61,18 @@ def readme(record: Record) -> str:
                 (f"`{module['output']}`", "out", module["output_bits"], "see [Output](#output)"),
             ],
         ),
-        timing=_timing(record),
-        n_slots=len(objects),
-        slots=", ".join(f"{objects.count(kind)} x {kind}" for kind in dict.fromkeys(objects)),
-        inputs=_inputs(groups),
-        notes="\n".join(f"- {note}" for note in _notes(record)),
-        met_direction=_met_direction(groups),
-        cms=_cms(groups),
-        outputs=_outputs(record),
-        rules=_rules(record),
-        thresholds=thresholds,
-        n_vectors=f"{record['vectors']['events']:,}",
-        vector_files=_table(
+        "TIMING": _timing(record),
+        "N_SLOTS": str(len(objects)),
+        "SLOTS": ", ".join(f"{objects.count(kind)} x {kind}" for kind in dict.fromkeys(objects)),
+        "INPUTS": _inputs(groups),
+        "NOTES": "\n".join(f"- {note}" for note in _notes(record)),
+        "MET_DIRECTION": _met_direction(groups),
+        "CMS": _cms(groups),
+        "OUTPUTS": _outputs(record),
+        "RULES": _rules(record),
+        "THRESHOLDS": thresholds,
+        "N_VECTORS": f"{record['vectors']['events']:,}",
+        "VECTOR_FILES": _table(
             ("file", "content"),
             [
                 (
@@ -158,16 +86,17 @@ def readme(record: Record) -> str:
                 (f"`{OUTPUTS}`", f"`{module['output']}` of each event, likewise"),
             ],
         ),
-        kinds=_table(
+        "KINDS": _table(
             ("kind", "first event", "events", "content"),
             [(kind["kind"], kind["first"], kind["events"], kind["content"]) for kind in record["vectors"]["kinds"]],
         ),
-        benches=_benches(record),
-        synthesis=_synthesis(record),
-        checks=_checks(record),
-        files=_files(record),
-        bits=_bit_table(record),
-    )
+        "BENCHES": _benches(record),
+        "SYNTHESIS": _synthesis(record),
+        "CHECKS": _checks(record),
+        "FILES": _files(record),
+        "BITS": _bit_table(record),
+    }
+    return filled(TEMPLATE.read_text(encoding="utf-8"), words)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -345,7 +274,7 @@ def _rules(record: Record) -> str:
         ("event", "output"),
         [
             ("a pT or a sum has its largest integer", f"{largest}, so that each threshold accepts the event"),
-            (f"any other without a jet, or with a {variable} of 0", f"the input `{variable.lower()}`, unchanged"),
+            (f"any other without a jet, or with {variable} 0", f"the input `{variable.lower()}`, unchanged"),
             ("any other", f"the corrected sum{floor}; no number in the logic can wrap around"),
         ],
     )
@@ -387,6 +316,8 @@ def _checks(record: Record) -> str:
     ]
     if record["hls"]:
         rows.append(("C++ in `hls/`", f"{record['hls']['events']:,} of these, {vectors}"))
+    emulated = record["emulator"]["events"]
+    rows.append(("C++ in `cmssw/`", f"{emulated:,} of these" if emulated else "not compiled"))
     rows.append(("VHDL", "not simulated; written from the same logic"))
     return _table(("what", "events"), rows)
 
@@ -399,6 +330,7 @@ def _files(record: Record) -> str:
         ("`firmware.json`, `firmware.txt`", "all numbers of this text; a summary"),
         ("`events.txt`", "events that were compared, and their origin"),
     ]
+    rows.append(("`cmssw`", f"emulator `{record['emulator']['model']}` for CMSSW; it has a README of its own"))
     if record["hls"]:
         rows.append(
             ("`hls`", "C++ of the same logic for Vitis HLS; its function takes and gives the words of the Verilog")

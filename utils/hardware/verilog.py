@@ -1,4 +1,4 @@
-"""Verilog of a student's logic, with an estimate of its resources and a map of its ports."""
+"""Verilog and VHDL of a student's logic, with an estimate of its resources and a map of its ports."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,10 @@ from alkaid.types import CombLogic
 from utils.hardware.ports import Port
 
 TOP_MODULE = "student"
-VERILOG, VHDL = "verilog", "vhdl"
 
 
-def write_rtl(
-    logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float, language: str = VERILOG
-) -> RTLModel:
-    """Write pipelined Verilog or VHDL, with constraints and build scripts for Vivado and Quartus, into a folder.
+def write_verilog(logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float) -> RTLModel:
+    """Write pipelined Verilog, with constraints and build scripts for Vivado and Quartus, into a folder.
 
     Parameters
     ----------
@@ -26,9 +23,16 @@ def write_rtl(
         In ns.
     latency_cutoff : float
         Estimated delay in ns after which a register is inserted.
-    language : str
-        "verilog" or "vhdl".
     """
+    return _write(logic, folder, clock_period, latency_cutoff, "verilog")
+
+
+def write_vhdl(logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float) -> RTLModel:
+    """Write VHDL of the same design as `write_verilog`."""
+    return _write(logic, folder, clock_period, latency_cutoff, "vhdl")
+
+
+def _write(logic: CombLogic, folder: Path, clock_period: float, latency_cutoff: float, language: str) -> RTLModel:
     design = RTLModel(logic, folder, TOP_MODULE, language, latency_cutoff=latency_cutoff, clock_period=clock_period)
     design.write()
     remove_gzip_times(folder)

@@ -8,7 +8,7 @@ from utils.hardware.logic import event_symbols, trace_logic
 from utils.hardware.ports import Port, random_words
 from utils.hardware.testbench import run_testbench, write_testbench
 from utils.hardware.vectors import Vectors, copy_memories, write_vectors
-from utils.hardware.verilog import port_map, resources, write_rtl
+from utils.hardware.verilog import port_map, resources, write_verilog
 from utils.runtime.errors import UserError
 
 
@@ -19,7 +19,7 @@ def sum_of_integers(tmp_path_factory):
     ports = [Port("eta", 2, -127, 127), Port("met", 1, 0, 1023, 0.5, "GeV")]
     event = event_symbols(ports)
     logic = trace_logic(ports, event, event.eta[:, :1] + event.eta[:, 1:] + event.met + 254)
-    design = write_rtl(logic, folder / "verilog", 4.0, 1.0)
+    design = write_verilog(logic, folder / "verilog", 4.0, 1.0)
     found = port_map(ports, logic, energy_unit=0.5)
     words = random_words(ports, 200, seed=1)
     outputs = (words.sum(axis=1) + 254).astype(int)
