@@ -134,8 +134,7 @@ class GraphCreator:
         }
         nodes = np.empty((len(event), len(self.feature_names)), np.float32)
         for i, name in enumerate(self.feature_names):
-            # in float64, so that no feature depends on the instructions of the processor
-            nodes[:, i] = np.log1p(columns[name], dtype=np.float64) if name in self.log_features else columns[name]
+            nodes[:, i] = np.log1p(columns[name]) if name in self.log_features else columns[name]
         return real, nodes
 
     def labels(self, events: L1Events) -> np.ndarray:
