@@ -4,6 +4,7 @@ import functools
 import gzip
 import json
 import os
+import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +44,7 @@ HYPERPARAMETERS = {
     "readout": [8, 4],
 }
 HEADER = b'<LesHouchesEvents version="1.0">\n<init>\n2212 2212 6500 6500 0 0 0 0 3 1\n1 1 1 1\n</init>\n'
-EVENT = b"<event>\n0 1 1 1 1 1\n</event>\n"
+EVENT = b"<event>\n1 1 1 1 1 1\n13 1 0 0 0 0 30 40 0 50 0 0 9\n</event>\n"
 
 
 def odd_json(good: dict[str, object], rng: Rng) -> str:
@@ -72,7 +73,10 @@ def odd_table(good: str, rng: Rng) -> str:
 
 def odd_les_houches(rng: Rng) -> bytes:
     """Write a Les Houches file that unfolds to more than it should, or whose text is changed."""
+    words = re.split(rb"(\s)", HEADER + EVENT * 9)
+    words[rng.integers(len(words))] = ODD_NUMBERS[rng.integers(len(ODD_NUMBERS))].encode()
     choices = (
+        lambda: b"".join(words),
         lambda: gzip.compress(HEADER.replace(b"<init>", b"<!--" + bytes(200 << 20) + b"-->\n<init>") + EVENT * 9, 1),
         lambda: gzip.compress(HEADER + EVENT.replace(b"\n", bytes(200 << 20), 1), 1),
         lambda: gzip.compress(gzip.compress(HEADER + EVENT * 9)),

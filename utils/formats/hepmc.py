@@ -12,14 +12,12 @@ import numpy as np
 import pyhepmc
 
 from utils.formats.child_process import from_child
-from utils.formats.text_events import HardEvents, open_events
+from utils.formats.text_events import LARGEST_ENERGY, LARGEST_NUMBER, HardEvents, open_events
 from utils.runtime.errors import UserError
 
 VERSIONS = {b"HepMC::Asciiv3-START": "hepmc3", b"HepMC::IO_GenEvent-START": "hepmc2"}
 BEGINNING = "a line HepMC::Asciiv3-START_EVENT_LISTING or HepMC::IO_GenEvent-START_EVENT_LISTING"
 STABLE, BEAM = 1, 4
-LARGEST_ENERGY = 1e6  # GeV
-LARGEST_NUMBER = 1e30  # of weights and cross sections, whose products must not overflow
 MEMORY = 1 << 30  # bytes to parse an event, whose text has at most 64 MiB
 
 pyhepmc.Setup.print_errors = pyhepmc.Setup.print_warnings = False  # this module says in one line what is wrong

@@ -14,6 +14,8 @@ from utils.formats.kinds import GZIP_MAGIC
 from utils.runtime.errors import UserError
 from utils.runtime.paths import missing_error, unreadable_error
 
+LARGEST_ENERGY = 1e6  # GeV
+LARGEST_NUMBER = 1e30  # of weights and cross sections, whose products must not overflow
 LONGEST_LINE = 1 << 20
 LARGEST_PART = 1 << 26  # unfolded bytes of the header, and from the end of an event to the end of the next
 

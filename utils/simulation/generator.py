@@ -152,10 +152,8 @@ class Generator(EventSource):
             self._recorder = _MatchedWeights(self._pythia) if matched else _EventWeights(self._pythia)
             self._pythia.setUserHooksPtr(self._recorder)
             if not self._pythia.init():
-                raise UserError(
-                    f"process {process}: Pythia cannot start with the settings "
-                    f"{', '.join(repr(setting) for setting in settings)}{reason(output)}"
-                )
+                given = [*([f"the file {les_houches}"] if les_houches else []), *map(repr, settings)]
+                raise UserError(f"process {process}: Pythia cannot start with {', '.join(given)}{reason(output)}")
         if energy and not math.isclose(self.energy, energy, rel_tol=1e-4):
             raise UserError(
                 f"process {process}: --energy is {energy:g} GeV, but the settings, or the file that they name, "

@@ -86,6 +86,56 @@ def test_the_list_of_weights_is_no_block_init(path):
         copied(path, 0, 1)
 
 
+def changed_word(text, line, word, value):
+    """Replace a word of a line, counted from <init>."""
+    start, _, rest = text.partition(b"<init>\n")
+    lines = rest.split(b"\n")
+    words = lines[line].split()
+    words[word] = value
+    lines[line] = b" ".join(words)
+    return start + b"<init>\n" + b"\n".join(lines)
+
+
+class TestNumbersThatPythiaTrusts:
+    """Lines from <init> on: 0 beams, 1 process, 2 end, 3 <event>, 4 its numbers, 5 to 8 particles."""
+
+    @pytest.mark.parametrize(
+        ("line", "word", "value", "message"),
+        [
+            (0, 9, b"1000000000", "block <init>: expected 1e.09 lines of processes, found 1"),
+            (0, 2, b"nan", "block <init>: expected a line of 10 finite numbers, then lines of processes, found 1"),
+            (1, 0, b"x", "block <init>: expected 1 lines of processes, found 0"),
+            (4, 0, b"2000000000", "event 0: expected 2e.09 lines of particles, of 13 finite numbers each, found 4"),
+            (4, 0, b"-4", "event 0: expected -4 lines"),
+            (4, 0, b"3", "event 0: expected 3 lines"),
+            (4, 2, b"nan", "event 0: expected a line of 6 finite numbers, then lines of particles"),
+            (4, 2, b"1e40", "event 0: weight: expected at most 1e.30, found 1e.40"),
+            (6, 8, b"inf", "event 0: expected 4 lines of particles, of 13 finite numbers each, found 1"),
+            (7, 3, b"700", "event 0, particle 3: expected a status among -9, .* from 0 to 4, found 1 and 1 and 700"),
+            (7, 1, b"7", "event 0, particle 3: expected a status .*, found 7 and 1 and 2"),
+            (
+                8,
+                6,
+                b"1e30",
+                r"event 0, particle 4: expected px, py, pz, energy and mass within \+-1e.06 GeV, found 1e.30",
+            ),
+        ],
+    )
+    def test_are_checked(self, line, word, value, message, path):
+        path.write_bytes(changed_word(path.read_bytes(), line, word, value))
+        with pytest.raises(UserError, match=rf"x\.lhe: {message}"):
+            copied(path, 0, 5)
+
+    def test_are_those_of_the_events_that_are_taken(self, path):
+        path.write_bytes(changed_word(path.read_bytes(), 7, 1, b"7"))
+        assert copied(path, 1, 5).count(b"<event>") == 4
+
+    def test_comments_and_weights_may_follow_the_particles(self, path):
+        text = path.read_bytes().replace(b"</event>", b"#pdf 1 2 3\n<rwgt>\n<wgt id='1'> 3.0 </wgt>\n</rwgt>\n</event>")
+        path.write_bytes(text.replace(b"\n", b"\r\n"))
+        assert copied(path, 0, 5).count(b"<rwgt>") == 5
+
+
 def test_an_event_without_an_end_is_left_out(path):
     start, first, *others = path.read_bytes().split(b"<event>")
     path.write_bytes(b"<event>".join([start, first.replace(b"</event>\n", b""), *others]))
