@@ -10,6 +10,7 @@ from utils.event_layout import FIRST_JET, JETS, N_SLOTS, PHI, PT
 from utils.runtime.compiled import compiled, inlined
 
 L1_SUMS = ("l1_htt", "l1_etm", "l1_htm", "l1_etmhf")  # of the trigger itself
+L1_DIRECTIONS = {name: f"{name}_phi" for name in L1_SUMS if name != "l1_htt"}  # a scalar sum has none
 
 
 @compiled

@@ -36,7 +36,7 @@ from utils.formats.physical import (
     wrap_phi,
 )
 from utils.formats.rows import read_rows
-from utils.l1_events import L1_SUMS, L1Events
+from utils.l1_events import L1_DIRECTIONS, L1_SUMS, L1Events
 from utils.processes import is_process_name
 from utils.runtime.compiled import compiled
 from utils.runtime.errors import UserError
@@ -52,7 +52,7 @@ LARGEST_WEIGHT = 1e30  # sums and products of larger weights may overflow
 ROWS_A_CHUNK = 4096
 OBJECTS = ("smeared_data", "true_data")
 TRUE_DIRECTION = "true_met_phi"
-DIRECTIONS = ("l1_etm_phi", "l1_htm_phi", "l1_etmhf_phi", TRUE_DIRECTION)
+DIRECTIONS = (*L1_DIRECTIONS.values(), TRUE_DIRECTION)
 PILEUP = ("PV_npvs", "Pileup_nTrueInt")
 KEPT = (*L1_SUMS, *DIRECTIONS, *PILEUP)  # of files with objects of L1, NaN in other events
 OPTIONAL = ("weights", "keep_probability", *KEPT)

@@ -31,7 +31,7 @@ from utils.formats.overlaps import largest_near
 from utils.formats.physical import ANGLES, LARGEST_L1_PT, QUANTITIES, VALID, describe_invalid, wrapped
 from utils.formats.root import Tree, open_root, open_tree
 from utils.formats.text_events import HardEvents
-from utils.l1_events import L1Events
+from utils.l1_events import L1_DIRECTIONS, L1Events
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ KINETICS = ("pt", "eta", "phi")
 L1_OBJECTS = {"Mu": MUONS, "EG": EGAMMAS, "Jet": JETS}
 AT_VERTEX = {"eta": "etaAtVtx", "phi": "phiAtVtx"}  # of muons, which bend before the muon system
 ENERGY_SUMS = {"l1_htt": 1, "l1_etm": 2, "l1_htm": 3, "l1_etmhf": 8}  # l1t::EtSum::EtSumType
-DIRECTIONS = {name: f"{name}_phi" for name in ENERGY_SUMS if name != "l1_htt"}  # a scalar sum has none
 CENTRAL_CUTS = {"Jet": 30.0, "EG": 10.0}  # GeV, of L1 objects in central files
 SEARCHED = 4096  # events at the beginning that are searched for objects below these cuts
 FEW_OBJECTS = 20  # of fewer objects all may be above a cut by chance
@@ -125,7 +124,7 @@ class Content:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of L1 regression files that only NanoAOD gives."""
-        directions = DIRECTIONS.values() if "phi" in self.lists[f"{self.l1}EtSum"] else ()
+        directions = L1_DIRECTIONS.values() if "phi" in self.lists[f"{self.l1}EtSum"] else ()
         truth = [TRUE_DIRECTION] if f"{self.met_table}_phi" in self.numbers else []
         return (*ENERGY_SUMS, *directions, *truth, *self.pileup)
 
@@ -460,8 +459,8 @@ def energy_sums(columns: Columns, l1: str) -> dict[str, np.ndarray]:
         counts = np.bincount(owners[chosen], minlength=columns.n_events)
         columns.checked(f"{table}_etSumType", counts, (0, 1, f"one sum of type {number} at most"))
         sums[name] = columns.in_events(table, "pt", chosen, ENERGIES)
-        if name in DIRECTIONS and f"{table}_phi" in columns.values:
-            sums[DIRECTIONS[name]] = wrapped(columns.in_events(table, "phi", chosen, ANGLES))
+        if name in L1_DIRECTIONS and f"{table}_phi" in columns.values:
+            sums[L1_DIRECTIONS[name]] = wrapped(columns.in_events(table, "phi", chosen, ANGLES))
     return sums
 
 
