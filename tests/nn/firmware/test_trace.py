@@ -11,6 +11,7 @@ from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import input_ports, random_words, word_events
 from utils.hardware.scales import HardwareScales
+from utils.hardware.vectors import make_vectors
 
 
 def untrained_network(inputs, change, target="sum"):
@@ -61,10 +62,21 @@ def test_the_logic_gives_what_the_network_gives(variable, target, change, scales
     words = random_words(ports, 600, seed=1)
     words[100:, : inputs.n_slots] *= np.random.default_rng(1).random((500, inputs.n_slots)) < 0.2  # empty slots
     words[300:, : inputs.n_slots] //= 16  # soft objects
+    kinds = {part.kind: part.words for part in make_vectors(inputs, ports, words, seed=1)}
+    words = np.concatenate(list(kinds.values()))
     calibrate(network, inputs)
     expected = np.asarray(network(list(inputs.network_inputs(word_events(ports, words))), training=False))
     assert len(np.unique(expected)) > 20
     logic = trace_student(network, inputs, ports)
     assert_array_equal(logic.predict(words), expected)
     (output,) = logic.out_qint
-    assert (output.min, output.max * 2**inputs.scales.feature_bits) == (0, inputs.scales.sum_saturation)
+    largest = inputs.scales.sum_saturation
+    assert (output.min, output.max * 2**inputs.scales.feature_bits) == (0, largest)
+
+    ends = np.cumsum([len(part) for part in kinds.values()])
+    outputs = dict(zip(kinds, np.split(expected[:, 0] * 2**inputs.scales.feature_bits, ends[:-1]), strict=True))
+    corrected = inputs.sum_names[0]
+    for kind in ("without_jet", "empty"):
+        assert_array_equal(outputs[kind], getattr(word_events(ports, kinds[kind]), corrected))
+    assert_array_equal(outputs["saturated"], largest)
+    assert_array_equal(outputs[f"{corrected}_0"], 0)
