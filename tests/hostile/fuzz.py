@@ -71,6 +71,7 @@ COMMAND_LINES = {
         "--hls=1",
         "--emulator_version=1",
     ],
+    "export_onnx": ["--tolerance=1e-4", "--chunk_size=100", "--seed=3"],
     "apply_correction": ["--process=QCD", "--seed=3", "--jet_threshold=20", "--muon_response=0.98,0.95"],
 }
 
