@@ -72,8 +72,8 @@ def load_trained(training: Training) -> Loaded:
 
 
 def teacher_model(network: keras.Model, creator: GraphCreator) -> Model:
-    """Return the model of a teacher for the evaluation; it gives corrections."""
-    return Model(creator.features, functools.partial(predict, network))
+    """Return the model of a teacher for the evaluation; it gives corrections, to float32 the same on each processor."""
+    return Model(functools.partial(creator.features, log_type=np.float64), functools.partial(predict, network))
 
 
 def _loading_problem(path: Path, error: Exception) -> str:

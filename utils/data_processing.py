@@ -103,15 +103,24 @@ class GraphCreator:
         events = events[kept]
         return Graphs(self.features(events), self.labels(events), events.ids, events.weights, kept)
 
-    def features(self, events: L1Events) -> np.ndarray:
-        """Return the node features of all events, shape (n_events, n_nodes, n_features), float32, zero if empty."""
-        real, nodes = self.nodes(events)
+    def features(self, events: L1Events, log_type: type = np.float32) -> np.ndarray:
+        """Return the node features of all events, shape (n_events, n_nodes, n_features), float32, zero if empty.
+
+        `log_type` is that of `nodes`.
+        """
+        real, nodes = self.nodes(events, log_type)
         features = np.zeros((*real.shape, len(self.feature_names)), np.float32)
         features[real] = nodes
         return features
 
-    def nodes(self, events: L1Events) -> tuple[np.ndarray, np.ndarray]:
+    def nodes(self, events: L1Events, log_type: type = np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Return the real nodes of all events.
+
+        Parameters
+        ----------
+        events : L1Events
+        log_type : type
+            Type in which logarithms are computed. The last bit of those of float32 depends on the processor.
 
         Returns
         -------
@@ -134,7 +143,7 @@ class GraphCreator:
         }
         nodes = np.empty((len(event), len(self.feature_names)), np.float32)
         for i, name in enumerate(self.feature_names):
-            nodes[:, i] = np.log1p(columns[name]) if name in self.log_features else columns[name]
+            nodes[:, i] = np.log1p(columns[name], dtype=log_type) if name in self.log_features else columns[name]
         return real, nodes
 
     def labels(self, events: L1Events) -> np.ndarray:

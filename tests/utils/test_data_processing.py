@@ -1,5 +1,6 @@
 """Graphs of events against values calculated by hand."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.toys import l1_events, objects_at
+from tests.toys import l1_events, objects_at, random_l1_events
 from utils.data_processing import Graphs, HTGraphCreator, METGraphCreator, graph_creator, normalised_adjacency
 from utils.variables import full_variable, reconstructed
 
@@ -77,6 +78,14 @@ class TestFeatures:
         assert_allclose(graphs.features[0, 8], [np.log(51), 0.25, 3, 2, 90, 3], rtol=1e-6)
         assert_allclose(graphs.features[0, 1], [np.log(31), 1.5, -1, 2, 90, 1], rtol=1e-6)
         assert not graphs.features[0, [0, 2, 3, 5, 6, 7, 9, *range(11, 18)]].any()
+
+    def test_logarithms_of_float64_are_rounded_once(self):
+        events = random_l1_events(100)
+        creator = METGraphCreator(["pt"])
+        found = creator.features(events, np.float64)[:, :, 0]
+        for pt, value in zip(events.smeared_data[:, :, 0].ravel(), found.ravel(), strict=True):
+            assert value == np.float32(math.log1p(float(pt)))
+        assert_allclose(creator.features(events)[:, :, 0], found, rtol=3e-7)
 
     def test_log_of_the_ht_of_ht_graphs(self):
         graphs = HTGraphCreator(["ht"])(l1_events(EVENT, smeared_ht=[np.e**3 - 1]))
