@@ -153,7 +153,7 @@ def write_checked_emulator(export: Export) -> dict[str, Any]:
         return {"model": model, "events": 0}
     logger.info("build the emulator for CMSSW, a minute for a large network")
     (output,) = student.logic.out_qint
-    events.compare(emulate(folder, [model], events.words) * output.step, "the emulator for CMSSW")
+    events.compare(emulate(folder, model, events.words) * output.step, "the emulator for CMSSW")
     return {"model": model, "events": len(events.words), "mismatches": 0}
 
 

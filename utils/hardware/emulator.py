@@ -18,7 +18,7 @@ from alkaid.types import CombLogic
 from utils.event_layout import FIRST_JET, SLOT_NAMES
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import Port, input_ports
-from utils.hardware.templates import filled
+from utils.hardware.templates import write_filled
 from utils.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -51,16 +51,7 @@ def write_emulator(inputs: StudentInputs, logic: CombLogic, folder: Path, versio
     name = NAMES[inputs.variable]
     model = f"{name}_v{version}"
     words = {"NAME": name, "VERSION": str(version), "MODEL": model, **_numbers(inputs, logic)}
-    files = {
-        "version/Makefile": f"{model}/Makefile",
-        "version/model.h": f"{model}/{model}.h",
-        "version/emulator.cpp": f"{model}/{name}_emulator_v{version}.cpp",
-    }
-    for template in sorted(path for path in TEMPLATES.rglob("*") if path.is_file()):
-        relative = template.relative_to(TEMPLATES).as_posix()
-        path = folder / files.get(relative, relative)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+    write_filled(TEMPLATES, folder, words)
     with tempfile.TemporaryDirectory(prefix="emulator_") as written:
         HLSModel(logic, written, "logic", print_latency=False, pragma=(), namespace=model).write()
         (folder / model / "NN").mkdir()
@@ -69,21 +60,21 @@ def write_emulator(inputs: StudentInputs, logic: CombLogic, folder: Path, versio
     return model
 
 
-def emulate(folder: Path, models: Sequence[str], words: np.ndarray) -> np.ndarray:
-    """Build a package in another folder, and run events through some of its models in one process.
+def emulate(folder: Path, model: str, words: np.ndarray) -> np.ndarray:
+    """Build a package in another folder, and run events through one of its models.
 
     Parameters
     ----------
     folder : Path
         Of the package.
-    models : sequence of str
-        Names with versions.
+    model : str
+        Name with version.
     words : np.ndarray, shape (n_events, n_integers)
         Integers of the trigger.
 
     Returns
     -------
-    np.ndarray, shape (n_events, n_models), int64
+    np.ndarray, shape (n_events, 1), int64
         Corrected sums in steps.
 
     Raises
@@ -99,10 +90,10 @@ def emulate(folder: Path, models: Sequence[str], words: np.ndarray) -> np.ndarra
         if built.returncode:
             logger.error("%s", built.stdout + built.stderr)
             raise UserError("the emulator for CMSSW does not compile, see above")
-        command = ["test/run_emulator", *(f"./{model}.so" for model in models)]
+        command = ["test/run_emulator", f"./{model}.so"]
         run = subprocess.run(command, cwd=package, input=events, capture_output=True, text=True, check=True)
     logger.info("emulator for CMSSW: %s", run.stderr.strip())
-    return np.array(run.stdout.split(), np.int64).reshape(len(words), len(models))
+    return np.array(run.stdout.split(), np.int64).reshape(len(words), 1)
 
 
 def _numbers(inputs: StudentInputs, logic: CombLogic) -> dict[str, str]:

@@ -12,8 +12,8 @@ def filled(text: str, words: Mapping[str, str]) -> str:
 
 
 def write_filled(templates: Path, folder: Path, words: Mapping[str, str]) -> None:
-    """Write all templates of a folder into another one, with values in place of their words."""
+    """Write all templates of a folder into another one, with values in place of the words in their names and texts."""
     for template in sorted(path for path in templates.rglob("*") if path.is_file()):
-        path = folder / template.relative_to(templates)
+        path = folder / filled(template.relative_to(templates).as_posix(), words)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")

@@ -97,6 +97,18 @@ def test_a_library_shows_no_more_than_its_two_functions(package):
     assert not [name for _, name in symbols if "Regression" in name or "ap_" in name]
 
 
+def test_a_package_checks_itself_with_vectors(package, tmp_path):
+    """Of an empty event, whose result is 0: in the second list another result is wanted."""
+    folder, _ = package
+    for result, code in ((0, 0), (1, 2)):
+        zeros = " ".join(["0"] * 57)
+        (tmp_path / "vectors.txt").write_text(f"# event kind\n0 empty {zeros} 0\n1 empty {zeros} {result}\n")
+        command = ["make", "check", "CXXFLAGS=-O0", f"VECTORS={tmp_path / 'vectors.txt'}"]
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert found.returncode == code
+        assert ("PASS: 2 events" in found.stdout) == (code == 0)
+
+
 @pytest.mark.parametrize(("events", "message"), [("1 2\n", "expected 57 integers"), ("x\n", "not an integer")])
 def test_a_file_that_is_no_list_of_events(package, events, message):
     found = run(package[0], events)
@@ -136,4 +148,4 @@ def test_equal_students_give_equal_files(tmp_path):
 def test_code_that_does_not_compile_is_an_error(tmp_path):
     (tmp_path / "Makefile").write_text("test:\n\tfalse\n")
     with pytest.raises(UserError, match="the emulator for CMSSW does not compile"):
-        emulate(tmp_path, ["L1METRegression_v1"], np.zeros((1, 57)))
+        emulate(tmp_path, "L1METRegression_v1", np.zeros((1, 57)))
