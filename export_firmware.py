@@ -348,7 +348,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.rtl_events:
         check_tools()
     if options.hls:
-        check_programs(PROGRAMS, "needed to compile the projects of HLS; --hls 0 leaves them out")
+        check_programs(PROGRAMS, "needed to compile the projects for HLS; --hls 0 leaves them out")
     training_record = read_json(training.folder / TRAINING_FILE)
     with whole_folder(options.output) as folder:  # from now on another process is refused
         from nn.firmware.reference import TracedStudent

