@@ -378,6 +378,15 @@ class TestRelativeKinematics:
             features[:, :, 0] = np.log1p(features[:, :, 0])
         assert_allclose(RelativeKinematics(log_pt)(features, self.MASK)[0], self.EXPECTED, rtol=1e-5, atol=1e-6)
 
+    def test_a_small_sum_of_large_momenta_has_the_digits_of_float32(self):
+        features = np.array([[[2000, 0.5, 0.3], [1990, -1, 0.3 + np.pi - 1e-3]]], np.float32)
+        pt, _, phi = np.moveaxis(features.astype(np.float64), -1, 0)
+        momenta = pt * np.exp(1j * phi)
+        along = (momenta * momenta.sum().conj()).real / abs(momenta.sum())
+        found = RelativeKinematics(False)(features, np.array([[True, True]]))[:, :, 3]
+        assert abs(momenta.sum()) < 15
+        assert_allclose(found, along / 40, rtol=3e-7)
+
     def test_is_finite_where_the_sum_is_zero_and_where_nothing_is_real(self):
         features = np.array([[[0.0, 0, 0], [20, 1, 0], [20, 1, np.pi]]], np.float32)
         for mask in ([[False] * 3], [[False, True, True]]):
