@@ -29,10 +29,10 @@ from utils.cutflow import EVENT_COUNTS, READ, Cutflow, StepCounter, cutflow_tabl
 from utils.evaluation.binning import BINNINGS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.emulator import emulate, write_emulator
+from utils.hardware.export_readme import readme
 from utils.hardware.hls import PROGRAMS, TEST_DATA, simulate_hls, write_hls
 from utils.hardware.integers import hardware_events
 from utils.hardware.ports import random_words, word_events
-from utils.hardware.readme import readme
 from utils.hardware.rtl_simulation import check_programs, check_tools, simulation
 from utils.hardware.scales import HardwareScales
 from utils.hardware.testbench import run_testbench, write_testbench

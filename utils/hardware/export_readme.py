@@ -13,7 +13,7 @@ from utils.variables import reconstructed
 Record = dict[str, Any]
 
 CROSSING = 25.0  # ns
-TEMPLATE = Path(__file__).parent / "readme_files" / "README.md"
+TEMPLATE = Path(__file__).parent / "export_readme_files" / "README.md"
 MET_DIRECTION = """\
 ### Direction of MET
 

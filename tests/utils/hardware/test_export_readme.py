@@ -3,9 +3,9 @@
 import pytest
 
 from utils.data_processing import graph_creator
+from utils.hardware.export_readme import readme
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import input_ports
-from utils.hardware.readme import readme
 from utils.hardware.scales import HardwareScales
 
 
