@@ -290,6 +290,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     networks = list(list_networks(train_all(args)))
     rows = evaluate(args, networks, L1Dataset.check(args.test))
+    if "lut" not in rows:
+        raise SystemExit(
+            f"error: {args.folder}: no network needs at most {max(args.luts):g} LUT: raise --beta in --flags"
+        )
     drawn = draw_efficiency_against_lut(rows[rows["signal"] == args.signal], args.signal, args.point)
     save(drawn[0], args.output.with_suffix(""))
     report(args, summarise(rows, args.luts), networks=rows.to_dict("records"))
