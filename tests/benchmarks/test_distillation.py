@@ -70,7 +70,7 @@ def test_ranges_of_a_signal_contain_its_events():
 
 
 def test_front_marks_the_result():
-    history = {"ebops": [300, 200, 100], "val_truth": [0.1, 0.2, 0.3]}
+    history = {"ebops": [300, 200, 100], "val_distillation": [0.1, 0.2, 0.3]}
     front = [{"ebops": 100, "val_loss": 0.31, "best": False}, {"ebops": 200, "val_loss": 0.21, "best": True}]
     _, ax = draw_front(history, front, 250)
     points = {line.get_label(): line for line in ax.lines}

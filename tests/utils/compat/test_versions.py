@@ -38,7 +38,8 @@ def test_an_attribute_that_does_not_exist_is_an_error():
 
 
 def test_known_versions_are_those_of_the_dependencies():
-    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dependencies = [*project["dependencies"], *project["optional-dependencies"]["export"]]
     modules = [*ROOT.glob("utils/compat/*.py"), *ROOT.glob("nn/compat/*.py")]
     calls = [
         re.findall(r'^require_version\("(.+)", "(.+)", "(.+)"\)$', path.read_text(), re.MULTILINE) for path in modules
