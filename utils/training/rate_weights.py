@@ -27,6 +27,13 @@ class RateWeights:
         return self.weights[np.searchsorted(self.edges, sums, side="right")]
 
 
+def rates_above(sums: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return falling sums and the weight of the events from each of them upwards, which never falls, float64."""
+    order = np.argsort(-sums, kind="stable")
+    above = np.cumsum(weights[order], dtype=np.float64)
+    return sums[order].astype(np.float64), np.maximum.accumulate(above)  # weights may be negative
+
+
 def fit_rate_weights(sums: np.ndarray, cross_sections: np.ndarray, loss_weights: np.ndarray) -> RateWeights:
     """Find the weights that give each factor of the rate above a threshold the same part of the loss.
 
@@ -42,9 +49,7 @@ def fit_rate_weights(sums: np.ndarray, cross_sections: np.ndarray, loss_weights:
     loss_weights : np.ndarray, shape (n_events,)
         Weights in the loss without the result; the mean of the product is the mean of these.
     """
-    order = np.argsort(-sums, kind="stable")
-    falling = sums[order].astype(np.float64)
-    above = np.maximum.accumulate(np.cumsum(cross_sections[order], dtype=np.float64))
+    falling, above = rates_above(sums, cross_sections)
     rates = above[-1] * 10.0 ** (-np.arange(DECADES * BINS_PER_DECADE, 0, -1) / BINS_PER_DECADE)
     edges = np.unique(np.interp(rates, above, falling))
     in_bin = np.bincount(np.searchsorted(edges, sums, side="right"), loss_weights, len(edges) + 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
 from utils.l1_events import L1Events
+from utils.training.rate_weights import rates_above
 from utils.training.rising_tables import LARGEST_SUM, MOST_EVENTS, RisingTable, rising_points
 from utils.variables import reconstructed
 
@@ -58,9 +59,10 @@ def fit_floor(l1: np.ndarray, corrected: np.ndarray, weights: np.ndarray, share:
     SumFloor or None
         None for a share of 0, and where there are too few events.
     """
-    l1_thresholds, l1_above, effective = _rates(l1, weights)
-    corrected_thresholds, corrected_above, _ = _rates(corrected, weights)
-    enough = effective >= LEAST_EVENTS
+    l1_thresholds, l1_above = rates_above(l1, weights)
+    corrected_thresholds, corrected_above = rates_above(corrected, weights)
+    _, squares = rates_above(l1, np.square(weights, dtype=np.float64))
+    enough = l1_above**2 / squares >= LEAST_EVENTS  # effective number of events
     if not share or not enough.any():
         return None
     least, total = l1_above[enough.argmax()], l1_above[-1]
@@ -75,14 +77,6 @@ def fit_floor(l1: np.ndarray, corrected: np.ndarray, weights: np.ndarray, share:
         return None
     end = LARGEST_SUM * points[-1] / l1_points[-1]
     return SumFloor(np.append(l1_points, LARGEST_SUM), np.append(points, round(end, 3)))
-
-
-def _rates(sums: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return falling sums, the weight of the events from each of them upwards, and the effective number of these."""
-    order = np.argsort(-sums, kind="stable")
-    falling, weights = sums[order].astype(np.float64), weights[order].astype(np.float64)
-    above = np.maximum.accumulate(np.cumsum(weights))  # weights may be negative
-    return falling, above, above**2 / np.cumsum(np.square(weights))
 
 
 def training_floor(
