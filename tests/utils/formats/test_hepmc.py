@@ -176,18 +176,18 @@ def test_an_event_that_lacks_a_particle_is_refused(tmp_path):
     lines = path.read_bytes().splitlines(keepends=True)
     last = max(number for number, line in enumerate(lines) if line.startswith(b"P "))
     path.write_bytes(b"".join(lines[:last] + lines[last + 1 :]))
-    with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: lines of particles are missing"):
+    with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: a vertex has more or fewer particles"):
         read(path, 0, 5)
 
 
-def test_what_crashes_the_library_is_refused(tmp_path):
-    """A particle of version 2 before the first vertex."""
+def test_a_particle_before_its_vertex_is_refused(tmp_path):
+    """The library reads beyond its memory in version 2, which crashes it on some machines."""
     path = write(tmp_path / "x", "hepmc2")
     lines = path.read_bytes().splitlines(keepends=True)
     vertices = [number for number, line in enumerate(lines) if line.startswith(b"V ")]
     lines.insert(vertices[3] + 1, lines.pop(vertices[3]))
     path.write_bytes(b"".join(lines))
-    with pytest.raises(UserError, match="x: cannot be read, the file is damaged: the HepMC library ends with SIGSEGV"):
+    with pytest.raises(UserError, match="x: event 3: cannot be read, it is damaged: a vertex has more or fewer particles"):
         read(path, 0, 5)
     assert len(read(path, 0, 3)) == 3
 
