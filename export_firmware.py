@@ -34,7 +34,6 @@ from utils.hardware.hls import PROGRAMS, TEST_DATA, simulate_hls, write_hls
 from utils.hardware.integers import hardware_events
 from utils.hardware.ports import random_words, word_events
 from utils.hardware.rtl_simulation import check_programs, check_tools, simulation
-from utils.hardware.scales import HardwareScales
 from utils.hardware.testbench import run_testbench, write_testbench
 from utils.hardware.vectors import N_TYPICAL, copy_memories, make_vectors, write_vectors
 from utils.hardware.verilog import port_map, resources, write_verilog, write_vhdl
@@ -152,8 +151,7 @@ def write_checked_emulator(export: Export) -> dict[str, Any]:
     if not export.options.rtl_events:
         return {"model": model, "events": 0}
     logger.info("build the emulator for CMSSW, a minute for a large network")
-    (output,) = student.logic.out_qint
-    events.compare(emulate(folder, model, events.words) * output.step, "the emulator for CMSSW")
+    events.compare(emulate(folder, model, events.words) * student.output_step, "the emulator for CMSSW")
     return {"model": model, "events": len(events.words), "mismatches": 0}
 
 
@@ -223,7 +221,7 @@ def write_hls_project(export: Export, ports: dict[str, Any]) -> dict[str, Any]:
     write_hls(student.logic, ports, folder, export.options.clock_period)
     copy_memories(export.folder / "vectors", folder / TEST_DATA)
     outputs = simulate_hls(folder, ports, events.words)
-    events.compare(student.inputs.input_step * outputs[:, None], "the C++ of the HLS project")
+    events.compare(student.output_step * outputs[:, None], "the C++ of the HLS project")
     return {"written": True, "events": len(events.words), "mismatches": 0}
 
 
@@ -263,26 +261,29 @@ def write_parts(export: Export) -> dict[str, Any]:
 
 def steps(student: "TracedStudent", events: "ReferenceEvents") -> np.ndarray:
     """Return the outputs of events in steps, shape (n_events,), int."""
-    return np.rint(events.outputs[:, 0] / student.inputs.input_step).astype(np.int64)
+    return np.rint(events.outputs[:, 0] / student.output_step).astype(np.int64)
 
 
-def calibration_record(training: Training, scales: HardwareScales) -> dict[str, Any] | None:
+def calibration_record(training: Training, step: float) -> dict[str, Any] | None:
     """Return the calibration in steps of the output, and the output that calibrated thresholds mean.
 
     Parameters
     ----------
     training : Training
-    scales : HardwareScales
+        Of a student.
+    step : float
+        A step of the output in GeV.
 
     Returns
     -------
     dict or None
         None for a training without a calibration.
     """
-    calibration, step = training.calibration, scales.energy_step
+    calibration = training.calibration
     if calibration is None:
         return None
-    largest = scales.sum_saturation * step
+    assert training.student_inputs is not None
+    largest = training.student_inputs.scales.largest_sum
     corrected = np.append(calibration.corrected[calibration.corrected < largest], largest)
     thresholds = np.array(BINNINGS[training.creator.variable].scaling_thresholds, float)
     return {
@@ -368,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             },
             EVENT_COUNTS: cutflows_record(cutflows),
             "floor": training.floor and training.floor.record(),
-            "calibration": calibration_record(training, student.inputs.scales),
+            "calibration": calibration_record(training, student.inputs.scales.energy_unit * student.output_step),
             "model": {"file": str(training.folder / MODEL_FILE), "sha256": sha256(training.folder / MODEL_FILE)},
             "data": {
                 "file": str(options.data),

@@ -106,8 +106,8 @@ def hyperparameters(shape: StudentShape, scales: HardwareScales) -> "StudentHype
         event_units=shape.event_units,
         target=shape.target,
         quantised=bool(shape.quantised),
-        saturation=scales.sum_saturation,
-        fraction_bits=scales.feature_bits,
+        saturation=scales.largest_output,
+        fraction_bits=scales.feature_bits + scales.output_bits,
     )
 
 

@@ -16,10 +16,10 @@ from keras import ops
 
 from nn.compat.keras import PACKAGE
 from nn.ranges import fit_integer_bits
-from utils.formats.trigger_scales import SUM_SATURATION
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents
 from utils.hardware.ranges import input_ranges
+from utils.hardware.scales import HardwareScales
 from utils.predictions import Model
 from utils.training.hyperparameters import TARGETS
 from utils.training.student_options import StudentShape
@@ -36,12 +36,11 @@ class StudentHyperparameters(StudentShape):
     Attributes
     ----------
     saturation, fraction_bits : int
-        The output is an energy sum of the hardware: a whole number of steps from 0 to `saturation`. A step is
-        2^-fraction_bits of the energy unit.
+        The output is a whole number of steps from 0 to `saturation`. A step is 2^-fraction_bits of the energy unit.
     """
 
-    saturation: int = SUM_SATURATION
-    fraction_bits: int = 7
+    saturation: int = HardwareScales().largest_output
+    fraction_bits: int = HardwareScales().feature_bits + HardwareScales().output_bits
 
     def __post_init__(self) -> None:
         """Check each value.
@@ -254,7 +253,7 @@ def predict_sums(
     Returns
     -------
     np.ndarray, shape (n_events,), float32
-        In GeV; whole steps of the hardware if the student is quantised.
+        In GeV; whole steps of the output if the student is quantised.
     """
     outputs = [np.zeros(0, np.float32)]
     for start in range(0, len(integers), batch_size):

@@ -54,19 +54,19 @@ def test_whole_output(arguments, tmp_path):
     inputs = record["ports"]["inputs"]
     assert [port["name"] for port in inputs][::10] == ["pt[0]", "eta[0]", "ht"]
     assert all(port["bits"] for port in inputs)
-    # 11 bits of each pT, 8 of each eta and 12 of HT; the output has the 12 bits of HT
+    # 11 bits of each pT, 8 of each eta and 12 of HT; the output the 12 bits of HT and 2 finer ones
     assert inputs[-1]["bits"] == [201, 190]
     assert inputs[-1]["step"] == {"value": 0.5, "unit": "GeV"}
     assert record["ports"]["output"] == {
-        "bits": [11, 0],
+        "bits": [13, 0],
         "signed": False,
-        "range": [0, 4095],
-        "step": {"value": 0.5, "unit": "GeV"},
+        "range": [0, 16380],
+        "step": {"value": 0.125, "unit": "GeV"},
         "saturation": {"value": 2047.5, "unit": "GeV"},
     }
     verilog = (folder / "verilog" / "src" / "student.v").read_text()
     assert "[201:0] model_inp" in verilog
-    assert "[11:0] model_out" in verilog
+    assert "[13:0] model_out" in verilog
     vhdl = (folder / "vhdl" / "src" / "student.vhd").read_text()
     assert "model_inp: in std_logic_vector(201 downto 0)" in vhdl
     assert not list(folder.rglob("*.so"))
@@ -121,28 +121,27 @@ def check_readme_and_vectors(folder):
             event[name] = value - 2 ** (high - low + 1) * (sign != "unsigned" and value >> (high - low))
         assert list(event.values()) == [int(value) for value in integers]
         jets = [event[f"pt[{i}]"] for i in range(10)]
-        assert int(output, 16) == int(expected) == network_output * 128
+        assert int(output, 16) == int(expected) == network_output * 512
         if max(jets) == 2047 or event["ht"] == 4095:
-            assert int(expected) == 4095
+            assert int(expected) == 4 * 4095
         elif max(jets) == 0 or event["ht"] == 0:
-            assert int(expected) == event["ht"]
+            assert int(expected) == 4 * event["ht"]
         else:
             assert kind in ("typical", "one_jet", "random")
-            n_corrected += int(expected) != event["ht"]
+            n_corrected += int(expected) != 4 * event["ht"]
     assert n_corrected > 100
 
 
 def test_the_calibration_is_in_steps_up_to_the_saturation(student_dir):
-    """Of a table that adds 10 GeV above 20 GeV: a threshold of 100 GeV is 90 GeV of output, 180 steps."""
+    """Of a table that adds 10 GeV above 20 GeV: a threshold of 100 GeV is 90 GeV of output, 360 steps of 0.25 GeV."""
     training = replace(read_student(student_dir), calibration=None)
-    scales = training.student_inputs.scales
-    assert calibration_record(training, scales) is None
+    assert calibration_record(training, 0.25) is None
     table = Calibration(np.array([0.0, 20, 1e6]), np.array([0.0, 30, 1e6 + 10]))
-    record = calibration_record(replace(training, calibration=table), scales)
-    assert record["corrected"]["value"].tolist() == [0, 40, 4095]
+    record = calibration_record(replace(training, calibration=table), 0.25)
+    assert record["corrected"]["value"].tolist() == [0, 80, 8190]
     assert record["calibrated"]["value"] == pytest.approx([0, 30, 2057.5])
     above = {found["calibrated"]["value"]: found["above"]["value"] for found in record["thresholds"]}
-    assert above[100] == 180
+    assert above[100] == 360
     assert above.keys() == set(BINNINGS["true_ht"].scaling_thresholds)
 
 

@@ -84,7 +84,7 @@ def write_test_data(folder: Path, inputs: Sequence[np.ndarray], outputs: np.ndar
     """Write the inputs of a network, float32, and its outputs, shape (n_events, 1), for the test bench of a project."""
     rows = np.concatenate([part.reshape(len(part), -1) for part in inputs], axis=1)
     for name, values in (("tb_input_features", rows), ("tb_output_predictions", outputs)):
-        np.savetxt(folder / "tb_data" / f"{name}.dat", values, fmt="%.9g")
+        np.savetxt(folder / "tb_data" / f"{name}.dat", values, fmt="%.17g")
 
 
 def make_reproducible(path: Path) -> None:

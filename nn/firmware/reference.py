@@ -67,6 +67,8 @@ class TracedStudent:
     network : keras.Model
     ports : list of Port
     logic : CombLogic
+    output_step : float
+        A step of the output, in the energy unit of the network.
     """
 
     def __init__(self, training: Training):
@@ -79,6 +81,8 @@ class TracedStudent:
             self.logic = trace_student(self.network, self.inputs, self.ports)
         except ValueError as error:
             raise UserError(f"{training.folder / MODEL_FILE}: {error}") from None
+        (output,) = self.logic.out_qint
+        self.output_step = output.step
 
     def predict(self, source: str, first: int, integers: HardwareEvents) -> ReferenceEvents:
         """Predict events with the Keras model.

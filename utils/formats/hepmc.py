@@ -110,7 +110,7 @@ def _divide(lines: Iterator[bytes]) -> Iterator[bytes]:
 def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
     """Parse a file with one event."""
     if version == "hepmc2" and not _has_particles_of_vertices(text):
-        raise UserError(f"{where}: cannot be read, it is damaged: a vertex has more or fewer particles than it declares")
+        raise UserError(f"{where}: cannot be read, it is damaged: a vertex has not the particles it declares")
     try:
         with pyhepmc.open(io.BytesIO(header + text), format=version) as file:
             event = file.read()

@@ -68,6 +68,13 @@ class HardwareScales:
     feature_bits: int = flag(
         7, help="unit of energy at the network's inputs is 2 to this power steps", minimum=1, maximum=16
     )
+    output_bits: int = flag(
+        2,
+        help="bits of the corrected sum below a step of the energies: its steps are an energy step divided by 2 to "
+        "this power, and a threshold can lie between two steps of energy",
+        minimum=0,
+        maximum=8,
+    )
     table_bits: int = flag(
         7, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
     )
@@ -93,6 +100,11 @@ class HardwareScales:
             if bits > EXACT_BITS:
                 found = "object_saturation" if getattr(self, name) is None and self.object_saturation else name
                 raise ValueError(f"{found}, table_bits: expected at most {EXACT_BITS} bits together, found {bits}")
+        if self.largest_output.bit_length() > EXACT_BITS:
+            raise ValueError(
+                f"sum_saturation, output_bits: expected at most {EXACT_BITS} bits together, "
+                f"found {self.largest_output.bit_length()}"
+            )
         if self.phi_steps % 2:
             raise ValueError(f"phi_steps: expected an even integer, received: {self.phi_steps!r}")
 
@@ -115,6 +127,16 @@ class HardwareScales:
     def half_turn(self) -> int:
         """Steps of phi in half a turn."""
         return self.phi_steps // 2
+
+    @property
+    def largest_sum(self) -> float:
+        """Largest MET, HT and corrected sum, in GeV."""
+        return self.sum_saturation * self.energy_step
+
+    @property
+    def largest_output(self) -> int:
+        """Largest corrected sum, in its own steps."""
+        return self.sum_saturation << self.output_bits
 
     @property
     def energy_unit(self) -> float:

@@ -22,8 +22,8 @@ def untrained_network(inputs, change, target="sum"):
         object_units=3,
         event_units=(3,),
         target=target,
-        saturation=scales.sum_saturation,
-        fraction_bits=scales.feature_bits,
+        saturation=scales.largest_output,
+        fraction_bits=scales.feature_bits + scales.output_bits,
     )
     network = build_student(hyperparameters, inputs.n_slots, inputs.n_object_features, inputs.n_sums)
     for layer in network.layers:
@@ -52,7 +52,7 @@ def first_unit_constant_and_alone(name, kernel):
         ("true_met", "factor", nothing, {}),
         ("true_ht", "sum", first_unit_constant_and_alone, {}),
         ("true_met", "sum", nothing, {"muon_saturation": 510, "egamma_saturation": 300, "jet_saturation": 2047}),
-        ("true_ht", "sum", nothing, {"feature_bits": 4, "sum_saturation": 1500, "energy_step": 0.25}),
+        ("true_ht", "sum", nothing, {"feature_bits": 4, "sum_saturation": 1500, "energy_step": 0.25, "output_bits": 0}),
     ],
 )
 def test_the_logic_gives_what_the_network_gives(variable, target, change, scales):
@@ -66,7 +66,10 @@ def test_the_logic_gives_what_the_network_gives(variable, target, change, scales
     words = np.concatenate(list(kinds.values()))
     calibrate(network, inputs)
     expected = np.asarray(network(list(inputs.network_inputs(word_events(ports, words))), training=False))
-    assert len(np.unique(expected)) > 20
+    in_steps = expected[:, 0] * 2**inputs.scales.feature_bits
+    assert len(np.unique(in_steps)) > 20
+    finest = 2**inputs.scales.output_bits
+    assert set((in_steps * finest % finest).tolist()) == set(range(finest))
     logic = trace_student(network, inputs, ports)
     assert_array_equal(logic.predict(words), expected)
     (output,) = logic.out_qint
@@ -74,7 +77,7 @@ def test_the_logic_gives_what_the_network_gives(variable, target, change, scales
     assert (output.min, output.max * 2**inputs.scales.feature_bits) == (0, largest)
 
     ends = np.cumsum([len(part) for part in kinds.values()])
-    outputs = dict(zip(kinds, np.split(expected[:, 0] * 2**inputs.scales.feature_bits, ends[:-1]), strict=True))
+    outputs = dict(zip(kinds, np.split(in_steps, ends[:-1]), strict=True))
     corrected = inputs.sum_names[0]
     for kind in ("without_jet", "empty"):
         assert_array_equal(outputs[kind], getattr(word_events(ports, kinds[kind]), corrected))

@@ -176,7 +176,7 @@ def test_an_event_that_lacks_a_particle_is_refused(tmp_path):
     lines = path.read_bytes().splitlines(keepends=True)
     last = max(number for number, line in enumerate(lines) if line.startswith(b"P "))
     path.write_bytes(b"".join(lines[:last] + lines[last + 1 :]))
-    with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: a vertex has more or fewer particles"):
+    with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: a vertex has not the particles"):
         read(path, 0, 5)
 
 
@@ -187,7 +187,7 @@ def test_a_particle_before_its_vertex_is_refused(tmp_path):
     vertices = [number for number, line in enumerate(lines) if line.startswith(b"V ")]
     lines.insert(vertices[3] + 1, lines.pop(vertices[3]))
     path.write_bytes(b"".join(lines))
-    with pytest.raises(UserError, match="x: event 3: cannot be read, it is damaged: a vertex has more or fewer particles"):
+    with pytest.raises(UserError, match="x: event 3: cannot be read, it is damaged: a vertex has not the particles"):
         read(path, 0, 5)
     assert len(read(path, 0, 3)) == 3
 
