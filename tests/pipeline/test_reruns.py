@@ -148,6 +148,7 @@ CHANGES = [
     ("train_student.jet_saturation", 2047, DISTILLED),
     ("train_student.sum_saturation", 1023, DISTILLED),
     ("train_student.feature_bits", 6, DISTILLED),
+    ("train_student.output_bits", 0, DISTILLED),
     ("train_student.table_bits", 6, DISTILLED),
     ("analyze_results_teacher.signal_names", ["W", "mine"], ANALYSED),
     ("analyze_results_teacher.bg_names", ["QCD", "mine"], ANALYSED),

@@ -266,7 +266,11 @@ def _outputs(record: Record) -> str:
 
 
 def _rules(record: Record) -> str:
-    variable, largest = _variable(record), record["ports"]["output"]["range"][1]
+    variable, output = _variable(record), record["ports"]["output"]
+    largest, name = output["range"][1], variable.lower()
+    (own,) = (port for port in record["ports"]["inputs"] if port["name"] == name)
+    ratio = own["step"]["value"] / output["step"]["value"]
+    unchanged = "unchanged" if ratio == 1 else f"times {ratio:g}, the same energy"
     floor = (
         f", at least the floor of the uncorrected {variable} (`floor` in `firmware.json`)" if record["floor"] else ""
     )
@@ -274,7 +278,7 @@ def _rules(record: Record) -> str:
         ("event", "output"),
         [
             ("a pT or a sum has its largest integer", f"{largest}, so that each threshold accepts the event"),
-            (f"any other without a jet, or with {variable} 0", f"the input `{variable.lower()}`, unchanged"),
+            (f"any other without a jet, or with {variable} 0", f"the input `{name}`, {unchanged}"),
             ("any other", f"the corrected sum{floor}; no number in the logic can wrap around"),
         ],
     )

@@ -27,7 +27,7 @@ def record_of(variable, **scales):
         for i in range(port.size)
     ]
     module = {"name": "student", "clock": "clk", "input": "model_inp", "output": "model_out"}
-    energy = {"value": 0.5, "unit": "GeV"}
+    energy = {"value": 0.125, "unit": "GeV"}
     return {
         "variable": variable,
         "model": {"sha256": "0123"},
@@ -35,7 +35,7 @@ def record_of(variable, **scales):
         "ports": {
             "module": {**module, "input_bits": 9, "output_bits": 12},
             "inputs": inputs,
-            "output": {"bits": [11, 0], "signed": False, "step": energy, "range": [0, 4095], "saturation": energy},
+            "output": {"bits": [11, 0], "signed": False, "step": energy, "range": [0, 16380], "saturation": energy},
         },
         "clock_period": {"value": 2.5},
         "latency": {"cycles": 20, "value": 50.0},
@@ -64,8 +64,8 @@ def test_integers_of_cms_are_inputs_only_where_the_steps_are_those_of_cms(scales
 
 def test_the_rules_name_the_sum_that_is_corrected():
     text = readme(record_of("true_ht"))
-    assert "| any other without a jet, or with HT 0 | the input `ht`, unchanged |" in text
-    assert "| a pT or a sum has its largest integer | 4095, so that each threshold accepts the event |" in text
+    assert "| any other without a jet, or with HT 0 | the input `ht`, times 4, the same energy |" in text
+    assert "| a pT or a sum has its largest integer | 16380, so that each threshold accepts the event |" in text
 
 
 def test_a_floor_and_a_jet_threshold_are_said_where_there_are_some():
@@ -82,3 +82,11 @@ def test_an_input_without_bits_is_not_connected():
     record["ports"]["inputs"][10]["bits"] = None
     (line,) = (line for line in readme(record).splitlines() if line.startswith("| `eta[0]`"))
     assert line == "| `eta[0]` | jet 1 | pseudorapidity | 0.0435 | two's complement | none | -127 to 127 |  |"
+
+
+@pytest.mark.parametrize(
+    ("energy_step", "unchanged"),
+    [(0.5, "the input `met`, times 4, the same energy"), (0.125, "the input `met`, unchanged")],
+)
+def test_an_event_without_a_jet_keeps_its_energy_in_steps_of_the_output(energy_step, unchanged):
+    assert f"| {unchanged} |" in readme(record_of("true_met", energy_step=energy_step))
