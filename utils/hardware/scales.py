@@ -4,8 +4,9 @@ They stand apart from the events, whose compiled loops the workflow would wait f
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from utils.formats.trigger_scales import (
     CALORIMETER_ETA_STEP,
@@ -122,6 +123,11 @@ class HardwareScales:
     def record(self) -> dict[str, Any]:
         """Return the scales for the record of a training, with the saturation of each kind of object."""
         return {**asdict(self), **dict(zip(KIND_SATURATIONS, self.saturations, strict=True))}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return the scales in the record of a training; in records of former versions `output_bits`, 0, is missing."""
+        return cls(**{"output_bits": 0, **record})
 
     @property
     def half_turn(self) -> int:

@@ -200,7 +200,9 @@ def read_training(folder: Path) -> Training:
     try:
         creator = graph_creator(record["variable"], record["log_features"])
         calibration, floor = Calibration.from_record(record), SumFloor.from_record(record)
-        inputs = StudentInputs(creator, HardwareScales(**record["hardware"]), floor) if kind == STUDENT else None
+        inputs = (
+            StudentInputs(creator, HardwareScales.from_record(record["hardware"]), floor) if kind == STUDENT else None
+        )
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
     target = record.get("target", "factor")

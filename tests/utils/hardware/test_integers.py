@@ -86,6 +86,20 @@ def test_scales_that_cannot_be_are_named(name, value):
 def test_a_kind_saturates_with_all_objects_unless_it_has_a_saturation_of_its_own():
     assert HardwareScales(object_saturation=600, jet_saturation=2047).saturations == (600, 600, 2047)
     assert HardwareScales().saturations == (510, 511, 2047)
-    assert HardwareScales(**HardwareScales(object_saturation=600).record()).saturations == (600, 600, 600)
+    assert HardwareScales.from_record(HardwareScales(object_saturation=600).record()).saturations == (600, 600, 600)
     with pytest.raises(ValueError, match=r"^jet_saturation, table_bits: expected at most 24 bits together, found 27$"):
         HardwareScales(jet_saturation=1 << 19)
+
+
+def test_output_and_its_bits_are_numbers_that_a_float32_holds():
+    assert HardwareScales(sum_saturation=(1 << 22) - 1).largest_output == (1 << 24) - 4
+    message = r"^sum_saturation, output_bits: expected at most 24 bits together, found 25$"
+    with pytest.raises(ValueError, match=message):
+        HardwareScales(sum_saturation=1 << 22)
+
+
+def test_output_of_a_former_version_has_the_steps_of_the_energies():
+    record = HardwareScales(sum_saturation=2047).record()
+    assert HardwareScales.from_record(record).largest_output == 4 * 2047
+    del record["output_bits"]
+    assert HardwareScales.from_record(record).largest_output == 2047
