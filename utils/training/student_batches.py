@@ -59,8 +59,12 @@ class StudentCreator:
 
 
 def teacher_sums(graphs: RaggedGraphs, inputs: StudentInputs) -> np.ndarray:
-    """Return the corrected sums of the teacher in GeV, shape (n_graphs,), float32; L1 sums are in steps."""
-    first_sum = graphs.nodes[graphs.starts, inputs.n_object_features]  # each object has the sums of its event
+    """Return the corrected sums of the teacher in GeV, shape (n_graphs,), float32; L1 sums are in steps.
+
+    They are 0 for events whose objects all have a pT of 0 steps.
+    """
+    sums = np.append(graphs.nodes[:, inputs.n_object_features], np.float32(0))  # each object has those of its event
+    first_sum = sums[np.where(graphs.sizes > 0, graphs.starts, -1)]
     return graphs.labels[:, TEACHER_CORRECTION] * first_sum * np.float32(inputs.scales.energy_unit)
 
 
