@@ -77,7 +77,7 @@ class HardwareScales:
         maximum=8,
     )
     table_bits: int = flag(
-        7, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
+        5, help="bits after the binary point of the tables of cosine and sine", minimum=1, maximum=16
     )
 
     def __post_init__(self) -> None:

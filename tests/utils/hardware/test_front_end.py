@@ -10,7 +10,7 @@ from utils.hardware.front_end import front_end, numpy_lookup, output_bounds
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.scales import HardwareScales
 
-SCALES = HardwareScales(object_saturation=1023, sum_saturation=2047)
+SCALES = HardwareScales(object_saturation=1023, sum_saturation=2047, table_bits=7)
 ALL = slice(0, N_SLOTS)
 TURN = 2 * np.pi
 
