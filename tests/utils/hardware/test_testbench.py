@@ -1,5 +1,8 @@
 """Test benches of a small logic: they pass with its outputs, and fail if one of them is changed."""
 
+import os
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -44,6 +47,22 @@ def test_of_verilog(sum_of_integers, tmp_path):
     with pytest.raises(UserError, match=r"event 7: output \d+, expected \d+ .*FAIL: 1 of 200 events differ"):
         run_testbench(folder / "testbench", tmp_path)
     change_one(folder / "vectors" / "outputs.mem")
+
+
+@pytest.mark.parametrize(("target", "simulator"), [("xsim", "xsim"), ("questa", "vsim")])
+def test_of_a_simulator_that_always_exits_with_0(sum_of_integers, tmp_path, target, simulator):
+    """Stand-ins for the programs of the vendors; the simulator writes a log of its name, as both do when asked to."""
+    _, _, ports, timing = sum_of_integers
+    write_testbench(tmp_path / "testbench", ports["module"], timing, 200)
+    (tmp_path / "bin").mkdir()
+    for name in ("xvlog", "xelab", "vlib", "vlog", simulator):
+        program = tmp_path / "bin" / name
+        program.write_text(f'#!/bin/sh\n[ {name} != {simulator} ] || echo "# $RESULT" > {simulator}.log\n')
+        program.chmod(0o755)
+    for result, failed in (("PASS: 200 events, latency 3 cycles", False), ("FAIL: 1 of 200 events differ", True)):
+        environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "RESULT": result}
+        run = subprocess.run(["make", target], cwd=tmp_path / "testbench", env=environment, check=False)
+        assert bool(run.returncode) == failed
 
 
 def test_of_hls(sum_of_integers, tmp_path):
