@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.formats.trigger_scales import CALORIMETER_ETA_STEP, CALORIMETER_PHI_STEPS, ENERGY_STEP
+from utils.hardware.front_end import FLOOR_BITS
 from utils.hardware.templates import filled
 from utils.hardware.vectors import INPUTS, OUTPUTS, TABLE
 from utils.variables import reconstructed
@@ -77,7 +78,7 @@ def readme(record: Record) -> str:
             [
                 (
                     f"`{TABLE}`",
-                    "all integers and the output of each event in steps; a line of names, then a line for each event",
+                    "all integers and the output of each event in steps, a line for each event; `#` begins other lines",
                 ),
                 (
                     f"`{INPUTS}`",
@@ -111,6 +112,10 @@ def _quantity(quantity: Record) -> str:
 
 def _range(port: Record) -> str:
     return f"{port['range'][0]} to {port['range'][1]}"
+
+
+def _distinct(values: Iterable[object]) -> str:
+    return " or ".join(map(str, dict.fromkeys(values)))
 
 
 def _sign(port: Record) -> str:
@@ -185,18 +190,18 @@ def _timing(record: Record) -> str:
 def _inputs(groups: dict[str, list[Record]]) -> str:
     rows = []
     for name, ports in groups.items():
+        first = ports[0]
         widths = [port["bits"][0] - port["bits"][1] + 1 for port in ports if port["bits"]]
-        widest = max(ports, key=lambda port: port["range"][1])
         rows.append(
             (
                 f"`{name}`",
                 len(ports),
-                widest["quantity"],
-                _quantity(widest["step"]),
-                _sign(widest),
-                max(widths, default="none: without effect"),
-                _range(widest),
-                "larger values have the largest integer" if widest["saturates"] else "",
+                first["quantity"],
+                _quantity(first["step"]),
+                _sign(first),
+                _distinct(widths) or "none: without effect",
+                _distinct(map(_range, ports)),
+                "larger values have the largest integer" if first["saturates"] else "",
             )
         )
     return _table(("name", "integers", "quantity", "step", "sign", "bits of each", "range", "saturation"), rows)
@@ -271,9 +276,12 @@ def _rules(record: Record) -> str:
     (own,) = (port for port in record["ports"]["inputs"] if port["name"] == name)
     ratio = own["step"]["value"] / output["step"]["value"]
     unchanged = "unchanged" if ratio == 1 else f"times {ratio:g}, the same energy"
-    floor = (
-        f", at least the floor of the uncorrected {variable} (`floor` in `firmware.json`)" if record["floor"] else ""
-    )
+    floor = ""
+    if record["floor"]:
+        floor = (
+            f", at least the floor of the uncorrected {variable}: `floor` in `firmware.json`, linear between points, "
+            f"at `{name}` without its lowest {FLOOR_BITS} bits, rounded down to a step of `{name}`"
+        )
     return _table(
         ("event", "output"),
         [

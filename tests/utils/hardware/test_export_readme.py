@@ -73,8 +73,17 @@ def test_a_floor_and_a_jet_threshold_are_said_where_there_are_some():
     assert "floor" not in readme(record)
     assert "has seen no jets below" not in readme(record)
     record |= {"floor": {"l1": [0, 1], "corrected": [0, 1]}, "data": {"jet_threshold": {"value": 20.0, "unit": "GeV"}}}
-    assert "at least the floor of the uncorrected MET" in readme(record)
+    assert "at least the floor of the uncorrected MET: `floor` in `firmware.json`" in readme(record)
+    assert "at `met` without its lowest 3 bits, rounded down to a step of `met`;" in readme(record)
     assert "The network has seen no jets below 20 GeV: leave them out." in readme(record)
+
+
+def test_inputs_of_one_name_have_the_bits_and_the_range_of_each_kind():
+    record = record_of("true_met")
+    for port, width in zip(record["ports"]["inputs"], [9] * 8 + [11] * 10, strict=False):
+        port["bits"] = [width - 1, 0]
+    (line,) = (line for line in readme(record).splitlines() if line.startswith("| `pt` |"))
+    assert "| unsigned | 9 or 11 | 0 to 510 or 0 to 511 or 0 to 2047 | larger values" in line
 
 
 def test_an_input_without_bits_is_not_connected():
