@@ -114,7 +114,7 @@ def _numbers(inputs: StudentInputs, logic: CombLogic) -> dict[str, str]:
         "TURN": _listed([np.full(port.size, port.name in ANGLES) * inputs.scales.phi_steps for port in ports]),
         "OUTPUT_TYPE": f"ap_{'' if signed else 'u'}fixed<{max(width, 1)}, {signed + integer_bits}>",
         "FRACTION_BITS": str(fraction_bits),
-        "RESULT_STEP": f"{inputs.scales.energy_unit * output.step:g}",
+        "RESULT_STEP": str(inputs.scales.energy_unit * output.step),
         "LARGEST": str(round(output.max / output.step)),
         "SUM": inputs.sum_names[0].upper(),
         "FIRST_JET": str(FIRST_JET - inputs.slots.start),

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,16 @@ def test_the_header_is_installed_and_says_what_the_integers_are(package):
     assert "| `eta` | 18 | 18 | 0.0435 | -127 | 127 |" in readme
     assert "| `met_phi` | 54 | 1 | 1/8 of a turn | 0 | 7 |" in readme
     assert "Slots are 0 to 3 muons, 4 to 7 e/g, 8 to 17 jets." in readme
+
+
+def test_the_header_has_all_digits_of_the_step_of_the_result(tmp_path):
+    """Steps of 2^-10 GeV, whose sum has steps that six digits do not hold."""
+    inputs = StudentInputs(graph_creator("true_met"), replace(INPUTS.scales, energy_step=2**-10))
+    logic = logic_of_version(1)
+    model = write_emulator(inputs, logic, tmp_path / "package", 1)
+    header = (tmp_path / "package" / model / f"{model}.h").read_text()
+    (step,) = re.findall(r"result_step = (.*);", header)
+    assert float(step) == 2**-8 * logic.out_qint[0].step != float(f"{float(step):g}")
 
 
 def test_equal_students_give_equal_files(tmp_path):
