@@ -62,7 +62,7 @@ def fit_floor(l1: np.ndarray, corrected: np.ndarray, weights: np.ndarray, share:
     l1_thresholds, l1_above = rates_above(l1, weights)
     corrected_thresholds, corrected_above = rates_above(corrected, weights)
     _, squares = rates_above(l1, np.square(weights, dtype=np.float64))
-    enough = l1_above**2 / squares >= LEAST_EVENTS  # effective number of events
+    enough = (l1_above > 0) & (l1_above**2 >= LEAST_EVENTS * squares)  # effective number of events
     if not share or not enough.any():
         return None
     least, total = l1_above[enough.argmax()], l1_above[-1]

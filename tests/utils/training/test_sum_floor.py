@@ -57,6 +57,14 @@ def test_events_count_with_their_weight_also_a_negative_one(rng):
     assert_allclose(with_opposite(sums), once(sums), rtol=0.02)
 
 
+def test_events_of_weight_0_do_not_count():
+    l1, corrected, weights = exponential(30, 20_000), exponential(20, 20_000), np.ones(20_000)
+    more = (np.append(old, new) for old, new in ((l1, 1e4), (corrected, 5.0), (weights, 0.0)))
+    with np.errstate(all="raise"):
+        assert fit_floor(*more, SHARE).record() == fit_floor(l1, corrected, weights, SHARE).record()
+        assert fit_floor(l1, corrected, 0 * weights, SHARE) is None
+
+
 def test_it_rises_from_0_and_in_proportion_beyond_its_events(rng):
     l1, corrected = exponential(30), rng.permutation(exponential(20))
     found = fit_floor(l1, corrected, np.ones(len(l1)), SHARE)
