@@ -67,7 +67,7 @@ def make_vectors(inputs: StudentInputs, ports: Sequence[Port], typical: np.ndarr
         Vectors("typical", "events of the file, spread evenly over it", typical),
         vectors(
             "without_jet",
-            "typical events without their jets, the sums kept: the output is the uncorrected sum",
+            "typical events without their jets, the sums kept: the output is the uncorrected sum in its own steps",
             _without(some(N_WITHOUT_JET), pids == PID_JET),
         ),
         vectors(
