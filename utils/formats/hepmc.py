@@ -1,6 +1,7 @@
 """HepMC files of versions 2 and 3 (A. Buckley et al., Comput. Phys. Commun. 260 (2021) 107310, arXiv:1912.08005)."""
 
 import io
+import operator
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,11 @@ VERSIONS = {b"HepMC::Asciiv3-START": "hepmc3", b"HepMC::IO_GenEvent-START": "hep
 BEGINNING = "a line HepMC::Asciiv3-START_EVENT_LISTING or HepMC::IO_GenEvent-START_EVENT_LISTING"
 STABLE, BEAM = 1, 4
 MEMORY = 1 << 30  # bytes to parse an event, whose text has at most 64 MiB
+
+# Lines of version 3, whose numbers have at most 9 digits, so that they fit into the integers of the library.
+EVENT = re.compile(rb"E -?\d+ (\d{1,9}) (\d{1,9})\b")
+VERTEX = re.compile(rb"V -([1-9]\d{0,8}) -?\d+ \[((?:\d{1,9},)*\d{1,9})?\][^,]*")
+ATTRIBUTE = re.compile(rb"A -?\d{1,9} ")
 
 pyhepmc.Setup.print_errors = pyhepmc.Setup.print_warnings = False  # this module says in one line what is wrong
 
@@ -75,6 +81,8 @@ def _read(path: Path, wanted: range) -> Iterator[Any]:
     with open_events(path, wanted, _divide, "HepMC", BEGINNING) as found:
         yield found.hard_events
         version = next(version for word, version in VERSIONS.items() if word in found.header)
+        if re.search(rb"^[PV]", found.header, re.MULTILINE):
+            raise UserError(f"{path}: cannot be read, it is damaged: it has particles before the first event")
         for number, text in enumerate(found.texts, start=wanted.start):
             yield _parsed(found.header, text, version, f"{path}: event {number}")
 
@@ -111,6 +119,8 @@ def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
     """Parse a file with one event."""
     if version == "hepmc2" and not _has_particles_of_vertices(text):
         raise UserError(f"{where}: cannot be read, it is damaged: a vertex has not the particles it declares")
+    if version == "hepmc3" and not _refers_to_itself(text):
+        raise UserError(f"{where}: cannot be read, it is damaged: a line names a particle or vertex that it has not")
     try:
         with pyhepmc.open(io.BytesIO(header + text), format=version) as file:
             event = file.read()
@@ -126,7 +136,7 @@ def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
     momenta = np.array([particles.px, particles.py, particles.pz, particles.e]) * unit
     status = np.array(particles.status)
     stable = status == STABLE
-    wrong = stable & ~((np.abs(momenta) <= LARGEST_ENERGY).all(0) & (momenta[3] >= 0))
+    wrong = (stable | (status == BEAM)) & ~((np.abs(momenta) <= LARGEST_ENERGY).all(0) & (momenta[3] >= 0))
     if wrong.any():
         number = int(np.argmax(wrong))
         values = ", ".join(f"{value:g}" for value in momenta[:, number])
@@ -148,11 +158,11 @@ def _parsed(header: bytes, text: bytes, version: str, where: str) -> Event:
 
 
 def _has_particles_of_vertices(text: bytes) -> bool:
-    """Return whether each vertex of an event of version 2 is followed by as many particles as it declares.
+    """Return whether each vertex of an event of version 2 is followed by the particles that it declares, or more.
 
     The library does not check it: it takes an event that lacks some, and reads beyond its memory where a particle comes
-    before the first vertex. ``V barcode id x y z t n_in n_out ...`` (M. Dobbs, J. B. Hansen, Comput. Phys. Commun. 134
-    (2001) 41).
+    before the first vertex. By its source, files of Pythia are known to declare too few. ``V barcode id x y z t n_in
+    n_out ...`` (M. Dobbs, J. B. Hansen, Comput. Phys. Commun. 134 (2001) 41).
     """
     declared, found = [0], [0]
     for line in text.splitlines():
@@ -164,7 +174,27 @@ def _has_particles_of_vertices(text: bytes) -> bool:
             found.append(0)
         elif line.startswith(b"P "):
             found[-1] += 1
-    return declared == found
+    return found[0] == 0 and all(map(operator.ge, found, declared))
+
+
+def _refers_to_itself(text: bytes) -> bool:
+    """Return whether the vertices and attributes of an event of version 3 name only what it declares.
+
+    The library does not check it, and reads and writes beyond its memory. ``E number n_vertices n_particles``,
+    ``V number status [incoming particles]``, ``A number name value``: particles count from 1 up, vertices from -1 down.
+    """
+    declared = EVENT.match(text)
+    if not declared:
+        return False
+    n_vertices, n_particles = map(int, declared.groups())
+    for line in re.findall(rb"^[VA].*", text, re.MULTILINE):
+        if line.startswith(b"V"):
+            found = VERTEX.fullmatch(line)
+            if not found or int(found[1]) > n_vertices or max(map(int, (found[2] or b"0").split(b","))) > n_particles:
+                return False
+        elif not ATTRIBUTE.match(line):
+            return False
+    return True
 
 
 def _cross_section(event: pyhepmc.GenEvent, where: str) -> tuple[float, float] | None:

@@ -119,6 +119,11 @@ def test_the_last_event_may_be_the_end_of_the_file(version, tmp_path):
         assert [event.weight for event in read(path, 3, 4)] == [4]
 
 
+NAMES_NOTHING = (
+    "a line names a particle or vertex that it has not"  # on which the library reads or writes beyond its memory
+)
+
+
 def first_energy(text, number):
     """Replace the energy of the first stable particle of a file of version 3."""
     lines = text.split(b"\n")
@@ -142,6 +147,12 @@ def first_energy(text, number):
         ),
         (lambda text: text.replace(b"GenCrossSection 1.0", b"GenCrossSection nan", 1), "event 0: cross section: exp"),
         (lambda text: first_energy(text, b"nan"), "event 0, particle 3: expected px, py, pz within"),
+        (lambda text: text.replace(b"[1,2]", b"[1,99]", 1), f"event 0: .* damaged: {NAMES_NOTHING}"),
+        (lambda text: text.replace(b"V -1 ", b"V -2 ", 1), f"event 0: .* damaged: {NAMES_NOTHING}"),
+        (lambda text: text.replace(b"V -1 ", b"V 1 ", 1), f"event 0: .* damaged: {NAMES_NOTHING}"),
+        (lambda text: text.replace(b"A 0 ", b"A 2147483648 ", 1), f"event 0: .* damaged: {NAMES_NOTHING}"),
+        (lambda text: text.replace(b"E 0 ", b"0 ", 1), "damaged: it has particles before the first event"),
+        (lambda text: text.replace(b"6.5000000000000000e+03 0", b"1e300 0", 1), "event 0, particle 1: expected px, py"),
         (lambda text: first_energy(text, b"1e7"), "event 0, particle 3: .* an energy from 0 to 1e.06 GeV, found"),
         (lambda text: first_energy(text, b"-1"), r"event 0, particle 3: .* found .*, -1$"),
         (lambda text: text.replace(b"U GEV MM", b"U GEV MM" + bytes(70 << 20), 1), "event is larger than 64 MiB"),
@@ -178,6 +189,15 @@ def test_an_event_that_lacks_a_particle_is_refused(tmp_path):
     path.write_bytes(b"".join(lines[:last] + lines[last + 1 :]))
     with pytest.raises(UserError, match="x: event 4: cannot be read, it is damaged: a vertex has not the particles"):
         read(path, 0, 5)
+
+
+def test_a_vertex_may_have_more_particles_than_it_declares(tmp_path):
+    """As in files of Pythia, by the source of the library."""
+    path = write(tmp_path / "x", "hepmc2")
+    content = path.read_bytes()
+    assert b" 2 8 0\n" in content
+    path.write_bytes(content.replace(b" 2 8 0\n", b" 2 7 0\n", 1))
+    np.testing.assert_array_equal(joined(read(path, 0, 5), "px"), random_stable(5).px)
 
 
 def test_a_particle_before_its_vertex_is_refused(tmp_path):
