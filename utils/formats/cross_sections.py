@@ -36,22 +36,27 @@ def with_cross_sections(process: str, files: Sequence[File], cross_sections: Map
 
     The files to which an entry applies share its cross section, by their sums of generator weights. The cross section
     of the process is the sum over all entries. The weights of each file add up to it, as in events files: whoever joins
-    files divides by their numbers of events.
+    files divides by their numbers of events. So either all files have an entry or none, even one with a cross section
+    of its own.
     """
-    names = [_entry(process, file, cross_sections) for file in files]
+    found = [_entry(process, file, cross_sections) for file in files]
+    names = [name for name in found if name is not None]
+    if not names:
+        return list(files)
+    if len(names) < len(files):
+        missing, given = files[found.index(None)].path, files[found.index(names[0])].path
+        raise UserError(f"{missing}: a cross section (--cross_sections) is missing, but {given} has it")
     n_events = sum(file.n_events for file in files)
     totals = {
         name: sum(file.sum_of_weights or 0 for file, other in zip(files, names, strict=True) if other == name)
-        for name in filter(None, names)
+        for name in names
     }
     scaled = []
     for file, name in zip(files, names, strict=True):
-        if name is None:
-            scaled.append(file)
-            continue
         if file.sum_of_weights is None:
-            missing = f"{file.weights_name} is missing"
-            raise UserError(f"{file.path}: {missing}, expected it for its cross section of '{name}'")
+            raise UserError(
+                f"{file.path}: {file.weights_name} is missing, expected it for its cross section of '{name}'"
+            )
         if not totals[name] > 0:
             raise UserError(
                 f"{file.path}: expected generator weights that sum to more than 0, found a sum of {totals[name]:g}"

@@ -45,16 +45,16 @@ def find_duplicates(files: Iterable[EventSource]) -> Iterator[tuple[Path, Path]]
     Yields
     ------
     path, first : Path
-        A file, and the earlier one with the same events.
+        A file, and the first one with the same events.
     """
     known: dict[object, Path] = {}
     for file in files:
         status = file.path.stat()
-        keys = {(status.st_dev, status.st_ino), file.fingerprint} - {None}
-        first = next(filter(None, map(known.get, keys)), None)
-        if first is not None:
+        keys = [key for key in ((status.st_dev, status.st_ino), file.fingerprint) if key is not None]
+        first = next(filter(None, map(known.get, keys)), file.path)
+        if first is not file.path:
             yield file.path, first
-        known |= dict.fromkeys(keys, file.path)
+        known |= dict.fromkeys(keys, first)
 
 
 def refuse_duplicates(files: Iterable[EventSource]) -> None:

@@ -155,6 +155,17 @@ class TestWeights:
         assert np.dot(sums, [0.75, 0.25]) == pytest.approx(20, rel=1e-6)
         assert sums == pytest.approx([20, 20], rel=1e-6)
 
+    def test_one_file_with_a_cross_section_that_is_given_is_refused_beside_one_with_its_own(self, tmp_path):
+        """The second would count its own by its share of all events, the first the whole of what is given."""
+        paths = [
+            write_delphes(tmp_path / f"{i}.root", delphes_branches(random_particles(9, i), None, np.full(9, 5.0)))
+            for i in range(2)
+        ]
+        with pytest.raises(
+            UserError, match=r"1\.root: a cross section \(--cross_sections\) is missing, but .*0\.root has it"
+        ):
+            check_all(paths, cross_sections={"0.root": 10.0})
+
     def test_are_one_without_a_cross_section(self, tmp_path):
         branches = crowded()
         del branches["Event.CrossSection"]

@@ -1,12 +1,13 @@
 """Files with the same events are recognised by their first events, however they are stored."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 
 from tests.toys import random_l1_events, random_particles, write_l1
-from utils.formats.duplicates import fingerprint, refuse_duplicates
+from utils.formats.duplicates import find_duplicates, fingerprint, refuse_duplicates
 from utils.formats.l1_files import L1Dataset
 from utils.runtime.errors import UserError
 
@@ -47,3 +48,13 @@ def test_l1_files_of_the_same_true_events_are_refused(tmp_path):
     refuse_duplicates(files[:2])
     with pytest.raises(UserError, match=rf"{paths[2]}: has the events of {paths[0]}, expected each event once"):
         refuse_duplicates(files)
+
+
+def test_each_copy_and_link_is_one_of_the_first_file(tmp_path):
+    """In any order in which Python visits the elements of a set."""
+    path = write_l1(tmp_path / "first.h5", random_l1_events(50))
+    (tmp_path / "copy.h5").write_bytes(path.read_bytes())
+    os.link(path, tmp_path / "link.h5")
+    os.link(tmp_path / "copy.h5", tmp_path / "link_of_copy.h5")
+    files = [L1Dataset.check(tmp_path / f"{name}.h5") for name in ("first", "copy", "link", "link_of_copy")]
+    assert list(find_duplicates(files)) == [(file.path, path) for file in files[1:]]
