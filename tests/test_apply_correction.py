@@ -36,6 +36,7 @@ from utils.formats.column_files import CONFIGURATION, TREE
 from utils.formats.l1_files import L1Dataset
 from utils.formats.trigger_objects import saturated_events
 from utils.formats.zero_bias import ZeroBiasData
+from utils.l1_sources import read_l1_events
 from utils.predictions import CorrectedSums, Model, predict_events
 from utils.training.records import read_training
 
@@ -155,10 +156,20 @@ def test_zero_bias_events_are_read_from_a_folder_or_a_file(model_dir, tmp_path):
 
 
 def test_a_folder_of_nanoaod_has_the_events_of_its_files(model_dir, tmp_path):
-    path = write_nanoaod(tmp_path / "data" / "events.root", random_nanoaod(N_EVENTS, data=True))
-    for flag in ("--jet_threshold=20", "--jet_threshold=40"):
-        expected = apply(model_dir, path, tmp_path / "out.h5", flag)
-        assert_same(apply(model_dir, tmp_path / "data", tmp_path / "out.h5", flag), expected)
+    """With the thresholds of all objects, and with and without sums of the trigger, runs and luminosity sections."""
+    objects = {name: value for name, value in random_nanoaod(50, 1).items() if name.startswith("L1")}
+    without_sums = {name: value for name, value in objects.items() if "EtSum" not in name}
+    paths = [
+        write_nanoaod(tmp_path / "data" / "1.root", random_nanoaod(N_EVENTS, data=True)),
+        write_nanoaod(tmp_path / "data" / "2.root", without_sums),
+    ]
+    for flags in ([], ["--jet_threshold=40"], ["--egamma_threshold=30", "--muon_threshold=30"]):
+        one, other = (apply(model_dir, path, tmp_path / "out.h5", *flags) for path in paths)
+        expected = {name: np.append(values, other[name]) for name, values in one.items()}
+        assert_same(apply(model_dir, tmp_path / "data", tmp_path / "out.h5", *flags), expected)
+    events = read_l1_events(tmp_path / "data")
+    assert len(events) == N_EVENTS + 50
+    assert events.l1_etm is None
 
 
 @pytest.mark.parametrize("l1", ["L1", "L1Emul"])

@@ -190,10 +190,11 @@ class L1Events:
 
     @classmethod
     def concatenate(cls, parts: "Sequence[L1Events]") -> "L1Events":
-        """Join parts in their order."""
+        """Join parts in their order; a column that one of them lacks is None."""
+        found = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
         columns: dict[str, Any] = {
-            name: None if column is None else np.concatenate([getattr(part, name) for part in parts])
-            for name, column in vars(parts[0]).items()
+            name: None if any(column is None for column in values) else np.concatenate(values)
+            for name, values in found.items()
         }
         return cls(**columns)
 

@@ -6,7 +6,7 @@ of `create_L1regression_data.py`.
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from utils.formats.hdf5 import has_entry, open_hdf5
 from utils.formats.kinds import PARTICLES, Kind, kind_of, particles_error
 from utils.formats.l1_files import L1Dataset
 from utils.formats.nanoaod_options import L1TableOptions, Thresholds
-from utils.formats.zero_bias_sources import check_zero_bias
+from utils.formats.zero_bias_sources import check_zero_bias, zero_bias_files
 from utils.l1_events import L1Events
 from utils.runtime.errors import UserError
 from utils.runtime.options import Seed, flag
@@ -86,7 +86,8 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
     path = Path(path)
     kind = kind_of(path)
     if path.is_dir() or kind == Kind.PARQUET:
-        return _zero_bias(path, variable, options)
+        paths, is_root = zero_bias_files(path)
+        return _nanoaod(paths, options) if is_root else _zero_bias(path, variable, options)
     if kind == Kind.HDF5:
         with open_hdf5(path) as file:
             offline = has_entry(file, "Particles")
@@ -95,7 +96,7 @@ def open_l1_source(path: str | Path, variable: str, options: SourceOptions) -> L
         data = L1Dataset.check(path)
         return L1Source(data.n_events, functools.partial(data.chunks, true_objects=False))
     if kind == Kind.NANOAOD:
-        return _nanoaod(path, options)
+        return _nanoaod([path], options)
     if kind == Kind.DELPHES:
         return _delphes(path, options)
     if kind in PARTICLES:
@@ -115,30 +116,32 @@ def read_l1_events(path: str | Path, variable: str = "true_met", options: Source
 
 
 def _zero_bias(path: Path, variable: str, options: SourceOptions) -> L1Source:
-    """Return zero-bias events, in Parquet files or a folder of NanoAOD."""
-    data = check_zero_bias(path, reconstructed(variable), jet_threshold=options.jet_threshold, l1=options.nanoaod_l1)
+    """Return zero-bias events in Parquet files."""
+    data = check_zero_bias(path, reconstructed(variable), jet_threshold=options.jet_threshold)
     return L1Source(data.n_events, lambda size: (chunk.events for chunk in data.chunks(size)))
 
 
-def _nanoaod(path: Path, options: SourceOptions) -> L1Source:
+def _nanoaod(paths: Sequence[Path], options: SourceOptions) -> L1Source:
     """Return the L1 objects of NanoAOD; uproot is imported only here, because that takes a second."""
     from utils.formats.nanoaod import NanoAODTrigger
 
-    file = NanoAODTrigger.check(path, options)
-    if (cut := file.cut.get("Jet", 0.0)) > options.jet_threshold:
+    files = NanoAODTrigger.check(paths, options)
+    highest = max(files, key=lambda file: file.cut.get("Jet", 0.0))
+    if (cut := highest.cut.get("Jet", 0.0)) > options.jet_threshold:
         logger.warning(
             "%s: all its L1 jets are above %g GeV, the cut of central NanoAOD, not from %g GeV on",
-            path,
+            highest.path,
             cut,
             options.jet_threshold,
         )
     thresholds = Thresholds(options.jet_threshold, options.egamma_threshold, options.muon_threshold)
 
     def chunks(size: int) -> Iterator[L1Events]:
-        for start in range(0, file.n_events, size):
-            yield file.l1_events(start, min(start + size, file.n_events), thresholds)
+        for file in files:
+            for start in range(0, file.n_events, size):
+                yield file.l1_events(start, min(start + size, file.n_events), thresholds)
 
-    return L1Source(file.n_events, chunks)
+    return L1Source(sum(file.n_events for file in files), chunks)
 
 
 def _delphes(path: Path, options: SourceOptions) -> L1Source:

@@ -369,10 +369,9 @@ class NanoAODTrigger:
     cut: Mapping[str, float]
 
     @classmethod
-    def check(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
-        """Check the layout of a file; a :class:`UserError` names what is missing."""
-        (found,) = first_look(functools.partial(cls._look, options=options), [path], "uproot", LOOKING_SECONDS)
-        return found
+    def check(cls, paths: Sequence[Path], options: L1TableOptions) -> "list[NanoAODTrigger]":
+        """Check the layout of several files; a :class:`UserError` names what is missing."""
+        return first_look(functools.partial(cls._look, options=options), paths, "uproot", LOOKING_SECONDS)
 
     @classmethod
     def _look(cls, path: Path, options: L1TableOptions) -> "NanoAODTrigger":
