@@ -76,7 +76,8 @@ def load(training: Training) -> "Loaded":
 def zero_bias_events(path: Path, variable: str, options: Options, samples: Sequence[Sample]) -> "ZeroBias":
     """Check zero-bias events, whose jets shall have the threshold of the events that are evaluated."""
     mask = LuminosityMask.read(options.zero_bias_mask, options.zero_bias_runs)
-    threshold = max(JET_THRESHOLD, *(sample.data.jet_threshold or 0.0 for sample in samples))
+    recorded = (sample.data.jet_threshold for sample in samples)
+    threshold = max((found for found in recorded if found is not None), default=JET_THRESHOLD)
     data = check_zero_bias(path, reconstructed(variable), mask, threshold, options.zero_bias_l1)
     if data.cut > threshold:
         logger.warning(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import matplotlib.pyplot as plt
@@ -869,6 +870,16 @@ def test_zero_bias_events_as_nanoaod_give_rates_by_luminosity_section(data, tmp_
     rows = [" ".join(line.split()) for line in (tmp_path / "plots" / "events.txt").read_text().splitlines()]
     assert f"left out: not in the luminosity mask - - - {np.sum(~kept)} {np.sum(~kept)}" in rows
     assert f"including: saturated - - - {np.sum(kept[:50])} {np.sum(kept[:50])}" in rows
+
+
+@pytest.mark.parametrize(("recorded", "expected"), [([None], 20), ([12.0], 12), ([30.0, None], 30)])
+def test_jets_of_zero_bias_events_have_the_threshold_of_the_evaluated_ones(recorded, expected, tmp_path):
+    path = write_nanoaod(tmp_path / "x.root", random_nanoaod(50, data=True))
+    samples = [SimpleNamespace(data=SimpleNamespace(jet_threshold=threshold)) for threshold in recorded]
+    options = SimpleNamespace(zero_bias_mask=None, zero_bias_runs=[], zero_bias_l1=None)
+    (chunk,) = analyze_results_teacher.zero_bias_events(path, "true_ht", options, samples).chunks(50)
+    jets = chunk.events.smeared_data[:, 8:, 0]
+    assert expected <= jets[jets > 0].min() < expected + 2
 
 
 @pytest.mark.usefixtures("no_plots")

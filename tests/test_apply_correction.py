@@ -267,7 +267,6 @@ class TestErrors:
 class TestNetworks:
     def test_a_teacher_gives_what_the_evaluation_and_the_function_give(self, met_teacher, smeared_folder, tmp_path):
         from nn.correction import load_correction
-        from utils.l1_sources import read_l1_events
 
         path = smeared_folder / "test.h5"
         found = apply(met_teacher, path, tmp_path / "out.root")
