@@ -521,9 +521,12 @@ def _true_met(columns: Columns, content: Content) -> tuple[np.ndarray, np.ndarra
 
 def _true_ht(columns: Columns, table: str) -> np.ndarray:
     """Return the scalar sum of the pT of jets in GeV, float32."""
-    pt, eta = columns.floats(f"{table}_pt"), columns.floats(f"{table}_eta")
+    pt, eta, owners = columns.floats(f"{table}_pt"), columns.floats(f"{table}_eta"), columns.owners(table)
+    if np.isnan(eta).any():
+        event = columns.first + int(owners[np.argmax(np.isnan(eta))])
+        columns.tree.refuse(f"{table}_eta", f"event {event}: expected numbers, found nan")
     counted = ~(pt <= HT_PT) & (np.abs(eta) < HT_ETA)
     if table == "Jet" and "Jet_phi" in columns.values:
         counted &= _clean_jets(columns)
-    total = np.bincount(columns.owners(table)[counted], pt[counted].astype(np.float64), columns.n_events)
+    total = np.bincount(owners[counted], pt[counted].astype(np.float64), columns.n_events)
     return columns.checked(f"{table}_pt", total, (0, LARGEST_L1_PT, f"a sum of GeV from 0 to {LARGEST_L1_PT:g}"))

@@ -350,6 +350,7 @@ class TestImpossibleValues:
             ("L1EtSum_etSumType", 8, "expected one sum of type 8 at most, found 7"),
             ("Jet_pt", np.inf, "pT: expected GeV from 0 to 30000, found inf"),
             ("GenJet_pt", np.nan, "expected a sum of GeV from 0 to 30000, found nan"),
+            ("GenJet_eta", np.nan, "expected numbers, found nan"),
             ("GenMET_pt", np.nan, "expected GeV from 0 to 30000, found nan"),
             ("genWeight", np.inf, "expected finite weights, at most 1e+20, found inf"),
             ("PV_npvs", -3, "expected 0 to 10000, found -3"),
