@@ -1,5 +1,6 @@
 """Les Houches event files (J. Alwall et al., Comput. Phys. Commun. 176 (2007) 300, arXiv:hep-ph/0609017)."""
 
+import graphlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ END = b"</LesHouchesEvents>\n"
 RUN, PROCESS, EVENT, PARTICLE = 10, 4, 6, 13  # numbers in a line of each kind
 STATUS, MOTHERS, MOMENTUM = 1, slice(2, 4), slice(6, 11)  # among those of a particle
 STATUSES = (-9, -2, -1, 1, 2, 3)
+INCOMING = -1
 
 
 def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
@@ -117,3 +119,11 @@ def _refuse_damaged(text: bytes, where: str) -> None:
                 f"{where}, particle {number}: expected px, py, pz, energy and mass within +-{LARGEST_ENERGY:g} GeV, "
                 f"found {values}"
             )
+    n_incoming = sum(particle[STATUS] == INCOMING for particle in particles)
+    if n_incoming != 2:
+        raise UserError(f"{where}: expected 2 incoming particles, of status {INCOMING}, found {n_incoming}")
+    try:
+        graphlib.TopologicalSorter(dict(enumerate((particle[MOTHERS] for particle in particles), start=1))).prepare()
+    except graphlib.CycleError as error:
+        circle = ", ".join(f"{number:g}" for number in error.args[1])
+        raise UserError(f"{where}: expected mothers from which no particle descends itself, found {circle}") from None
