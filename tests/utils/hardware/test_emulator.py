@@ -140,6 +140,8 @@ def test_the_header_has_all_digits_of_the_step_of_the_result(tmp_path):
     model = write_emulator(inputs, logic, tmp_path / "package", 1)
     header = (tmp_path / "package" / model / f"{model}.h").read_text()
     (step,) = re.findall(r"result_step = (.*);", header)
+    readme = (tmp_path / "package" / "README.md").read_text()
+    assert f"largest one, {round(255 / 4 / logic.out_qint[0].step)} steps of {step} GeV." in readme
     assert float(step) == 2**-8 * logic.out_qint[0].step != float(f"{float(step):g}")
 
 
