@@ -16,6 +16,7 @@ import numpy as np
 from utils.cutflow import Cutflow
 from utils.event_layout import EGAMMAS, JETS, MUONS, N_SLOTS, PT
 from utils.formats.duplicates import LOOKED_AT, fingerprint
+from utils.formats.events import LARGEST_WEIGHT
 from utils.formats.first_look import first_look
 from utils.formats.l1_files import PILEUP, TRUE_DIRECTION
 from utils.formats.leading_objects import fill_leading
@@ -51,7 +52,6 @@ LEPTON_RADIUS = 0.4
 HT_PT, HT_ETA = 30.0, 2.5
 PF_MUON = "isPFcand"
 LOOKING_SECONDS = 20  # a central file takes two, for its thousands of branches
-LARGEST_WEIGHT = 1e20  # sums and products of larger weights may overflow
 MOST_PILEUP = 10_000.0
 ENERGIES = 0.0, LARGEST_L1_PT, f"GeV from 0 to {LARGEST_L1_PT:g}"
 NO_MUONS = "NoMu"  # end of the name of a MET to which muons are added back

@@ -1,4 +1,5 @@
 import ctypes
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ from utils.compat.glibc import return_freed_memory
 
 
 def resident_bytes():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_memory_of_freed_arrays_returns_to_the_system():
