@@ -15,7 +15,8 @@ END = b"</LesHouchesEvents>\n"
 RUN, PROCESS, EVENT, PARTICLE = 10, 4, 6, 13  # numbers in a line of each kind
 STATUS, MOTHERS, MOMENTUM = 1, slice(2, 4), slice(6, 11)  # among those of a particle
 STATUSES = (-9, -2, -1, 1, 2, 3)
-INCOMING = -1
+INCOMING, OUTGOING = -1, 1
+IMBALANCE = 0.01  # of the incoming energy; Pythia itself leaves out events of a smaller one
 
 
 def copy_events(path: str | Path, wanted: range, to: IO[bytes]) -> HardEvents:
@@ -127,3 +128,13 @@ def _refuse_damaged(text: bytes, where: str) -> None:
     except graphlib.CycleError as error:
         circle = ", ".join(f"{number:g}" for number in error.args[1])
         raise UserError(f"{where}: expected mothers from which no particle descends itself, found {circle}") from None
+    before, after = (
+        [sum(particle[MOMENTUM][i] for particle in particles if particle[STATUS] == status) for i in range(4)]
+        for status in (INCOMING, OUTGOING)
+    )
+    missing = max(abs(one - other) for one, other in zip(before, after, strict=True))
+    if missing > IMBALANCE * abs(before[3]):
+        raise UserError(
+            f"{where}: expected outgoing particles, of status {OUTGOING}, with px, py, pz and energy of the incoming "
+            f"ones, found a difference of {missing:g} GeV"
+        )

@@ -114,6 +114,7 @@ class TestNumbersThatPythiaTrusts:
             (7, 3, b"700", "event 0, particle 3: expected a status among -9, .* from 0 to 4, found 1 and 1 and 700"),
             (7, 1, b"7", "event 0, particle 3: expected a status .*, found 7 and 1 and 2"),
             (7, 1, b"-1", "event 0: expected 2 incoming particles, of status -1, found 3"),
+            (7, 1, b"2", r"event 0: expected outgoing particles, .*, found a difference of 170\.473 GeV"),
             (5, 1, b"1", "event 0: expected 2 incoming particles, of status -1, found 1"),
             (7, 2, b"3", "event 0: expected mothers from which no particle descends itself, found 3, 3"),
             (5, 2, b"3", "event 0: expected mothers from which no particle descends itself, found (1, 3, 1|3, 1, 3)"),
