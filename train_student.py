@@ -178,19 +178,27 @@ def write_tables_and_plots(
 def fit_tables(
     options: Options, creator: GraphCreator, network: "keras.Model", data: L1Dataset, graphs: TrainingGraphs
 ) -> tuple[SumFloor | None, Calibration | None]:
-    """Find the floor of the sums that the firmware of a student gives, and their calibration."""
+    """Find the floor of the sums that the firmware of a student gives, and their calibration.
+
+    Both are of measured sums: the output for saturated events is a rule, and not a measurement.
+    """
     from nn.student import output_sums, student_model
 
     variable, scales = options.variable, part(options, HardwareScales)
     without_floor = student_model(network, StudentInputs(creator, scales))
-    floor = training_floor(data, variable, corrected_sums(variable, without_floor), options.floor_share)
+    sums_without_floor = corrected_sums(variable, without_floor)
+
+    def measured(sums: np.ndarray) -> np.ndarray:
+        return np.where(sums < scales.largest_sum, sums, np.nan)
+
+    floor = training_floor(data, variable, lambda events: measured(sums_without_floor(events)), options.floor_share)
     inputs = StudentInputs(creator, scales, floor)
 
     def sums_of_graphs(ragged: "RaggedGraphs") -> np.ndarray:
         features = ragged.padded(inputs.n_slots)
         filled = np.zeros((ROWS_A_CHUNK, *features.shape[1:]), np.float32)  # TensorFlow would trace each shape anew
         filled[: len(features)] = features
-        return output_sums(network, inputs, inputs.split_features(filled))[: len(features)]
+        return measured(output_sums(network, inputs, inputs.split_features(filled))[: len(features)])
 
     return floor, training_calibration(graphs, sums_of_graphs)
 

@@ -21,6 +21,7 @@ from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
+from utils.hardware.scales import HardwareScales
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
 from utils.training.records import is_finished, read_training
@@ -117,6 +118,36 @@ class TestOutputs:
         assert not student.with_name("student.partial").exists()
         assert not (student / ".scratch").exists()
         assert {path.name for path in student.iterdir()} >= {"front.png", "history.png", "front", "tensorboard"}
+
+
+def test_saturated_events_determine_neither_floor_nor_calibration(train_file, tmp_path):
+    """A rule gives their output, the largest sum; here it is that of events with a jet above 100 GeV."""
+    output = tmp_path / "student"
+    assert train_student.main([f"--input={train_file}", *SMALL, "--jet_saturation=200", f"--output={output}"]) == 0
+    training, network = read_training(output), load_student(output / "best_model.keras")
+    data = L1Dataset.check(train_file)
+    events = next(data.chunks(data.n_events))
+    bare = StudentInputs(training.creator, training.student_inputs.scales)
+    without = predict_sums(network, bare, bare.integers(events))
+    measured = without < 2047.5
+    assert 0.1 < measured.mean() < 0.9
+    of_these = (values[measured] for values in (events.smeared_met, without, events.weights))
+    assert training.floor.record() == fit_floor(*of_these, 0.2).record()
+    assert training.calibration.corrected[-2] <= without[measured].max()
+
+
+def test_saturated_events_have_no_weight_in_the_loss(train_file):
+    """Neither those with a jet of 100 GeV nor those with 511 steps of e/g or 4095 of a sum."""
+    inputs = StudentInputs(graph_creator("met"), HardwareScales(jet_saturation=200))
+    creator = StudentCreator(graph_creator("met"), inputs)
+    graphs = read_training_graphs(L1Dataset.check(train_file), creator, EventSplit(seed=1))
+    n_saturated = 0
+    for (objects, _, sums, *_), _, weights in StudentBatches(graphs, True, 64, 1, inputs).epoch(0):
+        steps, largest = objects[:, :, 0] * 128, objects[:, :, 4:] @ [510, 511, 200]  # of muons, e/g and jets
+        in_use, saturated = steps.any(1), ((steps == largest) & (steps > 0)).any(1) | (sums * 128 == 4095).any(1)
+        assert_array_equal(weights[in_use] == 0, saturated[in_use])
+        n_saturated += saturated.sum()
+    assert n_saturated > 20
 
 
 def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, caplog):

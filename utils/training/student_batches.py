@@ -87,7 +87,8 @@ class StudentBatches(TrainingBatches):
     """Batches of the inputs of a student, all of the same shape.
 
     Training events that do not fill a batch are left out, different ones in each epoch. The last validation batch is
-    filled up with events of weight 0.
+    filled up with events of weight 0. Events whose output is a rule, because they are saturated or their L1 sum is 0
+    steps, have weight 0: they would add a constant to the loss.
 
     Parameters
     ----------
@@ -121,7 +122,9 @@ class StudentBatches(TrainingBatches):
         features, weights = graphs.padded(self._inputs.n_slots), graphs.weights
         if self._rate_weights:
             weights = weights * self._rate_weights(teacher_sums(graphs, self._inputs)).astype(np.float32)
-        yield self._inputs.split_features(features), graphs.labels, weights
+        inputs = self._inputs.split_features(features)
+        *_, lowest, highest = inputs
+        yield inputs, graphs.labels, weights * (lowest < highest)[:, 0]
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if self._validation:

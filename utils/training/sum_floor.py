@@ -50,7 +50,7 @@ def fit_floor(l1: np.ndarray, corrected: np.ndarray, weights: np.ndarray, share:
     Parameters
     ----------
     l1, corrected, weights : np.ndarray, shape (n_events,)
-        Sums in GeV; the corrected ones without a floor.
+        Sums in GeV; the corrected ones without a floor. Events with NaN are left out.
     share : float
         From 0 to 1.
 
@@ -59,6 +59,8 @@ def fit_floor(l1: np.ndarray, corrected: np.ndarray, weights: np.ndarray, share:
     SumFloor or None
         None for a share of 0, and where there are too few events.
     """
+    used = np.isfinite(corrected)
+    l1, corrected, weights = l1[used], corrected[used], weights[used]
     l1_thresholds, l1_above = rates_above(l1, weights)
     corrected_thresholds, corrected_above = rates_above(corrected, weights)
     _, squares = rates_above(l1, np.square(weights, dtype=np.float64))

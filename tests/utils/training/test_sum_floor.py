@@ -57,6 +57,14 @@ def test_events_count_with_their_weight_also_a_negative_one(rng):
     assert_allclose(with_opposite(sums), once(sums), rtol=0.02)
 
 
+def test_events_without_a_corrected_sum_do_not_count(rng):
+    l1, corrected = exponential(30, 20_000), rng.permutation(exponential(20, 20_000))
+    left_out = rng.random(20_000) < 0.1
+    found = fit_floor(l1, np.where(left_out, np.nan, corrected), np.ones(20_000), SHARE)
+    expected = fit_floor(l1[~left_out], corrected[~left_out], np.ones((~left_out).sum()), SHARE)
+    assert found.record() == expected.record()
+
+
 def test_events_of_weight_0_do_not_count():
     l1, corrected, weights = exponential(30, 20_000), exponential(20, 20_000), np.ones(20_000)
     more = (np.append(old, new) for old, new in ((l1, 1e4), (corrected, 5.0), (weights, 0.0)))
