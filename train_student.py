@@ -41,6 +41,7 @@ from utils.runtime.provenance import sha256
 from utils.runtime.text_files import write_json
 from utils.steps.train_student import Options
 from utils.training.calibration import Calibration, training_calibration
+from utils.training.options import TARGET_SCALES
 from utils.training.records import (
     MODEL_FILE,
     STUDENT,
@@ -95,6 +96,16 @@ def load_teacher(folder: Path, variable: str) -> "Loaded":
     if training.creator.variable != variable:
         raise UserError(f"{folder / TRAINING_FILE}: a teacher for {training.creator.variable} cannot teach {variable}")
     return load_trained(training)
+
+
+def target_scale(options: Options, teacher: "Loaded | None") -> float:
+    """Return the scale of the target: that of the teacher, or of the options; a :class:`UserError` if they differ."""
+    if teacher is None:
+        return TARGET_SCALES[options.variable] if options.target_scale is None else options.target_scale
+    scale = teacher.model.target_scale
+    if options.target_scale not in (None, scale):
+        raise UserError(f"--target_scale {options.target_scale:g}: that of the teacher is {scale:g}")
+    return scale
 
 
 def hyperparameters(shape: StudentShape, scales: HardwareScales) -> "StudentHyperparameters":
@@ -213,7 +224,8 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
 
     teacher = load_teacher(options.teacher, options.variable) if options.teacher else None
     n_features = n_event_features(teacher.network) if teacher and options.feature_weight else 0
-    creator, scales = graph_creator(options.variable), part(options, HardwareScales)
+    creator = graph_creator(options.variable, target_scale=target_scale(options, teacher))
+    scales = part(options, HardwareScales)
     inputs, shape = StudentInputs(creator, scales), hyperparameters(options, scales)
     targets = distillation_targets(teacher, n_features) if teacher else None
     configuration = student_training_inputs(options)

@@ -40,7 +40,7 @@ from utils.runtime.worker_processes import WorkerProcesses, end_with_parent
 from utils.steps.train_teacher import LOG_FEATURES, METRIC_THRESHOLDS, Options
 from utils.training.batches import GraphBatches, training_batches
 from utils.training.calibration import Calibration, l1_sums, training_calibration
-from utils.training.options import FinalFitOptions
+from utils.training.options import TARGET_SCALES, FinalFitOptions
 from utils.training.records import (
     TEACHER,
     TRAINING_FILE,
@@ -79,6 +79,8 @@ def parse_args(argv: Sequence[str] | None = None) -> Options:
     options = parse(Options, __doc__, argv)
     if options.log_features is None:
         options = replace(options, log_features=LOG_FEATURES[options.variable])
+    if options.target_scale is None:
+        options = replace(options, target_scale=TARGET_SCALES[options.variable])
     if options.metric_thresholds is None:
         options = replace(options, metric_thresholds=METRIC_THRESHOLDS[options.variable])
     return options
@@ -220,7 +222,7 @@ def fit_tables(
     floor = training_floor(data, options.variable, corrected_sums(options.variable, model), options.floor_share)
 
     def sums_of_graphs(part: "RaggedGraphs") -> np.ndarray:
-        corrections, l1 = predict_graphs(network, part), l1_sums(part)
+        corrections, l1 = predict_graphs(network, part), l1_sums(part, creator.target_scale)
         return l1 * (floor.raised(corrections, l1) if floor else corrections)
 
     return floor, training_calibration(graphs, sums_of_graphs)
@@ -345,8 +347,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from nn.search.tuner import ProcessUsedUp
 
     make_gpus_reproducible(options.devices)
+    assert options.target_scale is not None  # parse_args
     try:
-        creator = graph_creator(options.variable, options.log_features or ())
+        creator = graph_creator(options.variable, options.log_features or (), options.target_scale)
     except ValueError as error:
         raise UserError(str(error)) from None
     try:

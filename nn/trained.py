@@ -67,13 +67,21 @@ def load_trained(training: Training) -> Loaded:
         return Loaded(network, model, functools.partial(attention_weights, network))
     from nn.student import student_model
 
-    model = replace(student_model(network, training.student_inputs), calibration=training.calibration)
+    model = replace(
+        student_model(network, training.student_inputs),
+        calibration=training.calibration,
+        target_scale=training.creator.target_scale,
+    )
     return Loaded(network, model, None)
 
 
 def teacher_model(network: keras.Model, creator: GraphCreator) -> Model:
     """Return the model of a teacher for the evaluation; it gives corrections, to float32 the same on each processor."""
-    return Model(functools.partial(creator.features, log_type=np.float64), functools.partial(predict, network))
+    return Model(
+        functools.partial(creator.features, log_type=np.float64),
+        functools.partial(predict, network),
+        target_scale=creator.target_scale,
+    )
 
 
 def _loading_problem(path: Path, error: Exception) -> str:

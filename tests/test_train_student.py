@@ -64,10 +64,11 @@ class TestOutputs:
 
     def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file, met_teacher):
         """In NumPy, of the events that the teacher is validated with as well, half of it from the teacher's outputs."""
-        inputs = StudentInputs(graph_creator("met"), read_training(student).student_inputs.scales)
+        met = graph_creator("met", target_scale=0.8)
+        inputs = StudentInputs(met, read_training(student).student_inputs.scales)
         split = EventSplit(test_split=0.2, max_events=500, seed=1)
         targets = distillation_targets(load_trained(read_training(met_teacher)), 0)
-        creator = StudentCreator(graph_creator("met"), inputs, targets)
+        creator = StudentCreator(met, inputs, targets)
         graphs = read_training_graphs(L1Dataset.check(train_file), creator, split, loss_weights=LossWeights(0))
         batches = StudentBatches(graphs, True, 64, 1, inputs, training_rate_weights(graphs, inputs)).epoch(0)
         network = load_student(student / "best_model.keras")
@@ -110,6 +111,7 @@ class TestOutputs:
             0.5,
             0.1,
         )
+        assert record["target_scale"] == 0.8  # of the teacher
         assert record["hardware"]["energy_step"] == 0.5
         assert record["calibration"] is None or record["calibration"]["calibrated"][0] == 0
         assert record["made_by"]["versions"]["hgq"]
@@ -148,6 +150,21 @@ def test_saturated_events_have_no_weight_in_the_loss(train_file):
         assert_array_equal(weights[in_use] == 0, saturated[in_use])
         n_saturated += saturated.sum()
     assert n_saturated > 20
+
+
+def test_each_factor_of_the_rate_has_the_same_part_of_the_loss_where_events_are_saturated(train_file):
+    """A third of the events, those with a jet of 100 GeV, have no weight in the loss."""
+    inputs = StudentInputs(graph_creator("met"), HardwareScales(jet_saturation=200))
+    halved = StudentCreator(graph_creator("met"), inputs, lambda events: np.full((len(events), 1), 0.5, np.float32))
+    graphs = read_training_graphs(L1Dataset.check(train_file), halved, EventSplit(seed=1))
+    rate_weights = training_rate_weights(graphs, inputs)
+    batches = StudentBatches(graphs, False, graphs.n_training, 1, inputs, rate_weights)
+    (((_, _, sums, *_), _, weights),) = batches.epoch(0)
+    teacher = sums[:, 0] * 128 * 0.5 / 2  # GeV
+    parts = np.bincount(np.searchsorted(rate_weights.edges, teacher, side="right"), weights)
+    assert 0.1 < (weights == 0).mean() < 0.9
+    assert (parts > 0).sum() > 4
+    assert_allclose(parts[parts > 0], parts.sum() / (parts > 0).sum(), rtol=1e-4)
 
 
 def test_a_finished_student_is_trained_anew_only_if_told_to(student, flags, caplog):
@@ -204,6 +221,10 @@ class TestRefused:
     def test_student_as_a_teacher(self, flags, student, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", f"--teacher={student}"])
         assert "belongs to a student, expected a teacher" in error
+
+    def test_another_scale_of_the_target_than_that_of_the_teacher(self, flags, tmp_path):
+        error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--target_scale=0.9"])
+        assert "--target_scale 0.9: that of the teacher is 0.8" in error
 
     def test_unknown_loss(self, flags, tmp_path):
         error = error_of(train_student.main, [*flags, f"--output={tmp_path / 'out'}", "--loss_function=hubbard"])

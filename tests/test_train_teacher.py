@@ -70,7 +70,7 @@ def validation_batches(path, record, batch_size=64):
     """Return the graphs of the validation, from the file and what the training recorded."""
     graphs = read_training_graphs(
         L1Dataset.check(path),
-        graph_creator(record["variable"], record["log_features"]),
+        graph_creator(record["variable"], record["log_features"], record["target_scale"]),
         EventSplit(test_split=0.2, seed=record["seed"]),
         loss_weights=LossWeights(
             record["weight_power"], bool(record["sampled_spectrum"]), record["made_by"]["arguments"]["process_shares"]
@@ -116,6 +116,7 @@ class TestOutputs:
         record = read_json(met_teacher / "training.json")
         assert record["variable"] == "true_met"
         assert record["log_features"] == ["pt", "met", "ht"]
+        assert record["target_scale"] == 0.8
         assert record["loss_function"] == "log_huber_3.0"
         assert record["weight_power"] == 0.0
         assert record["sampled_spectrum"] == 1

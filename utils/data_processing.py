@@ -20,7 +20,8 @@ class Graphs:
     features : np.ndarray, shape (n_graphs, n_nodes, n_features), float32
         Node features in the order of the creator's ``feature_names``; rows of empty nodes are zero.
     labels : np.ndarray, shape (n_graphs, 2), float32
-        The correction true/smeared (NaN where smeared is 0) and the true variable in GeV.
+        The target, which is the correction true/smeared times the scale of the target (NaN where smeared is 0), and the
+        true variable in GeV.
     process_ids : np.ndarray, shape (n_graphs,), int32
     weights : np.ndarray, shape (n_graphs,), float32
     kept : np.ndarray, shape (n_events,), bool
@@ -72,21 +73,27 @@ class GraphCreator:
         Features that are replaced by log(x + 1), among pt, met and ht.
     variable : str
         True variable of the regression.
+    target_scale : float
+        Factor on the correction, above 0. It changes the scale of the corrected sums with respect to events without a
+        jet, which stay uncorrected.
     """
 
     feature_names: tuple[str, ...]
     slots: slice
     variables: tuple[str, ...]
 
-    def __init__(self, log_features: Sequence[str] = (), variable: str | None = None):
+    def __init__(self, log_features: Sequence[str] = (), variable: str | None = None, target_scale: float = 1.0):
         self.variable = full_variable(variable or self.variables[0])
         self.log_features = tuple(log_features)
+        self.target_scale = target_scale
         if self.variable not in self.variables:
             raise ValueError(f"{type(self).__name__} regresses {' or '.join(self.variables)}, not {self.variable}")
         allowed = [name for name in self.feature_names if name in ("pt", "met", "ht")]
         for name in self.log_features:
             if name not in allowed:
                 raise ValueError(f"unknown log feature '{name}', expected some of {', '.join(allowed)}")
+        if not 0 < target_scale < np.inf:
+            raise ValueError(f"the scale of the target is {target_scale}, expected a number above 0")
 
     def __call__(self, events: L1Events) -> Graphs:
         """Convert each event with at least one jet to a graph.
@@ -147,11 +154,11 @@ class GraphCreator:
         return real, nodes
 
     def labels(self, events: L1Events) -> np.ndarray:
-        """Return the correction and the true variable [GeV] of all events, shape (n_events, 2), float32."""
+        """Return the target and the true variable [GeV] of all events, shape (n_events, 2), float32."""
         true, smeared = getattr(events, self.variable), getattr(events, reconstructed(self.variable))
         correction = np.full(len(events), np.nan, np.float32)
         np.divide(true, smeared, out=correction, where=smeared > 0)
-        return np.stack([correction, true], axis=1)
+        return np.stack([correction * np.float32(self.target_scale), true], axis=1)
 
 
 class METGraphCreator(GraphCreator):
@@ -170,8 +177,8 @@ class HTGraphCreator(GraphCreator):
     variables = ("true_ht",)
 
 
-def graph_creator(variable: str, log_features: Sequence[str] = ()) -> GraphCreator:
+def graph_creator(variable: str, log_features: Sequence[str] = (), target_scale: float = 1.0) -> GraphCreator:
     """Return the graph creator of a regression variable."""
     full = full_variable(variable)
     creator = HTGraphCreator if full in HTGraphCreator.variables else METGraphCreator
-    return creator(log_features, full)
+    return creator(log_features, full, target_scale)

@@ -38,6 +38,8 @@ class Model:
         Of the corrected sums; None where the training has none.
     floor : SumFloor or None
         Of the corrected sums; None where the training has none, and for a model that gives sums, which contain it.
+    target_scale : float
+        Factor on true/reco that the model was trained to give.
     """
 
     inputs: Callable[[L1Events], np.ndarray]
@@ -45,6 +47,7 @@ class Model:
     gives_sums: bool = False
     calibration: "Calibration | None" = None
     floor: "SumFloor | None" = None
+    target_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Predictions:
     true, reco : np.ndarray, shape (n_events,), float32
         True and L1 value of the variable, in GeV.
     corrections : dict of str to np.ndarray, shape (n_events,), float32
-        Prediction of true/reco by each model; 1 for uncorrected events.
+        Factor of each model on the L1 sum; 1 for uncorrected events.
     weight : np.ndarray, shape (n_events,), float32
         Cross-section weight in pb, or 1 in files without weights; may be negative.
     process_id : np.ndarray, shape (n_events,), int32
@@ -66,6 +69,8 @@ class Predictions:
         Corrected sums in GeV, of models that predict sums.
     calibrations : dict of str to Calibration
         Of the models that have one.
+    target_scales : dict of str to float
+        Of the models whose scale of the target is not 1.
     angle : np.ndarray, shape (n_events,), float16, or None
         Angle from the true MET vector to that of L1, in radians and with 3 digits; NaN where one of the vectors is 0.
         None where the true objects do not give the direction of the variable, or were not read.
@@ -79,6 +84,7 @@ class Predictions:
     jets: np.ndarray
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     calibrations: "dict[str, Calibration]" = field(default_factory=dict)
+    target_scales: dict[str, float] = field(default_factory=dict)
     angle: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -102,7 +108,7 @@ class Predictions:
         columns: dict[str, Any] = {}
         for name, column in vars(parts[0]).items():
             found = [getattr(part, name) for part in parts]
-            if name == "calibrations":  # of models, not of events
+            if name in ("calibrations", "target_scales"):  # of models, not of events
                 columns[name] = column
             elif column is None:
                 columns[name] = None
@@ -116,6 +122,11 @@ class Predictions:
     def predicted(self) -> np.ndarray:
         """Mask of the events with a prediction: they have a jet at L1 and an L1 sum above 0."""
         return (self.jets > 0) & (self.reco > 0)
+
+    @property
+    def estimates(self) -> dict[str, np.ndarray]:
+        """Estimates of true/reco by the models: their factors over the scales of their targets."""
+        return {name: values / np.float32(self.target_scales.get(name, 1)) for name, values in self.corrections.items()}
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
@@ -173,9 +184,12 @@ def predict_events(
         for name, corrections in found.items():
             corrections.add(events if models[name].gives_sums else to_predict)
     arrays: dict[str, Any] = {name: column.array() for name, column in columns.items()}
-    calibrations = {name: model.calibration for name, model in models.items() if model.calibration}
+    of_models: dict[str, Any] = {
+        "calibrations": {name: model.calibration for name, model in models.items() if model.calibration},
+        "target_scales": {name: model.target_scale for name, model in models.items() if model.target_scale != 1},
+    }
     angle = angles.array()
-    predictions = Predictions(corrections={}, **arrays, calibrations=calibrations, angle=angle if len(angle) else None)
+    predictions = Predictions(corrections={}, **arrays, **of_models, angle=angle if len(angle) else None)
     predicted = predictions.predicted
     for name, corrections in found.items():
         predictions.corrections[name] = correction = np.ones(len(predictions), np.float32)

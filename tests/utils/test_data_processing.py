@@ -137,6 +137,18 @@ class TestLabels:
         events = l1_events(np.repeat(EVENT, 3, 0), smeared_met=[0, 40, 0], true_met=[30, 20, 0])
         assert_array_equal(METGraphCreator()(events).labels, np.float32([[np.nan, 30], [0.5, 20], [np.nan, 0]]))
 
+    @pytest.mark.parametrize("variable", ["met", "ht", "original_met"])
+    def test_the_scale_multiplies_the_target_alone(self, variable):
+        events = l1_events(EVENT, **self.COLUMNS)
+        one, other = (graph_creator(variable, target_scale=scale)(events) for scale in (1.0, 0.5))
+        assert_array_equal(other.labels, one.labels * [0.5, 1])
+        assert_array_equal(other.features, one.features)
+
+    @pytest.mark.parametrize("scale", [0, -1, np.inf, np.nan])
+    def test_a_scale_that_is_no_positive_number_is_refused(self, scale):
+        with pytest.raises(ValueError, match="expected a number above 0"):
+            METGraphCreator(target_scale=scale)
+
 
 class TestAdjacency:
     @pytest.mark.parametrize("case", range(5))

@@ -37,6 +37,13 @@ def test_corrected_is_the_l1_quantity_times_the_correction():
     }
 
 
+def test_estimates_are_the_corrections_over_the_scale_of_the_target():
+    scaled = replace(predictions([10, 20], [20, 30], [0.5, 2]), target_scales={"teacher": 0.8})
+    assert_allclose(scaled.estimates["teacher"], [0.625, 2.5])
+    assert_allclose(scaled.measured["teacher"], [10, 60])
+    assert Predictions.concatenate([scaled, scaled])[:3].target_scales == {"teacher": 0.8}
+
+
 def test_predictions_are_those_of_the_graphs_and_of_no_other_process():
     events = random_l1_events(500)
     events.smeared_met[::7] = 0

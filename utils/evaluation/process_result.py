@@ -106,7 +106,7 @@ def evaluate_process(
 
 def _corrections(predicted: Predictions, binning: Binning, seed: int, name: str) -> dict[str, Any]:
     """Evaluate the corrections of events with a prediction, beside their target."""
-    target, corrections, weight = predicted.true / predicted.reco, predicted.corrections, predicted.weight
+    target, corrections, weight = predicted.true / predicted.reco, predicted.estimates, predicted.weight
 
     def corrections_in(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
         return {

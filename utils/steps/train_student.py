@@ -16,6 +16,12 @@ class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShap
     teacher: Path | None = flag(
         None, help="folder of the trained teacher; none: learn from the truth alone", config=False
     )
+    target_scale: float | None = flag(
+        None,
+        help="factor on the target true/reco; none: that of the teacher, or without one the default of the variable",
+        above=0,
+        maximum=10,
+    )
     max_ebops: int = flag(
         150000,
         help="most effective bit operations (EBOPs) of the resulting network; a look-up table does four to eight",

@@ -134,7 +134,7 @@ def training_calibration(
     return fit_calibration(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
-def l1_sums(graphs: RaggedGraphs) -> np.ndarray:
-    """Return the L1 sums of graphs in GeV, true sum over target; NaN where the true sum is 0."""
+def l1_sums(graphs: RaggedGraphs, target_scale: float) -> np.ndarray:
+    """Return the L1 sums of graphs in GeV, true sum over target and its scale; NaN where the true sum is 0."""
     target, true = graphs.labels[:, 0], graphs.labels[:, 1]
-    return np.divide(true, target, out=np.full_like(true, np.nan), where=target > 0)
+    return np.divide(true * np.float32(target_scale), target, out=np.full_like(true, np.nan), where=target > 0)

@@ -7,6 +7,8 @@ from utils.runtime.options import Seed, flag
 from utils.training.search_space import DEFAULT_SEARCH_SPACE, SearchSpace
 from utils.variables import full_variable
 
+TARGET_SCALES = {"true_met": 0.8, "true_ht": 1.0, "original_met": 0.8}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
@@ -60,6 +62,14 @@ class TrainingOptions(LossOptions, EventSplit):
         help="variable to regress: met, ht or original_met",
         parse=full_variable,
         config=False,
+    )
+    target_scale: float | None = flag(
+        None,
+        help="factor on the target true/reco; the lower it is, the more events without a jet, which stay uncorrected, "
+        "pass at equal rate; none: default of the variable",
+        above=0,
+        maximum=10,
+        by_variable=TARGET_SCALES,
     )
     floor_share: float = flag(
         0.2,

@@ -163,6 +163,7 @@ def training_record(
         "kind": kind,
         "variable": creator.variable,
         "log_features": creator.log_features,
+        "target_scale": creator.target_scale,
         "feature_names": creator.feature_names,
         "loss_function": options.loss_function,
         "weight_power": options.weight_power,
@@ -198,7 +199,7 @@ def read_training(folder: Path) -> Training:
         if not isinstance(record, dict) or not isinstance(record.get(name), kind_of_value):
             raise UserError(f"{path}: '{name}' is missing or not a {kind_of_value.__name__}")
     try:
-        creator = graph_creator(record["variable"], record["log_features"])
+        creator = graph_creator(record["variable"], record["log_features"], record.get("target_scale", 1.0))
         calibration, floor = Calibration.from_record(record), SumFloor.from_record(record)
         inputs = (
             StudentInputs(creator, HardwareScales.from_record(record["hardware"]), floor) if kind == STUDENT else None

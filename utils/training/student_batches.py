@@ -68,17 +68,28 @@ def teacher_sums(graphs: RaggedGraphs, inputs: StudentInputs) -> np.ndarray:
     return graphs.labels[:, TEACHER_CORRECTION] * first_sum * np.float32(inputs.scales.energy_unit)
 
 
+def free_outputs(split: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return which events have an output that is no rule, shape (n_events,), bool, from `StudentInputs.split_features`.
+
+    Of the others, which are saturated or have an L1 sum of 0 steps, both limits of the output are the same.
+    """
+    *_, lowest, highest = split
+    return (lowest < highest)[:, 0]
+
+
 def training_rate_weights(graphs: TrainingGraphs, inputs: StudentInputs) -> RateWeights:
     """Find the rate weights of the training part, by the corrected sums of the teacher.
 
-    Of more than `MOST_EVENTS` a random part is taken, so that time and memory are bounded.
+    Events whose output is a rule count in the rates alone, since they have no part in the loss. Of more than
+    `MOST_EVENTS` a random part is taken, so that time and memory are bounded.
     """
     part, rng = graphs.training, np.random.default_rng(0)
     share, columns = MOST_EVENTS / part.n_graphs, []
     for number in range(graphs.n_chunks):
         raw, weighted = part.chunks[number], part.chunk(number)
         chosen = rng.random(len(raw)) < share
-        columns.append((teacher_sums(raw, inputs)[chosen], raw.weights[chosen], weighted.weights[chosen]))
+        in_loss = weighted.weights * free_outputs(inputs.split_features(raw.padded(inputs.n_slots)))
+        columns.append((teacher_sums(raw, inputs)[chosen], raw.weights[chosen], in_loss[chosen]))
     sums, cross_sections, loss_weights = (np.concatenate(column) for column in zip(*columns, strict=True))
     return fit_rate_weights(sums, cross_sections, loss_weights)
 
@@ -123,8 +134,7 @@ class StudentBatches(TrainingBatches):
         if self._rate_weights:
             weights = weights * self._rate_weights(teacher_sums(graphs, self._inputs)).astype(np.float32)
         inputs = self._inputs.split_features(features)
-        *_, lowest, highest = inputs
-        yield inputs, graphs.labels, weights * (lowest < highest)[:, 0]
+        yield inputs, graphs.labels, weights * free_outputs(inputs)
 
     def _last(self, graphs: RaggedGraphs, rng: np.random.Generator) -> Iterator[Batch]:
         if self._validation:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from tests.toys import random_l1_events, write_l1
 from utils.data_processing import graph_creator
@@ -9,6 +10,7 @@ from utils.formats.l1_files import L1Dataset
 from utils.training import calibration, training_graphs
 from utils.training.calibration import Calibration, fit_calibration, l1_sums, training_calibration
 from utils.training.options import EventSplit
+from utils.training.ragged_graphs import RaggedGraphs
 from utils.training.training_graphs import read_training_graphs
 
 TABLE = Calibration(np.array([0.0, 10, 20, 1e6]), np.array([0.0, 10, 40, 3e6]))
@@ -140,9 +142,21 @@ def test_a_network_is_calibrated_on_its_training_events(tmp_path, rng):
     graphs = read_training_graphs(data, graph_creator("true_met"), EventSplit())
     part = graphs.chunk(0, False)
     kept = (events.smeared_data[:, 8, 0] > 0) & (events.true_met > 0)
-    assert set(np.round(l1_sums(part), 3)) < set(np.round(events.smeared_met[kept], 3))
+    assert set(np.round(l1_sums(part, 1.0), 3)) < set(np.round(events.smeared_met[kept], 3))
     found = training_calibration(graphs, lambda part: part.labels[:, 1] / 2)
     assert found(np.array([10.0, 20, 40])) == pytest.approx([20, 40, 80], rel=0.02)
+
+
+def test_l1_sums_do_not_depend_on_the_scale_of_the_target():
+    events = random_l1_events(300)
+    graphs = [
+        RaggedGraphs.from_events(creator, events, creator.labels(events), events.weights, events.ids)
+        for creator in (graph_creator("met"), graph_creator("met", target_scale=0.7))
+    ]
+    sums = [l1_sums(part, scale) for part, scale in zip(graphs, (1.0, 0.7), strict=True)]
+    assert_allclose(sums[1], sums[0], rtol=1e-6)
+    known = events.true_met > 0
+    assert_allclose(sums[0][known], events.smeared_met[known], rtol=1e-6)
 
 
 def test_of_many_events_a_part_calibrates(tmp_path, monkeypatch):
