@@ -105,7 +105,7 @@ def evaluate_process(
 
 
 def _corrections(predicted: Predictions, binning: Binning, seed: int, name: str) -> dict[str, Any]:
-    """Evaluate the corrections of events with a prediction, beside their target."""
+    """Evaluate the estimates of true/reco of events with a prediction, beside true/reco itself."""
     target, corrections, weight = predicted.true / predicted.reco, predicted.estimates, predicted.weight
 
     def corrections_in(values: np.ndarray, edges: np.ndarray) -> dict[str, BinnedResponse]:
