@@ -87,9 +87,10 @@ def training_rate_weights(graphs: TrainingGraphs, inputs: StudentInputs) -> Rate
     share, columns = MOST_EVENTS / part.n_graphs, []
     for number in range(graphs.n_chunks):
         raw, weighted = part.chunks[number], part.chunk(number)
-        chosen = rng.random(len(raw)) < share
+        chosen = np.flatnonzero(rng.random(len(raw)) < share)
+        raw, weighted = raw.take(chosen), weighted.take(chosen)
         in_loss = weighted.weights * free_outputs(inputs.split_features(raw.padded(inputs.n_slots)))
-        columns.append((teacher_sums(raw, inputs)[chosen], raw.weights[chosen], in_loss[chosen]))
+        columns.append((teacher_sums(raw, inputs), raw.weights, in_loss))
     sums, cross_sections, loss_weights = (np.concatenate(column) for column in zip(*columns, strict=True))
     return fit_rate_weights(sums, cross_sections, loss_weights)
 
