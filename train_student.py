@@ -26,6 +26,7 @@ from utils.cli import script
 from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.l1_files import ROWS_A_CHUNK, L1Dataset
 from utils.hardware.inputs import StudentInputs
+from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.plotting.student import draw_front
 from utils.plotting.style import save
@@ -195,15 +196,15 @@ def fit_tables(
     """
     from nn.student import output_sums, student_model
 
-    variable, scales = options.variable, part(options, HardwareScales)
-    without_floor = student_model(network, StudentInputs(creator, scales))
+    variable, scales, leading = options.variable, part(options, HardwareScales), part(options, LeadingObjects)
+    without_floor = student_model(network, StudentInputs(creator, scales, leading=leading))
     sums_without_floor = corrected_sums(variable, without_floor)
 
     def measured(sums: np.ndarray) -> np.ndarray:
         return np.where(sums < scales.largest_sum, sums, np.nan)
 
     floor = training_floor(data, variable, lambda events: measured(sums_without_floor(events)), options.floor_share)
-    inputs = StudentInputs(creator, scales, floor)
+    inputs = StudentInputs(creator, scales, floor, leading)
 
     def sums_of_graphs(ragged: "RaggedGraphs") -> np.ndarray:
         features = ragged.padded(inputs.n_slots)
@@ -225,8 +226,8 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
     teacher = load_teacher(options.teacher, options.variable) if options.teacher else None
     n_features = n_event_features(teacher.network) if teacher and options.feature_weight else 0
     creator = graph_creator(options.variable, target_scale=target_scale(options, teacher))
-    scales = part(options, HardwareScales)
-    inputs, shape = StudentInputs(creator, scales), hyperparameters(options, scales)
+    scales, leading = part(options, HardwareScales), part(options, LeadingObjects)
+    inputs, shape = StudentInputs(creator, scales, leading=leading), hyperparameters(options, scales)
     targets = distillation_targets(teacher, n_features) if teacher else None
     configuration = student_training_inputs(options)
     if is_finished(options.output, configuration) and not options.force:
@@ -246,6 +247,7 @@ def train_and_record(options: Options, data: L1Dataset) -> None:
             "alpha": options.alpha if teacher else 1.0,
             "feature_weight": options.feature_weight if teacher else 0.0,
             "target": options.target,
+            "leading_objects": leading.numbers(options.variable),
             "hardware": scales.record(),
             "hyperparameters": asdict(shape),
             "best_val_loss": best.val_loss,

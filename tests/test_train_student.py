@@ -21,6 +21,7 @@ from tests.commands import error_of, usage_error_of
 from utils.data_processing import graph_creator
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
+from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.training.loss_weights import LossWeights
 from utils.training.options import EventSplit
@@ -65,7 +66,7 @@ class TestOutputs:
     def test_validation_loss_is_that_of_an_evaluation_of_its_own(self, student, train_file, met_teacher):
         """In NumPy, of the events that the teacher is validated with as well, half of it from the teacher's outputs."""
         met = graph_creator("met", target_scale=0.8)
-        inputs = StudentInputs(met, read_training(student).student_inputs.scales)
+        inputs = StudentInputs(met, read_training(student).student_inputs.scales, leading=LeadingObjects())
         split = EventSplit(test_split=0.2, max_events=500, seed=1)
         targets = distillation_targets(load_trained(read_training(met_teacher)), 0)
         creator = StudentCreator(met, inputs, targets)
@@ -93,7 +94,7 @@ class TestOutputs:
         training, network = read_training(student), load_student(student / "best_model.keras")
         data = L1Dataset.check(train_file)
         events = next(data.chunks(data.n_events))
-        bare = StudentInputs(training.creator, training.student_inputs.scales)
+        bare = StudentInputs(training.creator, training.student_inputs.scales, leading=LeadingObjects())
         without = predict_sums(network, bare, bare.integers(events))
         assert training.floor.record() == fit_floor(events.smeared_met, without, events.weights, 0.2).record()
         sums = predict_sums(network, training.student_inputs, bare.integers(events))
@@ -113,6 +114,7 @@ class TestOutputs:
         )
         assert record["target_scale"] == 0.8  # of the teacher
         assert record["hardware"]["energy_step"] == 0.5
+        assert record["leading_objects"] == {"n_muons": 1, "n_egammas": 1, "n_jets": 6}
         assert record["calibration"] is None or record["calibration"]["calibrated"][0] == 0
         assert record["made_by"]["versions"]["hgq"]
 
@@ -129,7 +131,7 @@ def test_saturated_events_determine_neither_floor_nor_calibration(train_file, tm
     training, network = read_training(output), load_student(output / "best_model.keras")
     data = L1Dataset.check(train_file)
     events = next(data.chunks(data.n_events))
-    bare = StudentInputs(training.creator, training.student_inputs.scales)
+    bare = StudentInputs(training.creator, training.student_inputs.scales, leading=LeadingObjects())
     without = predict_sums(network, bare, bare.integers(events))
     measured = without < 2047.5
     assert 0.1 < measured.mean() < 0.9

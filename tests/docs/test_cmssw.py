@@ -6,8 +6,10 @@ import subprocess
 import numpy as np
 
 from tests.docs.test_snippets import ROOT
+from utils.data_processing import METGraphCreator
 from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
 from utils.hardware.integers import hardware_events
+from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events
 
@@ -56,8 +58,8 @@ def test_inputs_from_the_integers_of_cms(tmp_path):
             numbers += [*np.column_stack([pt + first, eta, phi])[::-1].ravel()]
         lines.append(" ".join(map(str, [*counts, *numbers])))
     found = subprocess.check_output([tmp_path / "program"], input="\n".join(lines), text=True)
-    found = np.array(found.split(), int).reshape(n_events, 57)
-    found[:, 36:55] %= 144
-    expected = hardware_events(L1Events.of_objects(objects), slice(0, 18), scales)
+    found = np.array(found.split(), int).reshape(n_events, 27)
+    found[:, 16:25] %= 144
+    expected = hardware_events(L1Events.of_objects(objects), LeadingObjects().slots(METGraphCreator()), scales)
     columns = (expected.pt, expected.eta, expected.phi, expected.met_phi, expected.met, expected.ht)
     np.testing.assert_array_equal(found, np.column_stack(columns))

@@ -15,7 +15,7 @@ import numpy as np
 from alkaid.codegen import HLSModel
 from alkaid.types import CombLogic
 
-from utils.event_layout import FIRST_JET, SLOT_NAMES
+from utils.event_layout import PID_EGAMMA, PID_JET, PID_MUON, SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.ports import Port, input_ports
 from utils.hardware.templates import write_filled
@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "emulator_files"
 NAMES = {"true_met": "L1METRegression", "true_ht": "L1HTRegression", "original_met": "L1OriginalMETRegression"}
 ANGLES = ("phi", "met_phi")
-HT_SENTENCE = "`ht` is the scalar sum of the jets' pT."
-MET_SENTENCES = f"""`met` is the length of the vector sum of the objects, and `met_phi` the direction opposite to that
-sum, the missing momentum. {HT_SENTENCE}"""
+HT_SENTENCE = "`ht` is the scalar sum of the pT of up to 10 jets."
+MET_SENTENCES = f"""`met` is the length of the vector sum of up to 4 muons, 4 e/g and 10 jets, and `met_phi` the
+direction opposite to that sum, the missing momentum. {HT_SENTENCE}"""
 
 
 def write_emulator(inputs: StudentInputs, logic: CombLogic, folder: Path, version: int) -> str:
@@ -117,7 +117,7 @@ def _numbers(inputs: StudentInputs, logic: CombLogic) -> dict[str, str]:
         "RESULT_STEP": str(inputs.scales.energy_unit * output.step),
         "LARGEST": str(round(output.max / output.step)),
         "SUM": inputs.sum_names[0].upper(),
-        "FIRST_JET": str(FIRST_JET - inputs.slots.start),
+        "FIRST_JET": str(np.argmax(SLOT_PIDS[inputs.slots] == PID_JET)),
         "SLOTS": _slot_sentence(inputs),
         "SUMS": MET_SENTENCES if "met" in inputs.sum_names else HT_SENTENCE,
         "TABLE": _table(ports, starts, inputs.scales.phi_steps),
@@ -130,13 +130,10 @@ def _listed(parts: Sequence[np.ndarray]) -> str:
 
 def _slot_sentence(inputs: StudentInputs) -> str:
     """Say which slots belong to which objects."""
-    first, last = inputs.slots.start, inputs.slots.stop
-    kinds = {"muons": "muons", "egammas": "e/g", "jets": "jets"}
-    used = [
-        f"{slots.start - first} to {slots.stop - first - 1} {kinds[name]}"
-        for name, slots in SLOT_NAMES.items()
-        if first <= slots.start and slots.stop <= last
-    ]
+    kinds = {PID_MUON: "muons", PID_EGAMMA: "e/g", PID_JET: "jets"}
+    pids = SLOT_PIDS[inputs.slots]
+    places = [(name, np.flatnonzero(pids == pid)) for pid, name in kinds.items()]
+    used = [f"{found[0]} to {found[-1]} {name}" for name, found in places if len(found)]
     return f"Slots are {', '.join(used)}."
 
 

@@ -220,9 +220,9 @@ def _notes(record: Record) -> Iterable[str]:
     if "eta" in groups:
         yield f"A larger abs(eta) is set to {groups['eta'][0]['range'][1]} steps."
     if "met" in groups:
-        yield "`met` and `met_phi` are of the vector sum of the objects in the slots, not the MET of the calorimeter."
+        yield "`met` and `met_phi` are of the vector sum of up to 4 muons, 4 e/g and 10 jets, not of the calorimeter."
     if "ht" in groups:
-        yield "`ht` is the scalar sum of the jets in the slots, at any eta."
+        yield "`ht` is the scalar sum of up to 10 jets, at any eta."
     yield "The sums are made before this module. A pT or a sum with its largest integer counts as saturated."
 
 

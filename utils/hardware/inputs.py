@@ -11,6 +11,7 @@ from utils.data_processing import GraphCreator
 from utils.event_layout import PID_EGAMMA, PID_EMPTY, PID_JET, PID_MUON, PT, SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
 from utils.hardware.integers import HardwareEvents, hardware_events
+from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.l1_events import L1Events
 
@@ -34,11 +35,14 @@ class StudentInputs:
     scales : HardwareScales
     floor : callable, optional
         Lowest corrected sum by the L1 sum, both in GeV, shape (n_events,).
+    leading : LeadingObjects
+        Objects that enter the network; by default all that the creator uses.
 
     Attributes
     ----------
     variable : str
-    slots : slice
+    slots : np.ndarray, shape (n_slots,), int
+        Slots of the objects.
     scales : HardwareScales
     floor : callable or None
     object_names, sum_names : tuple of str
@@ -51,13 +55,18 @@ class StudentInputs:
     """
 
     def __init__(
-        self, creator: GraphCreator, scales: HardwareScales, floor: Callable[[np.ndarray], np.ndarray] | None = None
+        self,
+        creator: GraphCreator,
+        scales: HardwareScales,
+        floor: Callable[[np.ndarray], np.ndarray] | None = None,
+        leading: LeadingObjects = ALL_OBJECTS,
     ):
-        self.variable, self.slots, self.scales, self.floor = creator.variable, creator.slots, scales, floor
+        self.variable, self.scales, self.floor = creator.variable, scales, floor
+        self.slots = leading.slots(creator)
         self.object_names, self.sum_names = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
         self.feature_names = (*self.object_names, *self.sum_names)
         self.n_object_features, self.n_sums = len(self.object_names), len(self.sum_names)
-        self.n_slots = len(SLOT_PIDS[self.slots])
+        self.n_slots = len(self.slots)
         self.input_step = 2.0**-scales.feature_bits
 
     def integers(self, events: L1Events) -> np.ndarray:

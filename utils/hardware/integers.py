@@ -50,13 +50,13 @@ def largest_pt(pids: np.ndarray, scales: HardwareScales) -> np.ndarray:
     return np.array([max(scales.saturations), *scales.saturations], np.float32)[pids]
 
 
-def hardware_events(events: L1Events, slots: slice, scales: HardwareScales) -> HardwareEvents:
+def hardware_events(events: L1Events, slots: np.ndarray, scales: HardwareScales) -> HardwareEvents:
     """Round objects and energy sums to the integers of the trigger.
 
     Parameters
     ----------
     events : L1Events
-    slots : slice
+    slots : np.ndarray, shape (n_slots,), int
         Slots of the objects to keep. The direction of MET is from the objects of all slots.
     scales : HardwareScales
     """

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.runtime.options import flag
 from utils.training.options import TrainingOptions
@@ -10,7 +11,7 @@ from utils.training.student_options import DistillationOptions, StudentSchedule,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShape, HardwareScales):
+class Options(TrainingOptions, DistillationOptions, StudentSchedule, StudentShape, LeadingObjects, HardwareScales):
     """Flags of the script."""
 
     teacher: Path | None = flag(

@@ -12,6 +12,7 @@ from utils.data_processing import GraphCreator, graph_creator
 from utils.formats.fingerprints import FINGERPRINTS
 from utils.formats.l1_files import L1Dataset
 from utils.hardware.inputs import StudentInputs
+from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
 from utils.hardware.scales import HardwareScales
 from utils.runtime.checkpoints import finished_for
 from utils.runtime.errors import UserError
@@ -201,9 +202,12 @@ def read_training(folder: Path) -> Training:
     try:
         creator = graph_creator(record["variable"], record["log_features"], record.get("target_scale", 1.0))
         calibration, floor = Calibration.from_record(record), SumFloor.from_record(record)
-        inputs = (
-            StudentInputs(creator, HardwareScales.from_record(record["hardware"]), floor) if kind == STUDENT else None
-        )
+        inputs = None
+        if kind == STUDENT:
+            scales = HardwareScales.from_record(record["hardware"])
+            of_record = record.get("leading_objects")  # not in records of former versions
+            leading = ALL_OBJECTS if of_record is None else LeadingObjects(**of_record)
+            inputs = StudentInputs(creator, scales, floor, leading)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
     target = record.get("target", "factor")

@@ -8,10 +8,11 @@ from utils.data_processing import HTGraphCreator, METGraphCreator
 from utils.event_layout import JETS, N_SLOTS, SLOT_PIDS
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import hardware_events
+from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
 
 SCALES = HardwareScales()
-ALL = slice(0, N_SLOTS)
+ALL = np.arange(N_SLOTS)
 TURN = 2 * np.pi
 
 
@@ -65,6 +66,17 @@ class TestStudentInputs:
         reversed_order = inputs.split_features(inputs.features(events)[:, ::-1])
         for found, expected in zip(reversed_order[2:], direct[2:], strict=True):
             assert_array_equal(found[with_object], expected[with_object])
+
+    def test_leading_objects_are_the_first_of_each_kind(self):
+        """The sums and the direction of MET stay those of all objects."""
+        events = random_l1_events(100)
+        chosen = [0, 4, 5, 8, 9, 10]
+        inputs = StudentInputs(METGraphCreator(), SCALES, leading=LeadingObjects(n_muons=1, n_egammas=2, n_jets=3))
+        assert_array_equal(inputs.slots, chosen)
+        integers = inputs.integers(events)
+        every = StudentInputs(METGraphCreator(), SCALES).integers(events)
+        columns = [18 * quantity + slot for quantity in range(3) for slot in chosen]
+        assert_array_equal(integers, every[:, [*columns, 54, 55, 56]])
 
     def test_features_are_multiples_of_a_power_of_two(self):
         events = random_l1_events(300)

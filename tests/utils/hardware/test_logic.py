@@ -6,19 +6,21 @@ import pytest
 from utils.data_processing import graph_creator
 from utils.hardware.inputs import StudentInputs
 from utils.hardware.integers import HardwareEvents
+from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
 from utils.hardware.logic import event_symbols, symbolic_inputs, trace_logic
 from utils.hardware.ports import input_ports, input_words, random_words, word_events
 from utils.hardware.scales import HardwareScales
 
 
-def student_inputs(variable, floor=None, **scales):
-    return StudentInputs(graph_creator(variable), HardwareScales(**scales), floor)
+def student_inputs(variable, floor=None, leading=ALL_OBJECTS, **scales):
+    return StudentInputs(graph_creator(variable), HardwareScales(**scales), floor, leading)
 
 
+@pytest.mark.parametrize("leading", [ALL_OBJECTS, LeadingObjects(), LeadingObjects(n_muons=0, n_egammas=2, n_jets=1)])
 @pytest.mark.parametrize("floor", [None, lambda sums: 0.7 * np.maximum(0, sums - 50)])
 @pytest.mark.parametrize("variable", ["true_met", "true_ht"])
-def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variable, floor):
-    inputs = student_inputs(variable, floor)
+def test_the_logic_of_the_front_end_gives_what_the_network_is_trained_on(variable, floor, leading):
+    inputs = student_inputs(variable, floor, leading)
     ports = input_ports(inputs)
     event = event_symbols(ports)
     logic = trace_logic(ports, event, np.concatenate([part.ravel() for part in symbolic_inputs(inputs, event)]))
