@@ -114,7 +114,7 @@ class TestOutputs:
         )
         assert record["target_scale"] == 0.8  # of the teacher
         assert record["hardware"]["energy_step"] == 0.5
-        assert record["leading_objects"] == {"n_muons": 1, "n_egammas": 1, "n_jets": 6}
+        assert record["leading_objects"] == {"n_muons": 1, "n_egammas": 1, "n_jets": 5}
         assert record["calibration"] is None or record["calibration"]["calibrated"][0] == 0
         assert record["made_by"]["versions"]["hgq"]
 

@@ -8,7 +8,7 @@ from utils.data_processing import GraphCreator
 from utils.event_layout import N_SLOTS, SLOT_NAMES
 from utils.runtime.options import declared, flag
 
-N_JETS = {"true_met": 6, "true_ht": 10, "original_met": 6}
+N_JETS = {"true_met": 5, "true_ht": 10, "original_met": 5}
 
 
 @dataclass(frozen=True, kw_only=True)

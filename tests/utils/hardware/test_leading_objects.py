@@ -9,16 +9,16 @@ from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
 
 def test_by_default_the_number_of_jets_is_that_of_the_variable():
     """The slots are 4 muons, 4 e/g and 10 jets."""
-    np.testing.assert_array_equal(LeadingObjects().slots(METGraphCreator()), [0, 4, 8, 9, 10, 11, 12, 13])
+    np.testing.assert_array_equal(LeadingObjects().slots(METGraphCreator()), [0, 4, 8, 9, 10, 11, 12])
     np.testing.assert_array_equal(LeadingObjects().slots(HTGraphCreator()), np.arange(8, 18))
     np.testing.assert_array_equal(LeadingObjects(n_jets=2).slots(HTGraphCreator()), [8, 9])
     np.testing.assert_array_equal(ALL_OBJECTS.slots(METGraphCreator()), np.arange(18))
-    np.testing.assert_array_equal(LeadingObjects(n_muons=0, n_egammas=0).slots(METGraphCreator()), np.arange(8, 14))
+    np.testing.assert_array_equal(LeadingObjects(n_muons=0, n_egammas=0).slots(METGraphCreator()), np.arange(8, 13))
 
 
 def test_a_record_has_all_numbers():
     numbers = LeadingObjects(n_muons=2).numbers("true_met")
-    assert numbers == {"n_muons": 2, "n_egammas": 1, "n_jets": 6}
+    assert numbers == {"n_muons": 2, "n_egammas": 1, "n_jets": 5}
     assert LeadingObjects(**numbers).numbers("true_ht") == numbers
 
 
