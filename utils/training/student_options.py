@@ -39,6 +39,6 @@ class StudentSchedule:
     """Epochs, EBOPs penalty and learning rate."""
 
     epochs: int = flag(80, help="epochs of the training", minimum=2)
-    first_beta: float = flag(1e-7, help="EBOPs penalty at the beginning: loss per effective bit operation", above=0)
-    beta: float = flag(1e-7, help="EBOPs penalty at the end", above=0)
+    first_beta: float = flag(3e-8, help="EBOPs penalty at the beginning: loss per effective bit operation", above=0)
+    beta: float = flag(3e-8, help="EBOPs penalty at the end", above=0)
     learning_rate: float = flag(3e-3, help="learning rate at the beginning", above=0)
