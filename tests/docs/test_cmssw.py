@@ -8,6 +8,7 @@ import numpy as np
 from tests.docs.test_snippets import ROOT
 from utils.data_processing import METGraphCreator
 from utils.event_layout import EGAMMAS, ETA, JETS, MUONS, PHI, PT
+from utils.hardware.inputs import leading_slots
 from utils.hardware.integers import hardware_events
 from utils.hardware.leading_objects import LeadingObjects
 from utils.hardware.scales import HardwareScales
@@ -60,6 +61,6 @@ def test_inputs_from_the_integers_of_cms(tmp_path):
     found = subprocess.check_output([tmp_path / "program"], input="\n".join(lines), text=True)
     found = np.array(found.split(), int).reshape(n_events, 24)
     found[:, 14:22] %= 144
-    expected = hardware_events(L1Events.of_objects(objects), LeadingObjects().slots(METGraphCreator()), scales)
+    expected = hardware_events(L1Events.of_objects(objects), leading_slots(METGraphCreator(), LeadingObjects()), scales)
     columns = (expected.pt, expected.eta, expected.phi, expected.met_phi, expected.met, expected.ht)
     np.testing.assert_array_equal(found, np.column_stack(columns))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from utils.data_processing import GraphCreator
-from utils.event_layout import PID_EGAMMA, PID_EMPTY, PID_JET, PID_MUON, PT, SLOT_PIDS
+from utils.event_layout import N_SLOTS, PID_EGAMMA, PID_EMPTY, PID_JET, PID_MUON, PT, SLOT_NAMES, SLOT_PIDS
 from utils.hardware.front_end import front_end, output_bounds
 from utils.hardware.integers import HardwareEvents, hardware_events
 from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
@@ -23,6 +23,19 @@ OBJECT_FEATURES["original_met"] = OBJECT_FEATURES["true_met"]
 KINDS = {"muon": PID_MUON, "egamma": PID_EGAMMA, "jet": PID_JET}
 # The network corrects the first of the sums.
 SUM_FEATURES = {"true_met": ("met", "ht"), "true_ht": ("ht",), "original_met": ("met", "ht")}
+
+
+def leading_slots(creator: GraphCreator, leading: LeadingObjects) -> np.ndarray:
+    """Return the slots of the leading objects among those of a creator, shape (n_slots,), int.
+
+    Raises
+    ------
+    ValueError
+        If a number of objects is out of range, naming it.
+    """
+    numbers = leading.numbers(creator.variable)
+    slots = [np.arange(N_SLOTS)[of_kind][: numbers[f"n_{kind}"]] for kind, of_kind in SLOT_NAMES.items()]
+    return np.intersect1d(np.concatenate(slots), np.arange(N_SLOTS)[creator.slots])
 
 
 class StudentInputs:
@@ -62,7 +75,7 @@ class StudentInputs:
         leading: LeadingObjects = ALL_OBJECTS,
     ):
         self.variable, self.scales, self.floor = creator.variable, scales, floor
-        self.slots = leading.slots(creator)
+        self.slots = leading_slots(creator, leading)
         self.object_names, self.sum_names = OBJECT_FEATURES[self.variable], SUM_FEATURES[self.variable]
         self.feature_names = (*self.object_names, *self.sum_names)
         self.n_object_features, self.n_sums = len(self.object_names), len(self.sum_names)

@@ -1,11 +1,10 @@
-"""The objects that a student sees: the leading ones of each kind."""
+"""The objects that a student sees: the leading ones of each kind.
+
+Their numbers stand apart from the events, whose compiled loops the workflow would wait for.
+"""
 
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
-from utils.data_processing import GraphCreator
-from utils.event_layout import N_SLOTS, SLOT_NAMES
 from utils.runtime.options import declared, flag
 
 N_JETS = {"true_met": 5, "true_ht": 10, "original_met": 5}
@@ -27,12 +26,6 @@ class LeadingObjects:
         maximum=10,
         by_variable=N_JETS,
     )
-
-    def slots(self, creator: GraphCreator) -> np.ndarray:
-        """Return the slots of the objects among those of a creator, shape (n_slots,), int; raises as `numbers` does."""
-        numbers = self.numbers(creator.variable)
-        leading = [np.arange(N_SLOTS)[slots][: numbers[f"n_{kind}"]] for kind, slots in SLOT_NAMES.items()]
-        return np.intersect1d(np.concatenate(leading), np.arange(N_SLOTS)[creator.slots])
 
     def numbers(self, variable: str) -> dict[str, int]:
         """Return the number of each kind for a variable, by the name of the option.

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 from utils.data_processing import HTGraphCreator, METGraphCreator
+from utils.hardware.inputs import leading_slots
 from utils.hardware.leading_objects import ALL_OBJECTS, LeadingObjects
 
 
 def test_by_default_the_number_of_jets_is_that_of_the_variable():
     """The slots are 4 muons, 4 e/g and 10 jets."""
-    np.testing.assert_array_equal(LeadingObjects().slots(METGraphCreator()), [0, 4, 8, 9, 10, 11, 12])
-    np.testing.assert_array_equal(LeadingObjects().slots(HTGraphCreator()), np.arange(8, 18))
-    np.testing.assert_array_equal(LeadingObjects(n_jets=2).slots(HTGraphCreator()), [8, 9])
-    np.testing.assert_array_equal(ALL_OBJECTS.slots(METGraphCreator()), np.arange(18))
-    np.testing.assert_array_equal(LeadingObjects(n_muons=0, n_egammas=0).slots(METGraphCreator()), np.arange(8, 13))
+    np.testing.assert_array_equal(leading_slots(METGraphCreator(), LeadingObjects()), [0, 4, 8, 9, 10, 11, 12])
+    np.testing.assert_array_equal(leading_slots(HTGraphCreator(), LeadingObjects()), np.arange(8, 18))
+    np.testing.assert_array_equal(leading_slots(HTGraphCreator(), LeadingObjects(n_jets=2)), [8, 9])
+    np.testing.assert_array_equal(leading_slots(METGraphCreator(), ALL_OBJECTS), np.arange(18))
+    np.testing.assert_array_equal(
+        leading_slots(METGraphCreator(), LeadingObjects(n_muons=0, n_egammas=0)), np.arange(8, 13)
+    )
 
 
 def test_a_record_has_all_numbers():
@@ -26,4 +29,4 @@ def test_a_record_has_all_numbers():
 def test_a_number_out_of_range_is_refused(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name}: expected an integer, at least"):
-        LeadingObjects(**wrong).slots(METGraphCreator())
+        leading_slots(METGraphCreator(), LeadingObjects(**wrong))
