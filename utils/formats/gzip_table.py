@@ -1,7 +1,7 @@
 """Writing of compressed columns: threads compress whole chunks with libdeflate, and HDF5 stores the compressed bytes.
 
-The files are plain gzip for any HDF5 library. Creating a million L1 events took 2.1 CPU-seconds this way and 4.2 with
-the gzip filter of the HDF5 library, which also blocks all other threads: see docs/results/speed.md.
+The files are plain gzip for any HDF5 library, whose own filter takes nearly twice as long and blocks all other threads:
+see docs/results/speed.md.
 """
 
 from collections import deque
