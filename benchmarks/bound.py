@@ -36,6 +36,7 @@ from utils.evaluation.bootstrap import (
     bootstrap_efficiency,
     bootstrap_estimate,
     bootstrap_ratio,
+    difference,
     named_rng,
     with_limit,
 )
@@ -293,12 +294,12 @@ def figures(
     for i, limits in enumerate(ranges):
         n_events = float(result.n_events[i])
         replicas = {L1 if name == BASELINE else name: found[i] for name, found in result.replicas.items()}
-        gains = {name: found - replicas[L1] for name, found in replicas.items() if name != L1}
+        gains = {name: difference(found, replicas[L1]) for name, found in replicas.items() if name != L1}
         gain = {name: with_limit(bootstrap_estimate(found), n_events) for name, found in gains.items()}
         estimates = {name: bootstrap_efficiency(found, n_events) for name, found in replicas.items()}
         estimates |= {f"{name} - {L1}": estimate for name, estimate in gain.items()}
         for name in teachers:
-            to_bound = bootstrap_estimate(replicas[name] - replicas[BOUND])
+            to_bound = bootstrap_estimate(difference(replicas[name], replicas[BOUND]))
             estimates[f"{name} - {BOUND}"] = with_limit(to_bound, n_events)
             estimates[f"share of {name}"] = bootstrap_ratio(gains[name], gains[BOUND], gain[BOUND], n_events)
         for (j, point), (name, estimate) in itertools.product(enumerate(points), estimates.items()):

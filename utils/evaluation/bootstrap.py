@@ -68,6 +68,14 @@ def bootstrap_estimate(replicas: np.ndarray) -> Estimate[np.ndarray]:
     return Estimate(value, np.where(known, error, np.nan))
 
 
+def difference(replicas: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Subtract replicas from replicas; where they differ by rounding alone, the difference is 0, of infinities NaN."""
+    with np.errstate(invalid="ignore"):
+        found = replicas - others
+        same = np.abs(found) <= ROUNDING * np.maximum(np.abs(replicas), np.abs(others))
+    return np.where(same & np.isfinite(found), 0.0, found)
+
+
 def zero_event_limit(n_effective: np.ndarray) -> np.ndarray:
     """Return the efficiency at which none of n events pass in 15.87% of samples, about 1.84 / n; 1 without events."""
     return 1 - TAIL ** divide(np.ones_like(n_effective, np.float64), n_effective, 1e9)

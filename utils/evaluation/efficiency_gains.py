@@ -11,6 +11,7 @@ from utils.evaluation.bootstrap import (
     bootstrap_efficiency,
     bootstrap_estimate,
     bootstrap_ratio,
+    difference,
     divide,
     with_limit,
 )
@@ -197,15 +198,15 @@ def efficiency_gains(
 
     replicas = masked(efficiencies.replicas)
     efficiency = {name: bootstrap_efficiency(values, n_events) for name, values in replicas.items()}
-    before, ideal_gain = replicas[baseline], replicas[ideal] - replicas[baseline]
+    before, ideal_gain = replicas[baseline], difference(replicas[ideal], replicas[baseline])
     models = {name: after for name, after in replicas.items() if name not in (baseline, ideal)}
-    gains = {name: after - before for name, after in models.items()}
+    gains = {name: difference(after, before) for name, after in models.items()}
     first = next(iter(gains))
     gain, gap = {name: estimate(values) for name, values in gains.items()}, estimate(ideal_gain)
 
     def part_gains(part: PartReplicas) -> PartGains:
         shares, inside = masked(part.shares), masked(part.inside.replicas)
-        contributions = {name: shares[name] - shares[baseline] for name in models}
+        contributions = {name: difference(shares[name], shares[baseline]) for name in models}
         n_known = n_events if part.inside.n_events > 0 else math.nan  # a part without events contributes exactly 0
         return PartGains(
             {name: bootstrap_efficiency(values, part.inside.n_events) for name, values in inside.items()},

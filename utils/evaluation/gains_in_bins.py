@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.evaluation.bootstrap import Estimate, bootstrap_efficiency, bootstrap_estimate, with_limit
+from utils.evaluation.bootstrap import Estimate, bootstrap_efficiency, bootstrap_estimate, difference, with_limit
 from utils.evaluation.efficiency_gains import EfficiencyReplicas, at_known_thresholds
 
 SIGNIFICANT = 2  # errors
@@ -64,7 +64,7 @@ def gains_in_bins(
     replicas = [at_known_thresholds(events.replicas, thresholds) for events in bins]
 
     def gain(i: int, model: str) -> Estimate[np.ndarray]:
-        return with_limit(bootstrap_estimate(replicas[i][model] - replicas[i][baseline]), bins[i].n_events)
+        return with_limit(bootstrap_estimate(difference(replicas[i][model], replicas[i][baseline])), bins[i].n_events)
 
     return GainsInBins(
         edges,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from utils.evaluation.background_result import BackgroundResult
-from utils.evaluation.bootstrap import Estimate, bootstrap_estimate, divide
+from utils.evaluation.bootstrap import Estimate, bootstrap_estimate, difference, divide
 from utils.evaluation.histograms import blocks
 from utils.evaluation.ranking import Ranking
 from utils.evaluation.rates import Rates, passing_rate, rate_ratios, rates
@@ -98,7 +98,7 @@ def offline_rates(
         ratios=ratios,
         thresholds={name: _finite(bootstrap_estimate(rows)) for name, rows in reached.items()},
         lowered={
-            name: _finite(bootstrap_estimate(_difference(reached[name], reached[BASELINE])))
+            name: _finite(bootstrap_estimate(difference(reached[name], reached[BASELINE])))
             for name in predictions.corrections
         },
         extrapolated={
@@ -109,12 +109,6 @@ def offline_rates(
 
 def _inside(online: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
     return (online >= ends[0]) & (online <= ends[1])
-
-
-def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return a difference of replicas; infinite thresholds, which all events pass, have none."""
-    with np.errstate(invalid="ignore"):
-        return first - second
 
 
 def _finite(estimate: Estimate[np.ndarray]) -> Estimate[np.ndarray]:

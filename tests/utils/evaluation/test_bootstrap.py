@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.evaluation.bootstrap import bootstrap_estimate, bootstrap_ratio, replica_sums, zero_event_limit
+from utils.evaluation.bootstrap import bootstrap_estimate, bootstrap_ratio, difference, replica_sums, zero_event_limit
 
 
 def test_replicas_are_the_weights_and_then_poisson_multiples(rng):
@@ -37,6 +37,13 @@ def test_estimate_is_row_0_and_the_central_spread_of_the_others(rng):
     assert estimate.error[0] == pytest.approx(3, rel=0.05)
     assert np.isnan(estimate.value[1]) and np.isnan(estimate.error[1])
     assert estimate.error[2] == pytest.approx(1, rel=0.05)
+
+
+def test_replicas_that_differ_by_rounding_have_no_difference():
+    """0.3 is 0.1 + 0.2 but for the last bit; what is infinite in both has no difference."""
+    found = difference(np.array([0.1 + 0.2, 0.3, np.inf, np.inf, np.nan]), np.array([0.3, 0.1, np.inf, 1, 1]))
+    np.testing.assert_array_equal(found, [0, 0.3 - 0.1, np.nan, np.inf, np.nan])
+    assert np.isnan(bootstrap_estimate(difference(np.array([[0.1 + 0.2]] * 5), np.full((5, 1), 0.3))).error)
 
 
 def test_a_ratio_to_what_is_0_within_its_error_is_no_number(rng):
