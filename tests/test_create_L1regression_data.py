@@ -533,7 +533,7 @@ class TestErrors:
         [
             ("--jet_threshold=-1", "--jet_threshold: expected a number of at least 0, found '-1'"),
             ("--muon_threshold=nan", "--muon_threshold: expected a number of at least 0, found 'nan'"),
-            ("--test_fraction=1.5", "--test_fraction: expected a number above 0 of at most 0.99, found '1.5'"),
+            ("--test_fraction=1.5", "--test_fraction: expected a number above 0 and of at most 0.99, found '1.5'"),
             ("--muon_response=0.9", "--muon_response: expected 2 values separated by commas"),
             ("--egamma_response=0.9,0", "--egamma_response: expected a number above 0, found '0'"),
             ("--chunk_size=0", "--chunk_size: expected an integer of at least 1, found '0'"),

@@ -350,7 +350,7 @@ class TestErrors:
             (["--sampling_threshold=50"], "--sampling_threshold needs --sampling_var"),
             (["--sampling_var=mht", "--sampling_threshold=50"], "--sampling_var: unknown variable 'mht'"),
             (["--sampling_var=met", "--sampling_threshold=-50"], "--sampling_threshold: expected a number above 0"),
-            (["--fractions_to_keep=1,1.5"], "--fractions_to_keep: expected a number of at least 0 of at most 1"),
+            (["--fractions_to_keep=1,1.5"], "--fractions_to_keep: expected a number of at least 0 and of at most 1"),
             (["--fractions_to_keep=1,,1"], "--fractions_to_keep: expected a number"),
             (["--mode=>"], "--mode: invalid choice: '>'"),
             (["--sampling_bins=0"], "--sampling_bins: expected an integer of at least 1"),

@@ -567,7 +567,7 @@ class TestErrors:
             ("--devices=0", "--devices: expected an integer of at least 1"),
             ("--workers=-1", "--workers: expected an integer of at least 0"),
             ("--hyperband_factor=1", "--hyperband_factor: expected an integer of at least 2"),
-            ("--seed=4294967296", "--seed: expected an integer of at least 0 of at most"),
+            ("--seed=4294967296", "--seed: expected an integer of at least 0 and of at most"),
         ],
     )
     def test_wrong_usage_exits_with_2(self, flag, named, train_file, tmp_path):

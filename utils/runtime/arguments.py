@@ -1,6 +1,7 @@
 """Argument parsers of the scripts: one-line errors, and types for numbers in a range and for lists."""
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -32,17 +33,11 @@ def number(
     below: float = float("inf"),
 ) -> Callable[[str], int | float]:
     """Argparse type: a finite number in [minimum, maximum] and, where given, strictly above and below bounds."""
+    bounds = {"above": above, "of at least": minimum, "below": below, "of at most": maximum}
+    given = [f"{words} {bound:g}" for words, bound in bounds.items() if math.isfinite(bound)]
+    wanted = " ".join(["an integer" if kind is int else "a number", " and ".join(given)]).strip()
 
     def parse(text: str) -> int | float:
-        wanted = "an integer" if kind is int else "a number"
-        if above > -float("inf"):
-            wanted += f" above {above:g}"
-        if minimum > -float("inf"):
-            wanted += f" of at least {minimum:g}"
-        if below < float("inf"):
-            wanted += f" below {below:g}"
-        if maximum < float("inf"):
-            wanted += f" of at most {maximum:g}"
         try:
             value = kind(text)
         except ValueError:

@@ -62,14 +62,16 @@ class TestNumber:
         if -1 <= value <= 2:
             assert parse(repr(value)) == value
         else:
-            with pytest.raises(argparse.ArgumentTypeError, match="of at least -1 of at most 2"):
+            with pytest.raises(argparse.ArgumentTypeError, match="of at least -1 and of at most 2"):
                 parse(repr(value))
 
     def test_open_bound_itself_is_refused(self):
         parse = number(float, above=0, maximum=0.9)
         assert parse("1e-300") == 1e-300
         assert parse("0.9") == 0.9
-        with pytest.raises(argparse.ArgumentTypeError, match=r"expected a number above 0 of at most 0\.9, found '0'"):
+        with pytest.raises(
+            argparse.ArgumentTypeError, match=r"expected a number above 0 and of at most 0\.9, found '0'"
+        ):
             parse("0")
 
 

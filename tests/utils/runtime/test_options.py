@@ -70,9 +70,9 @@ def test_values_have_the_types_that_are_annotated():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("--threshold=0", "argument --threshold: expected a number above 0 below 200, found '0'"),
-        ("--threshold=200", "argument --threshold: expected a number above 0 below 200, found '200'"),
-        ("--threshold=inf", "argument --threshold: expected a number above 0 below 200, found 'inf'"),
+        ("--threshold=0", "argument --threshold: expected a number above 0 and below 200, found '0'"),
+        ("--threshold=200", "argument --threshold: expected a number above 0 and below 200, found '200'"),
+        ("--threshold=inf", "argument --threshold: expected a number above 0 and below 200, found 'inf'"),
         ("--units=1,1.5", "argument --units: expected an integer of at least 1, found '1.5'"),
         ("--response=1,2,3", "argument --response: expected 2 values separated by commas, found '1,2,3'"),
         ("--target=both", "argument --target: invalid choice: 'both'"),
